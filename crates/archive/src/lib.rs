@@ -1,0 +1,1 @@
+//! The embedded archive: blobs and catalogue behind a front door.

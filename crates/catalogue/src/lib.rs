@@ -1,0 +1,1 @@
+//! Index of patients, studies, series and instances, over unlike databases.

@@ -1,0 +1,1 @@
+//! Bounded scan of data sets, digests, lossless transcoding.

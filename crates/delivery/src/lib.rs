@@ -1,0 +1,1 @@
+//! The only writer of members: takes open postings and closes them.

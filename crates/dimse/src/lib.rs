@@ -1,0 +1,1 @@
+//! DICOM upper layer and DIMSE, both roles; enforces every limit.

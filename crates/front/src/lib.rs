@@ -1,0 +1,1 @@
+//! Listeners and handlers that modalities, workstations and the RIS connect to.

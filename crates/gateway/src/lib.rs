@@ -1,0 +1,1 @@
+//! The pair as one service: accepts into the ledger.

@@ -1,0 +1,1 @@
+//! The book of original entry: frames, segments, recovery; synchronous; knows no DICOM.

@@ -1,0 +1,1 @@
+//! Acceptance, applier, postings and balance.

@@ -1,0 +1,1 @@
+//! The archives behind Outrigger, and how each is spoken to.

@@ -1,0 +1,31 @@
+//! The words the other crates share: identifiers, AE titles, statuses, instances, entries and postings.
+//!
+//! No I/O, no clock, no async. Names are the standards' terms.
+
+mod ae;
+mod association;
+mod digest;
+mod entry;
+mod instance;
+mod member;
+mod posting;
+mod query;
+pub mod sop_class;
+mod status;
+mod tag;
+pub mod transfer_syntax;
+mod uid;
+
+pub use ae::{AeTitle, AeTitleError};
+pub use association::{AssociationId, Origin};
+pub use digest::Sha256Digest;
+pub use entry::{Epoch, JournalId, Seq, WallTime};
+pub use instance::{InstanceHeader, Oddity};
+pub use member::{MemberName, MemberNameError, MemberNumber};
+pub use posting::{ConfirmLevel, PostingState, SuspenseReason};
+pub use query::{Answer, Level, Query, QueryKey, QueryRoot, Selection};
+pub use status::{Status, StatusClass};
+pub use tag::Tag;
+pub use uid::{
+    SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransactionUid, TransferSyntaxUid, UidError,
+};

@@ -1,0 +1,76 @@
+//! What is asked of an archive (PS3.4 Annex C).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SeriesUid, SopInstanceUid, StudyUid, Tag};
+
+/// Query/Retrieve Level (0008,0052).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// PATIENT.
+    Patient,
+    /// STUDY.
+    Study,
+    /// SERIES.
+    Series,
+    /// IMAGE: any composite instance.
+    Image,
+}
+
+/// Information model (PS3.4 section C.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueryRoot {
+    /// Patient Root.
+    Patient,
+    /// Study Root: patient attributes are study-level keys.
+    Study,
+}
+
+/// One key of an identifier: an empty value asks for the attribute and matches everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryKey {
+    /// The attribute.
+    pub tag: Tag,
+    /// The value to match, decoded, as the requestor wrote it.
+    pub value: String,
+}
+
+/// A C-FIND identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Information model.
+    pub root: QueryRoot,
+    /// Level asked for.
+    pub level: Level,
+    /// Keys other than the level and the character set.
+    pub keys: Vec<QueryKey>,
+}
+
+/// One match: the attributes asked for, decoded; an attribute without a value is not listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Values by tag, multiple values joined by `\`.
+    pub attributes: Vec<(Tag, String)>,
+}
+
+/// What is to be retrieved: the unique keys of a C-MOVE or C-GET identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// All studies of a patient ID.
+    Patient {
+        /// Patient ID (0010,0020).
+        patient_id: String,
+    },
+    /// Whole studies.
+    Studies(Vec<StudyUid>),
+    /// Whole series of a study.
+    Series {
+        /// Their study.
+        study: StudyUid,
+        /// The series.
+        series: Vec<SeriesUid>,
+    },
+    /// Single instances.
+    Instances(Vec<SopInstanceUid>),
+}

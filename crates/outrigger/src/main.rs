@@ -1,0 +1,3 @@
+//! Outrigger: two or more unlike archives as one service.
+
+fn main() {}

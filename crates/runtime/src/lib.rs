@@ -1,0 +1,1 @@
+//! The outside world: clock, disk, network, randomness, workers; no DICOM.
