@@ -1,1 +1,21 @@
-//! The outside world: clock, disk, network, randomness, workers; no DICOM.
+//! The outside world: clock, disk, network, threads, randomness and bodies of objects; no DICOM.
+//!
+//! Everything here has a real implementation and, through a trait or an enum, one that the simulator turns.
+
+pub mod backoff;
+pub mod body;
+pub mod clock;
+pub mod disk;
+pub mod net;
+pub mod random;
+pub mod shutdown;
+pub mod spool;
+pub mod threads;
+
+pub use body::{BlockError, BlockSource, Body, Content};
+pub use clock::Clock;
+pub use disk::{Disk, DiskFile, RealDisk};
+pub use random::Random;
+pub use shutdown::{Shutdown, ShutdownGuard};
+pub use spool::{BodyWriter, Spool};
+pub use threads::Threads;

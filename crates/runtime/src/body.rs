@@ -1,0 +1,126 @@
+//! The bytes of an object between arrival and the disk, and from the disk to a member.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::disk::{ArcDisk, DiskFile};
+
+/// Bytes under one CRC-32C, so that a large object is checked while it streams out.
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// The bytes of an object, all arrived and digested.
+#[derive(Debug)]
+pub struct Body {
+    /// Length in bytes.
+    pub length: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// CRC-32C of each block of [`BLOCK_BYTES`]; the last may be shorter.
+    pub block_crcs: Vec<u32>,
+    /// Where they are.
+    pub content: Content,
+}
+
+/// Where the bytes of a body are.
+#[derive(Debug)]
+pub enum Content {
+    /// In memory, in the pieces they arrived in.
+    Memory(Vec<Bytes>),
+    /// In a file of the spool, not synced yet.
+    File(SpooledFile),
+}
+
+/// A file of the spool that goes away with its owner unless it is kept.
+#[derive(Debug)]
+pub struct SpooledFile {
+    pub(crate) disk: ArcDisk,
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Discard,
+    Keep,
+}
+
+impl SpooledFile {
+    /// The open file, positioned by offset; the body begins at 0.
+    pub fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
+    }
+
+    /// Its path now.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Leaves the file where it is; whoever calls this has taken it over.
+    pub fn keep(mut self) {
+        self.fate = Fate::Keep;
+    }
+}
+
+impl Drop for SpooledFile {
+    fn drop(&mut self) {
+        if self.fate == Fate::Keep {
+            return;
+        }
+        if let Err(error) = self.disk.remove(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a spooled file could not be removed");
+        }
+    }
+}
+
+/// Why a block of a stored object could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlockError {
+    /// The disk failed.
+    #[error("block {index} of {what} could not be read")]
+    Read {
+        /// The object or file.
+        what: String,
+        /// The block, from 0.
+        index: u64,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The bytes are not those that were written.
+    #[error("block {index} of {what} is damaged: its CRC-32C is {found:08x}, written was {written:08x}")]
+    Damaged {
+        /// The object or file.
+        what: String,
+        /// The block, from 0.
+        index: u64,
+        /// The checksum of what was read.
+        found: u32,
+        /// The checksum of what was written.
+        written: u32,
+    },
+}
+
+/// The bytes of a stored object, read block by block and checked; synchronous, may block.
+pub trait BlockSource: Send + Sync + std::fmt::Debug {
+    /// Length in bytes.
+    fn length(&self) -> u64;
+    /// Block `index`, from 0, of [`BLOCK_BYTES`] or the rest; empty beyond the end.
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError>;
+}
+
+/// An object in memory, such as one just transcoded.
+impl BlockSource for Bytes {
+    fn length(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        let start = usize::try_from(index).ok().and_then(|index| index.checked_mul(BLOCK_BYTES));
+        let start = start.unwrap_or(usize::MAX).min(self.len());
+        let end = start.saturating_add(BLOCK_BYTES).min(self.len());
+        Ok(self.slice(start..end))
+    }
+}

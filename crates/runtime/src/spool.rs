@@ -1,0 +1,232 @@
+//! Taking an object in as it arrives: small ones stay in memory, large ones stream to a file.
+
+use std::io::{self, IoSlice};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::body::{BLOCK_BYTES, Body, Content, Fate, SpooledFile};
+use crate::disk::ArcDisk;
+use crate::random::{Random, RandomError};
+use crate::threads::{Threads, WorkLost};
+
+/// Where large objects stream to while they arrive: a directory on the file system they will stay on.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    /// The disk.
+    pub disk: ArcDisk,
+    /// An existing directory.
+    pub directory: PathBuf,
+    /// Where blocking writes run.
+    pub threads: Threads,
+    /// Names of files.
+    pub random: Random,
+    /// Up to this many bytes an object stays in memory.
+    pub memory_bytes_max: usize,
+    /// An object larger than this is refused.
+    pub object_bytes_max: u64,
+}
+
+/// Why an object could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Larger than this place takes.
+    #[error("the object is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The disk failed.
+    #[error("the spool file {path} could not be written")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// No random name.
+    #[error("the spool file could not be named")]
+    Name(#[source] RandomError),
+    /// The writing thread is gone.
+    #[error("the spool file could not be written")]
+    Thread(#[source] WorkLost),
+}
+
+/// One object arriving.
+#[derive(Debug)]
+pub struct BodyWriter {
+    spool: Spool,
+    length: u64,
+    sha256: Sha256,
+    block_crc: u32,
+    block_filled: usize,
+    block_crcs: Vec<u32>,
+    held: Vec<Bytes>,
+    held_bytes: usize,
+    file: Option<(SpooledFile, u64)>,
+}
+
+impl Spool {
+    /// Begins to take an object in.
+    pub fn begin(&self) -> BodyWriter {
+        BodyWriter {
+            spool: self.clone(),
+            length: 0,
+            sha256: Sha256::new(),
+            block_crc: 0,
+            block_filled: 0,
+            block_crcs: Vec::new(),
+            held: Vec::new(),
+            held_bytes: 0,
+            file: None,
+        }
+    }
+}
+
+impl BodyWriter {
+    /// Takes the next bytes; they are digested at once and written when enough are held.
+    pub async fn push(&mut self, bytes: Bytes) -> Result<(), SpoolError> {
+        self.length = self.length.saturating_add(bytes.len() as u64);
+        if self.length > self.spool.object_bytes_max {
+            return Err(SpoolError::TooLarge { limit: self.spool.object_bytes_max });
+        }
+        self.sha256.update(&bytes);
+        self.sum_blocks(&bytes);
+        self.held_bytes += bytes.len();
+        self.held.push(bytes);
+        let limit = if self.file.is_some() { BLOCK_BYTES } else { self.spool.memory_bytes_max };
+        if self.held_bytes > limit { self.write_held().await } else { Ok(()) }
+    }
+
+    /// Bytes taken so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The whole object.
+    pub async fn finish(mut self) -> Result<Body, SpoolError> {
+        if self.file.is_some() && self.held_bytes > 0 {
+            self.write_held().await?;
+        }
+        if self.block_filled > 0 {
+            self.block_crcs.push(self.block_crc);
+        }
+        let content = match self.file {
+            Some((file, _)) => Content::File(file),
+            None => Content::Memory(self.held),
+        };
+        let sha256 = self.sha256.finalize().into();
+        Ok(Body { length: self.length, sha256, block_crcs: self.block_crcs, content })
+    }
+
+    fn sum_blocks(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = BLOCK_BYTES - self.block_filled;
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.block_crc = crc32c::crc32c_append(self.block_crc, now);
+            self.block_filled += now.len();
+            if self.block_filled == BLOCK_BYTES {
+                self.block_crcs.push(self.block_crc);
+                self.block_crc = 0;
+                self.block_filled = 0;
+            }
+            rest = later;
+        }
+    }
+
+    async fn write_held(&mut self) -> Result<(), SpoolError> {
+        let (file, offset) = match self.file.take() {
+            Some(open) => open,
+            None => (self.create().await?, 0),
+        };
+        let held = std::mem::take(&mut self.held);
+        let written = offset + std::mem::take(&mut self.held_bytes) as u64;
+        let target = file.file.clone();
+        let outcome = self.spool.threads.blocking("spool write", move || {
+            let parts: Vec<IoSlice<'_>> = held.iter().map(|piece| IoSlice::new(piece)).collect();
+            target.write_at(&parts, offset)
+        });
+        let outcome = outcome.await.map_err(SpoolError::Thread)?;
+        outcome.map_err(|source| SpoolError::Write { path: file.path.clone(), source })?;
+        self.file = Some((file, written));
+        Ok(())
+    }
+
+    async fn create(&self) -> Result<SpooledFile, SpoolError> {
+        let name = self.spool.random.u128().map_err(SpoolError::Name)?;
+        let path = self.spool.directory.join(format!("{name:032x}.part"));
+        let disk = self.spool.disk.clone();
+        let made = path.clone();
+        let file = self.spool.threads.blocking("spool create", move || disk.create(&made)).await;
+        let file = file
+            .map_err(SpoolError::Thread)?
+            .map_err(|source| SpoolError::Write { path: path.clone(), source })?;
+        Ok(SpooledFile { disk: self.spool.disk.clone(), path, file, fate: Fate::Discard })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use std::sync::Arc;
+
+    fn spool(directory: &std::path::Path) -> Spool {
+        Spool {
+            disk: Arc::new(RealDisk),
+            directory: directory.to_owned(),
+            threads: Threads::System,
+            random: Random::seeded(7),
+            memory_bytes_max: 1 << 16,
+            object_bytes_max: 1 << 24,
+        }
+    }
+
+    async fn taken(spool: &Spool, length: usize, piece: usize) -> Body {
+        let bytes: Bytes = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect::<Vec<_>>().into();
+        let mut writer = spool.begin();
+        for start in (0..length).step_by(piece) {
+            writer.push(bytes.slice(start..length.min(start + piece))).await.unwrap();
+        }
+        writer.finish().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn digests_do_not_depend_on_the_pieces_or_the_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = spool(directory.path());
+        for length in [0, 1, 1 << 16, (1 << 16) + 1, BLOCK_BYTES, BLOCK_BYTES * 2 + 5] {
+            let whole = taken(&spool, length, length.max(1)).await;
+            let pieces = taken(&spool, length, 4093).await;
+            assert_eq!(whole.sha256, pieces.sha256);
+            assert_eq!(whole.block_crcs, pieces.block_crcs);
+            assert_eq!(whole.block_crcs.len(), length.div_ceil(BLOCK_BYTES));
+            assert_eq!(matches!(pieces.content, Content::File(_)), length > 1 << 16, "{length}");
+            if let Content::File(file) = &pieces.content {
+                assert_eq!(file.file().length().unwrap(), length as u64);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_given_up_leaves_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let body = taken(&spool(directory.path()), 1 << 20, 8192).await;
+        assert_eq!(RealDisk.list(directory.path()).unwrap().len(), 1);
+        drop(body);
+        assert_eq!(RealDisk.list(directory.path()).unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool { object_bytes_max: 10, ..spool(directory.path()) };
+        let refused = spool.begin().push(Bytes::from_static(&[0; 11])).await;
+        assert!(matches!(refused, Err(SpoolError::TooLarge { limit: 10 })));
+    }
+
+    use crate::disk::Disk;
+}
