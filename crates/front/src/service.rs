@@ -1,0 +1,137 @@
+//! What stands behind a front door: the pair, or an embedded archive.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use outrigger_model::{
+    Answer, InstanceHeader, Oddity, Origin, Query, Selection, SopClassUid, SopInstanceUid, Status,
+    TransferSyntaxUid,
+};
+use outrigger_runtime::{BlockSource, Body, Spool};
+
+/// Which SOP classes and transfer syntaxes are taken, as things stand now.
+#[derive(Debug, Clone)]
+pub struct Accepts {
+    /// Transfer syntaxes in order of preference: those most required members take as they are, then those that can be transcoded losslessly for them.
+    pub preferred: Vec<TransferSyntaxUid>,
+    /// What happens to a syntax that is not in `preferred`.
+    pub others: OtherSyntaxes,
+    /// SOP classes beside storage and verification that are served: Query/Retrieve.
+    pub services: Vec<SopClassUid>,
+}
+
+/// What happens to a transfer syntax that nobody behind the door takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherSyntaxes {
+    /// Any whose bytes can be kept is accepted; the object then waits in suspense.
+    Keep,
+    /// The presentation context is refused.
+    Refuse,
+}
+
+/// One object that has arrived complete, with readable UIDs.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Identifying attributes.
+    pub header: InstanceHeader,
+    /// What is odd about it.
+    pub oddities: Vec<Oddity>,
+    /// The encoding of its bytes.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// The data set exactly as transferred.
+    pub body: Body,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// How an object was taken; it is on stable storage in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// First of its SOP Instance UID.
+    New,
+    /// The same bytes were here already.
+    Repeated,
+    /// Other bytes under a SOP Instance UID that was here already; both are kept.
+    NewVersion,
+}
+
+/// Why an object was not taken: nothing of it may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// No room, or not soon enough: the sender shall try again.
+    OutOfResources,
+    /// The sender may not do this.
+    NotAuthorized,
+    /// The SOP class is not taken.
+    ClassNotSupported,
+    /// The instance was rejected earlier and may not come back.
+    Rejected,
+    /// Something of ours failed.
+    Failed,
+}
+
+/// A refused store.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct StoreRefusal {
+    /// What kind.
+    pub kind: RefusalKind,
+    /// In words, for the error comment and the log.
+    pub text: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A query or a retrieval that cannot be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct FindRefusal {
+    /// The status that says so (PS3.4 tables C.4-1 to C.4-3).
+    pub status: Status,
+    /// In words.
+    pub text: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// An instance that can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retrievable {
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// SOP Instance UID.
+    pub sop_instance: SopInstanceUid,
+    /// The encoding it is kept in.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Length of the data set in bytes.
+    pub length: u64,
+    /// Where the service keeps it.
+    pub place: String,
+}
+
+/// What stands behind a front door.
+#[async_trait]
+pub trait Service: Send + Sync + 'static {
+    /// Which SOP classes and transfer syntaxes are taken now, asked at each association.
+    fn accepts(&self) -> Accepts;
+
+    /// Where an arriving object streams to when it is too large for memory.
+    fn spool(&self) -> Spool;
+
+    /// Takes an object; success means that it is on stable storage.
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal>;
+
+    /// Answers a query; answers come in a bounded channel and stop when its receiver is dropped.
+    async fn find(
+        &self,
+        query: Query,
+    ) -> Result<tokio::sync::mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal>;
+
+    /// Lists the instances of a selection, each once.
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal>;
+
+    /// Opens the bytes of an instance.
+    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal>;
+}

@@ -1,0 +1,178 @@
+//! What delivery asks of a member, whatever protocol it speaks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use outrigger_model::{
+    AeTitle, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+};
+use outrigger_runtime::{BlockSource, Body};
+
+/// What a queued object needs of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Need {
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// The encoding of the bytes.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Encodings it could be transcoded to losslessly, best first.
+    pub alternatives: Vec<TransferSyntaxUid>,
+}
+
+/// One object on its way to a member, its bytes already in the encoding the session takes.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// SOP Instance UID.
+    pub sop_instance: SopInstanceUid,
+    /// The encoding of `bytes`.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// The data set.
+    pub bytes: Arc<dyn BlockSource>,
+}
+
+/// A member's answer to a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status.
+    pub status: Status,
+    /// Its error comment (0000,0902), if any.
+    pub comment: Option<String>,
+}
+
+/// Why a connection to a member could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The network said no or nothing.
+    #[error("no connection to {address}")]
+    Network {
+        /// Where.
+        address: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The association was rejected (PS3.8 section 9.3.4).
+    #[error("{address} rejected the association: {reason}")]
+    Rejected {
+        /// Where.
+        address: String,
+        /// Whether it may be tried again soon.
+        permanent: bool,
+        /// The standard's words for source and reason.
+        reason: String,
+    },
+}
+
+/// Why an operation at a member failed on the way, without a status of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// No connection.
+    #[error("the member could not be reached")]
+    Connect(#[source] ConnectError),
+    /// The connection was lost or the peer broke the protocol; what was in flight has an unknown outcome.
+    #[error("the connection was lost during {operation}")]
+    Lost {
+        /// What was being done.
+        operation: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No accepted presentation context fits.
+    #[error("the member accepts no presentation context for {what}")]
+    NoContext {
+        /// SOP class and encoding.
+        what: String,
+    },
+    /// The member refused the operation.
+    #[error("the member answered {operation} with {status} ({})", status.text())]
+    Refused {
+        /// What was being done.
+        operation: &'static str,
+        /// Its status.
+        status: Status,
+    },
+    /// Bytes of ours could not be read.
+    #[error("the object's bytes could not be read")]
+    Source(#[source] outrigger_runtime::BlockError),
+    /// The member cannot do this at all.
+    #[error("the member cannot do {operation}")]
+    Unable {
+        /// What was asked.
+        operation: &'static str,
+    },
+}
+
+/// What a member shows of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// SOP Instance UIDs an IMAGE-level query gave.
+    pub instances: Vec<SopInstanceUid>,
+}
+
+/// The result of a storage commitment request (PS3.4 section J.3.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitReport {
+    /// Transaction UID (0008,1195) of the request.
+    pub transaction: TransactionUid,
+    /// Instances the member commits to.
+    pub committed: Vec<SopInstanceUid>,
+    /// Instances it does not commit to, with Failure Reason (0008,1197).
+    pub failed: Vec<(SopInstanceUid, u16)>,
+}
+
+/// What came at once of a storage commitment request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitAnswer {
+    /// The request was taken; the report comes to our listener.
+    Later,
+    /// The report came over the same association.
+    Now(CommitReport),
+}
+
+/// An archive behind Outrigger.
+#[async_trait]
+pub trait Member: Send + Sync + 'static {
+    /// Asks whether it is there (C-ECHO).
+    async fn health(&self) -> Result<(), MemberError>;
+
+    /// Opens a connection for storing that proposes just what is needed.
+    ///
+    /// `calling` is the AE title to call with.
+    async fn open(&self, needs: &[Need], calling: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError>;
+
+    /// Asks which instances of a series it shows.
+    async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;
+
+    /// Reads an instance back, in the encoding it is kept in where the member gives that.
+    async fn fetch(
+        &self,
+        study: &StudyUid,
+        series: &SeriesUid,
+        instance: &SopInstanceUid,
+        class: &SopClassUid,
+        encodings: &[TransferSyntaxUid],
+    ) -> Result<(TransferSyntaxUid, Body), MemberError>;
+
+    /// Asks it to commit to instances (N-ACTION).
+    async fn commit(
+        &self,
+        transaction: &TransactionUid,
+        instances: &[(SopClassUid, SopInstanceUid)],
+    ) -> Result<CommitAnswer, MemberError>;
+}
+
+/// A connection on which objects are stored one after another.
+#[async_trait]
+pub trait StoreSession: Send {
+    /// The encoding this connection takes an object in: its own, else the best alternative; `None` if neither.
+    fn takes(&self, need: &Need) -> Option<TransferSyntaxUid>;
+
+    /// Stores one object; after an error the session is of no more use.
+    async fn store(&mut self, object: &Outgoing) -> Result<Reply, MemberError>;
+
+    /// Ends the connection in good order.
+    async fn release(self: Box<Self>) -> Result<(), MemberError>;
+}
