@@ -1,1 +1,11 @@
 //! Bounded scan of data sets, digests, lossless transcoding.
+//!
+//! `scan` looks at every object as it arrives and never parses it; `read` builds a tree of bounded depth for those
+//! who must look inside; `write` puts a tree into bytes.
+
+pub mod dictionary;
+pub mod element;
+pub mod form;
+mod inflate;
+pub mod read;
+pub mod write;

@@ -1,0 +1,3 @@
+//! Integration tests of the data set crate.
+
+mod trees;
