@@ -1,0 +1,79 @@
+//! What was found not to be as it was written.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::ids::Seq;
+
+/// A place in the journal that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, in bytes from its start.
+    pub offset: u64,
+    /// What is damaged.
+    pub part: DamagedPart,
+    /// The first and last entry concerned, where entries are.
+    pub entries: Option<(Seq, Seq)>,
+    /// Whether what is damaged had been acknowledged.
+    pub certainty: Certainty,
+}
+
+/// What is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DamagedPart {
+    /// One of the two lines of the head file; the other stands.
+    Head,
+    /// The first frame of a segment.
+    Opening,
+    /// A frame: its record cannot be read.
+    Frame,
+    /// The bytes of an object; its record stands.
+    Body,
+    /// The index at the end of a sealed segment; found anew from its frames.
+    Seal,
+    /// Bytes between frames that ought to be zero; nothing is lost.
+    Padding,
+    /// A sealed segment whose frames are sound and not those that were sealed.
+    Hash,
+    /// Entries whose file is gone or ends too early.
+    Missing,
+}
+
+/// Whether what is damaged had been acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// Something acknowledged.
+    Acknowledged,
+    /// It stood in the last batch before a crash and may never have been.
+    Perhaps,
+    /// No entry is lost.
+    NoEntry,
+}
+
+impl fmt::Display for DamagedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "a line of the head",
+            Self::Opening => "the first frame of a segment",
+            Self::Frame => "a frame",
+            Self::Body => "the bytes of an object",
+            Self::Seal => "the index of a segment",
+            Self::Padding => "padding",
+            Self::Hash => "the hash of a segment",
+            Self::Missing => "missing entries",
+        })
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} at byte {}", self.part, self.file.display(), self.offset)?;
+        match self.entries {
+            Some((first, last)) if first == last => write!(f, ", entry {first}"),
+            Some((first, last)) => write!(f, ", entries {first} to {last}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Why something could not be done, one enum an operation.
+
+use std::io;
+use std::path::PathBuf;
+
+use outrigger_runtime::random::RandomError;
+
+use crate::ids::Seq;
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("the journal {directory} is in use by another process; stop that one first")]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A file was written by a newer version.
+    #[error("{file} was written in format {found}, and this version knows only up to {known}; start the newer version")]
+    NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version knows.
+        known: u32,
+    },
+    /// A record of a kind that only a newer version writes.
+    #[error("{file} holds a record of kind {found} at byte {offset}, which this version does not know; start the newer version")]
+    NewerKind {
+        /// The file.
+        file: PathBuf,
+        /// Where it stands.
+        offset: u64,
+        /// Its kind.
+        found: u8,
+    },
+    /// The head cannot be read though segments exist.
+    #[error("the head file {file} is unreadable, both lines of it; restore it from a backup of this journal")]
+    Head {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A segment belongs to another journal.
+    #[error("{file} belongs to journal {found}, not to {ours}; take it out of this directory")]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// The journal it names.
+        found: crate::JournalId,
+        /// The journal the head names.
+        ours: crate::JournalId,
+    },
+    /// The options contradict each other.
+    #[error("the journal's limits do not fit together: {what}")]
+    Options {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The disk failed.
+    #[error("the journal could not be opened: {doing} {path} failed")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// No random name for a new journal.
+    #[error("the new journal could not be named")]
+    Random(#[source] RandomError),
+}
+
+/// Why a record was not appended; nothing of it was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// No room; it was rolled back, and service resumes by itself when there is room again.
+    #[error("the journal is full; release stored objects or give it more room")]
+    Full,
+    /// It waited too long for its turn.
+    #[error("the journal's queue did not move for {seconds} s")]
+    QueueTimeout {
+        /// How long it waited.
+        seconds: u64,
+    },
+    /// The disk failed under this journal; it takes nothing more until it is started again.
+    #[error("the journal's disk failed; it takes nothing more until it is restarted")]
+    Failed,
+    /// The journal is closed.
+    #[error("the journal is closed")]
+    Closed,
+    /// A commit is taking too long; this record may still become durable.
+    #[error("a commit of the journal has been running for over {seconds} s")]
+    Stalled {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The header is too long.
+    #[error("the record's header of {length} bytes is longer than {limit}")]
+    HeaderTooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bytes of this entry were let go.
+    #[error("the bytes of entry {0} are released")]
+    Released(Seq),
+    /// This entry is not as it was written.
+    #[error("entry {seq} is damaged: {damage}")]
+    Damaged {
+        /// The entry.
+        seq: Seq,
+        /// What is damaged.
+        damage: crate::Damage,
+    },
+    /// No such entry, or one without an object.
+    #[error("there is no object under entry {0}")]
+    Unknown(Seq),
+    /// The disk failed.
+    #[error("{path} could not be read")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why bodies could not be let go.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The fact could not be written down.
+    #[error("the release could not be recorded")]
+    Append(#[from] AppendError),
+    /// One of them was never appended.
+    #[error("entry {0} does not exist")]
+    Unknown(Seq),
+}

@@ -1,0 +1,33 @@
+//! How a journal is doing.
+
+use std::path::PathBuf;
+
+/// How a journal is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalState {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Whether it takes records.
+    pub health: Health,
+    /// Entries in it.
+    pub entries: u64,
+    /// Entries whose bytes are here.
+    pub bodies: u64,
+    /// Bytes it takes on the disk, without the reserve.
+    pub bytes: u64,
+    /// Bytes it may take for objects.
+    pub capacity: u64,
+    /// The generation of its set of copies.
+    pub generation: u64,
+}
+
+/// Whether a journal takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Healthy,
+    /// No room for objects; it tries again by itself.
+    Full,
+    /// The disk failed; only a restart helps.
+    Failed,
+}
