@@ -11,6 +11,7 @@ pub mod random;
 pub mod shutdown;
 pub mod spool;
 pub mod threads;
+pub mod tls;
 
 pub use body::{BlockError, BlockSource, Body, Content};
 pub use clock::Clock;
@@ -19,3 +20,4 @@ pub use random::Random;
 pub use shutdown::{Shutdown, ShutdownGuard};
 pub use spool::{BodyWriter, Spool};
 pub use threads::Threads;
+pub use tls::{IdentityFiles, TlsClient, TlsError, TlsServer};

@@ -1,0 +1,151 @@
+//! TLS over any connection: 1.2 and 1.3, AEAD suites with ephemeral keys only (PS3.15 section B.12).
+
+mod pem;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use crate::disk::Disk;
+use crate::net::{BoxStream, Stream};
+
+pub use pem::TlsError;
+
+/// What is spoken, the better first.
+const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// A certificate chain and its private key, each a PEM file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// The chain, our own certificate first.
+    pub certificate: PathBuf,
+    /// The key of the first certificate: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// The accepting side.
+#[derive(Clone)]
+pub struct TlsServer {
+    acceptor: TlsAcceptor,
+    expires_us: i64,
+}
+
+/// The calling side.
+#[derive(Clone)]
+pub struct TlsClient {
+    connector: TlsConnector,
+    expires_us: Option<i64>,
+}
+
+impl TlsServer {
+    /// Loads what a server shows; with `client_ca`, only clients with a certificate of that authority are let in.
+    pub fn load(
+        disk: &dyn Disk,
+        identity: &IdentityFiles,
+        client_ca: Option<&Path>,
+    ) -> Result<Self, TlsError> {
+        let provider = provider();
+        let (chain, key) = (pem::chain(disk, &identity.certificate)?, pem::key(disk, &identity.key)?);
+        let expires_us = pem::expiry(&identity.certificate, &chain)?;
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(VERSIONS)
+            .map_err(TlsError::settings)?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let roots = Arc::new(roots(disk, path)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(TlsError::authority(path))?)
+            }
+        };
+        let config = builder.with_single_cert(chain, key).map_err(TlsError::pair(identity))?;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), expires_us })
+    }
+
+    /// Ends when the handshake is done; the caller bounds the time.
+    pub async fn accept(&self, stream: BoxStream) -> io::Result<BoxStream> {
+        Ok(Box::new(self.acceptor.accept(stream).await?))
+    }
+
+    /// When our certificate ceases to be valid, in microseconds since 1970-01-01 UTC.
+    pub fn expires_us(&self) -> i64 {
+        self.expires_us
+    }
+}
+
+impl TlsClient {
+    /// Trusts servers with a certificate of the authority in `ca`; `identity` is shown where a server asks for one.
+    pub fn load(disk: &dyn Disk, ca: &Path, identity: Option<&IdentityFiles>) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .map_err(TlsError::settings)?
+            .with_root_certificates(roots(disk, ca)?);
+        let (config, expires_us) = match identity {
+            None => (builder.with_no_client_auth(), None),
+            Some(files) => {
+                let (chain, key) = (pem::chain(disk, &files.certificate)?, pem::key(disk, &files.key)?);
+                let expires_us = pem::expiry(&files.certificate, &chain)?;
+                let config = builder.with_client_auth_cert(chain, key).map_err(TlsError::pair(files))?;
+                (config, Some(expires_us))
+            }
+        };
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), expires_us })
+    }
+
+    /// Speaks TLS over `stream` to the server whose certificate must name `host`, a DNS name or an address.
+    pub async fn connect(&self, host: &str, stream: BoxStream) -> io::Result<BoxStream> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        Ok(Box::new(self.connector.connect(name, stream).await?))
+    }
+
+    /// When our certificate, if we have one, ceases to be valid, in microseconds since 1970-01-01 UTC.
+    pub fn expires_us(&self) -> Option<i64> {
+        self.expires_us
+    }
+}
+
+impl std::fmt::Debug for TlsServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsServer").field("expires_us", &self.expires_us).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsClient").field("expires_us", &self.expires_us).finish_non_exhaustive()
+    }
+}
+
+impl Stream for server::TlsStream<BoxStream> {
+    fn quick_ack(&self) {
+        self.get_ref().0.quick_ack();
+    }
+}
+
+impl Stream for client::TlsStream<BoxStream> {
+    fn quick_ack(&self) {
+        self.get_ref().0.quick_ack();
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn roots(disk: &dyn Disk, path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let add = |certificate: CertificateDer<'static>| {
+        roots.add(certificate).map_err(|source| TlsError::Certificate { path: path.clone(), source })
+    };
+    pem::chain(disk, path)?.into_iter().try_for_each(add)?;
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests;

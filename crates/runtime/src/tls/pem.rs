@@ -1,0 +1,128 @@
+//! Certificates and keys from PEM files (RFC 7468).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::VerifierBuilderError;
+use x509_cert::der::Decode;
+
+use super::IdentityFiles;
+use crate::disk::{Disk, read_small};
+
+/// Longest PEM file read, in bytes: a bundle of all public authorities is a fifth of it.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+
+/// Why certificates or keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read the PEM file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is no PEM, or lacks what is looked for.
+    #[error("{path} has no {what} in PEM form")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A certificate cannot be taken as an authority.
+    #[error("{path} has a certificate that cannot be trusted")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The time of expiry cannot be read.
+    #[error("{path} has a certificate without a readable validity")]
+    Validity {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: x509_cert::der::Error,
+    },
+    /// The key does not belong to the certificate.
+    #[error("the key {key} and the certificate {certificate} cannot be used together")]
+    Pair {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// The cause.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The authority for clients cannot be used.
+    #[error("{path} cannot be used to check clients' certificates")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: VerifierBuilderError,
+    },
+    /// The protocol versions and the cryptography do not fit.
+    #[error("TLS cannot be set up")]
+    Settings(#[source] rustls::Error),
+}
+
+impl TlsError {
+    pub(super) fn settings(source: rustls::Error) -> Self {
+        Self::Settings(source)
+    }
+
+    pub(super) fn pair(files: &IdentityFiles) -> impl FnOnce(rustls::Error) -> Self {
+        move |source| Self::Pair { certificate: files.certificate.clone(), key: files.key.clone(), source }
+    }
+
+    pub(super) fn authority(path: &Path) -> impl FnOnce(VerifierBuilderError) -> Self {
+        move |source| Self::Authority { path: path.to_owned(), source }
+    }
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, TlsError> {
+    read_small(disk, path, PEM_BYTES_MAX).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}
+
+/// All certificates of a file, at least one.
+pub(super) fn chain(disk: &dyn Disk, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(disk, path)?;
+    let bad = |source| TlsError::Pem { path: path.to_owned(), what: "certificate", source };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(bad)?;
+    if chain.is_empty() {
+        return Err(bad(rustls::pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(chain)
+}
+
+/// The first private key of a file.
+pub(super) fn key(disk: &dyn Disk, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let bad = |source| TlsError::Pem { path: path.to_owned(), what: "private key", source };
+    PrivateKeyDer::from_pem_slice(&read(disk, path)?).map_err(bad)
+}
+
+/// When the first of the chain to expire does so, in microseconds since 1970-01-01 UTC.
+pub(super) fn expiry(path: &Path, chain: &[CertificateDer<'_>]) -> Result<i64, TlsError> {
+    let mut first = i64::MAX;
+    for der in chain {
+        let certificate = x509_cert::Certificate::from_der(der)
+            .map_err(|source| TlsError::Validity { path: path.to_owned(), source })?;
+        let until = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+        first = first.min(i64::try_from(until.as_micros()).unwrap_or(i64::MAX));
+    }
+    Ok(first)
+}
