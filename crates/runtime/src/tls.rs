@@ -141,7 +141,7 @@ fn provider() -> Arc<CryptoProvider> {
 fn roots(disk: &dyn Disk, path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let add = |certificate: CertificateDer<'static>| {
-        roots.add(certificate).map_err(|source| TlsError::Certificate { path: path.clone(), source })
+        roots.add(certificate).map_err(|source| TlsError::Certificate { path: path.to_owned(), source })
     };
     pem::chain(disk, path)?.into_iter().try_for_each(add)?;
     Ok(roots)
