@@ -1,3 +1,5 @@
 //! Outrigger: two or more unlike archives as one service.
 
+mod config;
+
 fn main() {}

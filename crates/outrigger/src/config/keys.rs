@@ -1,0 +1,319 @@
+//! Every key of the configuration, declared once: the parser reads by these, and the reference is made from them.
+
+use super::section::Key;
+
+const fn key(
+    name: &'static str,
+    expects: &'static str,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> Key {
+    Key { name, expects, default, doc }
+}
+
+/// One table of the configuration, for the reference.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// How it is written.
+    pub(crate) header: &'static str,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+    /// Its keys.
+    pub(crate) keys: &'static [Key],
+}
+
+const TABLE: &str = "a table";
+const TABLES: &str = "a list of tables";
+const AE: &str = "an AE title of 1 to 16 characters";
+const DURATION: &str = "a duration such as `500ms`, `60s`, `15m`, `72h` or `30d`";
+const SIZE: &str = "a size such as `512KiB`, `64MiB` or `50GiB`";
+const ADDRESS: &str = "an address and port such as `127.0.0.1:11112`; port 0 takes a free one";
+const PATH: &str = "a path";
+
+// The file.
+pub(crate) const NODE: Key = key("node", TABLE, None, "the node itself");
+pub(crate) const LOG: Key = key("log", TABLE, None, "the log");
+pub(crate) const ADMIN: Key = key("admin", TABLE, None, "the admin API");
+pub(crate) const JOURNAL: Key = key("journal", TABLE, None, "the journal");
+pub(crate) const LEDGER: Key = key("ledger", TABLE, None, "the ledger");
+pub(crate) const FRONT: Key = key("front", TABLE, None, "the front door");
+pub(crate) const MEMBERS: Key = key("members", TABLE, None, "where members answer us");
+pub(crate) const MEMBER: Key = key("member", TABLES, None, "the archives behind the front door");
+pub(crate) const PEER: Key = key("peer", TABLES, None, "who may call");
+pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries");
+pub(crate) const COMMIT: Key = key("commit", TABLE, None, "storage commitment to modalities");
+pub(crate) const AUDIT: Key = key("audit", TABLE, None, "the audit trail");
+pub(crate) const ARCHIVE: Key = key("archive", TABLE, None, "the embedded archive");
+
+// [node]
+pub(crate) const NODE_NAME: Key = key(
+    "name",
+    "a name of 1 to 32 letters, digits, `-` or `_`",
+    None,
+    "name of this node, in status and audit",
+);
+pub(crate) const NODE_DATA: Key =
+    key("data", PATH, None, "directory of this node's own files; locked while the node runs");
+
+// [log]
+pub(crate) const LOG_LEVEL: Key = key(
+    "level",
+    "`error`, `warn`, `info`, `debug` or `trace`",
+    Some("info"),
+    "how much is logged; no patient data above debug",
+);
+pub(crate) const LOG_FORMAT: Key =
+    key("format", "`text` or `json`", Some("text"), "how a log line is written");
+
+// [admin]
+pub(crate) const ADMIN_LISTEN: Key = key(
+    "listen",
+    "a loopback address and port such as `127.0.0.1:8081`",
+    Some("127.0.0.1:8081"),
+    "admin API, health and metrics",
+);
+
+// [journal]
+pub(crate) const RETENTION: Key = key(
+    "retention",
+    DURATION,
+    Some("72h"),
+    "how long object bytes stay in the journal after an entry is balanced",
+);
+pub(crate) const MAX_SIZE: Key = key(
+    "max_size",
+    SIZE,
+    Some("50GiB"),
+    "room the journal may use; above 80 % of it bytes verified at a member go early",
+);
+pub(crate) const RESERVE: Key = key(
+    "reserve",
+    SIZE,
+    Some("1GiB"),
+    "free disk space kept to finish what is owed; objects are refused below it",
+);
+pub(crate) const SEGMENT_SIZE: Key =
+    key("segment_size", SIZE, Some("256MiB"), "size at which a new segment file begins");
+pub(crate) const COPY: Key =
+    key("copy", TABLES, None, "copies of the journal; an answer waits for every healthy one");
+pub(crate) const COPY_ENGINE: Key = key("engine", "`log`", Some("log"), "how the copy is kept");
+pub(crate) const COPY_PATH: Key = key("path", PATH, None, "directory of the copy");
+
+// [ledger]
+pub(crate) const LEDGER_URL: Key = key(
+    "url",
+    "`sqlite:PATH`",
+    None,
+    "database of ledger and catalogue; default: `ledger.db` in the node's directory",
+);
+
+// [[front.dimse]]
+pub(crate) const FRONT_DIMSE: Key = key("dimse", TABLES, None, "DICOM listeners");
+pub(crate) const FRONT_WEB: Key = key("web", TABLES, None, "DICOMweb listeners");
+pub(crate) const FRONT_HL7: Key = key("hl7", TABLES, None, "HL7 listeners");
+pub(crate) const LISTEN: Key = key("listen", ADDRESS, None, "where to listen");
+pub(crate) const AE_TITLES: Key = key(
+    "ae_titles",
+    "a list of AE titles, at least one",
+    None,
+    "called AE titles answered here; the first is ours",
+);
+pub(crate) const IMPLEMENTATION: Key =
+    key("implementation", "`native`", Some("native"), "the DICOM implementation that speaks here");
+pub(crate) const ISSUER: Key =
+    key("issuer", "a text", None, "default issuer of patient ID for what arrives here");
+pub(crate) const MAX_ASSOCIATIONS: Key =
+    key("max_associations", "a number from 1 to 20000", Some("200"), "associations open at once, in all");
+pub(crate) const MAX_ASSOCIATIONS_PER_PEER: Key = key(
+    "max_associations_per_peer",
+    "a number from 1 to 20000",
+    Some("100"),
+    "associations open at once from one address",
+);
+pub(crate) const MAX_PDU: Key = key(
+    "max_pdu",
+    "a number from 4096 to 1048576",
+    Some("131072"),
+    "largest P-DATA-TF PDU we receive, in bytes",
+);
+pub(crate) const MAX_OBJECT: Key = key("max_object", SIZE, Some("16GiB"), "largest object taken");
+pub(crate) const ACCEPT_UNDELIVERABLE: Key = key(
+    "accept_undeliverable",
+    "`true` or `false`",
+    Some("true"),
+    "take encodings that no member takes; such objects wait in suspense",
+);
+pub(crate) const ARTIM: Key = key("artim", DURATION, Some("30s"), "ARTIM timer (PS3.8 section 9.1.5)");
+pub(crate) const INACTIVITY: Key =
+    key("inactivity", DURATION, Some("60s"), "longest silence in the middle of a message");
+pub(crate) const IDLE: Key = key("idle", DURATION, Some("10m"), "longest silence between messages");
+pub(crate) const TLS: Key = key("tls", TABLE, None, "TLS on this listener (PS3.15 section B.12)");
+
+// [front.dimse.tls]
+pub(crate) const CERTIFICATE_FILE: Key = key("certificate_file", PATH, None, "certificate chain, PEM");
+pub(crate) const KEY_FILE: Key = key("key_file", PATH, None, "private key, PEM");
+pub(crate) const CLIENT_CA_FILE: Key = key(
+    "client_ca_file",
+    PATH,
+    None,
+    "authorities whose client certificates are demanded, PEM; without it none is",
+);
+
+// [members]
+pub(crate) const MEMBERS_AE: Key = key("ae_title", AE, Some("OUTRIGGER_M"), "our AE title toward members");
+pub(crate) const MEMBERS_LISTEN: Key = key(
+    "listen",
+    ADDRESS,
+    Some("0.0.0.0:11113"),
+    "where members answer: N-EVENT-REPORT, C-MOVE sub-operations",
+);
+
+// [[member]]
+pub(crate) const MEMBER_NAME: Key = key(
+    "name",
+    "a name of 1 to 32 letters, digits, `-` or `_`",
+    None,
+    "the member's name; it owns the member's permanent number",
+);
+pub(crate) const REQUIRED: Key = key(
+    "required",
+    "`true` or `false`",
+    Some("true"),
+    "whether the books wait for it and bytes are kept until it has them",
+);
+pub(crate) const PREFERENCE: Key = key(
+    "preference",
+    "a number from 1 to 99",
+    Some("50"),
+    "the lowest is preferred for verification and queries",
+);
+pub(crate) const CONFIRM: Key = key(
+    "confirm",
+    "`accepted`, `present`, `committed` or `verified`",
+    Some("present"),
+    "how surely it must have an object before the posting closes",
+);
+pub(crate) const CONNECTIONS: Key =
+    key("connections", "a number from 1 to 32", Some("4"), "associations to it at once");
+pub(crate) const SETTLE: Key = key(
+    "settle",
+    DURATION,
+    Some("60s"),
+    "how long after an accepted store the first confirmation is asked for",
+);
+pub(crate) const CALLING_AE: Key =
+    key("calling_ae", "`own`, `preserve` or an AE title", Some("own"), "the AE title it is called with");
+pub(crate) const HOLDS: Key = key("holds", TABLE, None, "what it wants; all else is not wanted there");
+pub(crate) const HOLDS_MODALITIES: Key =
+    key("modalities", "a list of modalities, or `*`", None, "modalities it wants; default all");
+pub(crate) const HOLDS_NEWER_THAN: Key = key(
+    "newer_than",
+    "a duration such as `3650d`, or empty",
+    Some(""),
+    "only studies younger than this; default all",
+);
+pub(crate) const STACK: Key = key("stack", TABLE, None, "its declared layers");
+pub(crate) const STACK_OS: Key = key("os", "a text", None, "its operating system");
+pub(crate) const STACK_DATABASE: Key = key("database", "a text", None, "its database");
+pub(crate) const STACK_DICOM: Key = key("dicom", "a text", None, "its DICOM implementation");
+pub(crate) const STACK_HARDWARE: Key = key("hardware", "a text", None, "its hardware");
+pub(crate) const STACK_WEB: Key = key("web", "a text", None, "its web or application server");
+pub(crate) const STATUS_RULES: Key = key(
+    "status_rules",
+    "a table of status (four hexadecimal digits, or `A7xx`) to class",
+    None,
+    "statuses this member uses in its own way",
+);
+pub(crate) const ROUTE: Key = key("route", TABLES, None, "ways to reach it, in order of preference");
+
+// [[member.route]]
+pub(crate) const PROTOCOL: Key = key("protocol", "`dimse`", None, "the protocol");
+pub(crate) const ROUTE_ADDRESS: Key = key("address", "`host:port`", None, "where it listens");
+pub(crate) const ROUTE_AE: Key = key("ae_title", AE, None, "its AE title");
+pub(crate) const ROUTE_TLS: Key =
+    key("tls", "`true` or `false`", Some("false"), "whether it is spoken to over TLS");
+pub(crate) const ROUTE_CA: Key =
+    key("ca_file", PATH, None, "authorities its certificate is checked against, PEM; needed with `tls`");
+pub(crate) const ROUTE_SERVER_NAME: Key = key(
+    "server_name",
+    "a host name or address",
+    None,
+    "the name its certificate must carry; default: the host of `address`",
+);
+pub(crate) const RESPONSE_TIMEOUT: Key =
+    key("response_timeout", DURATION, Some("60s"), "longest wait for its answer to a store or an echo");
+pub(crate) const READ_BACK: Key = key(
+    "read_back",
+    "`get` or `move`",
+    Some("get"),
+    "how objects are read back: C-GET, or C-MOVE to our members' listener",
+);
+
+// [[peer]]
+pub(crate) const PEER_AE: Key = key("ae_title", AE, None, "the AE title it calls with");
+pub(crate) const PEER_HOSTS: Key = key(
+    "hosts",
+    "a list of addresses or networks such as `10.0.0.0/24`",
+    None,
+    "where it calls from; default anywhere",
+);
+pub(crate) const PEER_ADDRESS: Key =
+    key("address", "`host:port`", None, "where we call it: C-MOVE destination");
+pub(crate) const PEER_COMMIT_ADDRESS: Key =
+    key("commit_address", "`host:port`", None, "where storage commitment results go, if elsewhere");
+pub(crate) const PEER_ALLOW: Key = key(
+    "allow",
+    "a list of `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`",
+    None,
+    "what it may do; default store, find, move and get",
+);
+pub(crate) const PEER_ISSUER: Key =
+    key("issuer", "a text", None, "default issuer of patient ID for what it sends");
+
+// [audit]
+pub(crate) const AUDIT_FILE: Key = key(
+    "file",
+    PATH,
+    None,
+    "local audit file, one DICOM audit message a line; default `audit.log` in the node's directory",
+);
+pub(crate) const AUDIT_SYSLOG: Key =
+    key("syslog", "`host:port`", None, "syslog collector (RFC 5424 over TCP)");
+
+// [archive]
+pub(crate) const ARCHIVE_BLOBS: Key = key("blobs", "`file:DIRECTORY`", None, "where object bytes are kept");
+pub(crate) const ARCHIVE_CATALOGUE: Key =
+    key("catalogue", "`sqlite:PATH` or `redb:PATH`", None, "the database of the archive's catalogue");
+
+/// Every table, in the order of the reference.
+#[rustfmt::skip]
+pub(crate) const TABLES_ALL: &[Table] = &[
+    Table { header: "[node]", doc: NODE.doc, keys: &[NODE_NAME, NODE_DATA] },
+    Table { header: "[log]", doc: LOG.doc, keys: &[LOG_LEVEL, LOG_FORMAT] },
+    Table { header: "[admin]", doc: ADMIN.doc, keys: &[ADMIN_LISTEN] },
+    Table { header: "[journal]", doc: JOURNAL.doc, keys: &[RETENTION, MAX_SIZE, RESERVE, SEGMENT_SIZE] },
+    Table { header: "[[journal.copy]]", doc: COPY.doc, keys: &[COPY_ENGINE, COPY_PATH] },
+    Table { header: "[ledger]", doc: LEDGER.doc, keys: &[LEDGER_URL] },
+    Table { header: "[[front.dimse]]", doc: FRONT_DIMSE.doc, keys: &[
+        LISTEN, AE_TITLES, IMPLEMENTATION, ISSUER, MAX_ASSOCIATIONS, MAX_ASSOCIATIONS_PER_PEER, MAX_PDU, MAX_OBJECT,
+        ACCEPT_UNDELIVERABLE, ARTIM, INACTIVITY, IDLE,
+    ] },
+    Table { header: "[front.dimse.tls]", doc: TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
+    Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
+    Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
+        MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, ISSUER, STATUS_RULES,
+    ] },
+    Table { header: "[member.holds]", doc: HOLDS.doc, keys: &[HOLDS_MODALITIES, HOLDS_NEWER_THAN] },
+    Table { header: "[member.stack]", doc: STACK.doc, keys: &[
+        STACK_OS, STACK_DATABASE, STACK_DICOM, STACK_HARDWARE, STACK_WEB,
+    ] },
+    Table { header: "[[member.route]]", doc: ROUTE.doc, keys: &[
+        PROTOCOL, ROUTE_ADDRESS, ROUTE_AE, IMPLEMENTATION, ROUTE_TLS, ROUTE_CA, ROUTE_SERVER_NAME, CERTIFICATE_FILE,
+        KEY_FILE, RESPONSE_TIMEOUT, READ_BACK,
+    ] },
+    Table { header: "[[peer]]", doc: PEER.doc, keys: &[
+        PEER_AE, PEER_HOSTS, PEER_ADDRESS, PEER_COMMIT_ADDRESS, PEER_ALLOW, PEER_ISSUER,
+    ] },
+    Table { header: "[audit]", doc: AUDIT.doc, keys: &[AUDIT_FILE, AUDIT_SYSLOG] },
+    Table { header: "[archive]", doc: ARCHIVE.doc, keys: &[ARCHIVE_BLOBS, ARCHIVE_CATALOGUE] },
+];

@@ -1,0 +1,77 @@
+//! `[[peer]]`: who may call, and where we call them.
+
+use std::collections::BTreeSet;
+
+use outrigger_model::AeTitle;
+
+use super::keys;
+use super::section::Section;
+use super::units::Network;
+
+/// What a peer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Allow {
+    /// C-STORE.
+    Store,
+    /// C-FIND.
+    Find,
+    /// C-MOVE.
+    Move,
+    /// C-GET.
+    Get,
+    /// Storage commitment.
+    Commit,
+    /// Modality worklist.
+    Worklist,
+    /// Modality performed procedure step.
+    Mpps,
+}
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PeerConfig {
+    /// Its AE title.
+    pub(crate) ae_title: AeTitle,
+    /// Where it calls from; empty means anywhere.
+    pub(crate) hosts: Vec<Network>,
+    /// Where we call it.
+    pub(crate) address: Option<String>,
+    /// Where storage commitment results go.
+    pub(crate) commit_address: Option<String>,
+    /// What it may do.
+    pub(crate) allow: BTreeSet<Allow>,
+    /// Default issuer of patient ID.
+    pub(crate) issuer: Option<String>,
+}
+
+/// Reads every `[[peer]]`.
+pub(crate) fn read_peers(root: &Section<'_>) -> Option<Vec<PeerConfig>> {
+    root.tables(&keys::PEER).into_iter().map(read_peer).collect()
+}
+
+fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
+    let ae_title = section.ae_title(&keys::PEER_AE);
+    let hosts = section.list(&keys::PEER_HOSTS, Network::parse);
+    let address = section.optional(&keys::PEER_ADDRESS);
+    let commit_address = section.optional(&keys::PEER_COMMIT_ADDRESS);
+    let mut allow: BTreeSet<Allow> = section.list(&keys::PEER_ALLOW, allowed).into_iter().collect();
+    if !section.has(&keys::PEER_ALLOW) {
+        allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get]);
+    }
+    let issuer = section.optional(&keys::PEER_ISSUER);
+    section.end();
+    Some(PeerConfig { ae_title: ae_title?, hosts, address, commit_address, allow, issuer })
+}
+
+fn allowed(text: &str) -> Option<Allow> {
+    Some(match text {
+        "store" => Allow::Store,
+        "find" => Allow::Find,
+        "move" => Allow::Move,
+        "get" => Allow::Get,
+        "commit" => Allow::Commit,
+        "worklist" => Allow::Worklist,
+        "mpps" => Allow::Mpps,
+        _ => return None,
+    })
+}

@@ -1,0 +1,71 @@
+//! `[journal]` and `[ledger]`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::keys;
+use super::section::Section;
+use super::units;
+
+/// `[journal]`, with its one copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JournalConfig {
+    /// The copy's directory.
+    pub(crate) directory: PathBuf,
+    /// How long bytes stay after balance.
+    pub(crate) retention: Duration,
+    /// Room it may use, in bytes.
+    pub(crate) max_size: u64,
+    /// Free space kept, in bytes.
+    pub(crate) reserve: u64,
+    /// Size of a segment, in bytes.
+    pub(crate) segment_size: u64,
+}
+
+/// Reads `[journal]`.
+pub(crate) fn read_journal(section: &Section<'_>, data: &Path) -> Option<JournalConfig> {
+    let retention = section.duration(&keys::RETENTION);
+    let max_size = section.size(&keys::MAX_SIZE);
+    let reserve = section.size(&keys::RESERVE);
+    let segment_size = section.size(&keys::SEGMENT_SIZE);
+    let copies = section.tables(&keys::COPY);
+    if copies.len() > 1 {
+        section.not_in_this_version(&keys::COPY, "a second copy of the journal");
+    }
+    let mut directory = Some(data.join("journal"));
+    for copy in copies {
+        copy.read(&keys::COPY_ENGINE, |text| (text == "log").then_some(()))?;
+        directory = copy.path(&keys::COPY_PATH);
+        copy.end();
+    }
+    Some(JournalConfig {
+        directory: directory?,
+        retention: retention?,
+        max_size: max_size?,
+        reserve: reserve?,
+        segment_size: segment_size?,
+    })
+}
+
+/// Reads `[ledger]`: the path of its SQLite database.
+pub(crate) fn read_ledger(section: &Section<'_>, data: &Path) -> Option<PathBuf> {
+    let given = section.optional(&keys::LEDGER_URL);
+    let Some(url) = given else { return (!section.has(&keys::LEDGER_URL)).then(|| data.join("ledger.db")) };
+    match units::substituted(&url, |name| std::env::var(name).ok()) {
+        Ok(url) => match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
+            _ if url.starts_with("postgres:") || url.starts_with("mysql:") => {
+                section.not_in_this_version(&keys::LEDGER_URL, "a ledger on a database server");
+                None
+            }
+            _ => {
+                section.wrong(&keys::LEDGER_URL, format!("`{url}` stands here"));
+                None
+            }
+        },
+        Err(missing) => {
+            section.wrong(&keys::LEDGER_URL, missing);
+            None
+        }
+    }
+}
