@@ -1,0 +1,27 @@
+//! Real peers, started by tests: each in a directory of its own, on a port of its own, on loopback.
+//!
+//! A peer ends with the value that stands for it, and with the test's process. Tests that start one carry its prefix
+//! (`peer_orthanc_`, `peer_dcmtk_`, `peer_pynetdicom_`, `peer_pixelmed_`), so that the test script can leave them out where
+//! the peer is not installed.
+
+mod dcmtk;
+mod dcmtk_scu;
+mod error;
+mod orthanc;
+mod orthanc_rest;
+mod pixelmed;
+mod process;
+mod pynetdicom;
+mod station;
+mod tool;
+
+pub use dcmtk::{DcmQrScp, StoreScp};
+pub use dcmtk_scu::{EchoScu, FindScu, GetScu, MoveScu, StoreScu};
+pub use error::PeerError;
+pub use orthanc::{Orthanc, OrthancSetup, OrthancTls};
+pub use orthanc_rest::OrthancInstance;
+pub use pixelmed::PixelMed;
+pub use process::{Launch, Process};
+pub use pynetdicom::{PynetdicomQrScp, PynetdicomStoreScp, PynetdicomStoreScu};
+pub use station::{Station, free_port};
+pub use tool::{Nagle, Sent, ToolRun};

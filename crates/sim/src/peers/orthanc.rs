@@ -1,0 +1,147 @@
+//! Orthanc: a full archive with DIMSE, DICOMweb and REST.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these are other programs' files, not ours: the simulator has no say in them"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use outrigger_model::AeTitle;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::dcmtk::temporary;
+use super::orthanc_rest::OrthancRest;
+use super::station::on_free_ports;
+use super::{Launch, Nagle, PeerError, Process, Station, free_port};
+
+/// Where the package keeps the DICOMweb plugin.
+const DICOMWEB_PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
+
+/// Certificates for an Orthanc whose DICOM port speaks TLS, and nothing else; all files are PEM.
+#[derive(Debug, Clone)]
+pub struct OrthancTls {
+    /// Its own certificate.
+    pub certificate: PathBuf,
+    /// The key of that certificate.
+    pub key: PathBuf,
+    /// Whom it trusts, also when it calls.
+    pub trusted: PathBuf,
+}
+
+/// How an Orthanc is to be.
+#[derive(Debug, Clone)]
+pub struct OrthancSetup {
+    /// Its AE title.
+    pub ae_title: AeTitle,
+    /// Who may query it, and where it can move to and send commitment results to; anybody may store.
+    pub stations: Vec<Station>,
+    /// Whether its own sockets are as installed.
+    pub nagle: Nagle,
+    /// TLS on its DICOM port.
+    pub tls: Option<OrthancTls>,
+}
+
+impl OrthancSetup {
+    /// An Orthanc that knows these stations, without TLS, with Nagle off.
+    pub fn new(ae_title: &AeTitle, stations: &[Station]) -> Self {
+        Self { ae_title: ae_title.clone(), stations: stations.to_vec(), nagle: Nagle::Off, tls: None }
+    }
+
+    fn configuration(&self, directory: &Path, dicom_port: u16, http_port: u16) -> Value {
+        let mut settings = json!({
+            "Name": self.ae_title.as_str(),
+            "StorageDirectory": directory.join("storage"),
+            "IndexDirectory": directory.join("index"),
+            "DicomAet": self.ae_title.as_str(),
+            "DicomPort": dicom_port,
+            "HttpPort": http_port,
+            "RemoteAccessAllowed": false,
+            "AuthenticationEnabled": false,
+            "Plugins": [DICOMWEB_PLUGIN],
+            "DicomModalities": self.modalities(),
+        });
+        if let (Some(tls), Some(settings)) = (&self.tls, settings.as_object_mut()) {
+            settings.insert("DicomTlsEnabled".into(), true.into());
+            settings.insert("DicomTlsCertificate".into(), json!(tls.certificate));
+            settings.insert("DicomTlsPrivateKey".into(), json!(tls.key));
+            settings.insert("DicomTlsTrustedCertificates".into(), json!(tls.trusted));
+        }
+        settings
+    }
+
+    fn modalities(&self) -> Map<String, Value> {
+        let modality = |station: &Station| {
+            json!({
+                "AET": station.ae_title.as_str(), "Host": "127.0.0.1", "Port": station.port,
+                "AllowEcho": true, "AllowStore": true, "AllowFind": true, "AllowGet": true, "AllowMove": true,
+                "AllowStorageCommitment": true, "UseDicomTls": self.tls.is_some(),
+            })
+        };
+        let named = |(number, station)| (format!("station{number}"), modality(station));
+        self.stations.iter().enumerate().map(named).collect()
+    }
+}
+
+/// A running Orthanc.
+#[derive(Debug)]
+pub struct Orthanc {
+    station: Station,
+    rest: OrthancRest,
+    process: Process,
+    directory: TempDir,
+}
+
+impl Orthanc {
+    /// Starts it with an empty archive.
+    pub async fn start(setup: &OrthancSetup) -> Result<Self, PeerError> {
+        on_free_ports(async || {
+            let directory = temporary()?;
+            let (dicom_port, http_port) = (free_port()?, free_port()?);
+            let file = directory.path().join("orthanc.json");
+            let text = format!("{:#}", setup.configuration(directory.path(), dicom_port, http_port));
+            fs::write(&file, text).map_err(PeerError::file(&file))?;
+            let process = Process::start(Launch {
+                program: "Orthanc".into(),
+                arguments: vec!["--verbose".into(), file.into()],
+                variables: match setup.nagle {
+                    Nagle::AsInstalled => Vec::new(),
+                    Nagle::Off => vec![("TCP_NODELAY", "1".into())],
+                },
+                directory: directory.path().to_owned(),
+                ports: vec![dicom_port, http_port],
+            })
+            .await?;
+            let station = Station { ae_title: setup.ae_title.clone(), port: dicom_port };
+            Ok(Self { station, rest: OrthancRest::new(http_port), process, directory })
+        })
+        .await
+    }
+
+    /// Who it is, and where.
+    pub fn station(&self) -> &Station {
+        &self.station
+    }
+
+    /// Its REST interface.
+    pub fn rest(&self) -> &OrthancRest {
+        &self.rest
+    }
+
+    /// The root of its DICOMweb services.
+    pub fn dicomweb(&self) -> String {
+        self.rest.url("/dicom-web")
+    }
+
+    /// The process, to hang, kill and restart.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where it keeps the files of its objects.
+    pub fn storage(&self) -> PathBuf {
+        self.directory.path().join("storage")
+    }
+}
