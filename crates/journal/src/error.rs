@@ -17,7 +17,9 @@ pub enum OpenError {
         directory: PathBuf,
     },
     /// A file was written by a newer version.
-    #[error("{file} was written in format {found}, and this version knows only up to {known}; start the newer version")]
+    #[error(
+        "{file} was written in format {found}, and this version knows only up to {known}; start the newer version"
+    )]
     NewerFormat {
         /// The file.
         file: PathBuf,
@@ -27,7 +29,9 @@ pub enum OpenError {
         known: u32,
     },
     /// A record of a kind that only a newer version writes.
-    #[error("{file} holds a record of kind {found} at byte {offset}, which this version does not know; start the newer version")]
+    #[error(
+        "{file} holds a record of kind {found} at byte {offset}, which this version does not know; start the newer version"
+    )]
     NewerKind {
         /// The file.
         file: PathBuf,
