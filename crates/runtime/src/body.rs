@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::disk::{ArcDisk, DiskFile};
 
@@ -122,5 +122,59 @@ impl BlockSource for Bytes {
         let start = start.unwrap_or(usize::MAX).min(self.len());
         let end = start.saturating_add(BLOCK_BYTES).min(self.len());
         Ok(self.slice(start..end))
+    }
+}
+
+/// An object that has just arrived; what lies in a file is checked as it is read.
+impl BlockSource for Body {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        let offset = index.saturating_mul(BLOCK_BYTES as u64).min(self.length);
+        let length = usize::try_from(self.length - offset).unwrap_or(usize::MAX).min(BLOCK_BYTES);
+        match &self.content {
+            Content::Memory(pieces) => Ok(assembled(pieces, offset, length)),
+            Content::File(file) => file.checked_block(index, offset, length, &self.block_crcs),
+        }
+    }
+}
+
+/// The bytes from `offset` on of all pieces in a row; without a copy where they lie in one piece.
+fn assembled(pieces: &[Bytes], offset: u64, length: usize) -> Bytes {
+    let mut skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    let mut block = BytesMut::new();
+    for piece in pieces {
+        if skip >= piece.len() {
+            skip -= piece.len();
+            continue;
+        }
+        let part = piece.slice(skip..piece.len().min(skip.saturating_add(length - block.len())));
+        skip = 0;
+        if part.len() == length {
+            return part;
+        }
+        block.extend_from_slice(&part);
+        if block.len() == length {
+            break;
+        }
+    }
+    block.freeze()
+}
+
+impl SpooledFile {
+    fn checked_block(&self, index: u64, offset: u64, length: usize, crcs: &[u32]) -> Result<Bytes, BlockError> {
+        let what = || self.path.display().to_string();
+        let bytes = crate::disk::read_exact_at(&*self.file, offset, length)
+            .map_err(|source| BlockError::Read { what: what(), index, source })?;
+        let written = usize::try_from(index).ok().and_then(|index| crcs.get(index)).copied();
+        let found = crc32c::crc32c(&bytes);
+        match written {
+            Some(written) if written != found => {
+                Err(BlockError::Damaged { what: what(), index, found, written })
+            }
+            _ => Ok(bytes.into()),
+        }
     }
 }

@@ -171,7 +171,8 @@ impl BodyWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::RealDisk;
+    use crate::body::{BlockError, BlockSource};
+    use crate::disk::{Disk, RealDisk};
     use std::sync::Arc;
 
     fn spool(directory: &std::path::Path) -> Spool {
@@ -212,6 +213,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_is_read_back_block_by_block_wherever_it_lies() {
+        let directory = tempfile::tempdir().unwrap();
+        for memory_bytes_max in [0, usize::MAX >> 1] {
+            let spool = Spool { memory_bytes_max, ..spool(directory.path()) };
+            let length = BLOCK_BYTES * 2 + 5;
+            let body = taken(&spool, length, 4093).await;
+            let mut read = Vec::new();
+            for index in 0..4 {
+                read.extend_from_slice(&body.read_block(index).unwrap());
+            }
+            assert!(read.iter().enumerate().all(|(i, byte)| usize::from(*byte) == i % 251));
+            assert_eq!(read.len(), length);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flipped_bit_in_the_spool_is_not_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let body = taken(&Spool { memory_bytes_max: 0, ..spool(directory.path()) }, 100_000, 4096).await;
+        let Content::File(file) = &body.content else { panic!("it lies in a file") };
+        file.file().write_at(&[IoSlice::new(&[255])], 500).unwrap();
+        assert!(matches!(body.read_block(0), Err(BlockError::Damaged { index: 0, .. })));
+    }
+
+    #[tokio::test]
     async fn an_object_given_up_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
         let body = taken(&spool(directory.path()), 1 << 20, 8192).await;
@@ -227,6 +253,4 @@ mod tests {
         let refused = spool.begin().push(Bytes::from_static(&[0; 11])).await;
         assert!(matches!(refused, Err(SpoolError::TooLarge { limit: 10 })));
     }
-
-    use crate::disk::Disk;
 }
