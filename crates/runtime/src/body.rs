@@ -164,7 +164,13 @@ fn assembled(pieces: &[Bytes], offset: u64, length: usize) -> Bytes {
 }
 
 impl SpooledFile {
-    fn checked_block(&self, index: u64, offset: u64, length: usize, crcs: &[u32]) -> Result<Bytes, BlockError> {
+    fn checked_block(
+        &self,
+        index: u64,
+        offset: u64,
+        length: usize,
+        crcs: &[u32],
+    ) -> Result<Bytes, BlockError> {
         let what = || self.path.display().to_string();
         let bytes = crate::disk::read_exact_at(&*self.file, offset, length)
             .map_err(|source| BlockError::Read { what: what(), index, source })?;
