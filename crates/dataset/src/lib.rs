@@ -8,4 +8,6 @@ pub mod element;
 pub mod form;
 mod inflate;
 pub mod read;
+pub mod scan;
+pub mod text;
 pub mod write;

@@ -1,3 +1,7 @@
 //! Integration tests of the data set crate.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod build;
+mod scanning;
 mod trees;

@@ -1,0 +1,83 @@
+//! Reversible JPEG 2000 (ITU-T T.800), DICOM's .90.
+//!
+//! Decoding is `hayro-jpeg2000`'s: no unsafe code, and its floats hold every integer that the reversible transforms of
+//! samples of up to 16 bits can reach. What it does not check of untrusted streams, sizes and memory, is checked here.
+
+mod header;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+
+use super::error::{CodestreamError, damaged};
+use super::samples::Samples;
+use crate::pixel::{Representation, Shape};
+use header::Header;
+
+/// Start of a codestream: SOC, SIZ.
+const CODESTREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
+
+/// Decodes one frame.
+pub(super) fn decode(frame: &[u8], shape: &Shape) -> Result<Samples, CodestreamError> {
+    let stream = unboxed(frame).ok_or(damaged("it does not start with SOC and SIZ"))?;
+    let header = Header::read(stream, shape)?;
+    // The library indexes freely. A panic of one frame must not end the process, and nothing outlives the call.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_components(stream, &header, shape)));
+    let values = decoded.unwrap_or(Err(CodestreamError::DecoderFailed))?;
+    Ok(Samples { precision: header.precision, representation: header.representation, values })
+}
+
+fn decode_components(stream: &[u8], header: &Header, shape: &Shape) -> Result<Vec<u16>, CodestreamError> {
+    // Strict: what is missing must be an error, never a guess.
+    let settings = DecodeSettings { resolve_palette_indices: false, strict: true, target_resolution: None };
+    let image = Image::new(stream, &settings).map_err(CodestreamError::Jpeg2000)?;
+    let mut context = DecoderContext::default();
+    let decoded = image.decode(&mut context).map_err(CodestreamError::Jpeg2000)?;
+    let count = usize::from(shape.samples);
+    let mut values = vec![0_u16; shape.samples_a_frame()];
+    if decoded.components().len() != count {
+        return Err(damaged("components are missing"));
+    }
+    for (slot, component) in decoded.components().iter().enumerate() {
+        if component.samples().len() * count != values.len() {
+            return Err(damaged("samples are missing"));
+        }
+        for (value, sample) in values.iter_mut().skip(slot).step_by(count).zip(component.samples()) {
+            *value = header.value(*sample)?;
+        }
+    }
+    Ok(values)
+}
+
+/// The codestream of a frame: as it is, or out of the JP2 boxes that some writers leave around it.
+fn unboxed(frame: &[u8]) -> Option<&[u8]> {
+    if frame.starts_with(&CODESTREAM) {
+        return Some(frame);
+    }
+    let mut rest = frame;
+    while let ([l0, l1, l2, l3, kind @ ..], body) = rest.split_first_chunk::<8>()? {
+        let length = usize::try_from(u32::from_be_bytes([*l0, *l1, *l2, *l3])).ok()?;
+        let length = if length == 0 { rest.len() } else { length };
+        if kind == b"jp2c" {
+            return body.get(..length.checked_sub(8)?).filter(|body| body.starts_with(&CODESTREAM));
+        }
+        rest = rest.get(length.max(8)..)?;
+    }
+    None
+}
+
+impl Header {
+    /// The value of a decoded sample, which the library gives shifted to be positive even if it is signed.
+    fn value(&self, sample: f32) -> Result<u16, CodestreamError> {
+        let largest = u16::MAX >> (16 - self.precision);
+        if !(0.0..=f32::from(largest)).contains(&sample) {
+            return Err(CodestreamError::Lossy { what: "samples lie outside their precision" });
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+        let value = sample as u16;
+        Ok(match self.representation {
+            Representation::Unsigned => value,
+            Representation::Signed => value.wrapping_sub(1 << (self.precision - 1)),
+        })
+    }
+}
