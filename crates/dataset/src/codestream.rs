@@ -22,4 +22,3 @@ pub use family::Family;
 pub(crate) use family::{Codec, decode};
 pub use frames::FramesError;
 pub(crate) use frames::split;
-pub(crate) use samples::Samples;

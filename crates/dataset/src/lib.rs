@@ -3,11 +3,14 @@
 //! `scan` looks at every object as it arrives and never parses it; `read` builds a tree of bounded depth for those
 //! who must look inside; `write` puts a tree into bytes.
 
+pub mod codestream;
 pub mod dictionary;
 pub mod element;
 pub mod form;
 mod inflate;
+pub mod pixel;
 pub mod read;
 pub mod scan;
 pub mod text;
+pub mod transcode;
 pub mod write;

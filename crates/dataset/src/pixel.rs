@@ -4,9 +4,11 @@ mod canonical;
 mod digest;
 mod shape;
 
+pub(crate) use canonical::native_frames;
 pub use digest::{PixelError, digest};
+pub(crate) use digest::{frames_of, measure};
 pub(crate) use shape::{
     EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS, PHOTOMETRIC_INTERPRETATION, PIXEL_DATA,
-    PLANAR_CONFIGURATION, SAMPLES_PER_PIXEL, frame_count,
+    PLANAR_CONFIGURATION, frame_count,
 };
 pub use shape::{PIXEL_BYTES_MAX, Photometric, Planar, Representation, Shape, ShapeError};

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
+use super::cursor::Cursor;
 use super::error::{CodestreamError, damaged};
 use super::samples::Samples;
 use crate::pixel::{Representation, Shape};
@@ -16,10 +17,12 @@ use header::Header;
 
 /// Start of a codestream: SOC, SIZ.
 const CODESTREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
+/// The box of a codestream in a JP2 file (annex I.5.4), `jp2c`.
+const CODESTREAM_BOX: u32 = 0x6A70_3263;
 
 /// Decodes one frame.
 pub(super) fn decode(frame: &[u8], shape: &Shape) -> Result<Samples, CodestreamError> {
-    let stream = unboxed(frame).ok_or(damaged("it does not start with SOC and SIZ"))?;
+    let stream = unboxed(frame)?;
     let header = Header::read(stream, shape)?;
     // The library indexes freely. A panic of one frame must not end the process, and nothing outlives the call.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_components(stream, &header, shape)));
@@ -50,20 +53,21 @@ fn decode_components(stream: &[u8], header: &Header, shape: &Shape) -> Result<Ve
 }
 
 /// The codestream of a frame: as it is, or out of the JP2 boxes that some writers leave around it.
-fn unboxed(frame: &[u8]) -> Option<&[u8]> {
+fn unboxed(frame: &[u8]) -> Result<&[u8], CodestreamError> {
     if frame.starts_with(&CODESTREAM) {
-        return Some(frame);
+        return Ok(frame);
     }
-    let mut rest = frame;
-    while let ([l0, l1, l2, l3, kind @ ..], body) = rest.split_first_chunk::<8>()? {
-        let length = usize::try_from(u32::from_be_bytes([*l0, *l1, *l2, *l3])).ok()?;
-        let length = if length == 0 { rest.len() } else { length };
-        if kind == b"jp2c" {
-            return body.get(..length.checked_sub(8)?).filter(|body| body.starts_with(&CODESTREAM));
+    let mut boxes = Cursor::new(frame);
+    loop {
+        let length = usize::try_from(boxes.u32()?).unwrap_or(usize::MAX);
+        let kind = boxes.u32()?;
+        let body = if length == 0 { boxes.rest() } else { boxes.take(length.saturating_sub(8))? };
+        if kind == CODESTREAM_BOX {
+            return Some(body)
+                .filter(|body| body.starts_with(&CODESTREAM))
+                .ok_or(damaged("it does not start with SOC and SIZ"));
         }
-        rest = rest.get(length.max(8)..)?;
     }
-    None
 }
 
 impl Header {

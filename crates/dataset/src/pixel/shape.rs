@@ -4,7 +4,7 @@ use outrigger_model::Tag;
 
 use crate::element::DataSet;
 
-pub(crate) const SAMPLES_PER_PIXEL: Tag = Tag(0x0028, 0x0002);
+const SAMPLES_PER_PIXEL: Tag = Tag(0x0028, 0x0002);
 pub(crate) const PHOTOMETRIC_INTERPRETATION: Tag = Tag(0x0028, 0x0004);
 pub(crate) const PLANAR_CONFIGURATION: Tag = Tag(0x0028, 0x0006);
 const BITS_STORED: Tag = Tag(0x0028, 0x0101);
@@ -84,10 +84,11 @@ impl Photometric {
         }
     }
 
-    /// What decoding makes of it: the reversible transform is turned back.
+    /// What a decoder makes of it: the reversible transform is turned back, and every pixel has all its samples.
     pub(crate) fn decoded(&self) -> Self {
         match self {
             Self::YbrRct => Self::Rgb,
+            Self::YbrFull422 => Self::YbrFull,
             other => other.clone(),
         }
     }
@@ -239,7 +240,7 @@ impl Shape {
 
     /// Whether native pixel data share the colour differences of neighbours.
     pub(crate) fn is_subsampled(&self) -> bool {
-        self.photometric == Photometric::YbrFull422 && self.samples == 3
+        self.samples == 3 && matches!(self.photometric.term(), "YBR_FULL_422" | "YBR_PARTIAL_422")
     }
 
     /// Samples of a frame of native pixel data.
