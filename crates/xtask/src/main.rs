@@ -1,3 +1,38 @@
-//! Checks, benches and soaks of the workspace.
+//! `cargo xtask`: what a developer and the CI run.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::{ci, tidy};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks, benches and soaks of the workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must hold before a commit lands: fmt, tidy, clippy, deny, doc, tests
+    Ci,
+    /// The rules of the sources that no compiler knows: layers, sizes, names, bans
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Ci => ci::run().map_err(|error| error.to_string()),
+        Command::Tidy => tidy::check().map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            // Nothing can be said any more when standard error is closed.
+            match writeln!(io::stderr(), "{text}") {
+                Ok(()) | Err(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
