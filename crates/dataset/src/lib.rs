@@ -4,12 +4,15 @@
 //! who must look inside; `write` puts a tree into bytes.
 
 pub mod codestream;
+pub mod commitment;
 pub mod dictionary;
 pub mod element;
 pub mod form;
+pub mod identifier;
 mod inflate;
 pub mod pixel;
 pub mod read;
+mod readable;
 pub mod scan;
 pub mod text;
 pub mod transcode;

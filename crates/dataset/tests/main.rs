@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod build;
+mod identifiers;
 mod scanning;
+mod transcode;
 mod trees;

@@ -7,8 +7,9 @@ use outrigger_model::{
 
 use super::ScanError;
 use crate::dictionary;
-use crate::element::Vr;
+use crate::element::{Vr, swap};
 use crate::form::Form;
+use crate::readable::readable;
 use crate::text::{CharacterSet, Fidelity, decode};
 
 /// Most bytes of one value that are kept: 64 characters of the widest encoding many times over.
@@ -128,8 +129,12 @@ impl Gather {
         self.values.sort_by_key(|(tag, _)| *tag);
         self.values.retain(|(tag, _)| !UIDS.contains(tag));
         let mut attributes = Vec::with_capacity(self.values.len());
-        for (tag, value) in &self.values {
-            let (text, fidelity) = readable(*tag, value, form, &charset);
+        for (tag, value) in &mut self.values {
+            let vr = dictionary::vr(*tag);
+            if form == Form::ExplicitBig {
+                swap(vr, value);
+            }
+            let (text, fidelity) = readable(vr, value, &charset);
             if fidelity == Fidelity::Guessed {
                 note(Oddity::BadText);
             }
@@ -167,17 +172,6 @@ fn is_irregular(value: &[u8]) -> bool {
     let conformant = SopInstanceUid::from_bytes(unpadded).is_ok_and(|uid| uid.is_conformant());
     let padded = matches!(unpadded.last(), Some(0 | b' '));
     !value.is_empty() && (padded || !conformant)
-}
-
-fn readable(tag: Tag, value: &[u8], form: Form, charset: &CharacterSet) -> (String, Fidelity) {
-    let vr = dictionary::vr(tag);
-    if vr == Vr::US {
-        let number = value.first_chunk().map(|bytes| form.u16(*bytes).to_string());
-        return (number.unwrap_or_default(), Fidelity::Exact);
-    }
-    let decoded = decode(value, charset, vr);
-    let values: Vec<&str> = decoded.text.split('\\').map(|value| value.trim_matches([' ', '\0'])).collect();
-    (values.join("\\"), decoded.fidelity)
 }
 
 #[cfg(test)]

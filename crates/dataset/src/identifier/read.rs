@@ -1,0 +1,101 @@
+//! Identifiers from bytes.
+
+use bytes::Bytes;
+use outrigger_model::{
+    Answer, Level, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag, UidError,
+};
+
+use super::{FAILED_UIDS, IdentifierError, LEVELS};
+use crate::element::{DataSet, Element, Value, Vr};
+use crate::form::Form;
+use crate::read::read_form;
+use crate::readable::readable;
+use crate::text::{CharacterSet, decode};
+
+/// Reads a C-FIND identifier; a sequence key is kept as one that matches everything.
+pub fn read_query(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Query, IdentifierError> {
+    let data_set = read(form, bytes)?;
+    let level = level(root, &data_set)?;
+    let keys = attributes(&data_set).map(|(tag, value)| QueryKey { tag, value }).collect();
+    Ok(Query { root, level, keys })
+}
+
+/// Reads a C-MOVE or C-GET identifier.
+pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selection, IdentifierError> {
+    let data_set = read(form, bytes)?;
+    let studies = || uids(&data_set, Tag::STUDY_INSTANCE_UID, StudyUid::new);
+    match level(root, &data_set)? {
+        Level::Patient => {
+            let (_, patient_id) = attributes(&data_set)
+                .find(|(tag, value)| *tag == Tag::PATIENT_ID && !value.is_empty())
+                .ok_or(IdentifierError::MissingKey { tag: Tag::PATIENT_ID })?;
+            Ok(Selection::Patient { patient_id })
+        }
+        Level::Study => Ok(Selection::Studies(studies()?)),
+        Level::Series => {
+            let tag = Tag::STUDY_INSTANCE_UID;
+            let study = studies()?.into_iter().next().ok_or(IdentifierError::MissingKey { tag })?;
+            Ok(Selection::Series {
+                study,
+                series: uids(&data_set, Tag::SERIES_INSTANCE_UID, SeriesUid::new)?,
+            })
+        }
+        Level::Image => {
+            Ok(Selection::Instances(uids(&data_set, Tag::SOP_INSTANCE_UID, SopInstanceUid::new)?))
+        }
+    }
+}
+
+/// Reads the identifier of a C-FIND response; attributes without a value and sequences are left out.
+pub fn read_answer(form: Form, bytes: &[u8]) -> Result<Answer, IdentifierError> {
+    let data_set = read(form, bytes)?;
+    let attributes = attributes(&data_set).filter(|(_, value)| !value.is_empty()).collect();
+    Ok(Answer { attributes })
+}
+
+/// Reads the instances that a C-MOVE or C-GET response names as failed.
+pub fn read_failed(form: Form, bytes: &[u8]) -> Result<Vec<SopInstanceUid>, IdentifierError> {
+    let data_set = read(form, bytes)?;
+    if data_set.plain(FAILED_UIDS).is_none() {
+        return Ok(Vec::new());
+    }
+    uids(&data_set, FAILED_UIDS, SopInstanceUid::new)
+}
+
+fn read(form: Form, bytes: &[u8]) -> Result<DataSet, IdentifierError> {
+    read_form(form, Bytes::copy_from_slice(bytes)).map_err(IdentifierError::Unreadable)
+}
+
+fn level(root: QueryRoot, data_set: &DataSet) -> Result<Level, IdentifierError> {
+    let value = data_set.plain(Tag::QUERY_RETRIEVE_LEVEL).ok_or(IdentifierError::NoLevel)?;
+    let known = LEVELS.iter().find(|(_, name)| *name == value);
+    let (level, _) = known.ok_or_else(|| IdentifierError::UnknownLevel { value: value.to_owned() })?;
+    match (root, *level) {
+        (QueryRoot::Study, Level::Patient) => Err(IdentifierError::LevelOutsideModel { root, level: *level }),
+        (QueryRoot::Study | QueryRoot::Patient, level) => Ok(level),
+    }
+}
+
+/// The attributes but for the level, the character set and group lengths, as text.
+fn attributes(data_set: &DataSet) -> impl Iterator<Item = (Tag, String)> {
+    let declared = data_set.bytes(Tag::SPECIFIC_CHARACTER_SET).map_or(&b""[..], |bytes| bytes);
+    let charset = CharacterSet::new(&decode(declared, &CharacterSet::DEFAULT, Vr::CS).text);
+    let told_apart =
+        |tag: Tag| matches!(tag, Tag::SPECIFIC_CHARACTER_SET | Tag::QUERY_RETRIEVE_LEVEL) || tag.1 == 0;
+    let elements = data_set.elements.iter().filter(move |element| !told_apart(element.tag));
+    elements.map(move |Element { tag, vr, value }| match value {
+        Value::Bytes(bytes) => (*tag, readable(*vr, bytes, &charset).0),
+        Value::Sequence(_) | Value::Fragments(_) => (*tag, String::new()),
+    })
+}
+
+/// The UIDs of a list; at least one.
+fn uids<U>(
+    data_set: &DataSet,
+    tag: Tag,
+    take: impl Fn(&str) -> Result<U, UidError>,
+) -> Result<Vec<U>, IdentifierError> {
+    let list = data_set.plain(tag).ok_or(IdentifierError::MissingKey { tag })?;
+    let uids: Result<Vec<U>, UidError> = list.split('\\').map(|uid| take(uid.trim())).collect();
+    uids.map_err(|source| IdentifierError::BadUid { tag, source })
+}
