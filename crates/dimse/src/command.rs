@@ -144,9 +144,14 @@ pub enum Command {
 impl Command {
     /// The answer to a request that is not performed: its kind with the response bit, and why; `None` for what has no response.
     pub fn refusal(&self, outcome: Outcome) -> Option<Self> {
+        let refusal = || Self::Refusal { field: self.field(), message_id: self.message_id(), outcome };
+        self.is_request().then(refusal)
+    }
+
+    /// Whether a response is owed to it.
+    pub fn is_request(&self) -> bool {
         let field = self.field();
-        let answerable = field & field::RESPONSE == 0 && field != field::C_CANCEL_RQ;
-        answerable.then(|| Self::Refusal { field, message_id: self.message_id(), outcome })
+        field & field::RESPONSE == 0 && field != field::C_CANCEL_RQ
     }
 
     /// The message id, or the one responded to or cancelled.

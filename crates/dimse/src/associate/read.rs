@@ -301,8 +301,7 @@ fn common_extended(mut item: Cursor) -> Result<CommonExtendedNegotiation, Associ
 
 fn identity(mut item: Cursor) -> Result<UserIdentity, Short> {
     let kind = item.u8()?;
-    let response =
-        if item.u8()? == 1 { IdentityResponse::Requested } else { IdentityResponse::NotRequested };
+    let response = if item.u8()? == 1 { IdentityResponse::Requested } else { IdentityResponse::NotRequested };
     let primary = item.counted()?;
     // Peers leave the empty secondary field out.
     let secondary = if item.is_empty() { Bytes::new() } else { item.counted()? };

@@ -108,11 +108,15 @@ fn sub_items(user: &UserInformation) -> Vec<UserVariableItem> {
             extended.information.to_vec(),
         )
     }));
-    items.extend(user.common_extended.iter().map(|common| {
-        UserVariableItem::Unknown(COMMON_EXTENDED_NEGOTIATION, common_extended(common))
-    }));
     items.extend(
-        user.identity.iter().map(|identity| UserVariableItem::Unknown(USER_IDENTITY, self::identity(identity))),
+        user.common_extended
+            .iter()
+            .map(|common| UserVariableItem::Unknown(COMMON_EXTENDED_NEGOTIATION, common_extended(common))),
+    );
+    items.extend(
+        user.identity
+            .iter()
+            .map(|identity| UserVariableItem::Unknown(USER_IDENTITY, self::identity(identity))),
     );
     items.extend(
         user.identity_response

@@ -86,7 +86,9 @@ fn request(elements: &Elements<'_>, field: u16, message_id: u16) -> Result<Comma
         field::C_FIND_RQ => {
             Command::CFindRq { message_id, sop_class: affected_class()?, priority: priority()? }
         }
-        field::C_GET_RQ => Command::CGetRq { message_id, sop_class: affected_class()?, priority: priority()? },
+        field::C_GET_RQ => {
+            Command::CGetRq { message_id, sop_class: affected_class()?, priority: priority()? }
+        }
         field::C_MOVE_RQ => Command::CMoveRq {
             message_id,
             sop_class: affected_class()?,
@@ -238,9 +240,12 @@ impl<'a> Elements<'a> {
             text.trim_matches([' ', '\0']).to_owned()
         });
         let offending = self.value(field::OFFENDING_ELEMENT).unwrap_or_default();
-        let offending = offending.as_chunks::<4>().0.iter().take(OFFENDING_MAX).map(|&[a, b, c, d]| {
-            Tag(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
-        });
+        let offending = offending
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .take(OFFENDING_MAX)
+            .map(|&[a, b, c, d]| Tag(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])));
         Ok(Outcome { status: Status(self.us(field::STATUS)?), error_comment, offending: offending.collect() })
     }
 }

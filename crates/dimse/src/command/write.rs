@@ -94,10 +94,9 @@ impl<'a> Arguments<'a> {
                 action_type: *action_type,
                 ..Self::affected(sop_class.as_ref(), sop_instance.as_ref())
             },
-            Command::NEventReportRq { sop_class, sop_instance, event_type, .. } => Self {
-                event_type: Some(*event_type),
-                ..Self::affected(Some(sop_class), Some(sop_instance))
-            },
+            Command::NEventReportRq { sop_class, sop_instance, event_type, .. } => {
+                Self { event_type: Some(*event_type), ..Self::affected(Some(sop_class), Some(sop_instance)) }
+            }
             Command::NEventReportRsp { sop_class, sop_instance, event_type, .. } => {
                 Self { event_type: *event_type, ..Self::affected(sop_class.as_ref(), sop_instance.as_ref()) }
             }
