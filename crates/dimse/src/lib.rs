@@ -21,6 +21,7 @@ mod wire;
 
 mod accept;
 mod association;
+mod object;
 mod request;
 
 pub use accept::{AcceptError, Verdict, accept};
@@ -29,6 +30,7 @@ pub use association::{Association, Incoming, Peer};
 pub use command::{Command, DataSet, Outcome, Priority, SubOperations};
 pub use error::{AssociationError, Violation, Waiting};
 pub use negotiate::{AcceptorPolicy, Context};
+pub use object::SendObjectError;
 pub use pdu::{AbortReason, AbortSource, Part};
 pub use rejection::Rejection;
 pub use request::{Proposal, RequestError, request};
