@@ -6,3 +6,4 @@ mod element;
 pub mod part10;
 pub mod peers;
 pub mod phantom;
+pub mod power;

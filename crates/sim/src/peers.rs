@@ -21,7 +21,7 @@ pub use error::PeerError;
 pub use orthanc::{Orthanc, OrthancSetup, OrthancTls};
 pub use orthanc_rest::OrthancInstance;
 pub use pixelmed::PixelMed;
-pub use process::{Launch, Process};
+pub use process::{Launch, Process, Ready};
 pub use pynetdicom::{PynetdicomQrScp, PynetdicomStoreScp, PynetdicomStoreScu};
 pub use station::{Station, free_port};
 pub use tool::{Nagle, Sent, ToolRun};

@@ -5,5 +5,6 @@
 mod dcmtk;
 mod orthanc;
 mod pixelmed;
+mod power;
 mod pynetdicom;
 mod sending;

@@ -13,7 +13,7 @@ use outrigger_model::AeTitle;
 use tempfile::TempDir;
 
 use super::station::on_free_ports;
-use super::{Launch, PeerError, Process, Station, free_port};
+use super::{Launch, PeerError, Process, Ready, Station, free_port};
 
 /// DCMTK's image archive: at most 400 studies, and one association at a time, are safe with it.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl DcmQrScp {
                 arguments: vec!["--config".into(), configuration.into()],
                 variables: vec![("TCP_NODELAY", "1".into())],
                 directory: directory.path().to_owned(),
-                ports: vec![port],
+                ready: vec![Ready::Port(port)],
             })
             .await?;
             Ok(Self { station: Station { ae_title: ae_title.clone(), port }, process, directory })
@@ -105,7 +105,7 @@ impl StoreScp {
                 arguments,
                 variables: Vec::new(),
                 directory: directory.path().to_owned(),
-                ports: vec![port],
+                ready: vec![Ready::Port(port)],
             })
             .await?;
             Ok(Self { station: Station { ae_title: ae_title.clone(), port }, process, directory })

@@ -26,7 +26,7 @@ pub enum PeerError {
         log: String,
     },
     /// It did not answer in time.
-    #[error("`{program}` does not listen after {seconds} s; its log ends: {log}")]
+    #[error("`{program}` is not ready after {seconds} s; its log ends: {log}")]
     NotReady {
         /// The program as it was called.
         program: String,
@@ -42,6 +42,14 @@ pub enum PeerError {
         program: String,
         /// How long it was waited for.
         seconds: u64,
+    },
+    /// A tool that has to succeed did not.
+    #[error("`{program}` failed with {said}")]
+    Failed {
+        /// The program as it was called.
+        program: String,
+        /// Its exit status and output.
+        said: String,
     },
     /// A file or directory of the peer.
     #[error("cannot use {path}")]

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::dcmtk::temporary;
 use super::orthanc_rest::OrthancRest;
 use super::station::on_free_ports;
-use super::{Launch, Nagle, PeerError, Process, Station, free_port};
+use super::{Launch, Nagle, PeerError, Process, Ready, Station, free_port};
 
 /// Where the package keeps the DICOMweb plugin.
 const DICOMWEB_PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
@@ -111,7 +111,7 @@ impl Orthanc {
                     Nagle::Off => vec![("TCP_NODELAY", "1".into())],
                 },
                 directory: directory.path().to_owned(),
-                ports: vec![dicom_port, http_port],
+                ready: vec![Ready::Port(dicom_port), Ready::Port(http_port)],
             })
             .await?;
             let station = Station { ae_title: setup.ae_title.clone(), port: dicom_port };

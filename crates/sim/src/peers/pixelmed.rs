@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::dcmtk::{files_in, temporary};
 use super::station::on_free_ports;
-use super::{Launch, PeerError, Process, Station, free_port};
+use super::{Launch, PeerError, Process, Ready, Station, free_port};
 
 /// Where Debian's Java libraries are.
 const JARS: &str = "/usr/share/java";
@@ -50,7 +50,7 @@ impl PixelMed {
                 ],
                 variables: Vec::new(),
                 directory: directory.path().to_owned(),
-                ports: vec![dicom_port, web_port],
+                ready: vec![Ready::Port(dicom_port), Ready::Port(web_port)],
             })
             .await?;
             let station = Station { ae_title: ae_title.clone(), port: dicom_port };

@@ -38,8 +38,28 @@ pub struct Launch {
     pub variables: Vec<(&'static str, String)>,
     /// The working directory; the file `log` in it takes all output.
     pub directory: PathBuf,
-    /// The ports on loopback that it listens on once it is ready.
-    pub ports: Vec<u16>,
+    /// What is there once it is ready.
+    pub ready: Vec<Ready>,
+}
+
+/// A sign that a peer is ready.
+#[derive(Debug, Clone)]
+pub enum Ready {
+    /// It listens on this port on loopback.
+    Port(u16),
+    /// It has made this file or socket.
+    Path(PathBuf),
+}
+
+impl Ready {
+    async fn is_there(&self) -> bool {
+        match self {
+            Self::Port(port) => {
+                TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).await.is_ok()
+            }
+            Self::Path(path) => path.exists(),
+        }
+    }
 }
 
 /// A running peer, in a process group of its own; ended with this value and with the thread that started it.
@@ -50,7 +70,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the peer and waits until it listens on all its ports.
+    /// Starts the peer and waits until every sign of readiness is there.
     pub async fn start(launch: Launch) -> Result<Self, PeerError> {
         let child = spawn(&launch)?;
         let mut process = Self { launch, child };
@@ -117,9 +137,8 @@ impl Process {
     async fn listening(&mut self) -> Result<(), PeerError> {
         let mut poll = interval(READY_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for port in self.launch.ports.clone() {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            while TcpStream::connect(address).await.is_err() {
+        for sign in self.launch.ready.clone() {
+            while !sign.is_there().await {
                 poll.tick().await;
                 self.still_runs()?;
             }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::dcmtk::{files_in, temporary};
 use super::station::on_free_ports;
-use super::{Launch, Nagle, PeerError, Process, Station, ToolRun, free_port};
+use super::{Launch, Nagle, PeerError, Process, Ready, Station, ToolRun, free_port};
 
 /// Names the virtual environment with pynetdicom in it.
 const VENV: &str = "OUTRIGGER_VENV";
@@ -134,7 +134,7 @@ async fn start(arguments: Vec<OsString>, directory: &TempDir, port: u16) -> Resu
         arguments,
         variables: vec![("PYTHONUNBUFFERED", "1".into())],
         directory: directory.path().to_owned(),
-        ports: vec![port],
+        ready: vec![Ready::Port(port)],
     })
     .await
 }

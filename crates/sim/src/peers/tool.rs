@@ -66,6 +66,19 @@ impl ToolRun {
         })
     }
 
+    /// Runs a program that has to succeed, and gives its standard output without the white space around it.
+    pub async fn succeed(
+        program: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<String, PeerError> {
+        let run = Self::of(program, arguments, Nagle::AsInstalled).await?;
+        if run.success() {
+            Ok(run.stdout.trim().to_owned())
+        } else {
+            Err(PeerError::Failed { program: program.to_owned(), said: run.said() })
+        }
+    }
+
     /// Whether the exit status was 0.
     pub fn success(&self) -> bool {
         self.status.success()
