@@ -1,0 +1,154 @@
+//! Which attributes the catalogue matches on, at which level each belongs, and how its values compare.
+
+use std::collections::BTreeMap;
+
+use outrigger_model::{Level, Tag};
+use serde::{Deserialize, Serialize};
+
+use crate::CatalogueInstance;
+
+/// How the values of an attribute compare; follows its value representation (PS3.5 section 6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// UI.
+    Uid,
+    /// AE, CS, LO, SH: wildcards, case counts.
+    Text,
+    /// PN: wildcards, component groups, case does not count.
+    Name,
+    /// DA: ranges.
+    Date,
+    /// TM: ranges.
+    Time,
+    /// IS, US: by number.
+    Number,
+}
+
+/// An attribute the catalogue matches on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) level: Level,
+    pub(crate) kind: Kind,
+}
+
+/// Looks up an attribute that can be matched; others are returned where they are kept, and never matched.
+pub(crate) fn known(tag: Tag) -> Option<Known> {
+    KNOWN
+        .iter()
+        .find(|(found, ..)| *found == tag)
+        .map(|(_, level, kind)| Known { level: *level, kind: *kind })
+}
+
+#[rustfmt::skip]
+const KNOWN: &[(Tag, Level, Kind)] = &[
+    (Tag::PATIENT_NAME, Level::Patient, Kind::Name),
+    (Tag::PATIENT_ID, Level::Patient, Kind::Text),
+    (Tag::ISSUER_OF_PATIENT_ID, Level::Patient, Kind::Text),
+    (Tag::PATIENT_BIRTH_DATE, Level::Patient, Kind::Date),
+    (Tag::PATIENT_SEX, Level::Patient, Kind::Text),
+    (Tag::STUDY_INSTANCE_UID, Level::Study, Kind::Uid),
+    (Tag::STUDY_DATE, Level::Study, Kind::Date),
+    (Tag::STUDY_TIME, Level::Study, Kind::Time),
+    (Tag::ACCESSION_NUMBER, Level::Study, Kind::Text),
+    (Tag::STUDY_ID, Level::Study, Kind::Text),
+    (Tag::STUDY_DESCRIPTION, Level::Study, Kind::Text),
+    (Tag::REFERRING_PHYSICIAN, Level::Study, Kind::Name),
+    (Tag::MODALITIES_IN_STUDY, Level::Study, Kind::Text),
+    (Tag::SOP_CLASSES_IN_STUDY, Level::Study, Kind::Uid),
+    (Tag::SERIES_INSTANCE_UID, Level::Series, Kind::Uid),
+    (Tag::MODALITY, Level::Series, Kind::Text),
+    (Tag::SERIES_NUMBER, Level::Series, Kind::Number),
+    (Tag::SERIES_DATE, Level::Series, Kind::Date),
+    (Tag::SERIES_TIME, Level::Series, Kind::Time),
+    (Tag::SERIES_DESCRIPTION, Level::Series, Kind::Text),
+    (Tag::BODY_PART_EXAMINED, Level::Series, Kind::Text),
+    (Tag::LATERALITY, Level::Series, Kind::Text),
+    (Tag::MANUFACTURER, Level::Series, Kind::Text),
+    (Tag::INSTITUTION_NAME, Level::Series, Kind::Text),
+    (Tag::STATION_NAME, Level::Series, Kind::Text),
+    (Tag::SOP_INSTANCE_UID, Level::Image, Kind::Uid),
+    (Tag::SOP_CLASS_UID, Level::Image, Kind::Uid),
+    (Tag::INSTANCE_NUMBER, Level::Image, Kind::Number),
+    (Tag::INSTANCE_CREATION_DATE, Level::Image, Kind::Date),
+    (Tag::CONTENT_DATE, Level::Image, Kind::Date),
+    (Tag::CONTENT_TIME, Level::Image, Kind::Time),
+    (Tag::NUMBER_OF_FRAMES, Level::Image, Kind::Number),
+    (Tag::ROWS, Level::Image, Kind::Number),
+    (Tag::COLUMNS, Level::Image, Kind::Number),
+    (Tag::BITS_ALLOCATED, Level::Image, Kind::Number),
+];
+
+/// Values by tag; as JSON an object whose keys are eight hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Attributes(BTreeMap<Tag, String>);
+
+/// Whether a row gained something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    Unchanged,
+    Changed,
+}
+
+impl Attributes {
+    pub(crate) fn get(&self, tag: Tag) -> Option<&str> {
+        self.0.get(&tag).map(String::as_str)
+    }
+
+    /// Takes over what is missing here; what stands, stands.
+    pub(crate) fn fill_from(&mut self, other: &Self) -> Filled {
+        let mut filled = Filled::Unchanged;
+        for (tag, value) in &other.0 {
+            if !self.0.contains_key(tag) {
+                self.0.insert(*tag, value.clone());
+                filled = Filled::Changed;
+            }
+        }
+        filled
+    }
+}
+
+/// The attributes of an instance, each at its level; UIDs have columns of their own and are left out.
+#[derive(Debug, Default)]
+pub(crate) struct ByLevel {
+    pub(crate) patient: Attributes,
+    pub(crate) study: Attributes,
+    pub(crate) series: Attributes,
+    pub(crate) image: Attributes,
+}
+
+impl ByLevel {
+    pub(crate) fn of(instance: &CatalogueInstance) -> Self {
+        let mut split = Self::default();
+        for (tag, value) in instance.header.attributes.iter().filter(|(_, value)| !value.is_empty()) {
+            let level = known(*tag).map_or(Level::Image, |known| known.level);
+            split.at(level).0.entry(*tag).or_insert_with(|| value.clone());
+        }
+        if let Some(issuer) = instance.issuer.as_ref().filter(|issuer| !issuer.is_empty()) {
+            split.patient.0.entry(Tag::ISSUER_OF_PATIENT_ID).or_insert_with(|| issuer.clone());
+        }
+        split
+    }
+
+    fn at(&mut self, level: Level) -> &mut Attributes {
+        match level {
+            Level::Patient => &mut self.patient,
+            Level::Study => &mut self.study,
+            Level::Series => &mut self.series,
+            Level::Image => &mut self.image,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_object_by_tag() {
+        let attributes = Attributes(BTreeMap::from([(Tag::PATIENT_NAME, "DOE^JANE".to_owned())]));
+        let text = serde_json::to_string(&attributes).unwrap();
+        assert_eq!(text, r#"{"00100010":"DOE^JANE"}"#);
+        assert_eq!(serde_json::from_str::<Attributes>(&text).unwrap(), attributes);
+    }
+}

@@ -1,0 +1,80 @@
+//! What an index of instances does, whatever database it is kept in.
+
+use outrigger_model::{Answer, Query, Selection, SeriesUid, SopInstanceUid, StudyUid};
+
+use crate::{CatalogueError, CatalogueInstance, Located, PutOutcome, SetDigest};
+
+/// An index of patients, studies, series and instances; synchronous, owned by one thread.
+pub trait Catalogue: Send {
+    /// Enters instances in one transaction, durable when this returns; entering one twice changes nothing.
+    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError>;
+
+    /// Looks an instance up by its SOP Instance UID.
+    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;
+
+    /// Answers a query from `after` on, with at most `limit` answers.
+    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError>;
+
+    /// Lists the instances of a selection from `after` on, each once, at most `limit`.
+    fn select(
+        &mut self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, CatalogueError>;
+
+    /// What is known of a study as a whole.
+    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError>;
+
+    /// How much there is.
+    fn counts(&mut self) -> Result<Counts, CatalogueError>;
+
+    /// Another handle on the same catalogue, for a thread that reads while this one writes.
+    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError>;
+}
+
+/// Where a page begins; the default is the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cursor(pub(crate) u64);
+
+/// A part of what was asked for: so many rows were looked at that others should have their turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What was found; may be empty though more follows.
+    pub items: Vec<T>,
+    /// Where to go on; absent at the end.
+    pub next: Option<Cursor>,
+}
+
+/// How many rows there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Patients, by (Patient ID, issuer).
+    pub patients: u64,
+    /// Studies.
+    pub studies: u64,
+    /// Series.
+    pub series: u64,
+    /// Instances.
+    pub instances: u64,
+    /// Further versions of instances.
+    pub other_versions: u64,
+}
+
+/// A study as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StudySummary {
+    /// All its instances.
+    pub instances: SetDigest,
+    /// Its series, by row number.
+    pub series: Vec<SeriesSummary>,
+}
+
+/// A series as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesSummary {
+    /// Series Instance UID.
+    pub series: SeriesUid,
+    /// All its instances.
+    pub instances: SetDigest,
+}

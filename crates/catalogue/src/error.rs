@@ -1,0 +1,88 @@
+//! Why the catalogue could not be opened, or not answer.
+
+use std::path::PathBuf;
+
+/// Why the catalogue could not do what it was asked; nothing of a failed put is kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueError {
+    /// SQLite failed.
+    #[error("the SQLite catalogue failed while {doing}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// redb failed.
+    #[error("the redb catalogue failed while {doing}")]
+    Redb {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A row is not as it was written.
+    #[error("row {row} of table `{table}` of the catalogue cannot be read; rebuild the catalogue")]
+    BadRow {
+        /// The table.
+        table: &'static str,
+        /// The row's number.
+        row: u64,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row names another that is not there.
+    #[error("row {row} of table `{table}` of the catalogue is missing; rebuild the catalogue")]
+    MissingRow {
+        /// The table.
+        table: &'static str,
+        /// The row's number.
+        row: u64,
+    },
+}
+
+/// Why a catalogue could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Not one of the kinds there are.
+    #[error("`{url}` names no catalogue; `sqlite:PATH`, `redb:PATH` or `memory:` are expected")]
+    UnknownUrl {
+        /// The text given.
+        url: String,
+    },
+    /// SQLite could not open it.
+    #[error("the SQLite catalogue {path} could not be opened")]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// redb could not open it.
+    #[error("the redb catalogue {path} could not be opened")]
+    Redb {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// Made by a later version of this program.
+    #[error(
+        "the catalogue {path} has format {found}, this version knows {known}; start the version that wrote it, or a later one"
+    )]
+    Newer {
+        /// The database or file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The latest format known here.
+        known: u64,
+    },
+}

@@ -1,0 +1,151 @@
+//! Answering queries and listing selections, page by page, the same over every database.
+
+use std::collections::BTreeSet;
+
+use outrigger_model::{Answer, Level, Query, Selection, SopInstanceUid};
+
+use crate::error::CatalogueError;
+use crate::instance::ParentNumbers;
+use crate::narrow::Narrow;
+use crate::plan::Plan;
+use crate::rows::{Joined, Numbered};
+use crate::tables::{Related, View};
+use crate::{Cursor, Located, Page, RowNumbers};
+
+/// Rows looked at for one page: some 10 ms of work, then others have their turn.
+const ROWS_PER_PAGE_MAX: usize = 2000;
+
+/// Answers a query from `after` on.
+pub(crate) fn find(
+    view: &impl View,
+    query: &Query,
+    after: Cursor,
+    limit: usize,
+) -> Result<Page<Answer>, CatalogueError> {
+    let plan = Plan::of(query);
+    scan(view, plan.level, &plan.narrow, after, limit, |row| {
+        if !plan.matches(row) {
+            return Ok(None);
+        }
+        let related =
+            if plan.wants_related() { view.related(row.patient.number)? } else { Related::default() };
+        Ok(Some(plan.answer(row, related)))
+    })
+}
+
+/// Lists a selection from `after` on.
+pub(crate) fn select(
+    view: &impl View,
+    selection: &Selection,
+    after: Cursor,
+    limit: usize,
+) -> Result<Page<Located>, CatalogueError> {
+    let narrow = match selection {
+        Selection::Instances(instances) => return select_instances(view, instances, after, limit),
+        Selection::Patient { patient_id } => Narrow::PatientId(patient_id.clone()),
+        Selection::Studies(studies) => Narrow::Studies(studies.iter().map(ToString::to_string).collect()),
+        Selection::Series { series, .. } => Narrow::Series(series.iter().map(ToString::to_string).collect()),
+    };
+    scan(view, Level::Image, &narrow, after, limit, |row| {
+        if selects(selection, row) { located(view, row) } else { Ok(None) }
+    })
+}
+
+fn selects(selection: &Selection, row: &Joined) -> bool {
+    let (Some(study), Some(series)) = (&row.study, &row.series) else { return false };
+    match selection {
+        Selection::Patient { patient_id } => row.patient.row.key.patient_id == *patient_id,
+        Selection::Studies(studies) => studies.contains(&study.uid),
+        Selection::Series { study: wanted, series: any } => study.uid == *wanted && any.contains(&series.uid),
+        Selection::Instances(instances) => {
+            row.instance.as_ref().is_some_and(|instance| instances.contains(&instance.row.uid))
+        }
+    }
+}
+
+/// Looks an instance up, one outside patients and studies too.
+pub(crate) fn lookup(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+    let Some(instance) = view.instance(uid)? else { return Ok(None) };
+    if instance.row.series.is_some() {
+        let row = view.joined(Level::Image, instance.number)?;
+        return row.map_or(Ok(None), |row| located(view, &row));
+    }
+    let Numbered { number, row } = instance;
+    let others = if row.other_versions > 0 { view.versions(number)? } else { Vec::new() };
+    Ok(Some(Located {
+        rows: RowNumbers { instance: number, parents: None },
+        sop_class: row.sop_class,
+        sop_instance: row.uid,
+        study: None,
+        series: None,
+        current: row.current,
+        others,
+    }))
+}
+
+/// Goes through the candidates from `after` on until `limit` are taken or enough are looked at.
+fn scan<T>(
+    view: &impl View,
+    level: Level,
+    narrow: &Narrow,
+    after: Cursor,
+    limit: usize,
+    mut take: impl FnMut(&Joined) -> Result<Option<T>, CatalogueError>,
+) -> Result<Page<T>, CatalogueError> {
+    let numbers = view.candidates(level, narrow, after.0, ROWS_PER_PAGE_MAX)?;
+    let mut items = Vec::new();
+    for number in &numbers {
+        if let Some(row) = view.joined(level, *number)?
+            && let Some(item) = take(&row)?
+        {
+            items.push(item);
+            if items.len() >= limit {
+                return Ok(Page { items, next: Some(Cursor(*number)) });
+            }
+        }
+    }
+    let more = numbers.last().filter(|_| numbers.len() >= ROWS_PER_PAGE_MAX);
+    Ok(Page { items, next: more.map(|last| Cursor(*last)) })
+}
+
+fn located(view: &impl View, row: &Joined) -> Result<Option<Located>, CatalogueError> {
+    let (Some(study), Some(series), Some(instance)) = (&row.study, &row.series, &row.instance) else {
+        return Ok(None);
+    };
+    let Numbered { number, row: instance } = instance;
+    let Some(series_number) = instance.series else { return Ok(None) };
+    let others = if instance.other_versions > 0 { view.versions(*number)? } else { Vec::new() };
+    let parents = ParentNumbers { series: series_number, study: series.study, patient: row.patient.number };
+    Ok(Some(Located {
+        rows: RowNumbers { instance: *number, parents: Some(parents) },
+        sop_class: instance.sop_class.clone(),
+        sop_instance: instance.uid.clone(),
+        study: Some(study.uid.clone()),
+        series: Some(series.uid.clone()),
+        current: instance.current.clone(),
+        others,
+    }))
+}
+
+/// Single instances, in the order they are named; the cursor counts names.
+fn select_instances(
+    view: &impl View,
+    instances: &[SopInstanceUid],
+    after: Cursor,
+    limit: usize,
+) -> Result<Page<Located>, CatalogueError> {
+    let done = usize::try_from(after.0).unwrap_or(usize::MAX);
+    let limit = limit.min(ROWS_PER_PAGE_MAX);
+    let mut named: BTreeSet<&SopInstanceUid> = instances.iter().take(done).collect();
+    let mut items = Vec::new();
+    for uid in instances.iter().skip(done).take(limit) {
+        if named.insert(uid)
+            && let Some(found) = lookup(view, uid)?
+        {
+            items.push(found);
+        }
+    }
+    let reached = done.saturating_add(limit);
+    let next = (reached < instances.len()).then_some(Cursor(reached as u64));
+    Ok(Page { items, next })
+}

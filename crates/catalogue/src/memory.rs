@@ -1,0 +1,295 @@
+//! The catalogue in memory, for the simulator: plain rows without any index, so that it also says what the others should find.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use outrigger_model::{Answer, Level, Query, Selection, SeriesUid, SopInstanceUid, StudyUid};
+
+use crate::error::CatalogueError;
+use crate::instance::ParentNumbers;
+use crate::narrow::Narrow;
+use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
+use crate::tables::{Related, Tables, View};
+use crate::{
+    Catalogue, CatalogueInstance, Counts, Cursor, Located, Page, PutOutcome, RowNumbers, SeriesSummary,
+    StudySummary, Version,
+};
+
+/// An index in memory; a clone is a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryCatalogue {
+    patients: Rows<PatientRow>,
+    studies: Rows<StudyRow>,
+    series: Rows<SeriesRow>,
+    instances: Rows<InstanceRow>,
+    instance_numbers: BTreeMap<SopInstanceUid, u64>,
+    versions: BTreeMap<u64, Vec<Version>>,
+}
+
+impl MemoryCatalogue {
+    /// Enters instances; entering one twice changes nothing.
+    pub fn put_instances(
+        &mut self,
+        instances: &[CatalogueInstance],
+    ) -> Result<Vec<PutOutcome>, CatalogueError> {
+        crate::put::put(self, instances)
+    }
+
+    /// Looks an instance up by its SOP Instance UID.
+    pub fn lookup(&self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+        crate::find::lookup(self, instance)
+    }
+
+    /// Answers a query from `after` on, with at most `limit` answers.
+    pub fn find(&self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
+        crate::find::find(self, query, after, limit)
+    }
+
+    /// Lists the instances of a selection from `after` on, each once, at most `limit`.
+    pub fn select(
+        &self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, CatalogueError> {
+        crate::find::select(self, selection, after, limit)
+    }
+
+    /// What is known of a study as a whole.
+    pub fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
+        View::summary(self, study)
+    }
+
+    /// How much there is.
+    pub fn counts(&self) -> Result<Counts, CatalogueError> {
+        View::counts(self)
+    }
+}
+
+/// Rows numbered from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rows<R>(BTreeMap<u64, R>);
+
+impl<R> Default for Rows<R> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<R: Clone> Rows<R> {
+    fn add(&mut self, row: &R) -> u64 {
+        let number = self.0.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.0.insert(number, row.clone());
+        number
+    }
+
+    fn get(&self, table: &'static str, number: u64) -> Result<&R, CatalogueError> {
+        self.0.get(&number).ok_or(CatalogueError::MissingRow { table, row: number })
+    }
+
+    fn find(&self, wanted: impl Fn(&R) -> bool) -> Option<Numbered<R>> {
+        let (number, row) = self.0.iter().find(|(_, row)| wanted(row))?;
+        Some(Numbered { number: *number, row: row.clone() })
+    }
+
+    fn after(&self, after: u64, limit: usize) -> Vec<u64> {
+        self.0.range(after.saturating_add(1)..).map(|(number, _)| *number).take(limit).collect()
+    }
+
+    fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+impl Tables for MemoryCatalogue {
+    fn instance(
+        &mut self,
+        uid: &SopInstanceUid,
+    ) -> Result<Option<(RowNumbers, InstanceRow)>, CatalogueError> {
+        let Some(Numbered { number, row }) = View::instance(self, uid)? else { return Ok(None) };
+        let parents = match row.series {
+            None => None,
+            Some(series) => {
+                let study = self.series.get("series", series)?.study;
+                Some(ParentNumbers { series, study, patient: self.studies.get("study", study)?.patient })
+            }
+        };
+        Ok(Some((RowNumbers { instance: number, parents }, row)))
+    }
+
+    fn has_version(&mut self, instance: u64, version: &Version) -> Result<bool, CatalogueError> {
+        Ok(View::versions(self, instance)?.iter().any(|known| known.sha256 == version.sha256))
+    }
+
+    fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError> {
+        Ok(self.patients.find(|row| row.key == *key))
+    }
+
+    fn study(&mut self, uid: &StudyUid) -> Result<Option<Numbered<StudyRow>>, CatalogueError> {
+        Ok(self.studies.find(|row| row.uid == *uid))
+    }
+
+    fn series(&mut self, study: u64, uid: &SeriesUid) -> Result<Option<Numbered<SeriesRow>>, CatalogueError> {
+        Ok(self.series.find(|row| row.study == study && row.uid == *uid))
+    }
+
+    fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
+        Ok(self.patients.add(row))
+    }
+
+    fn add_study(&mut self, row: &StudyRow) -> Result<u64, CatalogueError> {
+        Ok(self.studies.add(row))
+    }
+
+    fn add_series(&mut self, row: &SeriesRow) -> Result<u64, CatalogueError> {
+        Ok(self.series.add(row))
+    }
+
+    fn add_instance(&mut self, row: &InstanceRow) -> Result<u64, CatalogueError> {
+        let number = self.instances.add(row);
+        self.instance_numbers.insert(row.uid.clone(), number);
+        Ok(number)
+    }
+
+    fn add_version(&mut self, instance: u64, version: &Version) -> Result<(), CatalogueError> {
+        self.versions.entry(instance).or_default().push(version.clone());
+        let row = self.instances.0.get_mut(&instance);
+        row.ok_or(CatalogueError::MissingRow { table: "instance", row: instance })?.other_versions += 1;
+        Ok(())
+    }
+
+    fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {
+        self.patients.0.insert(number, row.clone());
+        Ok(())
+    }
+
+    fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError> {
+        self.studies.0.insert(number, row.clone());
+        Ok(())
+    }
+
+    fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError> {
+        self.series.0.insert(number, row.clone());
+        Ok(())
+    }
+}
+
+impl View for MemoryCatalogue {
+    fn candidates(
+        &self,
+        level: Level,
+        _narrow: &Narrow,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, CatalogueError> {
+        Ok(match level {
+            Level::Patient => self.patients.after(after, limit),
+            Level::Study => self.studies.after(after, limit),
+            Level::Series => self.series.after(after, limit),
+            Level::Image => self.instances.after(after, limit),
+        })
+    }
+
+    fn joined(&self, level: Level, number: u64) -> Result<Option<Joined>, CatalogueError> {
+        let mut above = number;
+        let (mut study, mut series, mut instance) = (None, None, None);
+        if level == Level::Image {
+            let row = self.instances.get("instance", above)?;
+            instance = Some(Numbered { number: above, row: row.clone() });
+            let Some(number) = row.series else { return Ok(None) };
+            above = number;
+        }
+        if level >= Level::Series {
+            let row = self.series.get("series", above)?;
+            (series, above) = (Some(row.clone()), row.study);
+        }
+        if level >= Level::Study {
+            let row = self.studies.get("study", above)?;
+            (study, above) = (Some(row.clone()), row.patient);
+        }
+        let patient = Numbered { number: above, row: self.patients.get("patient", above)?.clone() };
+        Ok(Some(Joined { patient, study, series, instance }))
+    }
+
+    fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError> {
+        let Some(number) = self.instance_numbers.get(uid).copied() else { return Ok(None) };
+        Ok(Some(Numbered { number, row: self.instances.get("instance", number)?.clone() }))
+    }
+
+    fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError> {
+        Ok(self.versions.get(&instance).cloned().unwrap_or_default())
+    }
+
+    fn related(&self, patient: u64) -> Result<Related, CatalogueError> {
+        let studies = self.studies.0.values().filter(|study| study.patient == patient);
+        Ok(studies.fold(Related::default(), |sum, study| Related {
+            studies: sum.studies + 1,
+            series: sum.series + study.series,
+            instances: sum.instances + study.instances.count,
+        }))
+    }
+
+    fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
+        let Some(Numbered { number, row }) = self.studies.find(|row| row.uid == *study) else {
+            return Ok(None);
+        };
+        let series = self.series.0.values().filter(|series| series.study == number);
+        let series = series.map(|row| SeriesSummary { series: row.uid.clone(), instances: row.instances });
+        Ok(Some(StudySummary { instances: row.instances, series: series.collect() }))
+    }
+
+    fn counts(&self) -> Result<Counts, CatalogueError> {
+        Ok(Counts {
+            patients: self.patients.count(),
+            studies: self.studies.count(),
+            series: self.series.count(),
+            instances: self.instances.count(),
+            other_versions: self.versions.values().map(|versions| versions.len() as u64).sum(),
+        })
+    }
+}
+
+/// Handles that share one catalogue in memory; a leaf lock, never held while waiting.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedMemory(Arc<Mutex<MemoryCatalogue>>);
+
+impl SharedMemory {
+    fn with<T>(&self, work: impl FnOnce(&mut MemoryCatalogue) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Catalogue for SharedMemory {
+    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
+        self.with(|catalogue| catalogue.put_instances(instances))
+    }
+
+    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+        self.with(|catalogue| catalogue.lookup(instance))
+    }
+
+    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
+        self.with(|catalogue| catalogue.find(query, after, limit))
+    }
+
+    fn select(
+        &mut self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, CatalogueError> {
+        self.with(|catalogue| catalogue.select(selection, after, limit))
+    }
+
+    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
+        self.with(|catalogue| catalogue.summary(study))
+    }
+
+    fn counts(&mut self) -> Result<Counts, CatalogueError> {
+        self.with(|catalogue| catalogue.counts())
+    }
+
+    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+        Ok(Box::new(self.clone()))
+    }
+}

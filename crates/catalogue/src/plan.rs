@@ -1,0 +1,103 @@
+//! What a query comes to: which keys filter, which attributes are wanted, where the search begins.
+
+use outrigger_model::{Answer, Level, Query, Tag};
+
+use crate::attributes::{Attributes, known};
+use crate::matching::Matcher;
+use crate::narrow::Narrow;
+use crate::rows::{Joined, list_text};
+use crate::tables::Related;
+
+/// A query made ready.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) level: Level,
+    pub(crate) narrow: Narrow,
+    filters: Vec<Filter>,
+    wanted: Vec<Tag>,
+}
+
+/// A key that must match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) tag: Tag,
+    pub(crate) matcher: Matcher,
+}
+
+impl Plan {
+    /// Reads a query: keys of its level and the levels above filter; those of lower levels and those the catalogue does not
+    /// know do not (PS3.4 section C.2.2.1.3, optional keys that are not supported).
+    pub(crate) fn of(query: &Query) -> Self {
+        let mut filters = Vec::new();
+        for key in &query.keys {
+            let Some(known) = known(key.tag).filter(|known| known.level <= query.level) else { continue };
+            if let Some(matcher) = Matcher::new(known.kind, &key.value) {
+                filters.push(Filter { tag: key.tag, matcher });
+            }
+        }
+        let narrow = Narrow::of(&filters);
+        Self { level: query.level, narrow, filters, wanted: query.keys.iter().map(|key| key.tag).collect() }
+    }
+
+    /// Whether a row is an answer.
+    pub(crate) fn matches(&self, row: &Joined) -> bool {
+        self.filters
+            .iter()
+            .all(|filter| value(row, filter.tag).is_some_and(|value| filter.matcher.matches(&value)))
+    }
+
+    /// Whether an attribute is wanted that only counting the patient's rows gives.
+    pub(crate) fn wants_related(&self) -> bool {
+        self.wanted.iter().any(|tag| RELATED.contains(tag))
+    }
+
+    /// The attributes wanted, as far as they have a value.
+    pub(crate) fn answer(&self, row: &Joined, related: Related) -> Answer {
+        let attributes = self.wanted.iter().filter_map(|tag| {
+            let value = related_count(related, *tag).or_else(|| value(row, *tag))?;
+            Some((*tag, value))
+        });
+        Answer { attributes: attributes.collect() }
+    }
+}
+
+const RELATED: [Tag; 3] =
+    [Tag::PATIENT_RELATED_STUDIES, Tag::PATIENT_RELATED_SERIES, Tag::PATIENT_RELATED_INSTANCES];
+
+fn related_count(related: Related, tag: Tag) -> Option<String> {
+    match tag {
+        Tag::PATIENT_RELATED_STUDIES => Some(related.studies.to_string()),
+        Tag::PATIENT_RELATED_SERIES => Some(related.series.to_string()),
+        Tag::PATIENT_RELATED_INSTANCES => Some(related.instances.to_string()),
+        _ => None,
+    }
+}
+
+/// The value of an attribute in a row or the rows above it.
+fn value(row: &Joined, tag: Tag) -> Option<String> {
+    let study = row.study.as_ref();
+    let series = row.series.as_ref();
+    let instance = row.instance.as_ref().map(|instance| &instance.row);
+    match tag {
+        Tag::STUDY_INSTANCE_UID => study.map(|study| study.uid.as_str().to_owned()),
+        Tag::SERIES_INSTANCE_UID => series.map(|series| series.uid.as_str().to_owned()),
+        Tag::SOP_INSTANCE_UID => instance.map(|instance| instance.uid.as_str().to_owned()),
+        Tag::SOP_CLASS_UID => instance.map(|instance| instance.sop_class.as_str().to_owned()),
+        Tag::MODALITIES_IN_STUDY => study.map(|study| list_text(&study.modalities)),
+        Tag::SOP_CLASSES_IN_STUDY => study.map(|study| list_text(&study.sop_classes)),
+        Tag::STUDY_RELATED_SERIES => study.map(|study| study.series.to_string()),
+        Tag::STUDY_RELATED_INSTANCES => study.map(|study| study.instances.count.to_string()),
+        Tag::SERIES_RELATED_INSTANCES => series.map(|series| series.instances.count.to_string()),
+        tag => kept(row, tag).map(str::to_owned),
+    }
+    .filter(|value| !value.is_empty())
+}
+
+/// From the lowest level up; a study names its patient itself, so the patient's own row is asked at patient level only.
+fn kept(row: &Joined, tag: Tag) -> Option<&str> {
+    let instance = row.instance.as_ref().map(|instance| &instance.row.attributes);
+    let series = row.series.as_ref().map(|series| &series.attributes);
+    let above = row.study.as_ref().map_or(&row.patient.row.attributes, |study| &study.attributes);
+    let levels: [Option<&Attributes>; 3] = [instance, series, Some(above)];
+    levels.into_iter().flatten().find_map(|attributes| attributes.get(tag))
+}

@@ -1,0 +1,138 @@
+//! Entering instances: how rows come to be and how they grow, the same over every database.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use outrigger_model::{SeriesUid, StudyUid};
+
+use crate::attributes::{ByLevel, Filled};
+use crate::error::CatalogueError;
+use crate::instance::ParentNumbers;
+use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
+use crate::tables::Tables;
+use crate::{CatalogueInstance, Put, PutOutcome, RowNumbers};
+
+/// Enters instances one after another; rows that grow with each are written once, at the end.
+pub(crate) fn put(
+    tables: &mut impl Tables,
+    instances: &[CatalogueInstance],
+) -> Result<Vec<PutOutcome>, CatalogueError> {
+    let mut held = Held { studies: BTreeMap::new(), series: BTreeMap::new() };
+    let outcomes = instances.iter().map(|instance| enter(tables, &mut held, instance));
+    let outcomes = outcomes.collect::<Result<_, _>>()?;
+    for Numbered { number, row } in held.studies.values() {
+        tables.save_study(*number, row)?;
+    }
+    for Numbered { number, row } in held.series.values() {
+        tables.save_series(*number, row)?;
+    }
+    Ok(outcomes)
+}
+
+/// Rows that grow while a batch is entered.
+struct Held {
+    studies: BTreeMap<StudyUid, Numbered<StudyRow>>,
+    series: BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
+}
+
+fn enter(
+    tables: &mut impl Tables,
+    held: &mut Held,
+    instance: &CatalogueInstance,
+) -> Result<PutOutcome, CatalogueError> {
+    let version = &instance.version;
+    match tables.instance(&instance.header.sop_instance)? {
+        None => enter_new(tables, held, instance),
+        Some((rows, row)) if row.current.sha256 == version.sha256 => Ok(PutOutcome { put: Put::Same, rows }),
+        Some((rows, row)) => {
+            if row.other_versions > 0 && tables.has_version(rows.instance, version)? {
+                return Ok(PutOutcome { put: Put::Same, rows });
+            }
+            tables.add_version(rows.instance, version)?;
+            Ok(PutOutcome { put: Put::Other, rows })
+        }
+    }
+}
+
+fn enter_new(
+    tables: &mut impl Tables,
+    held: &mut Held,
+    instance: &CatalogueInstance,
+) -> Result<PutOutcome, CatalogueError> {
+    let header = &instance.header;
+    let mut split = ByLevel::of(instance);
+    let mut above = match (&header.study, &header.series) {
+        (Some(study), Some(series)) => {
+            let study = held_study(tables, &mut held.studies, study, &split)?;
+            let series = held_series(tables, &mut held.series, study, series, &split)?;
+            Some((study, series))
+        }
+        _ => None,
+    };
+    let row = InstanceRow {
+        uid: header.sop_instance.clone(),
+        series: above.as_ref().map(|(_, series)| series.number),
+        sop_class: header.sop_class.clone(),
+        current: instance.version.clone(),
+        other_versions: 0,
+        attributes: std::mem::take(&mut split.image),
+    };
+    if let Some((study, series)) = &mut above {
+        study.row.add(&row, &split);
+        series.row.add(&row, &split);
+    }
+    let parents = above.map(|(study, series)| ParentNumbers {
+        series: series.number,
+        study: study.number,
+        patient: study.row.patient,
+    });
+    let instance = tables.add_instance(&row)?;
+    Ok(PutOutcome { put: Put::New, rows: RowNumbers { instance, parents } })
+}
+
+fn held_study<'h>(
+    tables: &mut impl Tables,
+    held: &'h mut BTreeMap<StudyUid, Numbered<StudyRow>>,
+    uid: &StudyUid,
+    split: &ByLevel,
+) -> Result<&'h mut Numbered<StudyRow>, CatalogueError> {
+    let free = match held.entry(uid.clone()) {
+        Entry::Occupied(found) => return Ok(found.into_mut()),
+        Entry::Vacant(free) => free,
+    };
+    if let Some(found) = tables.study(uid)? {
+        return Ok(free.insert(found));
+    }
+    let row = StudyRow::new(uid.clone(), patient_of(tables, uid, split)?, split);
+    Ok(free.insert(Numbered { number: tables.add_study(&row)?, row }))
+}
+
+fn patient_of(tables: &mut impl Tables, study: &StudyUid, split: &ByLevel) -> Result<u64, CatalogueError> {
+    let key = PatientKey::of(&split.patient, study);
+    let Some(Numbered { number, mut row }) = tables.patient(&key)? else {
+        return tables.add_patient(&PatientRow { key, attributes: split.patient.clone() });
+    };
+    if row.attributes.fill_from(&split.patient) == Filled::Changed {
+        tables.save_patient(number, &row)?;
+    }
+    Ok(number)
+}
+
+fn held_series<'h>(
+    tables: &mut impl Tables,
+    held: &'h mut BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
+    study: &mut Numbered<StudyRow>,
+    uid: &SeriesUid,
+    split: &ByLevel,
+) -> Result<&'h mut Numbered<SeriesRow>, CatalogueError> {
+    let free = match held.entry((study.number, uid.clone())) {
+        Entry::Occupied(found) => return Ok(found.into_mut()),
+        Entry::Vacant(free) => free,
+    };
+    if let Some(found) = tables.series(study.number, uid)? {
+        return Ok(free.insert(found));
+    }
+    study.row.series += 1;
+    let row = SeriesRow::new(uid.clone(), study.number, split);
+    Ok(free.insert(Numbered { number: tables.add_series(&row)?, row }))
+}

@@ -1,0 +1,197 @@
+//! Writing rows and their indexes in one transaction.
+
+use ::redb::{ReadableTable, Table, TableError, WriteTransaction};
+use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, Tag};
+use serde::Serialize;
+
+use super::failed;
+use super::layout::{self, number, row, to_json};
+use crate::error::CatalogueError;
+use crate::instance::ParentNumbers;
+use crate::matching::date_digits;
+use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
+use crate::tables::Tables;
+use crate::{RowNumbers, Version, names};
+
+/// Every table, open for writing.
+pub(super) struct WriteTables<'t> {
+    patients: Table<'t, u64, &'static [u8]>,
+    studies: Table<'t, u64, &'static [u8]>,
+    series: Table<'t, u64, &'static [u8]>,
+    instances: Table<'t, u64, &'static [u8]>,
+    versions: Table<'t, (u64, u64), &'static [u8]>,
+    patient_keys: Table<'t, (&'static str, &'static str, &'static str), u64>,
+    study_uids: Table<'t, &'static str, u64>,
+    series_uids: Table<'t, (&'static str, u64), u64>,
+    instance_uids: Table<'t, &'static str, u64>,
+    studies_of: Table<'t, (u64, u64), ()>,
+    series_of: Table<'t, (u64, u64), ()>,
+    instances_of: Table<'t, (u64, u64), ()>,
+    dates: Table<'t, (&'static str, u64), ()>,
+    accessions: Table<'t, (&'static str, u64), ()>,
+    names: Table<'t, (&'static str, u64), ()>,
+}
+
+impl<'t> WriteTables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            patients: transaction.open_table(layout::PATIENTS)?,
+            studies: transaction.open_table(layout::STUDIES)?,
+            series: transaction.open_table(layout::SERIES)?,
+            instances: transaction.open_table(layout::INSTANCES)?,
+            versions: transaction.open_table(layout::VERSIONS)?,
+            patient_keys: transaction.open_table(layout::PATIENT_KEYS)?,
+            study_uids: transaction.open_table(layout::STUDY_UIDS)?,
+            series_uids: transaction.open_table(layout::SERIES_UIDS)?,
+            instance_uids: transaction.open_table(layout::INSTANCE_UIDS)?,
+            studies_of: transaction.open_table(layout::STUDIES_OF)?,
+            series_of: transaction.open_table(layout::SERIES_OF)?,
+            instances_of: transaction.open_table(layout::INSTANCES_OF)?,
+            dates: transaction.open_table(layout::DATES)?,
+            accessions: transaction.open_table(layout::ACCESSIONS)?,
+            names: transaction.open_table(layout::NAMES)?,
+        })
+    }
+}
+
+impl Tables for WriteTables<'_> {
+    fn instance(
+        &mut self,
+        uid: &SopInstanceUid,
+    ) -> Result<Option<(RowNumbers, InstanceRow)>, CatalogueError> {
+        let Some(instance) = number(&self.instance_uids, uid.as_str())? else { return Ok(None) };
+        let found: InstanceRow = row(&self.instances, "instance", instance)?;
+        let parents = match found.series {
+            None => None,
+            Some(series) => {
+                let study = row::<SeriesRow>(&self.series, "series", series)?.study;
+                let patient = row::<StudyRow>(&self.studies, "study", study)?.patient;
+                Some(ParentNumbers { series, study, patient })
+            }
+        };
+        Ok(Some((RowNumbers { instance, parents }, found)))
+    }
+
+    fn has_version(&mut self, instance: u64, version: &Version) -> Result<bool, CatalogueError> {
+        Ok(versions(&self.versions, instance)?.iter().any(|known| known.sha256 == version.sha256))
+    }
+
+    fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError> {
+        let Some(number) = number(&self.patient_keys, patient_key(key))? else { return Ok(None) };
+        Ok(Some(Numbered { number, row: row(&self.patients, "patient", number)? }))
+    }
+
+    fn study(&mut self, uid: &StudyUid) -> Result<Option<Numbered<StudyRow>>, CatalogueError> {
+        let Some(number) = number(&self.study_uids, uid.as_str())? else { return Ok(None) };
+        Ok(Some(Numbered { number, row: row(&self.studies, "study", number)? }))
+    }
+
+    fn series(&mut self, study: u64, uid: &SeriesUid) -> Result<Option<Numbered<SeriesRow>>, CatalogueError> {
+        let Some(number) = number(&self.series_uids, (uid.as_str(), study))? else { return Ok(None) };
+        Ok(Some(Numbered { number, row: row(&self.series, "series", number)? }))
+    }
+
+    fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
+        let number = append(&mut self.patients, "patient", row)?;
+        self.patient_keys.insert(patient_key(&row.key), number).map_err(failed("adding a patient"))?;
+        Ok(number)
+    }
+
+    fn add_study(&mut self, row: &StudyRow) -> Result<u64, CatalogueError> {
+        let doing = "adding a study";
+        let number = append(&mut self.studies, "study", row)?;
+        self.study_uids.insert(row.uid.as_str(), number).map_err(failed(doing))?;
+        self.studies_of.insert((row.patient, number), ()).map_err(failed(doing))?;
+        for key in names::groups(row.attributes.get(Tag::PATIENT_NAME).unwrap_or("")) {
+            if !key.is_empty() {
+                self.names.insert((key.as_str(), number), ()).map_err(failed(doing))?;
+            }
+        }
+        Ok(number)
+    }
+
+    fn add_series(&mut self, row: &SeriesRow) -> Result<u64, CatalogueError> {
+        let doing = "adding a series";
+        let number = append(&mut self.series, "series", row)?;
+        self.series_uids.insert((row.uid.as_str(), row.study), number).map_err(failed(doing))?;
+        self.series_of.insert((row.study, number), ()).map_err(failed(doing))?;
+        Ok(number)
+    }
+
+    fn add_instance(&mut self, row: &InstanceRow) -> Result<u64, CatalogueError> {
+        let doing = "adding an instance";
+        let number = append(&mut self.instances, "instance", row)?;
+        self.instance_uids.insert(row.uid.as_str(), number).map_err(failed(doing))?;
+        if let Some(series) = row.series {
+            self.instances_of.insert((series, number), ()).map_err(failed(doing))?;
+        }
+        Ok(number)
+    }
+
+    fn add_version(&mut self, instance: u64, version: &Version) -> Result<(), CatalogueError> {
+        let mut found: InstanceRow = row(&self.instances, "instance", instance)?;
+        found.other_versions += 1;
+        save(&mut self.instances, "instance", instance, &found)?;
+        let bytes = to_json(version, "version", instance)?;
+        let key = (instance, found.other_versions);
+        self.versions.insert(key, bytes.as_slice()).map_err(failed("adding a version of an instance"))?;
+        Ok(())
+    }
+
+    fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {
+        save(&mut self.patients, "patient", number, row)
+    }
+
+    fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError> {
+        let doing = "saving a study";
+        if let Some(date) = row.attributes.get(Tag::STUDY_DATE).map(date_digits) {
+            self.dates.insert((date.as_str(), number), ()).map_err(failed(doing))?;
+        }
+        if let Some(accession) = row.attributes.get(Tag::ACCESSION_NUMBER) {
+            self.accessions.insert((accession, number), ()).map_err(failed(doing))?;
+        }
+        save(&mut self.studies, "study", number, row)
+    }
+
+    fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError> {
+        save(&mut self.series, "series", number, row)
+    }
+}
+
+/// The versions of an instance that are not current, in the order they came.
+pub(super) fn versions(
+    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    instance: u64,
+) -> Result<Vec<Version>, CatalogueError> {
+    let doing = "reading the versions of an instance";
+    let mut found = Vec::new();
+    for entry in table.range((instance, 0)..=(instance, u64::MAX)).map_err(failed(doing))? {
+        let (_, bytes) = entry.map_err(failed(doing))?;
+        found.push(layout::from_json(bytes.value(), "version", instance)?);
+    }
+    Ok(found)
+}
+
+fn patient_key(key: &PatientKey) -> (&str, &str, &str) {
+    (&key.patient_id, &key.issuer, &key.sole_study)
+}
+
+fn append(
+    table: &mut Table<'_, u64, &'static [u8]>,
+    name: &'static str,
+    row: &impl Serialize,
+) -> Result<u64, CatalogueError> {
+    let last = table.last().map_err(failed("numbering a row"))?.map_or(0, |(number, _)| number.value());
+    save(table, name, last + 1, row)?;
+    Ok(last + 1)
+}
+
+fn save(
+    table: &mut Table<'_, u64, &'static [u8]>,
+    name: &'static str,
+    number: u64,
+    row: &impl Serialize,
+) -> Result<(), CatalogueError> {
+    let bytes = to_json(row, name, number)?;
+    table.insert(number, bytes.as_slice()).map(drop).map_err(failed("saving a row"))
+}

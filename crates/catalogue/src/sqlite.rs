@@ -1,0 +1,130 @@
+//! The catalogue in SQLite: its tables can stand beside others in one database and share a transaction with them.
+
+use std::path::{Path, PathBuf};
+
+use outrigger_model::{Answer, Query, Selection, SopInstanceUid, StudyUid};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::sqlite::read::Reader;
+use crate::sqlite::write::Writer;
+use crate::tables::View;
+use crate::{
+    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Located, OpenError, Page, PutOutcome,
+    StudySummary,
+};
+
+pub use schema::{SCHEMA, prepare};
+
+mod columns;
+mod read;
+mod schema;
+mod write;
+
+/// Statements kept prepared: all of this module, with room for those of a database shared with others.
+const STATEMENTS_MAX: usize = 128;
+
+/// Enters instances within a transaction of the caller's; nothing is durable before it commits.
+pub fn put_instances(
+    transaction: &Transaction<'_>,
+    instances: &[CatalogueInstance],
+) -> Result<Vec<PutOutcome>, CatalogueError> {
+    crate::put::put(&mut Writer(transaction), instances)
+}
+
+/// Looks an instance up by its SOP Instance UID.
+pub fn lookup(connection: &Connection, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+    crate::find::lookup(&Reader(connection), instance)
+}
+
+/// Answers a query from `after` on, with at most `limit` answers.
+pub fn find(
+    connection: &Connection,
+    query: &Query,
+    after: Cursor,
+    limit: usize,
+) -> Result<Page<Answer>, CatalogueError> {
+    crate::find::find(&Reader(connection), query, after, limit)
+}
+
+/// Lists the instances of a selection from `after` on, each once, at most `limit`.
+pub fn select(
+    connection: &Connection,
+    selection: &Selection,
+    after: Cursor,
+    limit: usize,
+) -> Result<Page<Located>, CatalogueError> {
+    crate::find::select(&Reader(connection), selection, after, limit)
+}
+
+/// What is known of a study as a whole.
+pub fn summary(connection: &Connection, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
+    Reader(connection).summary(study)
+}
+
+/// How much there is.
+pub fn counts(connection: &Connection) -> Result<Counts, CatalogueError> {
+    Reader(connection).counts()
+}
+
+/// A catalogue with a database of its own; a put is synced before it returns.
+#[derive(Debug)]
+pub struct SqliteCatalogue {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteCatalogue {
+    /// Opens or makes the database at `path`, in write-ahead mode with every commit synced.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let connection = schema::connect(path, STATEMENTS_MAX).map_err(failed)?;
+        prepare(&connection)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+}
+
+impl Catalogue for SqliteCatalogue {
+    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed("beginning a transaction"))?;
+        let outcomes = put_instances(&transaction, instances)?;
+        transaction.commit().map_err(failed("committing instances"))?;
+        Ok(outcomes)
+    }
+
+    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+        lookup(&self.connection, instance)
+    }
+
+    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
+        find(&self.connection, query, after, limit)
+    }
+
+    fn select(
+        &mut self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, CatalogueError> {
+        select(&self.connection, selection, after, limit)
+    }
+
+    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
+        summary(&self.connection, study)
+    }
+
+    fn counts(&mut self) -> Result<Counts, CatalogueError> {
+        counts(&self.connection)
+    }
+
+    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+        let connection =
+            schema::connect(&self.path, STATEMENTS_MAX).map_err(failed("opening another connection"))?;
+        Ok(Box::new(Self { connection, path: self.path.clone() }))
+    }
+}
+
+/// Names what was being done when SQLite failed.
+fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> CatalogueError {
+    move |source| CatalogueError::Sqlite { doing, source }
+}
