@@ -12,9 +12,12 @@ use crate::command::Command;
 use crate::error::AssociationError;
 use crate::pdu::Part;
 
-/// Why an object was not sent whole; the association is of no more use after it.
+/// Why an object was not sent whole; but for `NotBegun` the association is of no more use after it.
 #[derive(Debug, thiserror::Error)]
 pub enum SendObjectError {
+    /// The first bytes could not be read, so nothing was sent.
+    #[error("the object's bytes could not be read")]
+    NotBegun(#[source] BlockError),
     /// The association could not go on.
     #[error(transparent)]
     Association(#[from] AssociationError),
@@ -45,7 +48,7 @@ impl Association {
     ) -> Result<(), SendObjectError> {
         let length = object.length();
         let mut sent = 0;
-        let mut block = read(object, 0, threads).await?;
+        let mut block = read(object, 0, threads).await?.map_err(SendObjectError::NotBegun)?;
         self.begin_data(context, command)?;
         loop {
             let read_before = block.len() as u64;
@@ -57,12 +60,16 @@ impl Association {
                 return Err(SendObjectError::Short { length, sent });
             }
             self.push_data(block, Part::More).await?;
-            block = read(object, sent / BLOCK_BYTES as u64, threads).await?;
+            block = read(object, sent / BLOCK_BYTES as u64, threads).await??;
         }
     }
 }
 
-async fn read(object: &Arc<dyn BlockSource>, index: u64, threads: Threads) -> Result<Bytes, SendObjectError> {
+async fn read(
+    object: &Arc<dyn BlockSource>,
+    index: u64,
+    threads: Threads,
+) -> Result<Result<Bytes, BlockError>, WorkLost> {
     let object = Arc::clone(object);
-    Ok(threads.blocking("block read", move || object.read_block(index)).await??)
+    threads.blocking("block read", move || object.read_block(index)).await
 }

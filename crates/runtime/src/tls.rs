@@ -5,15 +5,17 @@ mod pem;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::disk::Disk;
-use crate::net::{BoxStream, Stream};
+use crate::net::{BoxStream, Net, Stream};
 
 pub use pem::TlsError;
 
@@ -40,6 +42,7 @@ pub struct TlsServer {
 #[derive(Clone)]
 pub struct TlsClient {
     connector: TlsConnector,
+    server_name: Option<String>,
     expires_us: Option<i64>,
 }
 
@@ -95,12 +98,19 @@ impl TlsClient {
                 (config, Some(expires_us))
             }
         };
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), expires_us })
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), server_name: None, expires_us })
     }
 
-    /// Speaks TLS over `stream` to the server whose certificate must name `host`, a DNS name or an address.
+    /// The name that certificates must carry, where it is not the host that is called.
+    #[must_use]
+    pub fn expecting(self, server_name: String) -> Self {
+        Self { server_name: Some(server_name), ..self }
+    }
+
+    /// Speaks TLS over `stream` to the server at `host`, a DNS name or an address, which its certificate must name.
     pub async fn connect(&self, host: &str, stream: BoxStream) -> io::Result<BoxStream> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
         Ok(Box::new(self.connector.connect(name, stream).await?))
     }
 
@@ -108,6 +118,24 @@ impl TlsClient {
     pub fn expires_us(&self) -> Option<i64> {
         self.expires_us
     }
+}
+
+/// Connects to `host:port`, with TLS if it is spoken there, within `limit`.
+pub async fn dial(
+    net: &dyn Net,
+    address: &str,
+    tls: Option<&TlsClient>,
+    limit: Duration,
+) -> io::Result<BoxStream> {
+    let connecting = async {
+        let stream = net.connect(address).await?;
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host.trim_matches(['[', ']']));
+        match tls {
+            None => Ok(stream),
+            Some(tls) => tls.connect(host, stream).await,
+        }
+    };
+    timeout(limit, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 impl std::fmt::Debug for TlsServer {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::net::{Net, Tcp};
+use crate::net::Tcp;
 
 /// 2033-05-18T03:33:20Z.
 const EXPIRES_S: i64 = 2_000_000_000;
@@ -46,7 +46,9 @@ async fn spoken(server: TlsServer, client: TlsClient, host: &str) -> io::Result<
         stream.read_exact(&mut read).await?;
         io::Result::Ok(read)
     });
-    let mut stream = client.connect(host, Tcp.connect(&address).await.unwrap()).await?;
+    let address = address.replace("127.0.0.1", "localhost");
+    let client = client.expecting(host.to_owned());
+    let mut stream = dial(&Tcp, &address, Some(&client), Duration::from_secs(10)).await?;
     stream.write_all(b"hello").await?;
     stream.flush().await?;
     serving.await.unwrap()
