@@ -115,6 +115,9 @@ impl Header {
         if length > limit {
             return Err(PduError::TooLong { kind, length, limit });
         }
+        if kind == PduKind::Data && (length as usize) < PDV_HEADER_BYTES {
+            return Err(PduError::BadLength { kind, length });
+        }
         Ok(Self { kind, length })
     }
 }
