@@ -2,8 +2,21 @@
 //!
 //! Knows protocols and one trait, [`Service`]; never members, delivery or the journal.
 
+pub mod admit;
+pub mod audit;
+pub mod dimse;
+pub mod listen;
+pub mod outbox;
+pub mod permits;
+pub mod quarantine;
 pub mod service;
 
+pub use admit::{Destination, Peer, Peers, Permission};
+pub use audit::{AuditEvent, Party, StudyTally};
+pub use dimse::{DimseFront, DimseOptions, Listening};
+pub use outbox::Outbox;
+pub use permits::Limits;
+pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
     Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };

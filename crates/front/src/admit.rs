@@ -1,0 +1,181 @@
+//! Who may call: pure decisions on AE titles and addresses.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use outrigger_model::{AeTitle, MemberName};
+use outrigger_runtime::TlsClient;
+use serde::{Deserialize, Serialize};
+
+/// What a peer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// C-STORE.
+    Store,
+    /// C-FIND.
+    Find,
+    /// C-MOVE.
+    Move,
+    /// C-GET.
+    Get,
+}
+
+/// Everything there is to permit.
+const ALL: &[Permission] = &[Permission::Store, Permission::Find, Permission::Move, Permission::Get];
+
+/// One Application Entity that is known by name.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The AE title it calls with.
+    pub ae_title: AeTitle,
+    /// Where it may call from; from anywhere if empty.
+    pub hosts: Vec<IpNet>,
+    /// What it may do.
+    pub allow: Vec<Permission>,
+    /// Default issuer of patient ID of its objects, before the listener's.
+    pub issuer: Option<String>,
+    /// The member it is, if it is one.
+    pub member: Option<MemberName>,
+    /// Where it is called as a C-MOVE destination.
+    pub destination: Option<Destination>,
+}
+
+/// Where an AE is called.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// `host:port`.
+    pub address: String,
+    /// TLS, if it is spoken there.
+    pub tls: Option<TlsClient>,
+}
+
+/// All peers as they are configured now; replaced as a whole when the configuration is read again.
+#[derive(Debug, Clone, Default)]
+pub struct Peers(pub Vec<Peer>);
+
+/// A caller that is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// What it may do.
+    pub allow: Vec<Permission>,
+    /// Default issuer of patient ID, if the peer has one of its own.
+    pub issuer: Option<String>,
+    /// The member it is, if it is one.
+    pub member: Option<MemberName>,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No peer of this AE title, or it calls from elsewhere.
+    #[error("calling AE title not recognised from this address")]
+    Calling,
+    /// We do not answer to the called AE title here.
+    #[error("called AE title not recognised")]
+    Called,
+}
+
+impl Caller {
+    /// Whether it may do this.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.allow.contains(&permission)
+    }
+}
+
+impl Peers {
+    /// Decides on a caller; without any peer only loopback may call, under any AE title, and do everything.
+    pub fn admit<'a>(
+        &self,
+        calling: &AeTitle,
+        from: IpAddr,
+        called: &AeTitle,
+        mut answered: impl Iterator<Item = &'a AeTitle>,
+    ) -> Result<Caller, Refused> {
+        let caller = self.caller(calling, from.to_canonical()).ok_or(Refused::Calling)?;
+        if answered.any(|title| title == called) { Ok(caller) } else { Err(Refused::Called) }
+    }
+
+    /// Where an AE is called, if it may be sent to.
+    pub fn destination(&self, ae_title: &AeTitle) -> Option<&Destination> {
+        self.0.iter().filter(|peer| peer.ae_title == *ae_title).find_map(|peer| peer.destination.as_ref())
+    }
+
+    fn caller(&self, calling: &AeTitle, from: IpAddr) -> Option<Caller> {
+        if self.0.is_empty() {
+            return from.is_loopback().then(|| Caller { allow: ALL.to_vec(), issuer: None, member: None });
+        }
+        let here = |peer: &&Peer| peer.hosts.is_empty() || peer.hosts.iter().any(|net| net.contains(&from));
+        let peer = self.0.iter().filter(|peer| peer.ae_title == *calling).find(here)?;
+        Some(Caller { allow: peer.allow.clone(), issuer: peer.issuer.clone(), member: peer.member.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ae(title: &str) -> AeTitle {
+        AeTitle::new(title).unwrap()
+    }
+
+    fn peer(title: &str, hosts: &[&str]) -> Peer {
+        Peer {
+            ae_title: ae(title),
+            hosts: hosts.iter().map(|net| net.parse().unwrap()).collect(),
+            allow: vec![Permission::Store],
+            issuer: Some(hosts.concat()),
+            member: None,
+            destination: None,
+        }
+    }
+
+    #[test]
+    fn who_may_call() {
+        let peers = Peers(vec![
+            peer("CT1", &["10.0.0.0/24", "fd00::/8"]),
+            peer("CT1", &["10.9.0.1/32"]),
+            peer("ANY", &[]),
+        ]);
+        let nobody = Peers::default();
+        for (peers, calling, from, called, expected) in [
+            (&peers, "CT1", "10.0.0.7", "OUTRIGGER", Ok(())),
+            (&peers, "CT1", "::ffff:10.0.0.7", "OUTRIGGER", Ok(())),
+            (&peers, "CT1", "fd12::1", "SECOND", Ok(())),
+            (&peers, "CT1", "10.9.0.1", "OUTRIGGER", Ok(())),
+            (&peers, "ANY", "192.0.2.1", "OUTRIGGER", Ok(())),
+            (&peers, "CT1", "10.0.1.7", "OUTRIGGER", Err(Refused::Calling)),
+            (&peers, "ct1", "10.0.0.7", "OUTRIGGER", Err(Refused::Calling)),
+            (&peers, "CT2", "127.0.0.1", "OUTRIGGER", Err(Refused::Calling)),
+            (&peers, "CT1", "10.0.0.7", "OTHER", Err(Refused::Called)),
+            (&peers, "CT2", "10.0.0.7", "OTHER", Err(Refused::Calling)),
+            (&nobody, "WHOEVER", "127.0.0.1", "OUTRIGGER", Ok(())),
+            (&nobody, "WHOEVER", "::1", "OUTRIGGER", Ok(())),
+            (&nobody, "WHOEVER", "127.0.0.1", "OTHER", Err(Refused::Called)),
+            (&nobody, "WHOEVER", "10.0.0.7", "OUTRIGGER", Err(Refused::Calling)),
+        ] {
+            let answered = [ae("OUTRIGGER"), ae("SECOND")];
+            let decided = peers.admit(&ae(calling), from.parse().unwrap(), &ae(called), answered.iter());
+            assert_eq!(decided.map(drop), expected, "{calling} from {from} to {called}");
+        }
+    }
+
+    #[test]
+    fn the_peer_at_that_address_counts() {
+        let peers = Peers(vec![peer("CT1", &["10.0.0.0/24"]), peer("CT1", &["10.9.0.1/32"])]);
+        let caller =
+            peers.admit(&ae("CT1"), "10.9.0.1".parse().unwrap(), &ae("O"), [&ae("O")].into_iter()).unwrap();
+        assert_eq!(caller.issuer.as_deref(), Some("10.9.0.1/32"));
+        assert!(caller.may(Permission::Store));
+        assert!(!caller.may(Permission::Find));
+    }
+
+    #[test]
+    fn only_peers_with_an_address_are_destinations() {
+        let mut station = peer("WS1", &["10.0.0.0/24"]);
+        station.destination = Some(Destination { address: "10.0.0.9:104".into(), tls: None });
+        let peers = Peers(vec![peer("CT1", &[]), station]);
+        assert_eq!(peers.destination(&ae("WS1")).map(|to| to.address.as_str()), Some("10.0.0.9:104"));
+        assert!(peers.destination(&ae("CT1")).is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! C-FIND (PS3.4 section C.4.1): answers stream as the service finds them.
+
+use outrigger_dataset::identifier::{read_query, write_answer};
+use outrigger_dimse::{Association, Command, Outcome};
+use outrigger_model::{AeTitle, Answer, Query, Status, Tag};
+
+use super::association::{Interruption, Request, Session};
+use super::class::{Class, class_of};
+use super::identifier::{self, Identifier};
+use crate::audit::AuditEvent;
+
+/// Answers one query.
+pub(super) async fn find(
+    session: &mut Session,
+    association: &mut Association,
+    request: Request,
+) -> Result<(), Interruption> {
+    let begun = session.door.front.clock.now();
+    let (sop_class, outcome) = match identifier::read(association, request).await? {
+        Err(outcome) => (None, outcome),
+        Ok(asked) => {
+            let sop_class = asked.sop_class.clone();
+            (Some(sop_class), answer(session, association, request, asked).await?)
+        }
+    };
+    let status = outcome.status;
+    let response = Command::CFindRsp { message_id: request.message_id, sop_class, outcome };
+    association.send(request.context, &response).await?;
+    metrics::counter!("outrigger_finds_total", "status" => status.to_string()).increment(1);
+    metrics::histogram!("outrigger_find_seconds").record(begun.elapsed());
+    Ok(())
+}
+
+async fn answer(
+    session: &mut Session,
+    association: &mut Association,
+    request: Request,
+    asked: Identifier,
+) -> Result<Outcome, Interruption> {
+    let Class::Find(root) = class_of(&asked.sop_class) else {
+        return Ok(Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED));
+    };
+    let query = match read_query(root, asked.form, &asked.bytes) {
+        Ok(query) => query,
+        Err(error) => return Ok(identifier::not_understood(&error)),
+    };
+    let event = AuditEvent::Queried {
+        party: session.party.clone(),
+        sop_class: asked.sop_class.clone(),
+        identifier: asked.bytes.clone(),
+    };
+    session.door.front.audit.put(event).await;
+    stream(session, association, request, &asked, query).await
+}
+
+async fn stream(
+    session: &Session,
+    association: &mut Association,
+    request: Request,
+    asked: &Identifier,
+    query: Query,
+) -> Result<Outcome, Interruption> {
+    let mut answers = match session.door.front.service.find(query.clone()).await {
+        Ok(answers) => answers,
+        Err(refusal) => return Ok(identifier::refused(&refusal)),
+    };
+    let pending = Command::CFindRsp {
+        message_id: request.message_id,
+        sop_class: Some(asked.sop_class.clone()),
+        outcome: Outcome::of(Status::PENDING),
+    };
+    let mut count = 0_u64;
+    loop {
+        let next = tokio::select! {
+            biased;
+            cancelled = identifier::cancelled(association, request.message_id) => {
+                cancelled?;
+                tracing::info!(count, "query cancelled by the peer");
+                return Ok(Outcome::of(Status::CANCEL));
+            }
+            next = answers.recv() => next,
+        };
+        match next {
+            None => break,
+            Some(Err(refusal)) => return Ok(identifier::refused(&refusal)),
+            Some(Ok(answer)) => {
+                count += 1;
+                let answer = retrievable_here(answer, &session.door.options.ae_title);
+                let bytes = write_answer(asked.form, &query, &answer);
+                association.send_with(request.context, &pending, bytes.into()).await?;
+            }
+        }
+    }
+    tracing::info!(level = ?query.level, count, "query answered");
+    Ok(Outcome::of(Status::SUCCESS))
+}
+
+/// The answer with our AE title as the one to retrieve from, whoever answered.
+fn retrievable_here(mut answer: Answer, ours: &AeTitle) -> Answer {
+    answer.attributes.retain(|(tag, _)| *tag != Tag::RETRIEVE_AE_TITLE);
+    answer.attributes.push((Tag::RETRIEVE_AE_TITLE, ours.as_str().to_owned()));
+    answer
+}

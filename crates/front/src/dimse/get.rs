@@ -1,0 +1,166 @@
+//! C-GET (PS3.4 section C.4.3): instances go out over the association that asked for them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority, SendObjectError, SubOperations};
+use outrigger_model::{SopClassUid, Status};
+
+use super::association::{Interruption, Request, Session};
+use super::class::{Class, class_of};
+use super::identifier::{self, Identifier};
+use super::retrieve::{self, Retrieval};
+use super::sub_operation::{Finish, Progress, prepare};
+use crate::service::Retrievable;
+
+/// How often the peer is told how far it is: more often than every 10 s, rarely beside the objects themselves.
+const PENDING_EVERY: Duration = Duration::from_secs(1);
+
+/// Sends what was asked for and says how it went.
+pub(super) async fn get(
+    session: &mut Session,
+    association: &mut Association,
+    request: Request,
+) -> Result<(), Interruption> {
+    let asked = match identifier::read(association, request).await? {
+        Ok(asked) => asked,
+        Err(outcome) => return respond(association, request, None, outcome).await,
+    };
+    let sop_class = Some(asked.sop_class.clone());
+    let Class::Get(root) = class_of(&asked.sop_class) else {
+        return respond(association, request, sop_class, Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED)).await;
+    };
+    let plan = match retrieve::plan(session, root, &asked).await {
+        Ok(plan) => plan,
+        Err(outcome) => return respond(association, request, sop_class, outcome).await,
+    };
+    let (progress, finish) = send_all(session, association, request, &asked, &plan).await?;
+    let end = Retrieval { progress, finish, destination: None };
+    let (response, failed) = retrieve::last_words(session, &asked, end).await;
+    finish_with(association, request, &asked, response, failed).await
+}
+
+async fn respond(
+    association: &mut Association,
+    request: Request,
+    sop_class: Option<SopClassUid>,
+    outcome: Outcome,
+) -> Result<(), Interruption> {
+    let sub_operations = SubOperations::default();
+    let response = Command::CGetRsp { message_id: request.message_id, sop_class, outcome, sub_operations };
+    Ok(association.send(request.context, &response).await?)
+}
+
+async fn finish_with(
+    association: &mut Association,
+    request: Request,
+    asked: &Identifier,
+    (outcome, sub_operations): (Outcome, SubOperations),
+    failed: Option<Bytes>,
+) -> Result<(), Interruption> {
+    let response = Command::CGetRsp {
+        message_id: request.message_id,
+        sop_class: Some(asked.sop_class.clone()),
+        outcome,
+        sub_operations,
+    };
+    match failed {
+        None => association.send(request.context, &response).await?,
+        Some(list) => association.send_with(request.context, &response, list).await?,
+    }
+    Ok(())
+}
+
+async fn send_all(
+    session: &Session,
+    association: &mut Association,
+    request: Request,
+    asked: &Identifier,
+    plan: &[Retrievable],
+) -> Result<(Progress, Finish), Interruption> {
+    let mut progress = Progress::new(plan.len());
+    let mut told = session.door.front.clock.now();
+    for instance in plan {
+        let sent = send_one(session, association, request, instance).await?;
+        progress.count(instance, sent.status);
+        if sent.finish == Finish::Cancelled {
+            return Ok((progress, Finish::Cancelled));
+        }
+        if told.elapsed() >= PENDING_EVERY {
+            told = session.door.front.clock.now();
+            let sub_operations = progress.counters(Status::PENDING);
+            let pending = (Outcome::of(Status::PENDING), sub_operations);
+            finish_with(association, request, asked, pending, None).await?;
+        }
+    }
+    Ok((progress, Finish::Done))
+}
+
+struct Sent {
+    status: Option<Status>,
+    finish: Finish,
+}
+
+async fn send_one(
+    session: &Session,
+    association: &mut Association,
+    request: Request,
+    instance: &Retrievable,
+) -> Result<Sent, Interruption> {
+    let failed = Sent { status: None, finish: Finish::Done };
+    let front = &session.door.front;
+    let (context, bytes) =
+        match prepare(&front.service, front.threads, association.contexts(), instance).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(instance = %instance.sop_instance, error, "an instance cannot be sent");
+                return Ok(failed);
+            }
+        };
+    let message_id = association.next_message_id();
+    let command = Command::CStoreRq {
+        message_id,
+        sop_class: instance.sop_class.clone(),
+        sop_instance: instance.sop_instance.clone(),
+        priority: Priority::Medium,
+        move_originator: None,
+    };
+    match association.send_object(context, &command, &bytes, front.threads).await {
+        Ok(()) => {}
+        Err(SendObjectError::NotBegun(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(instance = %instance.sop_instance, error, "an instance cannot be read");
+            return Ok(failed);
+        }
+        Err(error) => return Err(Interruption::Object(error)),
+    }
+    answered(association, request, message_id).await
+}
+
+/// Waits for the answer to a sub-operation; the peer may cancel meanwhile.
+async fn answered(
+    association: &mut Association,
+    request: Request,
+    sub_operation: u16,
+) -> Result<Sent, Interruption> {
+    let mut finish = Finish::Done;
+    loop {
+        match association.receive().await? {
+            Incoming::Message { command: Command::CCancelRq { message_id }, .. } => {
+                if message_id == request.message_id {
+                    finish = Finish::Cancelled;
+                }
+            }
+            Incoming::Message {
+                command:
+                    Command::CStoreRsp { message_id, outcome, .. } | Command::Refusal { message_id, outcome, .. },
+                ..
+            } if message_id == sub_operation => {
+                return Ok(Sent { status: Some(outcome.status), finish });
+            }
+            Incoming::Message { .. } => return Err(Interruption::Unasked),
+            Incoming::Release => return Err(Interruption::Released),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! C-STORE (PS3.4 Annex B): bytes are taken as they come, and success comes only from the service.
+
+use outrigger_dataset::scan::{Scanned, Scanner};
+use outrigger_dimse::{Association, AssociationError, Command, DataSet, Outcome};
+use outrigger_model::{SopClassUid, SopInstanceUid, Status, TransferSyntaxUid};
+use outrigger_runtime::{Body, Spool};
+
+use super::association::{Request, Session};
+use super::policy;
+use super::status::{self, Refusal};
+use crate::admit::Permission;
+use crate::audit::AuditEvent;
+use crate::quarantine::{Label, RefusalEvent};
+use crate::service::{Arrival, Stored};
+
+/// What the command says of the object.
+pub(super) struct StoreRequest {
+    pub(super) sop_class: SopClassUid,
+    pub(super) sop_instance: SopInstanceUid,
+}
+
+/// What arrived: the bytes, and what was seen in them.
+enum Received {
+    Whole { body: Body, scanned: Result<Scanned, Refusal> },
+    Nothing(Refusal),
+}
+
+/// Takes one object and answers.
+pub(super) async fn store(
+    session: &mut Session,
+    association: &mut Association,
+    request: Request,
+    what: StoreRequest,
+) -> Result<(), AssociationError> {
+    let begun = session.door.front.clock.now();
+    let outcome = match permitted(session, association, request) {
+        Err(refusal) => {
+            tracing::warn!(status = %refusal.status, text = refusal.text, "a store was refused");
+            Err(refusal)
+        }
+        Ok(transfer_syntax) => take(session, association, &what, transfer_syntax).await?,
+    };
+    let (outcome, label) = match outcome {
+        Ok(stored) => (Outcome::of(Status::SUCCESS), name(stored)),
+        Err(refusal) => (refusal.outcome(), "refused"),
+    };
+    let response = Command::CStoreRsp {
+        message_id: request.message_id,
+        sop_class: Some(what.sop_class),
+        sop_instance: Some(what.sop_instance),
+        outcome,
+    };
+    association.send(request.context, &response).await?;
+    metrics::counter!("outrigger_stores_total", "outcome" => label).increment(1);
+    metrics::histogram!("outrigger_store_seconds").record(begun.elapsed());
+    Ok(())
+}
+
+fn name(stored: Stored) -> &'static str {
+    match stored {
+        Stored::New => "new",
+        Stored::Repeated => "repeated",
+        Stored::NewVersion => "new-version",
+    }
+}
+
+/// The encoding agreed on, if objects may come on this context at all.
+fn permitted(
+    session: &Session,
+    association: &Association,
+    request: Request,
+) -> Result<TransferSyntaxUid, Refusal> {
+    let context = association
+        .context(request.context)
+        .filter(|context| policy::is_storage(&context.abstract_syntax))
+        .ok_or_else(|| Refusal::new(Status::SOP_CLASS_NOT_SUPPORTED, "not a storage context"))?;
+    if !session.caller.may(Permission::Store) {
+        return Err(Refusal::new(Status::NOT_AUTHORIZED, "this AE title may not store"));
+    }
+    match request.data_set {
+        DataSet::Follows => Ok(context.transfer_syntax.clone()),
+        DataSet::Absent => Err(Refusal::new(Status::CANNOT_UNDERSTAND, "no data set follows")),
+    }
+}
+
+async fn take(
+    session: &mut Session,
+    association: &mut Association,
+    what: &StoreRequest,
+    transfer_syntax: TransferSyntaxUid,
+) -> Result<Result<Stored, Refusal>, AssociationError> {
+    let limit = session.door.options.object_bytes_max;
+    let spool = session.door.front.service.spool();
+    let spool = Spool { object_bytes_max: spool.object_bytes_max.min(limit), ..spool };
+    let received = receive(association, &spool, &transfer_syntax).await?;
+    let (body, scanned) = match received {
+        Received::Whole { body, scanned } => (body, scanned),
+        Received::Nothing(refusal) => return Ok(Err(refusal)),
+    };
+    metrics::counter!("outrigger_received_bytes_total").increment(body.length);
+    let judged = scanned.and_then(|scanned| {
+        status::of_identity(&what.sop_class, &what.sop_instance, &scanned.header)?;
+        Ok(scanned)
+    });
+    match judged {
+        Ok(scanned) => Ok(accept(session, what, transfer_syntax, body, scanned).await),
+        Err(refusal) => {
+            refuse(session, what, &refusal, transfer_syntax, body).await;
+            Ok(Err(refusal))
+        }
+    }
+}
+
+/// Streams the data set to the spool and past the scanner at once; after a failure the rest is read and dropped.
+async fn receive(
+    association: &mut Association,
+    spool: &Spool,
+    transfer_syntax: &TransferSyntaxUid,
+) -> Result<Received, AssociationError> {
+    let mut writer = spool.begin();
+    let mut scanner = Scanner::new(transfer_syntax);
+    while let Some(fragment) = association.fragment().await? {
+        scanner.push(&fragment);
+        if let Err(error) = writer.push(fragment).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an object could not be taken in");
+            let refusal = status::of_spool(&error);
+            drop(writer);
+            while association.fragment().await?.is_some() {}
+            return Ok(Received::Nothing(refusal));
+        }
+    }
+    let scanned = scanner.finish().map_err(|error| status::of_scan(&error));
+    Ok(match writer.finish().await {
+        Ok(body) => Received::Whole { body, scanned },
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an object could not be taken in");
+            Received::Nothing(status::of_spool(&error))
+        }
+    })
+}
+
+async fn accept(
+    session: &mut Session,
+    what: &StoreRequest,
+    transfer_syntax: TransferSyntaxUid,
+    body: Body,
+    scanned: Scanned,
+) -> Result<Stored, Refusal> {
+    let Scanned { header, oddities, .. } = scanned;
+    let length = body.length;
+    if !oddities.is_empty() {
+        tracing::info!(instance = %what.sop_instance, ?oddities, "an odd object came and is kept as it is");
+    }
+    let arrival =
+        Arrival { header: header.clone(), oddities, transfer_syntax, body, origin: session.origin.clone() };
+    match session.door.front.service.accept(arrival).await {
+        Ok(stored) => {
+            tracing::debug!(instance = %what.sop_instance, length, ?stored, "stored");
+            if let Some(study) = session.tallies.add(&header) {
+                let party = session.party.clone();
+                session.door.front.audit.put(AuditEvent::Stored { party, study }).await;
+            }
+            Ok(stored)
+        }
+        Err(refusal) => {
+            let error = &refusal as &dyn std::error::Error;
+            tracing::warn!(instance = %what.sop_instance, error, "the object was not accepted");
+            Err(status::of_service(&refusal))
+        }
+    }
+}
+
+/// Refuses an object that contradicts itself, and keeps its bytes for diagnosis.
+async fn refuse(
+    session: &Session,
+    what: &StoreRequest,
+    refusal: &Refusal,
+    transfer_syntax: TransferSyntaxUid,
+    body: Body,
+) {
+    let label = Label {
+        at: session.now(),
+        sop_class: what.sop_class.clone(),
+        sop_instance: what.sop_instance.clone(),
+        transfer_syntax: transfer_syntax.clone(),
+    };
+    let (at, length) = (label.at, body.length);
+    let (status, text) = (refusal.status, refusal.text.clone());
+    tracing::warn!(instance = %what.sop_instance, %status, text, length, "an object was refused");
+    let kept = match session.door.front.quarantine.keep(label, body).await {
+        Ok(path) => Some(path),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a refused object is not kept");
+            None
+        }
+    };
+    let event = RefusalEvent {
+        at,
+        origin: session.origin.clone(),
+        sop_class: what.sop_class.clone(),
+        sop_instance: what.sop_instance.clone(),
+        transfer_syntax,
+        status,
+        text,
+        offending: refusal.offending.clone(),
+        length,
+        kept,
+    };
+    session.door.front.refusals.put(event).await;
+}

@@ -1,0 +1,159 @@
+//! The C-STORE sub-operations of C-GET and C-MOVE: what is sent how, and how it is counted (PS3.4 section C.4.2, C.4.3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use outrigger_dataset::transcode;
+use outrigger_dimse::{Context, SubOperations};
+use outrigger_model::{SopClassUid, SopInstanceUid, Status, StatusClass, TransferSyntaxUid};
+use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::threads::WorkLost;
+use outrigger_runtime::{BlockError, BlockSource, Threads};
+
+use crate::service::{FindRefusal, Retrievable, Service};
+
+/// The largest object decoded for a peer, in bytes: it is held in memory twice while that is done.
+const TRANSCODED_BYTES_MAX: u64 = 256 << 20;
+
+/// The sub-operations of one request, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    remaining: usize,
+    completed: usize,
+    warnings: usize,
+    failed: Vec<SopInstanceUid>,
+    /// Instances given out, by SOP class, for the audit trail.
+    pub(super) sent: BTreeMap<SopClassUid, u32>,
+}
+
+/// How a request ended, as far as it is not told by the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    Done,
+    Cancelled,
+}
+
+impl Progress {
+    pub(super) fn new(instances: usize) -> Self {
+        Self { remaining: instances, ..Self::default() }
+    }
+
+    /// Counts the answer to one sub-operation; `None` is one that was not answered or not possible.
+    pub(super) fn count(&mut self, instance: &Retrievable, status: Option<Status>) {
+        self.remaining = self.remaining.saturating_sub(1);
+        match status.map(Status::class) {
+            Some(StatusClass::Success) => self.completed += 1,
+            Some(StatusClass::Warning) => self.warnings += 1,
+            Some(StatusClass::Failure | StatusClass::Cancel | StatusClass::Pending) | None => {
+                self.failed.push(instance.sop_instance.clone());
+                return;
+            }
+        }
+        let count = self.sent.entry(instance.sop_class.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// The counters; what 16 bits cannot hold stays at their end. Only pending and cancelled responses say what remains.
+    pub(super) fn counters(&self, status: Status) -> SubOperations {
+        let held = |count: usize| Some(u16::try_from(count).unwrap_or(u16::MAX));
+        let says_remaining = matches!(status.class(), StatusClass::Pending | StatusClass::Cancel);
+        SubOperations {
+            remaining: if says_remaining { held(self.remaining) } else { None },
+            completed: held(self.completed),
+            failed: held(self.failed.len()),
+            warning: held(self.warnings),
+        }
+    }
+
+    /// The final status (PS3.4 tables C.4-2 and C.4-3).
+    pub(super) fn status(&self, finish: Finish) -> Status {
+        match finish {
+            Finish::Cancelled => Status::CANCEL,
+            Finish::Done if self.failed.is_empty() && self.warnings == 0 => Status::SUCCESS,
+            Finish::Done if self.completed == 0 && self.warnings == 0 => Status::CANNOT_PERFORM_SUBOPERATIONS,
+            Finish::Done => Status::COERCED,
+        }
+    }
+
+    /// The instances that were not delivered.
+    pub(super) fn failed(&self) -> &[SopInstanceUid] {
+        &self.failed
+    }
+}
+
+/// How one instance goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) context: u8,
+    pub(super) transfer_syntax: TransferSyntaxUid,
+}
+
+/// The context for an instance: one for the bytes as they are kept, else the best they can be transcoded to losslessly.
+pub(super) fn way(contexts: &[Context], instance: &Retrievable) -> Option<Way> {
+    let fits = |syntax: &TransferSyntaxUid| {
+        let context = contexts.iter().find(|context| {
+            context.abstract_syntax == instance.sop_class
+                && context.roles.scu
+                && context.transfer_syntax == *syntax
+        })?;
+        Some(Way { context: context.id, transfer_syntax: syntax.clone() })
+    };
+    fits(&instance.transfer_syntax).or_else(|| {
+        let transcoded = || transcode::targets(&instance.transfer_syntax);
+        let small = instance.length <= TRANSCODED_BYTES_MAX;
+        small.then(transcoded)?.iter().find_map(fits)
+    })
+}
+
+/// Why an instance cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SubOperationError {
+    #[error("no presentation context fits {sop_class} in {transfer_syntax}")]
+    NoContext { sop_class: SopClassUid, transfer_syntax: TransferSyntaxUid },
+    #[error("the instance could not be opened")]
+    Open(#[source] FindRefusal),
+    #[error("the instance could not be read")]
+    Read(#[source] BlockError),
+    #[error("the instance could not be transcoded")]
+    Transcode(#[source] transcode::TranscodeError),
+    #[error("the instance could not be transcoded")]
+    Thread(#[source] WorkLost),
+}
+
+/// The context and the bytes to send on it.
+pub(super) async fn prepare(
+    service: &Arc<dyn Service>,
+    threads: Threads,
+    contexts: &[Context],
+    instance: &Retrievable,
+) -> Result<(u8, Arc<dyn BlockSource>), SubOperationError> {
+    let way = way(contexts, instance).ok_or_else(|| SubOperationError::NoContext {
+        sop_class: instance.sop_class.clone(),
+        transfer_syntax: instance.transfer_syntax.clone(),
+    })?;
+    let kept = service.open(instance).await.map_err(SubOperationError::Open)?;
+    if way.transfer_syntax == instance.transfer_syntax {
+        return Ok((way.context, kept));
+    }
+    let (from, to) = (instance.transfer_syntax.clone(), way.transfer_syntax);
+    let work = move || {
+        let bytes = whole(&*kept).map_err(SubOperationError::Read)?;
+        transcode::transcode(bytes, &from, &to).map_err(SubOperationError::Transcode)
+    };
+    let transcoded = threads.blocking("transcode", work).await.map_err(SubOperationError::Thread)??;
+    Ok((way.context, Arc::new(Bytes::from(transcoded))))
+}
+
+/// The whole object; synchronous, may block.
+fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
+    let blocks = object.length().div_ceil(BLOCK_BYTES as u64);
+    let mut bytes = BytesMut::new();
+    for index in 0..blocks {
+        bytes.extend_from_slice(&object.read_block(index)?);
+    }
+    Ok(bytes.freeze())
+}
+
+#[cfg(test)]
+mod tests;

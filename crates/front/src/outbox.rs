@@ -1,0 +1,56 @@
+//! Events on their way out of a front: a bounded channel that is waited for, but not for ever.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+/// Events waiting to be recorded: a burst of one for each association of a listener, with room to spare.
+const EVENTS_MAX: usize = 1024;
+/// How long a full channel is waited for: whoever records writes to a disk, and a peer waits no longer than this.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The sending side for events of one kind; clones share the channel.
+#[derive(Debug, Clone)]
+pub struct Outbox<T> {
+    what: &'static str,
+    sender: mpsc::Sender<T>,
+}
+
+impl<T> Outbox<T> {
+    /// A channel for events that the log calls `what`.
+    pub fn new(what: &'static str) -> (Self, mpsc::Receiver<T>) {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        (Self { what, sender }, receiver)
+    }
+
+    /// Hands an event over; one that cannot be handed over in time is counted and logged as lost.
+    pub async fn put(&self, event: T) {
+        if let Err(error) = self.sender.send_timeout(event, WAIT_MAX).await {
+            let why = match error {
+                mpsc::error::SendTimeoutError::Timeout(_) => "nobody takes them",
+                mpsc::error::SendTimeoutError::Closed(_) => "nobody listens",
+            };
+            metrics::counter!("outrigger_events_lost_total", "kind" => self.what).increment(1);
+            tracing::error!(kind = self.what, why, "an event was lost");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_box_holds_up_for_a_while_only() {
+        let (outbox, mut events) = Outbox::new("test");
+        for event in 0..EVENTS_MAX {
+            outbox.put(event).await;
+        }
+        let before = tokio::time::Instant::now();
+        outbox.put(EVENTS_MAX).await;
+        assert_eq!(before.elapsed(), WAIT_MAX);
+        assert_eq!(events.recv().await, Some(0));
+        outbox.put(EVENTS_MAX + 1).await;
+        assert_eq!(before.elapsed(), WAIT_MAX);
+    }
+}

@@ -1,0 +1,152 @@
+//! A service that keeps objects in memory, and refuses what it is told to.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use outrigger_front::{
+    Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+};
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
+use outrigger_model::{Answer, Query, Selection, SopClassUid, Status, TransferSyntaxUid, sop_class};
+use outrigger_runtime::{BlockSource, Content, Random, RealDisk, Spool, Threads};
+use tokio::sync::mpsc;
+
+/// Objects in memory, by place.
+pub(crate) struct Shelf {
+    spool: Spool,
+    refusing: Mutex<Option<RefusalKind>>,
+    kept: Mutex<Vec<Kept>>,
+}
+
+/// One object.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) class: SopClassUid,
+    pub(crate) instance: outrigger_model::SopInstanceUid,
+    pub(crate) syntax: TransferSyntaxUid,
+    pub(crate) origin: outrigger_model::Origin,
+    pub(crate) bytes: Bytes,
+}
+
+impl Shelf {
+    pub(crate) fn new(directory: &std::path::Path) -> Arc<Self> {
+        let spool = Spool {
+            disk: Arc::new(RealDisk),
+            directory: directory.to_owned(),
+            threads: Threads::System,
+            random: Random::System,
+            memory_bytes_max: 1 << 20,
+            object_bytes_max: 1 << 28,
+        };
+        Arc::new(Self { spool, refusing: Mutex::default(), kept: Mutex::default() })
+    }
+
+    pub(crate) fn refuse(&self, kind: Option<RefusalKind>) {
+        *self.refusing.lock().unwrap() = kind;
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        self.kept.lock().unwrap().clone()
+    }
+
+    /// Puts an object there without the front.
+    pub(crate) fn put(&self, kept: Kept) {
+        self.kept.lock().unwrap().push(kept);
+    }
+}
+
+fn bytes_of(content: &Content, length: u64) -> Bytes {
+    match content {
+        Content::Memory(pieces) => {
+            let mut whole = BytesMut::new();
+            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            whole.freeze()
+        }
+        Content::File(file) => {
+            let mut whole = vec![0; usize::try_from(length).unwrap()];
+            file.file().read_at(&mut whole, 0).unwrap();
+            whole.into()
+        }
+    }
+}
+
+#[async_trait]
+impl Service for Shelf {
+    fn accepts(&self) -> Accepts {
+        let services = [
+            sop_class::STUDY_ROOT_FIND,
+            sop_class::STUDY_ROOT_MOVE,
+            sop_class::STUDY_ROOT_GET,
+            sop_class::PATIENT_ROOT_FIND,
+        ];
+        Accepts {
+            preferred: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
+            others: OtherSyntaxes::Keep,
+            services: services.map(SopClassUid::known).to_vec(),
+        }
+    }
+
+    fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        if let Some(kind) = *self.refusing.lock().unwrap() {
+            return Err(StoreRefusal { kind, text: "told to".into(), source: None });
+        }
+        let bytes = bytes_of(&arrival.body.content, arrival.body.length);
+        assert_eq!(bytes.len() as u64, arrival.body.length);
+        self.put(Kept {
+            class: arrival.header.sop_class,
+            instance: arrival.header.sop_instance,
+            syntax: arrival.transfer_syntax,
+            origin: arrival.origin,
+            bytes,
+        });
+        Ok(Stored::New)
+    }
+
+    async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        let (answers, receiver) = mpsc::channel(4);
+        let kept = self.kept();
+        tokio::spawn(async move {
+            // A patient named `endless` never stops coming.
+            let endless = query.keys.iter().any(|key| key.value == "endless");
+            loop {
+                for kept in &kept {
+                    let tag = outrigger_model::Tag::SOP_INSTANCE_UID;
+                    let attributes = vec![(tag, kept.instance.as_str().to_owned())];
+                    if answers.send(Ok(Answer { attributes })).await.is_err() {
+                        return;
+                    }
+                }
+                if !endless {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn plan(&self, _: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        let planned = self.kept().into_iter().enumerate().map(|(place, kept)| Retrievable {
+            sop_class: kept.class,
+            sop_instance: kept.instance,
+            transfer_syntax: kept.syntax,
+            length: kept.bytes.len() as u64,
+            place: place.to_string(),
+        });
+        Ok(planned.collect())
+    }
+
+    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+        let gone = || FindRefusal { status: Status::PROCESSING_FAILURE, text: "gone".into(), source: None };
+        let place: usize = instance.place.parse().map_err(|_| gone())?;
+        let kept = self.kept().get(place).cloned().ok_or_else(gone)?;
+        if kept.bytes.is_empty() {
+            return Err(gone());
+        }
+        Ok(Arc::new(kept.bytes))
+    }
+}
