@@ -71,6 +71,11 @@ pub fn read_form(form: Form, mut bytes: Bytes) -> Result<DataSet, ReadError> {
     elements(&Place { form, depth: 0, signed: Signed::No }, &mut bytes, Ending::AllRead)
 }
 
+/// Reads bytes that are items and nothing else.
+pub(crate) fn read_items(form: Form, mut bytes: Bytes) -> Result<Vec<DataSet>, ReadError> {
+    items(&Place { form, depth: 0, signed: Signed::No }, ITEM, &mut bytes, Ending::AllRead)
+}
+
 fn inflate(bytes: &[u8]) -> Result<Bytes, InflateError> {
     let mut inflater = Inflater::new(INFLATED_BYTES_MAX);
     let mut out = BytesMut::new();

@@ -7,7 +7,8 @@ use crate::text::{CharacterSet, Fidelity, decode};
 /// `bytes` are little endian. Values without a text of their own (OB, UN and their like) are empty.
 pub(crate) fn readable(vr: Vr, bytes: &[u8], charset: &CharacterSet) -> (String, Fidelity) {
     if width(vr) > 1 {
-        let numbers: Vec<String> = bytes.chunks_exact(width(vr)).map(|bytes| number(vr, bytes)).collect();
+        let numbers: Vec<String> =
+            bytes.chunks_exact(width(vr)).filter_map(|bytes| number(vr, bytes)).collect();
         return (numbers.join("\\"), Fidelity::Exact);
     }
     if matches!(vr, Vr::OB | Vr::UN | Vr::SQ) {
@@ -18,18 +19,19 @@ pub(crate) fn readable(vr: Vr, bytes: &[u8], charset: &CharacterSet) -> (String,
     (values.join("\\"), decoded.fidelity)
 }
 
-fn number(vr: Vr, bytes: &[u8]) -> String {
-    match (vr, bytes) {
-        (Vr::US, &[a, b]) => u16::from_le_bytes([a, b]).to_string(),
-        (Vr::SS, &[a, b]) => i16::from_le_bytes([a, b]).to_string(),
-        (Vr::UL, &[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]).to_string(),
-        (Vr::SL, &[a, b, c, d]) => i32::from_le_bytes([a, b, c, d]).to_string(),
-        (Vr::FL, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).to_string(),
-        (Vr::UV, &[a, b, c, d, e, f, g, h]) => u64::from_le_bytes([a, b, c, d, e, f, g, h]).to_string(),
-        (Vr::SV, &[a, b, c, d, e, f, g, h]) => i64::from_le_bytes([a, b, c, d, e, f, g, h]).to_string(),
-        (Vr::FD, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]).to_string(),
-        _ => String::new(),
-    }
+/// A binary number as decimal text; `None` for a value representation that holds none.
+pub(crate) fn number(vr: Vr, bytes: &[u8]) -> Option<String> {
+    Some(match vr {
+        Vr::US => u16::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::SS => i16::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::UL => u32::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::SL => i32::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::UV => u64::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::SV => i64::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::FL => f32::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        Vr::FD => f64::from_le_bytes(*bytes.first_chunk()?).to_string(),
+        _ => return None,
+    })
 }
 
 /// The bytes of a value given as text; a number that the value representation cannot hold is left out.

@@ -4,6 +4,7 @@
 
 mod build;
 mod identifiers;
+mod normal;
 mod scanning;
 mod transcode;
 mod trees;
