@@ -2,10 +2,13 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests use files of their own")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
+mod associate;
+mod commands;
 mod establish;
 mod hostile;
 mod machine;
 mod messages;
+mod negotiate;
 mod peer_dcmtk;
 mod release;
 mod script;
