@@ -2,8 +2,8 @@
 //!
 //! Only tests use this crate. What stands here speaks the real protocols or is a real program.
 
-mod element;
-pub mod part10;
 pub mod peers;
-pub mod phantom;
 pub mod power;
+pub mod shim;
+
+pub use outrigger_dataset::{part10, phantom};

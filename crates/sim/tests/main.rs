@@ -8,3 +8,4 @@ mod pixelmed;
 mod power;
 mod pynetdicom;
 mod sending;
+mod shim;

@@ -1,11 +1,11 @@
 //! The few calls of Orthanc's REST interface that tests look through.
 
+use outrigger_dataset::part10;
 use outrigger_model::{Sha256Digest, SopInstanceUid};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::PeerError;
-use crate::part10;
 
 /// Largest answer read, in bytes: the largest sample object has 6 MB, phantoms up to 500 MB.
 const ANSWER_BYTES_MAX: u64 = 600 * 1024 * 1024;
@@ -69,11 +69,11 @@ impl OrthancRest {
         let mut digests = Vec::new();
         for instance in self.instances().await? {
             let file = self.file(&instance).await?;
-            let data_set = part10::data_set(&file).ok_or_else(|| PeerError::Answer {
+            let parts = part10::parts(&file).ok_or_else(|| PeerError::Answer {
                 url: self.url(&format!("/instances/{}/file", instance.id)),
                 expected: "a DICOM file",
             })?;
-            digests.push((instance.sop_instance, Sha256Digest(Sha256::digest(data_set).into())));
+            digests.push((instance.sop_instance, Sha256Digest(Sha256::digest(parts.data_set).into())));
         }
         digests.sort();
         Ok(digests)
