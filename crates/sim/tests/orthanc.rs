@@ -1,7 +1,8 @@
 //! Orthanc.
 
 use outrigger_model::AeTitle;
-use outrigger_sim::peers::{Orthanc, OrthancSetup, StoreScp};
+use outrigger_sim::certificates::Authority;
+use outrigger_sim::peers::{EchoScu, Orthanc, OrthancSetup, OrthancTls, Station, StoreScp};
 
 use crate::sending::{Study, caller, echo_and_store, find_study, get_study, move_study};
 
@@ -9,7 +10,7 @@ use crate::sending::{Study, caller, echo_and_store, find_study, get_study, move_
 async fn peer_orthanc_stores_finds_and_gives_back() {
     let destination = StoreScp::start(&AeTitle::new("DEST").unwrap(), &[]).await.unwrap();
     let mut stations = vec![destination.station().clone()];
-    stations.push(outrigger_sim::peers::Station { ae_title: caller(), port: 1 });
+    stations.push(Station { ae_title: caller(), port: 1 });
     let setup = OrthancSetup::new(&AeTitle::new("ORTHANC").unwrap(), &stations);
     let orthanc = Orthanc::start(&setup).await.unwrap();
     let study = Study::new(21);
@@ -43,4 +44,22 @@ async fn peer_orthanc_answers_dicomweb() {
     echo_and_store(orthanc.station(), &study).await;
     let found = orthanc.rest().json("/dicom-web/studies").await.unwrap();
     assert_eq!(found[0]["0020000D"]["Value"][0], study.uid());
+}
+
+#[tokio::test]
+async fn peer_orthanc_speaks_tls_and_nothing_else_when_told_to() {
+    let authority = Authority::new().unwrap();
+    let (server, client) = (authority.issue("server").unwrap(), authority.issue("client").unwrap());
+    let mut setup = OrthancSetup::new(&AeTitle::new("ORTHANC").unwrap(), &[]);
+    let trusted = authority.certificate();
+    setup.tls =
+        Some(OrthancTls { certificate: server.certificate, key: server.key, trusted: trusted.clone() });
+    let orthanc = Orthanc::start(&setup).await.unwrap();
+
+    let files = [&client.key, &client.certificate, &trusted].map(|path| path.to_str().unwrap());
+    let secure = ["+tls", files[0], files[1], "+cf", files[2]];
+    let echo = EchoScu::run_with(&caller(), orthanc.station(), &secure).await.unwrap();
+    assert!(echo.success(), "{}", echo.said());
+    let plain = EchoScu::run_with(&caller(), orthanc.station(), &["-ta", "3"]).await.unwrap();
+    assert!(!plain.success(), "an answer without TLS");
 }

@@ -16,7 +16,17 @@ pub struct EchoScu;
 impl EchoScu {
     /// Sends one C-ECHO; the run succeeds when it is answered with success.
     pub async fn run(calling: &AeTitle, called: &Station) -> Result<ToolRun, PeerError> {
-        ToolRun::of("echoscu", between(calling, called), Nagle::Off).await
+        Self::run_with(calling, called, &[]).await
+    }
+
+    /// The same with options of its command line, such as those that turn on TLS.
+    pub async fn run_with(
+        calling: &AeTitle,
+        called: &Station,
+        options: &[&str],
+    ) -> Result<ToolRun, PeerError> {
+        let options = options.iter().map(OsString::from);
+        ToolRun::of("echoscu", options.chain(between(calling, called)), Nagle::Off).await
     }
 }
 
