@@ -6,6 +6,7 @@ use outrigger_model::{Level, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::CatalogueInstance;
+use crate::matching::date_digits;
 
 /// How the values of an attribute compare; follows its value representation (PS3.5 section 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,11 @@ const KNOWN: &[(Tag, Level, Kind)] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Attributes(BTreeMap<Tag, String>);
+
+/// The study date as it is indexed.
+pub(crate) fn study_date(attributes: &Attributes) -> Option<String> {
+    attributes.get(Tag::STUDY_DATE).map(date_digits)
+}
 
 /// Whether a row gained something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,9 @@ pub trait Catalogue: Send {
     /// How much there is.
     fn counts(&mut self) -> Result<Counts, CatalogueError>;
 
+    /// Reads every row; says in a sentence each what is damaged.
+    fn check(&mut self) -> Result<Vec<String>, CatalogueError>;
+
     /// Another handle on the same catalogue, for a thread that reads while this one writes.
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError>;
 }

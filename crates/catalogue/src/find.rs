@@ -15,6 +15,9 @@ use crate::{Cursor, Located, Page, RowNumbers};
 /// Rows looked at for one page: some 10 ms of work, then others have their turn.
 const ROWS_PER_PAGE_MAX: usize = 2000;
 
+/// Findings of one check: a file damaged throughout needs no longer list to be rebuilt.
+pub(crate) const FINDINGS_MAX: usize = 100;
+
 /// Answers a query from `after` on.
 pub(crate) fn find(
     view: &impl View,

@@ -151,10 +151,14 @@ impl Tables for MemoryCatalogue {
         Ok(number)
     }
 
-    fn add_version(&mut self, instance: u64, version: &Version) -> Result<(), CatalogueError> {
-        self.versions.entry(instance).or_default().push(version.clone());
-        let row = self.instances.0.get_mut(&instance);
-        row.ok_or(CatalogueError::MissingRow { table: "instance", row: instance })?.other_versions += 1;
+    fn add_version(
+        &mut self,
+        number: u64,
+        row: &InstanceRow,
+        version: &Version,
+    ) -> Result<(), CatalogueError> {
+        self.versions.entry(number).or_default().push(version.clone());
+        self.instances.0.insert(number, row.clone());
         Ok(())
     }
 
@@ -247,6 +251,10 @@ impl View for MemoryCatalogue {
             other_versions: self.versions.values().map(|versions| versions.len() as u64).sum(),
         })
     }
+
+    fn check(&self) -> Result<Vec<String>, CatalogueError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Handles that share one catalogue in memory; a leaf lock, never held while waiting.
@@ -287,6 +295,10 @@ impl Catalogue for SharedMemory {
 
     fn counts(&mut self) -> Result<Counts, CatalogueError> {
         self.with(|catalogue| catalogue.counts())
+    }
+
+    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
+        self.with(|catalogue| View::check(catalogue))
     }
 
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {

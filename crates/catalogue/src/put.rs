@@ -44,11 +44,12 @@ fn enter(
     match tables.instance(&instance.header.sop_instance)? {
         None => enter_new(tables, held, instance),
         Some((rows, row)) if row.current.sha256 == version.sha256 => Ok(PutOutcome { put: Put::Same, rows }),
-        Some((rows, row)) => {
+        Some((rows, mut row)) => {
             if row.other_versions > 0 && tables.has_version(rows.instance, version)? {
                 return Ok(PutOutcome { put: Put::Same, rows });
             }
-            tables.add_version(rows.instance, version)?;
+            row.other_versions += 1;
+            tables.add_version(rows.instance, &row, version)?;
             Ok(PutOutcome { put: Put::Other, rows })
         }
     }

@@ -31,7 +31,9 @@ impl RedbCatalogue {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let failed =
             |error: ::redb::Error| OpenError::Redb { path: path.to_owned(), source: Box::new(error) };
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(path);
+        // Every page is checked now: in a file that was altered, redb would panic later.
+        let database =
+            Builder::new().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
         let database = database.map_err(|error| failed(error.into()))?;
         let found = layout::prepare(&database).map_err(failed)?;
         if found > layout::FORMAT {
@@ -83,6 +85,10 @@ impl Catalogue for RedbCatalogue {
 
     fn counts(&mut self) -> Result<Counts, CatalogueError> {
         self.view()?.counts()
+    }
+
+    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
+        self.view()?.check()
     }
 
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {

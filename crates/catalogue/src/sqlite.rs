@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use outrigger_model::{Answer, Query, Selection, SopInstanceUid, StudyUid};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::sqlite::cells::BrokenSeal;
 use crate::sqlite::read::Reader;
 use crate::sqlite::write::Writer;
 use crate::tables::View;
@@ -15,9 +16,11 @@ use crate::{
 
 pub use schema::{SCHEMA, prepare};
 
+mod cells;
 mod columns;
 mod read;
 mod schema;
+mod table;
 mod write;
 
 /// Statements kept prepared: all of this module, with room for those of a database shared with others.
@@ -64,6 +67,11 @@ pub fn summary(connection: &Connection, study: &StudyUid) -> Result<Option<Study
 /// How much there is.
 pub fn counts(connection: &Connection) -> Result<Counts, CatalogueError> {
     Reader(connection).counts()
+}
+
+/// Reads every row and index; says in a sentence each what is damaged.
+pub fn check(connection: &Connection) -> Result<Vec<String>, CatalogueError> {
+    Reader(connection).check()
 }
 
 /// A catalogue with a database of its own; a put is synced before it returns.
@@ -117,6 +125,10 @@ impl Catalogue for SqliteCatalogue {
         counts(&self.connection)
     }
 
+    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
+        check(&self.connection)
+    }
+
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
         let connection =
             schema::connect(&self.path, STATEMENTS_MAX).map_err(failed("opening another connection"))?;
@@ -124,7 +136,12 @@ impl Catalogue for SqliteCatalogue {
     }
 }
 
-/// Names what was being done when SQLite failed.
-fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> CatalogueError {
-    move |source| CatalogueError::Sqlite { doing, source }
+/// Names what was being done when SQLite failed, or the row whose seal is broken.
+fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> CatalogueError {
+    move |source| match BrokenSeal::within(&source) {
+        Some(BrokenSeal { table, row }) => {
+            CatalogueError::BadRow { table, row: *row, source: Box::new(BrokenSeal { table, row: *row }) }
+        }
+        None => CatalogueError::Sqlite { doing, source },
+    }
 }

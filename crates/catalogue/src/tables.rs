@@ -20,8 +20,13 @@ pub(crate) trait Tables {
     fn add_study(&mut self, row: &StudyRow) -> Result<u64, CatalogueError>;
     fn add_series(&mut self, row: &SeriesRow) -> Result<u64, CatalogueError>;
     fn add_instance(&mut self, row: &InstanceRow) -> Result<u64, CatalogueError>;
-    /// Adds a version that is not current and counts it in the instance's row.
-    fn add_version(&mut self, instance: u64, version: &Version) -> Result<(), CatalogueError>;
+    /// Adds a version that is not current; it is counted in `row`, which is saved.
+    fn add_version(
+        &mut self,
+        number: u64,
+        row: &InstanceRow,
+        version: &Version,
+    ) -> Result<(), CatalogueError>;
 
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError>;
     fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError>;
@@ -45,6 +50,8 @@ pub(crate) trait View {
     fn related(&self, patient: u64) -> Result<Related, CatalogueError>;
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError>;
     fn counts(&self) -> Result<Counts, CatalogueError>;
+    /// Reads every row; says of each that is damaged which it is.
+    fn check(&self) -> Result<Vec<String>, CatalogueError>;
 }
 
 /// How much a patient has.

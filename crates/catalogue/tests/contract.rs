@@ -147,6 +147,7 @@ fn digests_of_sets_do_not_depend_on_order_or_batches() {
 #[test]
 fn queries_at_four_levels() {
     #[rustfmt::skip]
+    #[allow(clippy::type_complexity, reason = "one row a query: level, keys, attribute wanted, its values")]
     let table: &[(Level, &[(Tag, &str)], Tag, &[&str])] = &[
         (Level::Patient, &[(Tag::PATIENT_ID, "P1")], Tag::PATIENT_NAME, &["DOE1^JANE=\u{5C71}1"]),
         (Level::Patient, &[(Tag::PATIENT_NAME, "doe*"), (Tag::ISSUER_OF_PATIENT_ID, "HOSP")], Tag::PATIENT_ID, &["P0", "P1", "P2"]),

@@ -1,6 +1,9 @@
-//! One contract for every catalogue.
+//! One contract for every catalogue, and what becomes of a damaged one.
+#![allow(clippy::disallowed_methods, reason = "the tests copy databases and flip their bits")]
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod made;

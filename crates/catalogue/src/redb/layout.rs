@@ -64,7 +64,7 @@ pub(super) fn row<R: DeserializeOwned>(
 ) -> Result<R, CatalogueError> {
     let bytes = table.get(number).map_err(failed("reading a row"))?;
     let bytes = bytes.ok_or(CatalogueError::MissingRow { table: name, row: number })?;
-    from_json(bytes.value(), name, number)
+    from_sealed_json(bytes.value(), name, number)
 }
 
 /// The number a unique key stands for.
@@ -80,26 +80,37 @@ pub(super) fn count(table: &impl ReadableTableMetadata) -> Result<u64, Catalogue
     table.len().map_err(failed("counting rows"))
 }
 
-pub(super) fn from_json<R: DeserializeOwned>(
+/// A row as JSON, with a CRC-32C behind it: redb checks its pages when it repairs a file, not when it reads.
+pub(super) fn sealed_json(
+    value: &impl Serialize,
+    table: &'static str,
+    row: u64,
+) -> Result<Vec<u8>, CatalogueError> {
+    let bad = |source| CatalogueError::BadRow { table, row, source: Box::new(source) };
+    let mut bytes = serde_json::to_vec(value).map_err(bad)?;
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    Ok(bytes)
+}
+
+/// A row from JSON whose seal fits.
+pub(super) fn from_sealed_json<R: DeserializeOwned>(
     bytes: &[u8],
     table: &'static str,
     row: u64,
 ) -> Result<R, CatalogueError> {
-    serde_json::from_slice(bytes).map_err(|source| CatalogueError::BadRow {
+    let sealed = bytes.split_last_chunk::<4>();
+    let json = sealed
+        .filter(|(json, seal)| crc32c::crc32c(json) == u32::from_le_bytes(**seal))
+        .map(|(json, _)| json);
+    let json = json.ok_or_else(|| CatalogueError::BadRow { table, row, source: Box::new(BrokenSeal) })?;
+    serde_json::from_slice(json).map_err(|source| CatalogueError::BadRow {
         table,
         row,
         source: Box::new(source),
     })
 }
 
-pub(super) fn to_json(
-    value: &impl Serialize,
-    table: &'static str,
-    row: u64,
-) -> Result<Vec<u8>, CatalogueError> {
-    serde_json::to_vec(value).map_err(|source| CatalogueError::BadRow {
-        table,
-        row,
-        source: Box::new(source),
-    })
-}
+/// A row whose seal does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("its bytes are not those that were written")]
+struct BrokenSeal;

@@ -1,14 +1,16 @@
 //! Reading rows from one snapshot.
 
-use ::redb::{ReadOnlyTable, ReadTransaction, TableError};
+use ::redb::{AccessGuard, ReadOnlyTable, ReadTransaction, StorageError, TableError};
 use outrigger_model::{Level, SopInstanceUid, StudyUid};
+use serde::de::DeserializeOwned;
 
 use super::failed;
-use super::layout::{self, count, number, row};
+use super::layout::{self, count, from_sealed_json, number, row};
 use crate::error::CatalogueError;
+use crate::find::FINDINGS_MAX;
 use crate::matching::Range;
 use crate::narrow::Narrow;
-use crate::rows::{InstanceRow, Joined, Numbered, SeriesRow, StudyRow};
+use crate::rows::{InstanceRow, Joined, Numbered, PatientRow, SeriesRow, StudyRow};
 use crate::tables::{Related, View};
 use crate::{Counts, SeriesSummary, StudySummary, Version};
 
@@ -129,6 +131,9 @@ impl ReadTables {
     }
 }
 
+/// What iterating over rows gives.
+type Entry<'g, K> = Result<(AccessGuard<'g, K>, AccessGuard<'g, &'static [u8]>), StorageError>;
+
 impl View for ReadTables {
     fn candidates(
         &self,
@@ -218,6 +223,21 @@ impl View for ReadTables {
             other_versions: count(&self.versions)?,
         })
     }
+
+    fn check(&self) -> Result<Vec<String>, CatalogueError> {
+        let mut findings = Vec::new();
+        let doing = "checking rows";
+        let rows = |level| self.rows(level).range(0..).map_err(failed(doing));
+        let owned = |entry: Entry<u64>| entry.map(|(number, bytes)| (number.value(), bytes.value().to_vec()));
+        check_rows::<PatientRow>(rows(Level::Patient)?.map(owned), "patient", &mut findings)?;
+        check_rows::<StudyRow>(rows(Level::Study)?.map(owned), "study", &mut findings)?;
+        check_rows::<SeriesRow>(rows(Level::Series)?.map(owned), "series", &mut findings)?;
+        check_rows::<InstanceRow>(rows(Level::Image)?.map(owned), "instance", &mut findings)?;
+        let versions = self.versions.range((0, 0)..).map_err(failed(doing))?;
+        let of = |entry: Entry<(u64, u64)>| entry.map(|(key, bytes)| (key.value().0, bytes.value().to_vec()));
+        check_rows::<Version>(versions.map(of), "version", &mut findings)?;
+        Ok(findings)
+    }
 }
 
 fn each(
@@ -248,6 +268,24 @@ fn children(
     let doing = "searching an index";
     for entry in table.range((above, 0)..=(above, u64::MAX)).map_err(failed(doing))? {
         found.push(entry.map_err(failed(doing))?.0.value().1);
+    }
+    Ok(())
+}
+
+/// Reads rows, each with its seal.
+fn check_rows<R: DeserializeOwned>(
+    rows: impl Iterator<Item = Result<(u64, Vec<u8>), StorageError>>,
+    table: &'static str,
+    findings: &mut Vec<String>,
+) -> Result<(), CatalogueError> {
+    for row in rows {
+        let (number, bytes) = row.map_err(failed("checking rows"))?;
+        if from_sealed_json::<R>(&bytes, table, number).is_err() {
+            findings.push(format!("row {number} of table `{table}` is not as it was written"));
+        }
+        if findings.len() >= FINDINGS_MAX {
+            break;
+        }
     }
     Ok(())
 }

@@ -5,10 +5,10 @@ use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, Tag};
 use serde::Serialize;
 
 use super::failed;
-use super::layout::{self, number, row, to_json};
+use super::layout::{self, number, row, sealed_json};
+use crate::attributes::study_date;
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
-use crate::matching::date_digits;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::Tables;
 use crate::{RowNumbers, Version, names};
@@ -128,14 +128,16 @@ impl Tables for WriteTables<'_> {
         Ok(number)
     }
 
-    fn add_version(&mut self, instance: u64, version: &Version) -> Result<(), CatalogueError> {
-        let mut found: InstanceRow = row(&self.instances, "instance", instance)?;
-        found.other_versions += 1;
-        save(&mut self.instances, "instance", instance, &found)?;
-        let bytes = to_json(version, "version", instance)?;
-        let key = (instance, found.other_versions);
+    fn add_version(
+        &mut self,
+        number: u64,
+        row: &InstanceRow,
+        version: &Version,
+    ) -> Result<(), CatalogueError> {
+        let bytes = sealed_json(version, "version", number)?;
+        let key = (number, row.other_versions);
         self.versions.insert(key, bytes.as_slice()).map_err(failed("adding a version of an instance"))?;
-        Ok(())
+        save(&mut self.instances, "instance", number, row)
     }
 
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {
@@ -144,7 +146,7 @@ impl Tables for WriteTables<'_> {
 
     fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError> {
         let doing = "saving a study";
-        if let Some(date) = row.attributes.get(Tag::STUDY_DATE).map(date_digits) {
+        if let Some(date) = study_date(&row.attributes) {
             self.dates.insert((date.as_str(), number), ()).map_err(failed(doing))?;
         }
         if let Some(accession) = row.attributes.get(Tag::ACCESSION_NUMBER) {
@@ -167,7 +169,7 @@ pub(super) fn versions(
     let mut found = Vec::new();
     for entry in table.range((instance, 0)..=(instance, u64::MAX)).map_err(failed(doing))? {
         let (_, bytes) = entry.map_err(failed(doing))?;
-        found.push(layout::from_json(bytes.value(), "version", instance)?);
+        found.push(layout::from_sealed_json(bytes.value(), "version", instance)?);
     }
     Ok(found)
 }
@@ -192,6 +194,6 @@ fn save(
     number: u64,
     row: &impl Serialize,
 ) -> Result<(), CatalogueError> {
-    let bytes = to_json(row, name, number)?;
+    let bytes = sealed_json(row, name, number)?;
     table.insert(number, bytes.as_slice()).map(drop).map_err(failed("saving a row"))
 }

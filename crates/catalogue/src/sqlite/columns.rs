@@ -1,4 +1,4 @@
-//! Rows from columns.
+//! Rows from columns; a row whose seal does not fit is an error.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -7,21 +7,13 @@ use outrigger_model::{Sha256Digest, WallTime};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::cells::{BrokenSeal, Seal};
+use super::table::{INSTANCE, PATIENT, SERIES, STUDY, Table, VERSION};
 use crate::attributes::Attributes;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::{SetDigest, Version};
 
-pub(super) const PATIENT: &str =
-    "patient.id, patient.patient_id, patient.issuer, patient.sole_study, patient.attributes";
-pub(super) const STUDY: &str = "study.id, study.uid, study.patient, study.attributes, study.modalities, study.sop_classes, \
-     study.series, study.instances, study.identities, study.contents";
-pub(super) const SERIES: &str = "series.id, series.uid, series.study, series.attributes, series.instances, \
-     series.identities, series.contents";
-pub(super) const INSTANCE: &str = "instance.id, instance.uid, instance.series, instance.sop_class, \
-     instance.other_versions, instance.attributes, instance.transfer_syntax, instance.sha256, instance.length, \
-     instance.stored_at, instance.place";
-
-/// Reads columns one after another.
+/// Reads columns one after another; the seal of a row is checked before any of its values is taken.
 pub(super) struct Columns<'r, 's> {
     row: &'r Row<'s>,
     next: usize,
@@ -33,13 +25,15 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     pub(super) fn patient(&mut self) -> rusqlite::Result<Numbered<PatientRow>> {
-        let number = self.number()?;
+        let number = self.begin(&PATIENT)?;
         let key = PatientKey { patient_id: self.text()?, issuer: self.text()?, sole_study: self.text()? };
-        Ok(Numbered { number, row: PatientRow { key, attributes: self.attributes()? } })
+        let row = PatientRow { key, attributes: self.attributes()? };
+        self.next += 1;
+        Ok(Numbered { number, row })
     }
 
     pub(super) fn study(&mut self) -> rusqlite::Result<Numbered<StudyRow>> {
-        let number = self.number()?;
+        let number = self.begin(&STUDY)?;
         let row = StudyRow {
             uid: self.parsed()?,
             patient: self.number()?,
@@ -49,34 +43,61 @@ impl<'r, 's> Columns<'r, 's> {
             series: self.number()?,
             instances: self.digest()?,
         };
+        // The date and the accession number for the indexes, and the seal.
+        self.next += 3;
         Ok(Numbered { number, row })
     }
 
     pub(super) fn series(&mut self) -> rusqlite::Result<Numbered<SeriesRow>> {
-        let number = self.number()?;
+        let number = self.begin(&SERIES)?;
         let row = SeriesRow {
             uid: self.parsed()?,
             study: self.number()?,
             attributes: self.attributes()?,
             instances: self.digest()?,
         };
+        self.next += 1;
         Ok(Numbered { number, row })
     }
 
     pub(super) fn instance(&mut self) -> rusqlite::Result<Numbered<InstanceRow>> {
-        let number = self.number()?;
+        let number = self.begin(&INSTANCE)?;
         let row = InstanceRow {
             uid: self.parsed()?,
             series: self.perhaps_number()?,
             sop_class: self.parsed()?,
             other_versions: self.number()?,
             attributes: self.attributes()?,
-            current: self.version()?,
+            current: self.bytes_kept()?,
         };
+        self.next += 1;
         Ok(Numbered { number, row })
     }
 
-    pub(super) fn version(&mut self) -> rusqlite::Result<Version> {
+    /// A version and the instance it is of.
+    pub(super) fn version(&mut self) -> rusqlite::Result<Numbered<Version>> {
+        self.begin(&VERSION)?;
+        let instance = self.number()?;
+        let row = self.bytes_kept()?;
+        self.next += 1;
+        Ok(Numbered { number: instance, row })
+    }
+
+    /// The number of a row whose seal fits.
+    pub(super) fn begin(&mut self, table: &Table) -> rusqlite::Result<u64> {
+        let number = self.number()?;
+        let end = self.next + table.sealed;
+        let found =
+            (self.next..end).try_fold(Seal::default(), |seal, at| Ok(seal.over(self.row.get_ref(at)?)));
+        let found: rusqlite::Result<Seal> = found;
+        if self.row.get::<_, i64>(end)? == found?.value() {
+            return Ok(number);
+        }
+        let broken = Box::new(BrokenSeal { table: table.name, row: number });
+        Err(rusqlite::Error::FromSqlConversionFailure(end, Type::Integer, broken))
+    }
+
+    fn bytes_kept(&mut self) -> rusqlite::Result<Version> {
         Ok(Version {
             transfer_syntax: self.parsed()?,
             sha256: Sha256Digest(self.bytes()?),
@@ -86,7 +107,7 @@ impl<'r, 's> Columns<'r, 's> {
         })
     }
 
-    pub(super) fn digest(&mut self) -> rusqlite::Result<SetDigest> {
+    fn digest(&mut self) -> rusqlite::Result<SetDigest> {
         Ok(SetDigest {
             count: self.number()?,
             identities: u128::from_be_bytes(self.bytes()?),
@@ -103,7 +124,7 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(number.map(i64::cast_unsigned))
     }
 
-    pub(super) fn parsed<T>(&mut self) -> rusqlite::Result<T>
+    fn parsed<T>(&mut self) -> rusqlite::Result<T>
     where
         T: TryFrom<String, Error: Error + Send + Sync + 'static>,
     {
@@ -136,10 +157,4 @@ impl<'r, 's> Columns<'r, 's> {
         self.next += 1;
         get(self.row, at)
     }
-}
-
-/// Attributes as a JSON object.
-pub(super) fn json(attributes: &Attributes) -> rusqlite::Result<String> {
-    serde_json::to_string(attributes)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -2,11 +2,13 @@
 
 use outrigger_model::{Level, SopInstanceUid, StudyUid};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::columns::{Columns, INSTANCE, PATIENT, SERIES, STUDY};
+use super::columns::Columns;
 use super::failed;
+use super::table::{INSTANCE, PATIENT, PERSON_NAME, SERIES, STUDY, Table, VERSION};
 use crate::error::CatalogueError;
+use crate::find::FINDINGS_MAX;
 use crate::narrow::Narrow;
 use crate::rows::{InstanceRow, Joined, Numbered};
 use crate::tables::{Related, View};
@@ -52,7 +54,7 @@ impl View for Reader<'_> {
     }
 
     fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError> {
-        let sql = format!("SELECT {INSTANCE} FROM instance WHERE uid = ?1");
+        let sql = format!("SELECT {} FROM instance WHERE uid = ?1", INSTANCE.columns);
         let doing = "looking an instance up";
         let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
         let row = statement.query_row([uid.as_str()], |row| Columns::new(row).instance());
@@ -60,46 +62,34 @@ impl View for Reader<'_> {
     }
 
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError> {
-        let doing = "reading the versions of an instance";
-        let sql = "SELECT transfer_syntax, sha256, length, stored_at, place FROM version WHERE instance = ?1 ORDER BY id";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
-        let versions = statement.query_map([instance.cast_signed()], |row| Columns::new(row).version());
-        versions.map_err(failed(doing))?.collect::<rusqlite::Result<_>>().map_err(failed(doing))
+        let sql = format!("SELECT {} FROM version WHERE instance = ?1 ORDER BY id", VERSION.columns);
+        let versions = self
+            .all("reading the versions of an instance", &sql, instance, |row| Columns::new(row).version())?;
+        Ok(versions.into_iter().map(|version| version.row).collect())
     }
 
     fn related(&self, patient: u64) -> Result<Related, CatalogueError> {
-        let doing = "counting what a patient has";
-        let sql = "SELECT count(*), ifnull(sum(series), 0), ifnull(sum(instances), 0) FROM study WHERE patient = ?1";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
-        let related = statement.query_row([patient.cast_signed()], |row| {
-            let mut columns = Columns::new(row);
-            Ok(Related {
-                studies: columns.number()?,
-                series: columns.number()?,
-                instances: columns.number()?,
-            })
-        });
-        related.map_err(failed(doing))
+        let sql = format!("SELECT {} FROM study WHERE patient = ?1", STUDY.columns);
+        let studies =
+            self.all("counting what a patient has", &sql, patient, |row| Columns::new(row).study())?;
+        Ok(studies.iter().fold(Related::default(), |sum, study| Related {
+            studies: sum.studies + 1,
+            series: sum.series + study.row.series,
+            instances: sum.instances + study.row.instances.count,
+        }))
     }
 
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
         let doing = "reading what a study holds";
-        let sql = "SELECT id, instances, identities, contents FROM study WHERE uid = ?1";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
-        let found = statement.query_row([study.as_str()], |row| {
-            let mut columns = Columns::new(row);
-            Ok((columns.number()?, columns.digest()?))
-        });
-        let Some((number, instances)) = found.optional().map_err(failed(doing))? else { return Ok(None) };
-        let sql = "SELECT uid, instances, identities, contents FROM series WHERE study = ?1 ORDER BY id";
-        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
-        let series = statement.query_map([number.cast_signed()], |row| {
-            let mut columns = Columns::new(row);
-            Ok(SeriesSummary { series: columns.parsed()?, instances: columns.digest()? })
-        });
+        let sql = format!("SELECT {} FROM study WHERE uid = ?1", STUDY.columns);
+        let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
+        let found = statement.query_row([study.as_str()], |row| Columns::new(row).study());
+        let Some(study) = found.optional().map_err(failed(doing))? else { return Ok(None) };
+        let sql = format!("SELECT {} FROM series WHERE study = ?1 ORDER BY id", SERIES.columns);
+        let series = self.all(doing, &sql, study.number, |row| Columns::new(row).series())?.into_iter();
         let series =
-            series.map_err(failed(doing))?.collect::<rusqlite::Result<_>>().map_err(failed(doing))?;
-        Ok(Some(StudySummary { instances, series }))
+            series.map(|found| SeriesSummary { series: found.row.uid, instances: found.row.instances });
+        Ok(Some(StudySummary { instances: study.row.instances, series: series.collect() }))
     }
 
     fn counts(&self) -> Result<Counts, CatalogueError> {
@@ -117,21 +107,71 @@ impl View for Reader<'_> {
         });
         counts.map_err(failed("counting rows"))
     }
+
+    fn check(&self) -> Result<Vec<String>, CatalogueError> {
+        let doing = "checking the database";
+        let mut statement = self.0.prepare("PRAGMA integrity_check").map_err(failed(doing))?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed(doing))?;
+        let mut findings = lines.collect::<rusqlite::Result<Vec<_>>>().map_err(failed(doing))?;
+        findings.retain(|line| line != "ok");
+        for table in [&PATIENT, &STUDY, &PERSON_NAME, &SERIES, &INSTANCE, &VERSION] {
+            self.check_table(table, &mut findings)?;
+        }
+        Ok(findings)
+    }
+}
+
+impl Reader<'_> {
+    /// All rows below another.
+    fn all<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        above: u64,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, CatalogueError> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
+        let rows = statement.query_map([above.cast_signed()], read);
+        rows.map_err(failed(doing))?.collect::<rusqlite::Result<_>>().map_err(failed(doing))
+    }
+
+    /// Reads every row of a table, with its seal.
+    fn check_table(&self, table: &Table, findings: &mut Vec<String>) -> Result<(), CatalogueError> {
+        let doing = "checking rows";
+        let sql = format!("SELECT {} FROM {}", table.columns, table.name);
+        let mut statement = self.0.prepare(&sql).map_err(failed(doing))?;
+        let rows = statement.query_map([], |row| Columns::new(row).begin(table)).map_err(failed(doing))?;
+        for row in rows {
+            match row.map_err(failed(doing)) {
+                Ok(_) => {}
+                Err(CatalogueError::BadRow { table, row, .. }) => {
+                    findings.push(format!("row {row} of table `{table}` is not as it was written"));
+                }
+                Err(other) => return Err(other),
+            }
+            if findings.len() >= FINDINGS_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn joined_sql(level: Level) -> String {
-    const STUDIES: &str = "JOIN patient ON patient.id = study.patient";
-    const SERIES_UP: &str = "JOIN study ON study.id = series.study";
-    const INSTANCES_UP: &str = "JOIN series ON series.id = instance.series";
+    let (patient, study, series, instance) =
+        (&PATIENT.columns, &STUDY.columns, &SERIES.columns, &INSTANCE.columns);
+    let to_patient = "JOIN patient ON patient.id = study.patient";
+    let to_study = "JOIN study ON study.id = series.study";
+    let to_series = "JOIN series ON series.id = instance.series";
     match level {
-        Level::Patient => format!("SELECT {PATIENT} FROM patient WHERE patient.id = ?1"),
-        Level::Study => format!("SELECT {PATIENT}, {STUDY} FROM study {STUDIES} WHERE study.id = ?1"),
+        Level::Patient => format!("SELECT {patient} FROM patient WHERE patient.id = ?1"),
+        Level::Study => format!("SELECT {patient}, {study} FROM study {to_patient} WHERE study.id = ?1"),
         Level::Series => format!(
-            "SELECT {PATIENT}, {STUDY}, {SERIES} FROM series {SERIES_UP} {STUDIES} WHERE series.id = ?1"
+            "SELECT {patient}, {study}, {series} FROM series {to_study} {to_patient} WHERE series.id = ?1"
         ),
         Level::Image => format!(
-            "SELECT {PATIENT}, {STUDY}, {SERIES}, {INSTANCE} \
-             FROM instance {INSTANCES_UP} {SERIES_UP} {STUDIES} WHERE instance.id = ?1"
+            "SELECT {patient}, {study}, {series}, {instance} \
+             FROM instance {to_series} {to_study} {to_patient} WHERE instance.id = ?1"
         ),
     }
 }

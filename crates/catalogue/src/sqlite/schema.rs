@@ -14,7 +14,8 @@ const FORMAT: u64 = 1;
 /// The tables of the catalogue, made where they are missing; [`prepare`] also checks their version.
 ///
 /// `attributes` is a JSON object, values by tag as eight hexadecimal digits; lists are joined by `\`; `identities` and `contents`
-/// are sums of 128 bits, big endian; `date` is without dots; keys in `person_name` are component groups in lower case.
+/// are sums of 128 bits, big endian; `date` is without dots; keys in `person_name` are component groups in lower case; `seal` is a
+/// CRC-32C over the other values of the row.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS catalogue_format (version INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS patient (
@@ -23,6 +24,7 @@ CREATE TABLE IF NOT EXISTS patient (
     issuer TEXT NOT NULL,
     sole_study TEXT NOT NULL,
     attributes TEXT NOT NULL,
+    seal INTEGER NOT NULL,
     UNIQUE (patient_id, issuer, sole_study)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS study (
@@ -37,16 +39,19 @@ CREATE TABLE IF NOT EXISTS study (
     identities BLOB NOT NULL,
     contents BLOB NOT NULL,
     date TEXT,
-    accession TEXT
+    accession TEXT,
+    seal INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS study_by_patient ON study (patient);
 CREATE INDEX IF NOT EXISTS study_by_date ON study (date) WHERE date IS NOT NULL;
 CREATE INDEX IF NOT EXISTS study_by_accession ON study (accession) WHERE accession IS NOT NULL;
 CREATE TABLE IF NOT EXISTS person_name (
+    id INTEGER PRIMARY KEY,
     key TEXT NOT NULL,
     study INTEGER NOT NULL REFERENCES study,
-    PRIMARY KEY (key, study)
-) STRICT, WITHOUT ROWID;
+    seal INTEGER NOT NULL,
+    UNIQUE (key, study)
+) STRICT;
 CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY,
     uid TEXT NOT NULL,
@@ -55,6 +60,7 @@ CREATE TABLE IF NOT EXISTS series (
     instances INTEGER NOT NULL,
     identities BLOB NOT NULL,
     contents BLOB NOT NULL,
+    seal INTEGER NOT NULL,
     UNIQUE (uid, study)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS series_by_study ON series (study);
@@ -69,7 +75,8 @@ CREATE TABLE IF NOT EXISTS instance (
     stored_at INTEGER NOT NULL,
     place INTEGER NOT NULL,
     other_versions INTEGER NOT NULL,
-    attributes TEXT NOT NULL
+    attributes TEXT NOT NULL,
+    seal INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS instance_by_series ON instance (series);
 CREATE TABLE IF NOT EXISTS version (
@@ -80,6 +87,7 @@ CREATE TABLE IF NOT EXISTS version (
     length INTEGER NOT NULL,
     stored_at INTEGER NOT NULL,
     place INTEGER NOT NULL,
+    seal INTEGER NOT NULL,
     UNIQUE (instance, sha256)
 ) STRICT;
 ";
