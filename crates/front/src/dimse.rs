@@ -21,16 +21,16 @@ use std::sync::atomic::AtomicU64;
 
 use outrigger_dimse::Settings;
 use outrigger_model::AeTitle;
+use outrigger_runtime::listen;
 use outrigger_runtime::net::ArcNet;
+use outrigger_runtime::permits::{Limits, Permits};
 use outrigger_runtime::{Clock, Shutdown, Threads, TlsServer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admit::Peers;
 use crate::audit::AuditEvent;
-use crate::listen;
 use crate::outbox::Outbox;
-use crate::permits::{Limits, Permits};
 use crate::quarantine::{Quarantine, RefusalEvent};
 use crate::service::Service;
 

@@ -5,9 +5,7 @@
 pub mod admit;
 pub mod audit;
 pub mod dimse;
-pub mod listen;
 pub mod outbox;
-pub mod permits;
 pub mod quarantine;
 pub mod service;
 
@@ -15,7 +13,7 @@ pub use admit::{Destination, Peer, Peers, Permission};
 pub use audit::{AuditEvent, Party, StudyTally};
 pub use dimse::{DimseFront, DimseOptions, Listening};
 pub use outbox::Outbox;
-pub use permits::Limits;
+pub use outrigger_runtime::permits::Limits;
 pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
     Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,

@@ -60,7 +60,9 @@ fn bytes_of(content: &Content, length: u64) -> Bytes {
     match content {
         Content::Memory(pieces) => {
             let mut whole = BytesMut::new();
-            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            for piece in pieces {
+                whole.extend_from_slice(piece);
+            }
             whole.freeze()
         }
         Content::File(file) => {

@@ -13,8 +13,8 @@ use super::store::StoreRequest;
 use super::{echo, find, get, move_, store};
 use crate::admit::Caller;
 use crate::audit::{AuditEvent, Party, Tallies};
-use crate::listen::DRAIN;
-use crate::permits::Permit;
+use outrigger_runtime::listen::DRAIN;
+use outrigger_runtime::permits::Permit;
 
 /// How long a peer may stay silent between messages once stopping was asked for.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);

@@ -17,8 +17,8 @@ use super::association::{Session, serve_association};
 use super::{DimseFront, DimseOptions, policy};
 use crate::admit::{Caller, Refused};
 use crate::audit::{AuditEvent, Party};
-use crate::listen::Incoming;
-use crate::permits::{Permit, Permits};
+use outrigger_runtime::listen::Incoming;
+use outrigger_runtime::permits::{Permit, Permits};
 
 /// One listener: what it shares with others, and what is its own.
 pub(super) struct Door {

@@ -64,7 +64,10 @@ async fn the_oldest_make_room_by_count_and_by_bytes() {
     let mut paths = Vec::new();
     for at in 0..5 {
         paths.push(
-            by_count.keep(label(at), body(spool.path(), vec![at as u8; 1000].into()).await).await.unwrap(),
+            by_count
+                .keep(label(at), body(spool.path(), vec![u8::try_from(at).unwrap(); 1000].into()).await)
+                .await
+                .unwrap(),
         );
     }
     let listed = |path: &std::path::Path| -> Vec<_> {

@@ -6,14 +6,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use outrigger_runtime::Shutdown;
-use outrigger_runtime::backoff::Backoff;
-use outrigger_runtime::net::{BoxStream, Listener};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Connections that have not said who they are yet: each may hold an A-ASSOCIATE-RQ of up to 1 MiB, and a hospital's burst is smaller.
+use crate::backoff::Backoff;
+use crate::net::{BoxStream, Listener};
+use crate::shutdown::Shutdown;
+
+/// Connections that have not said who they are yet: each may hold a first message of up to 1 MiB, and a hospital's burst is smaller.
 pub const OPENING_MAX: usize = 128;
 /// How long connections may go on after stopping was asked for.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -23,18 +24,21 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const ACCEPT_BACKOFF: Backoff = Backoff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
 /// A connection that was just accepted.
-pub(crate) struct Incoming {
-    pub(crate) stream: BoxStream,
-    pub(crate) from: SocketAddr,
-    pub(crate) opening: Opening,
+pub struct Incoming {
+    /// The connection.
+    pub stream: BoxStream,
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// Its place among those that have not said who they are; dropped when it has.
+    pub opening: Opening,
 }
 
 /// Held by a connection until it has said who it is; the oldest of too many is told to go.
-pub(crate) struct Opening(oneshot::Receiver<()>);
+pub struct Opening(oneshot::Receiver<()>);
 
 impl Opening {
     /// Waits until the connection must go to make room.
-    pub(crate) async fn evicted(&mut self) {
+    pub async fn evicted(&mut self) {
         if (&mut self.0).await.is_err() {
             // The listener is gone, and nobody needs the room.
             std::future::pending::<()>().await;
@@ -55,7 +59,7 @@ impl Openings {
             if let Some(oldest) = self.0.pop_front()
                 && oldest.send(()).is_ok()
             {
-                metrics::counter!("outrigger_front_evicted_total").increment(1);
+                tracing::debug!("a connection that said nothing makes room for another");
             }
         }
         let (evict, evicted) = oneshot::channel();
@@ -65,7 +69,7 @@ impl Openings {
 }
 
 /// Accepts until stopping is asked for, then waits for the connections to end.
-pub(crate) async fn serve<H, F>(listener: Box<dyn Listener>, mut shutdown: Shutdown, handle: H)
+pub async fn serve<H, F>(listener: Box<dyn Listener>, mut shutdown: Shutdown, handle: H)
 where
     H: Fn(Incoming) -> F,
     F: Future<Output = ()> + Send + 'static,
@@ -120,7 +124,25 @@ async fn drain(mut connections: JoinSet<()>) {
 
 fn note_end(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        metrics::counter!("outrigger_front_panics_total").increment(1);
         tracing::error!(%error, "a connection's task failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_that_said_nothing_makes_room() {
+        let mut openings = Openings::default();
+        let mut held: VecDeque<_> = (0..OPENING_MAX).map(|_| openings.admit()).collect();
+        // One that has said who it is makes room by itself.
+        drop(held.pop_front());
+        let within = openings.admit();
+        let beyond = openings.admit();
+        held.pop_front().unwrap().evicted().await;
+        for mut stays in held.into_iter().chain([within, beyond]) {
+            assert!(stays.0.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
+        }
     }
 }
