@@ -5,6 +5,7 @@
 mod build;
 mod identifiers;
 mod normal;
+mod samples;
 mod scanning;
 mod transcode;
 mod trees;

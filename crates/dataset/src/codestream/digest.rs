@@ -22,10 +22,14 @@ pub fn digest(transfer_syntax: &TransferSyntaxUid, data_set: &DataSet) -> Option
     hash.update([0]);
     let table = data_set.bytes(EXTENDED_OFFSET_TABLE).map_or(&[][..], |bytes| bytes);
     let frames = frame_count(data_set).ok();
-    match frames.and_then(|frames| split(family, encapsulated, table, frames).ok().map(|split| (frames, split))) {
+    match frames
+        .and_then(|frames| split(family, encapsulated, table, frames).ok().map(|split| (frames, split)))
+    {
         Some((frames, streams)) => {
             hash.update(frames.to_be_bytes());
-            streams.iter().for_each(|stream| hash_frame(&mut hash, family, stream));
+            for stream in &streams {
+                hash_frame(&mut hash, family, stream);
+            }
         }
         None => hash_unsplit(&mut hash, family, encapsulated),
     }

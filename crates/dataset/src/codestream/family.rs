@@ -2,7 +2,7 @@
 
 use outrigger_model::TransferSyntaxUid;
 
-use super::error::CodestreamError;
+use super::error::{CodestreamError, unsupported};
 use super::{jpeg_lossless, jpeg_ls, jpeg2000, rle};
 use crate::pixel::Shape;
 
@@ -106,6 +106,10 @@ impl Codec {
 
 /// Decodes one frame to cells of Bits Allocated, little endian, interleaved by pixel.
 pub(crate) fn decode(codec: Codec, frame: &[u8], shape: &Shape) -> Result<Vec<u8>, CodestreamError> {
+    // Others than RLE give samples of at most 16 bits; asked first, since the attributes bound the memory.
+    if codec != Codec::Rle && !matches!(shape.bits_allocated, 8 | 16) {
+        return Err(unsupported("Bits Allocated other than 8 and 16"));
+    }
     match codec {
         Codec::Rle => rle::decode(frame, shape),
         Codec::JpegLossless => jpeg_lossless::decode(frame, shape)?.into_cells(shape),

@@ -48,11 +48,13 @@ pub(crate) fn split(
 fn join(fragments: &[Bytes]) -> Bytes {
     match fragments {
         [only] => only.clone(),
-        _ => fragments.iter().fold(BytesMut::new(), |mut all, fragment| {
-            all.extend_from_slice(fragment);
-            all
-        })
-        .freeze(),
+        _ => fragments
+            .iter()
+            .fold(BytesMut::new(), |mut all, fragment| {
+                all.extend_from_slice(fragment);
+                all
+            })
+            .freeze(),
     }
 }
 
@@ -107,11 +109,15 @@ fn unpadded(stream: &[u8]) -> &[u8] {
     stream.get(..stream.len() - zeros).unwrap_or(stream)
 }
 
-/// A frame's stream as it is compared: without padding where its end shows, else padded to even length.
+/// A frame's stream as it is compared, in two parts: without padding where its end shows, else with padding to even
+/// length. Some writers pad before the end, with bytes FF that may stand before any marker (T.81 section B.1.1.2).
 pub(super) fn comparable(family: Family, frame: &[u8]) -> (&[u8], &'static [u8]) {
-    match unpadded(frame) {
-        stream if family.start().is_some() && stream.ends_with(&END) => (stream, &[]),
-        _ => (frame, if frame.len() % 2 == 1 { &[0] } else { &[] }),
+    match unpadded(frame).strip_suffix(&END).filter(|_| family.start().is_some()) {
+        Some(stream) => {
+            let fill = stream.iter().rev().take_while(|byte| **byte == 0xFF).count();
+            (stream.get(..stream.len() - fill).unwrap_or(stream), &END)
+        }
+        None => (frame, if frame.len() % 2 == 1 { &[0] } else { &[] }),
     }
 }
 
@@ -119,7 +125,13 @@ pub(super) fn comparable(family: Family, frame: &[u8]) -> (&[u8], &'static [u8])
 mod tests {
     use super::*;
 
-    fn check(family: Family, table: &[u32], extended: &[u64], fragments: &[&[u8]], expected: Option<&[&[u8]]>) {
+    fn check(
+        family: Family,
+        table: &[u32],
+        extended: &[u64],
+        fragments: &[&[u8]],
+        expected: Option<&[&[u8]]>,
+    ) {
         let encapsulated = Fragments {
             offset_table: table.iter().flat_map(|offset| offset.to_le_bytes()).collect(),
             fragments: fragments.iter().map(|bytes| Bytes::copy_from_slice(bytes)).collect(),
@@ -127,8 +139,8 @@ mod tests {
         let extended: Vec<u8> = extended.iter().flat_map(|offset| offset.to_le_bytes()).collect();
         let frames = u32::try_from(expected.map_or(2, <[_]>::len)).unwrap();
         let got = split(family, &encapsulated, &extended, frames).ok();
-        let expected =
-            expected.map(|frames| frames.iter().map(|frame| Bytes::copy_from_slice(frame)).collect::<Vec<_>>());
+        let expected = expected
+            .map(|frames| frames.iter().map(|frame| Bytes::copy_from_slice(frame)).collect::<Vec<_>>());
         assert_eq!(got, expected);
     }
 
@@ -157,7 +169,8 @@ mod tests {
 
     #[test]
     fn padding_is_not_compared() {
-        assert_eq!(comparable(Family::Jpeg, A), (&A[..7], &[][..]));
+        assert_eq!(comparable(Family::Jpeg, A), (&A[..5], &END[..]));
+        assert_eq!(comparable(Family::JpegLs, b"a\xFF\xFF\xD9"), (&b"a"[..], &END[..]));
         assert_eq!(comparable(Family::Rle, b"ab\0"), (&b"ab\0"[..], &[0][..]));
         assert_eq!(comparable(Family::Jpeg, b"ab\0\0"), (&b"ab\0\0"[..], &[][..]));
     }

@@ -25,12 +25,12 @@ pub(super) fn decode(frame: &[u8], shape: &Shape) -> Result<Samples, CodestreamE
     let stream = unboxed(frame)?;
     let header = Header::read(stream, shape)?;
     // The library indexes freely. A panic of one frame must not end the process, and nothing outlives the call.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_components(stream, &header, shape)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_components(stream, header, shape)));
     let values = decoded.unwrap_or(Err(CodestreamError::DecoderFailed))?;
     Ok(Samples { precision: header.precision, representation: header.representation, values })
 }
 
-fn decode_components(stream: &[u8], header: &Header, shape: &Shape) -> Result<Vec<u16>, CodestreamError> {
+fn decode_components(stream: &[u8], header: Header, shape: &Shape) -> Result<Vec<u16>, CodestreamError> {
     // Strict: what is missing must be an error, never a guess.
     let settings = DecodeSettings { resolve_palette_indices: false, strict: true, target_resolution: None };
     let image = Image::new(stream, &settings).map_err(CodestreamError::Jpeg2000)?;
@@ -72,7 +72,7 @@ fn unboxed(frame: &[u8]) -> Result<&[u8], CodestreamError> {
 
 impl Header {
     /// The value of a decoded sample, which the library gives shifted to be positive even if it is signed.
-    fn value(&self, sample: f32) -> Result<u16, CodestreamError> {
+    fn value(self, sample: f32) -> Result<u16, CodestreamError> {
         let largest = u16::MAX >> (16 - self.precision);
         if !(0.0..=f32::from(largest)).contains(&sample) {
             return Err(CodestreamError::Lossy { what: "samples lie outside their precision" });

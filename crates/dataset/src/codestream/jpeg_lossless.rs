@@ -163,7 +163,8 @@ impl State {
     fn decode_scan<'s>(&mut self, header: Cursor<'_>, data: &'s [u8]) -> Result<&'s [u8], CodestreamError> {
         let frame = self.frame.as_mut().ok_or(damaged("a scan before its frame header"))?;
         let scan = read_scan(header, frame, &self.tables)?;
-        let interval = self.restart_rows.map(|samples| samples / frame.columns.max(1)).filter(|rows| *rows > 0);
+        let interval =
+            self.restart_rows.map(|samples| samples / frame.columns.max(1)).filter(|rows| *rows > 0);
         let first = 1_u16 << (frame.precision - scan.point_transform - 1);
         let width = frame.columns * scan.components.len();
         let mut bits = Bits::new(data);
@@ -177,9 +178,8 @@ impl State {
             }
             let place = if y == 0 || restarts { RowPlace::First(first) } else { RowPlace::Later };
             decode_row(&mut bits, &scan, place, &above, &mut row)?;
-            for (pixel, decoded) in out
-                .chunks_exact_mut(frame.components.len())
-                .zip(row.chunks_exact(scan.components.len()))
+            for (pixel, decoded) in
+                out.chunks_exact_mut(frame.components.len()).zip(row.chunks_exact(scan.components.len()))
             {
                 for ((slot, _), value) in scan.components.iter().zip(decoded) {
                     if let Some(sample) = pixel.get_mut(*slot) {

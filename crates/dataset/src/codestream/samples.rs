@@ -85,7 +85,11 @@ mod tests {
             (Unsigned, 13, 12, Signed, 0x0FFF),
         ] {
             let got = cells(stream, precision, stored, attribute);
-            assert_eq!(got, [first.to_le_bytes(), [1, 0]].concat(), "{stream:?} {precision} {stored} {attribute:?}");
+            assert_eq!(
+                got,
+                [first.to_le_bytes(), [1, 0]].concat(),
+                "{stream:?} {precision} {stored} {attribute:?}"
+            );
         }
     }
 }

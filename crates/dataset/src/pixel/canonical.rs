@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn frames_of_bits_are_unpacked_across_bytes() {
         let shape = Shape { rows: 3, bits_allocated: 1, bits_stored: 1, high_bit: 0, frames: 2, ..shape() };
-        let frames: Vec<_> = native_frames(&[0b1011_0010, 0b1111_0101], &shape).map(Cow::into_owned).collect();
+        let frames: Vec<_> =
+            native_frames(&[0b1011_0010, 0b1111_0101], &shape).map(Cow::into_owned).collect();
         assert_eq!(frames, [vec![0, 1, 0, 0, 1, 1], vec![0, 1, 1, 0, 1, 0]]);
         assert_eq!(native_bytes(&shape), 2);
     }
@@ -123,7 +124,11 @@ mod tests {
             (Representation::Signed, 16, 15, vec![0xFF, 0xAF, 0x01, 0x50]),
         ] {
             let shape = shape(representation, stored, high);
-            assert_eq!(canonical(cells.clone(), &shape).into_owned(), expected, "{representation:?} {stored} {high}");
+            assert_eq!(
+                canonical(cells.clone(), &shape).into_owned(),
+                expected,
+                "{representation:?} {stored} {high}"
+            );
         }
     }
 }

@@ -71,7 +71,8 @@ pub fn digest(
             let frames = frames_of(codec, transfer_syntax, data_set, fragments)?;
             let shape = Shape::read(data_set)?;
             let mut hash = start(&shape, shape.photometric.decoded().term());
-            frames.decode_each(&shape, |cells| hash_frame(&mut hash, &canonical(Cow::Owned(cells), &shape)))?;
+            frames
+                .decode_each(&shape, |cells| hash_frame(&mut hash, &canonical(Cow::Owned(cells), &shape)))?;
             Ok(Some(Sha256Digest(hash.finalize().into())))
         }
         (_, Pixels::Native, _) | (_, _, Some(_)) => Err(wrong()),

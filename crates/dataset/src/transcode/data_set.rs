@@ -10,7 +10,7 @@ use outrigger_model::{Tag, TransferSyntaxUid};
 
 use super::pixels;
 use super::targets::{RLE, is_included};
-use crate::codestream::{Codec, CodestreamError};
+use crate::codestream::Codec;
 use crate::element::{DataSet, Value};
 use crate::form::Form;
 use crate::pixel::{PixelError, ShapeError};
@@ -34,7 +34,9 @@ pub enum TranscodeError {
         to: TransferSyntaxUid,
     },
     /// More bytes than are held in memory.
-    #[error("the data set has {bytes} bytes, more than the {DATA_SET_BYTES_MAX} that are transcoded in memory")]
+    #[error(
+        "the data set has {bytes} bytes, more than the {DATA_SET_BYTES_MAX} that are transcoded in memory"
+    )]
     TooLarge {
         /// Its bytes.
         bytes: usize,
@@ -45,9 +47,14 @@ pub enum TranscodeError {
     /// Its pixel data cannot be decoded, or are not what their attributes say.
     #[error("the pixel data cannot be transcoded")]
     Pixels(#[from] PixelError),
-    /// Its pixel data cannot be written in the new transfer syntax.
-    #[error("the pixel data cannot be compressed")]
-    Encode(#[source] CodestreamError),
+    /// Pixels that RLE has no segments for.
+    #[error("RLE cannot hold {samples} samples of {bits_allocated} bits a pixel")]
+    NotForRle {
+        /// Samples of a pixel.
+        samples: u16,
+        /// Bits Allocated.
+        bits_allocated: u16,
+    },
     /// Its native pixel data have more bytes than pixels, which compression would lose.
     #[error("the pixel data have {bytes} bytes behind the last pixel, which compression would lose")]
     Excess {
@@ -139,10 +146,7 @@ fn holds_fragments(data_set: &DataSet) -> bool {
 }
 
 /// Decodes the pixel data of the data set and of its items, icons for one, and takes out what only described the bytes.
-fn convert(
-    data_set: &mut DataSet,
-    codec: Option<(Codec, &TransferSyntaxUid)>,
-) -> Result<(), TranscodeError> {
+fn convert(data_set: &mut DataSet, codec: Option<(Codec, &TransferSyntaxUid)>) -> Result<(), TranscodeError> {
     data_set.elements.retain(|element| element.tag.1 != 0 && element.tag != LENGTH_TO_END);
     for element in &mut data_set.elements {
         if let Value::Sequence(items) = &mut element.value {

@@ -52,8 +52,8 @@ pub(super) fn compress(data_set: &mut DataSet) -> Result<(), TranscodeError> {
     }
     let fragments: Vec<Bytes> = native_frames(data, &shape)
         .map(|cells| rle::encode(&cells, &shape).map(Bytes::from))
-        .collect::<Result<_, _>>()
-        .map_err(TranscodeError::Encode)?;
+        .collect::<Option<_>>()
+        .ok_or(TranscodeError::NotForRle { samples: shape.samples, bits_allocated: shape.bits_allocated })?;
     let offset_table = offsets(&fragments).unwrap_or_default();
     let fragments = Fragments { offset_table, fragments };
     data_set.put(Element { tag: PIXEL_DATA, vr: Vr::OB, value: Value::Fragments(fragments) });

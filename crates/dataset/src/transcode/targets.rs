@@ -48,7 +48,10 @@ mod tests {
         let check = |from: &str, expected: &[&str]| {
             let short = |uid: &TransferSyntaxUid| uid.as_str().replace("1.2.840.10008.1.2", "~");
             let targets: Vec<_> =
-                targets(&TransferSyntaxUid::new(&from.replace('~', "1.2.840.10008.1.2")).unwrap()).iter().map(short).collect();
+                targets(&TransferSyntaxUid::new(&from.replace('~', "1.2.840.10008.1.2")).unwrap())
+                    .iter()
+                    .map(short)
+                    .collect();
             assert_eq!(targets, expected, "{from}");
         };
         check("~", &["~.1", "~.5", "~.1.99", "~.2"]);

@@ -175,7 +175,11 @@ impl Size {
     }
 
     /// Checks a coding style segment (table A.12 and following).
-    fn check_style(&self, mut segment: Cursor<'_>, seen: &mut Option<Transformed>) -> Result<(), CodestreamError> {
+    fn check_style(
+        &self,
+        mut segment: Cursor<'_>,
+        seen: &mut Option<Transformed>,
+    ) -> Result<(), CodestreamError> {
         let entropy = segment.u8()?;
         segment.u8()?;
         let layers = segment.u16()?;

@@ -80,11 +80,7 @@ impl<'a> Bits<'a> {
     pub(super) fn golomb(&mut self, k: u32, limit: u32, whole: u32) -> Result<i32, CodestreamError> {
         let escape = limit.saturating_sub(whole + 1);
         let high = self.zeros(escape)?;
-        let mapped = if high < escape {
-            (high << k) | self.number(k)?
-        } else {
-            self.number(whole)? + 1
-        };
+        let mapped = if high < escape { (high << k) | self.number(k)? } else { self.number(whole)? + 1 };
         i32::try_from(mapped).map_err(|_| damaged("an error too large"))
     }
 }

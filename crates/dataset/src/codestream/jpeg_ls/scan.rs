@@ -5,9 +5,8 @@ use super::bits::Bits;
 use super::context::{CONTEXTS, Coding, Ending, Interruption, Regular};
 
 /// Exponents of the run lengths, by run index (section A.2.1).
-const RUN_EXPONENTS: [u32; 32] = [
-    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-];
+const RUN_EXPONENTS: [u32; 32] =
+    [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// How the components of a scan stand among each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +159,7 @@ impl Model<'_> {
     fn decode_lines(&mut self, lines: &mut [Line], columns: usize) -> Result<(), CodestreamError> {
         let mut x = 0;
         while x < columns {
-            let is_flat =
-                lines.iter().all(|line| self.coding.context(line.neighbours(x).gradients()) == 0);
+            let is_flat = lines.iter().all(|line| self.coding.context(line.neighbours(x).gradients()) == 0);
             if is_flat {
                 x += self.decode_run(lines, x, columns)?;
                 if x >= columns {
@@ -204,7 +202,7 @@ impl Model<'_> {
             }
             length += step.min(left - length);
             if length == left {
-                lines.iter_mut().for_each(|line| line.repeat(x, length));
+                repeat(lines, x, length);
                 return Ok(length);
             }
         }
@@ -213,7 +211,7 @@ impl Model<'_> {
         if length >= left {
             return Err(damaged("a run beyond the end of its row"));
         }
-        lines.iter_mut().for_each(|line| line.repeat(x, length));
+        repeat(lines, x, length);
         Ok(length)
     }
 
@@ -239,6 +237,12 @@ impl Model<'_> {
             line.run_index = run_index.saturating_sub(1);
         }
         Ok(())
+    }
+}
+
+fn repeat(lines: &mut [Line], x: usize, times: usize) {
+    for line in lines {
+        line.repeat(x, times);
     }
 }
 
