@@ -10,6 +10,8 @@ mod machine;
 mod messages;
 mod negotiate;
 mod peer_dcmtk;
+mod peer_pynetdicom;
+mod provider;
 mod release;
 mod script;
 mod timers;

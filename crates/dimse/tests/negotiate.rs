@@ -149,16 +149,13 @@ fn roles_are_granted_only_as_asked_and_allowed() {
         request.contexts = vec![proposed(1, uid, &[IMPLICIT])];
         request.user.roles = vec![RoleSelection { sop_class: class(uid), roles: asked }];
         let Negotiated { answer, contexts } = negotiate(&request, &policy, &settings());
-        match granted {
-            Some(roles) => {
-                let selection = RoleSelection { sop_class: class(uid), roles };
-                assert_eq!(answer.user.roles, [selection], "{uid} {asked:?}");
-                assert_eq!(contexts[0].roles, role(roles.scp, roles.scu), "ours are the other ones");
-            }
-            None => {
-                assert_eq!(answer.contexts[0].outcome, Err(ContextRefusal::UserRejection));
-                assert_eq!(answer.user.roles, []);
-            }
+        if let Some(roles) = granted {
+            let selection = RoleSelection { sop_class: class(uid), roles };
+            assert_eq!(answer.user.roles, [selection], "{uid} {asked:?}");
+            assert_eq!(contexts[0].roles, role(roles.scp, roles.scu), "ours are the other ones");
+        } else {
+            assert_eq!(answer.contexts[0].outcome, Err(ContextRefusal::UserRejection));
+            assert_eq!(answer.user.roles, []);
         }
     }
 }

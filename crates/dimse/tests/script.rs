@@ -113,7 +113,7 @@ impl Peer {
     pub(crate) async fn expect_close(mut self) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).await.unwrap();
-        assert_eq!(rest, []);
+        assert!(rest.is_empty(), "{rest:?}");
     }
 }
 
