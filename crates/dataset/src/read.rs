@@ -44,6 +44,12 @@ pub enum ReadError {
         /// What stands there.
         tag: Tag,
     },
+    /// An undefined length where the value cannot have one.
+    #[error("{tag} has an undefined length and is neither a sequence nor encapsulated")]
+    BadLength {
+        /// The element.
+        tag: Tag,
+    },
     /// The transfer syntax is private or unknown, so there is no telling how elements are written.
     #[error("the transfer syntax {transfer_syntax} is not known, so the data set is not read")]
     UnknownSyntax {
@@ -138,7 +144,7 @@ fn elements(place: &Place, input: &mut Bytes, ending: Ending) -> Result<DataSet,
 
 /// Whether nothing but zeros is left, which some writers leave behind the last element.
 fn is_padding(rest: &[u8]) -> bool {
-    rest.starts_with(&[0, 0, 0, 0]) && rest.iter().all(|byte| *byte == 0)
+    rest.iter().all(|byte| *byte == 0)
 }
 
 fn take_header(form: Form, input: &mut Bytes, expected: Tag) -> Result<Header, ReadError> {
@@ -161,6 +167,7 @@ fn element(place: &Place, header: Header, input: &mut Bytes) -> Result<Element, 
     }
     let value = match length {
         Length::Undefined if holds_fragments(tag, vr) => Value::Fragments(fragments(place.form, input)?),
+        Length::Undefined if !matches!(vr, Vr::SQ | Vr::UN) => return Err(ReadError::BadLength { tag }),
         Length::Undefined => {
             // PS3.5 section 6.2.2: inside UN of undefined length everything is implicit VR, little endian.
             let form = if vr == Vr::UN { Form::ImplicitLittle } else { place.form };

@@ -163,11 +163,15 @@ fn samples_altered_are_not_in_step() {
 /// Whether an attribute counts nowhere: group lengths, private creators, Length to End, character set, availability,
 /// time zone, contributing equipment, storage media, original attributes, padding, claims about compression.
 fn says_nothing(tag: Tag) -> bool {
-    match tag {
-        Tag(group, 0x0010..=0x00FF) if group % 2 == 1 => true,
-        Tag(0x0008, 0x0001 | 0x0005 | 0x0056 | 0x0201) | Tag(0x0018, 0xA001) => true,
-        Tag(0x0028, 0x2110 | 0x2112 | 0x2114) | Tag(0x0088, 0x0130 | 0x0140) | Tag(0x0400, 0x0561) => true,
-        Tag(group, element) => group == 0xFFFC || element == 0,
+    let is_creator = tag.0 % 2 == 1 && (0x0010..=0x00FF).contains(&tag.1);
+    match tag.0 {
+        _ if is_creator || tag.1 == 0 => true,
+        0x0008 => matches!(tag.1, 0x0001 | 0x0005 | 0x0056 | 0x0201),
+        0x0018 => tag.1 == 0xA001,
+        0x0028 => matches!(tag.1, 0x2110 | 0x2112 | 0x2114),
+        0x0088 => matches!(tag.1, 0x0130 | 0x0140),
+        0x0400 => tag.1 == 0x0561,
+        group => group == 0xFFFC,
     }
 }
 
@@ -179,7 +183,7 @@ fn altered(element: &Element) -> Option<Element> {
     let mut altered = element.clone();
     match &mut altered.value {
         Value::Bytes(bytes) if element.tag == Tag(0x0028, 0x0103) => {
-            *bytes = vec![bytes.first()? ^ 1, 0].into()
+            *bytes = vec![bytes.first()? ^ 1, 0].into();
         }
         Value::Bytes(bytes) if bytes.iter().all(|byte| matches!(byte, 0 | b' ')) => return None,
         Value::Bytes(bytes) => {

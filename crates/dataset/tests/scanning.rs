@@ -4,9 +4,10 @@ use std::io::Write as _;
 
 use outrigger_dataset::element::{DataSet, Element, Vr};
 use outrigger_dataset::form::Form;
+use outrigger_dataset::read::read_form;
 use outrigger_dataset::scan::{ScanError, Scanned, Scanner};
 use outrigger_dataset::write::write;
-use outrigger_model::{Oddity, Status, Tag, TransferSyntaxUid};
+use outrigger_model::{Oddity, SopInstanceUid, Status, Tag, TransferSyntaxUid};
 use proptest::prelude::*;
 
 use crate::build::{FORMS, ct, ct_bytes, ct_with, syntax};
@@ -322,6 +323,27 @@ proptest! {
             let bytewise = scan_pieces(&syntax, &single);
             prop_assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
             prop_assert_eq!(format!("{whole:?}"), format!("{bytewise:?}"));
+        }
+    }
+
+    /// The scan and the reader, which share only how headers are read, agree on what is whole.
+    #[test]
+    fn the_reader_agrees(bytes in nearly()) {
+        for form in FORMS {
+            let scanned = scan(form, &bytes);
+            let read = read_form(form, bytes.clone().into());
+            match (&scanned, &read) {
+                (Ok(scanned), Ok(tree)) => {
+                    let instance = SopInstanceUid::from_bytes(tree.bytes(Tag::SOP_INSTANCE_UID).unwrap());
+                    prop_assert_eq!(&instance.unwrap(), &scanned.header.sop_instance);
+                }
+                (Ok(scanned), Err(_)) => {
+                    let bad = [Oddity::TooDeep, Oddity::BadInnerLength];
+                    prop_assert!(scanned.oddities.iter().any(|odd| bad.contains(odd)), "{scanned:?} {read:?}");
+                }
+                (Err(error), Ok(_)) => prop_assert_eq!(error.refusal(), Status::DATA_SET_MISMATCH, "{}", error),
+                (Err(_), Err(_)) => {}
+            }
         }
     }
 
