@@ -1,4 +1,5 @@
 //! Checks, benches and soaks of the workspace.
 
+pub mod bench;
 pub mod ci;
 pub mod tidy;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::bench::{self, Bench};
 use xtask::{ci, tidy};
 
 #[derive(Parser)]
@@ -17,6 +18,14 @@ struct Arguments {
 enum Command {
     /// Everything that must hold before a commit lands: fmt, tidy, clippy, deny, doc, tests
     Ci,
+    /// The figures in docs/: builds one bench for release and runs it
+    Bench {
+        /// Which
+        bench: Bench,
+        /// Arguments of the bench itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The rules of the sources that no compiler knows: layers, sizes, names, bans
     Tidy,
 }
@@ -24,6 +33,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci => ci::run().map_err(|error| error.to_string()),
+        Command::Bench { bench, arguments } => {
+            bench::run(bench, &arguments).map_err(|error| error.to_string())
+        }
         Command::Tidy => tidy::check().map_err(|error| error.to_string()),
     };
     match done {

@@ -71,6 +71,7 @@ pub const RULES: &[Rule] = &[
     ("clock and files are reached through runtime", bans::outside_runtime),
     ("lints are turned off for a reason, and some never", bans::allowed_lints),
     ("no test is left out, no work is left open", bans::left_open),
+    ("errors are types, not texts", bans::string_errors),
     ("sources are ASCII", words::non_ascii),
     ("nothing names a machine or a registry", words::places),
     ("the dependencies do not grow unseen", arrows::too_many_packages),

@@ -62,6 +62,7 @@ fn about_words() -> Vec<Case> {
     let bans = "clock and files are reached through runtime";
     let lints = "lints are turned off for a reason, and some never";
     let open = "no test is left out, no work is left open";
+    let texts = "errors are types, not texts";
     let mark = concat!("// TO", "DO: more\n");
     let allow = "#[allow(unused)]\nfn f() {}\n";
     let reasoned = "#[allow(unused, reason = \"a\")]\nfn f() {}\n";
@@ -74,6 +75,7 @@ fn about_words() -> Vec<Case> {
         case(lints, INNER, unbanned, ""),
         case(open, INNER, "#[ignore]\n#[test]\nfn f() {}\n", "#[test]\nfn f() {}\n"),
         case(open, INNER, mark, "// More.\n"),
+        case(texts, INNER, "fn f() -> Result<u8, String> { g() }\n", "fn f() -> Result<u8, E> { g() }\n"),
         case("sources are ASCII", INNER, "// \u{e4}\n", "// a\n"),
         case("nothing names a machine or a registry", "docs/a.md", concat!("/ro", "ot/x"), "/var/lib/x"),
     ]

@@ -32,6 +32,7 @@ type Place = (usize, String);
 struct Seen {
     modules: Vec<Place>,
     paths: Vec<Place>,
+    string_errors: Vec<Place>,
     attributes: Vec<(Place, syn::Attribute)>,
 }
 
@@ -76,7 +77,11 @@ impl<'ast> Visit<'ast> for Seen {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let parts: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.paths.push((path.span().start().line, parts.join("::")));
+        let line = path.span().start().line;
+        if parts.last().is_some_and(|name| name == "Result") && has_string_error(path) {
+            self.string_errors.push((line, "Result<_, String>".to_owned()));
+        }
+        self.paths.push((line, parts.join("::")));
         visit::visit_path(self, path);
     }
 
@@ -84,6 +89,18 @@ impl<'ast> Visit<'ast> for Seen {
         let name = attribute.path().segments.last().map(|segment| segment.ident.to_string());
         let place = (attribute.span().start().line, name.unwrap_or_else(|| "macro".to_owned()));
         self.attributes.push((place, attribute.clone()));
+    }
+}
+
+fn has_string_error(path: &syn::Path) -> bool {
+    let Some(syn::PathArguments::AngleBracketed(given)) =
+        path.segments.last().map(|segment| &segment.arguments)
+    else {
+        return false;
+    };
+    match given.args.iter().nth(1) {
+        Some(syn::GenericArgument::Type(syn::Type::Path(error))) => error.path.is_ident("String"),
+        _ => false,
     }
 }
 
@@ -108,6 +125,13 @@ pub fn bag_modules(workspace: &Workspace) -> Vec<Finding> {
         BAGS.contains(&name.as_str()).then_some((line, what))
     };
     each_place(workspace, |_| true, |seen| seen.modules.into_iter().filter_map(bag).collect())
+}
+
+/// Errors that are only a text, which no caller can tell apart.
+pub fn string_errors(workspace: &Workspace) -> Vec<Finding> {
+    let said = |(line, what): Place| (line, format!("`{what}`: give the operation an error enum"));
+    let applies = |file: &SourceFile| file.kind == Kind::Source;
+    each_place(workspace, applies, |seen| seen.string_errors.into_iter().map(said).collect())
 }
 
 /// Clock and files of the real world, reached past `runtime`.

@@ -1,0 +1,47 @@
+//! `cargo xtask bench`: the programs behind the figures in docs/, built for release and run one at a time.
+
+use std::io;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::tidy;
+
+/// A bench, by the name it has in docs/.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bench {
+    /// The journal's layout: frames or files, room made in advance, number of files (docs/journal-layout.md)
+    Layout,
+}
+
+impl Bench {
+    /// The package and the example that measure it.
+    fn example(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Layout => ("outrigger-journal", "layout"),
+        }
+    }
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// Cargo could not be started.
+    #[error("cannot start cargo")]
+    Start(#[source] io::Error),
+    /// The build or the bench failed; its own output says why.
+    #[error("the bench failed")]
+    Failed,
+}
+
+/// Runs a bench with the arguments that follow its name.
+pub fn run(bench: Bench, arguments: &[String]) -> Result<(), BenchError> {
+    let (package, example) = bench.example();
+    let status = Command::new(env!("CARGO"))
+        .current_dir(tidy::root())
+        .args(["run", "--release", "--locked", "--package", package, "--example", example, "--"])
+        .args(arguments)
+        .status()
+        .map_err(BenchError::Start)?;
+    if status.success() { Ok(()) } else { Err(BenchError::Failed) }
+}
