@@ -1,6 +1,6 @@
 //! `cargo xtask`: what a developer and the CI run.
 
-use std::io::{self, Write};
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,20 +31,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Ci => ci::run().map_err(|error| error.to_string()),
-        Command::Bench { bench, arguments } => {
-            bench::run(bench, &arguments).map_err(|error| error.to_string())
-        }
-        Command::Tidy => tidy::check().map_err(|error| error.to_string()),
+    let done: Result<(), Box<dyn Error>> = match Arguments::parse().command {
+        Command::Ci => ci::run().map_err(Into::into),
+        Command::Bench { bench, arguments } => bench::run(bench, &arguments).map_err(Into::into),
+        Command::Tidy => tidy::check().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(text) => {
-            // Nothing can be said any more when standard error is closed.
-            match writeln!(io::stderr(), "{text}") {
-                Ok(()) | Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            let mut texts = vec![error.to_string()];
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                texts.push(error.to_string());
+                cause = error.source();
             }
+            tidy::say(&texts.join(": "));
+            ExitCode::FAILURE
         }
     }
 }
