@@ -232,3 +232,79 @@ impl Size {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pixel::Photometric;
+
+    const SIDE: u16 = 4096;
+    /// A tile-part of no data, which reaches to the end.
+    const TILE: [u8; 14] = [0xFF, 0x90, 0, 10, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF, 0x93];
+
+    /// A main header of one component, and what follows it.
+    fn stream(tile: u32, style: &[u8], rest: &[u8]) -> Vec<u8> {
+        let side = u32::from(SIDE);
+        let sizes = [side, side, 0, 0, tile, tile, 0, 0].map(u32::to_be_bytes).concat();
+        let size = [&[0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0][..], &sizes, &[0, 1, 11, 1, 1]].concat();
+        let length = u8::try_from(style.len() + 2).unwrap();
+        [&size, &[0xFF, 0x52, 0, length][..], style, &[0xFF, 0x5C, 0, 4, 0x40, 0], rest].concat()
+    }
+
+    fn read(stream: &[u8]) -> Result<Header, CodestreamError> {
+        let shape = Shape { rows: SIDE, columns: SIDE, ..Shape::gray(Photometric::Monochrome2) };
+        Header::read(stream, &shape)
+    }
+
+    /// Five levels, code-blocks of 64 by 64, reversible; one quality layer.
+    const STYLE: [u8; 10] = [0, 0, 0, 1, 0, 5, 4, 4, 0, 1];
+
+    #[test]
+    fn what_is_usual_is_read() {
+        let expected = Header { precision: 12, representation: Representation::Unsigned };
+        assert_eq!(read(&stream(4096, &STYLE, &TILE)), Ok(expected));
+        assert_eq!(read(&stream(256, &STYLE, &TILE)), Ok(expected));
+        let precincts = [&[1][..], &STYLE[1..], &[0x77, 0x88, 0x88, 0x88, 0x88, 0x88]].concat();
+        assert_eq!(read(&stream(4096, &precincts, &TILE)), Ok(expected));
+    }
+
+    #[test]
+    fn what_would_take_too_much_is_refused() {
+        let with = |place: usize, value: u8| {
+            let mut style = STYLE;
+            style[place] = value;
+            style
+        };
+        let points = [&[1][..], &STYLE[1..], &[0; 6]].concat();
+        let tiny_blocks = [0, 0, 0, 200, 0, 5, 0, 0, 0, 1];
+        for style in [&with(2, 0xFF)[..], &points, &tiny_blocks] {
+            let read = read(&stream(4096, style, &TILE));
+            assert!(matches!(read, Err(CodestreamError::TooLarge { .. })), "{style:?}: {read:?}");
+        }
+        assert!(matches!(read(&stream(1, &STYLE, &TILE)), Err(CodestreamError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn what_loses_data_is_refused_wherever_it_is_said() {
+        let lossy = |stream: &[u8]| assert!(matches!(read(stream), Err(CodestreamError::Lossy { .. })));
+        let irreversible = [0, 0, 0, 1, 0, 5, 4, 4, 0, 0];
+        lossy(&stream(4096, &irreversible, &TILE));
+        let (tile, data) = TILE.split_at(12);
+        let component = [0xFF, 0x53, 0, 9, 0, 0, 5, 4, 4, 0, 0];
+        lossy(&stream(4096, &STYLE, &[tile, &component, data].concat()));
+        lossy(&stream(4096, &STYLE, &[tile, &[0xFF, 0x5C, 0, 5, 0x42, 0, 0], data].concat()));
+        let mut first = TILE;
+        first[9] = 14;
+        lossy(&stream(4096, &STYLE, &[&first, tile, &component, data].concat()));
+    }
+
+    #[test]
+    fn tile_parts_never_lead_back() {
+        for length in 1..14 {
+            let mut tile = TILE;
+            tile[9] = length;
+            let read = read(&stream(4096, &STYLE, &tile));
+            assert_eq!(read, Err(damaged("a tile-part is shorter than its header")), "{length}");
+        }
+    }
+}
