@@ -3,6 +3,7 @@
 //! Only tests use this crate. What stands here speaks the real protocols or is a real program.
 
 pub mod certificates;
+pub mod node;
 pub mod peers;
 pub mod power;
 pub mod shim;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends there")]
 
 mod dcmtk;
+mod node;
 mod orthanc;
 mod pixelmed;
 mod power;

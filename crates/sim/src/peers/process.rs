@@ -49,17 +49,8 @@ pub enum Ready {
     Port(u16),
     /// It has made this file or socket.
     Path(PathBuf),
-}
-
-impl Ready {
-    async fn is_there(&self) -> bool {
-        match self {
-            Self::Port(port) => {
-                TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).await.is_ok()
-            }
-            Self::Path(path) => path.exists(),
-        }
-    }
+    /// It has written a line that starts so, since it was started.
+    Line(&'static str),
 }
 
 /// A running peer, in a process group of its own; ended with this value and with the thread that started it.
@@ -67,13 +58,15 @@ impl Ready {
 pub struct Process {
     launch: Launch,
     child: Child,
+    /// How long the log was when it was started, in bytes: it is written on by each restart.
+    log_before: usize,
 }
 
 impl Process {
     /// Starts the peer and waits until every sign of readiness is there.
     pub async fn start(launch: Launch) -> Result<Self, PeerError> {
         let child = spawn(&launch)?;
-        let mut process = Self { launch, child };
+        let mut process = Self { launch, child, log_before: 0 };
         process.wait_ready().await?;
         Ok(process)
     }
@@ -111,6 +104,7 @@ impl Process {
     /// Starts it again on the same ports and files; ends it first if it still runs.
     pub async fn restart(&mut self) -> Result<(), PeerError> {
         self.kill()?;
+        self.log_before = self.log()?.len();
         self.child = spawn(&self.launch)?;
         self.wait_ready().await
     }
@@ -120,6 +114,25 @@ impl Process {
         let path = self.launch.directory.join("log");
         let bytes = fs::read(&path).map_err(PeerError::file(path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The first line with this start that it has written since it was started.
+    pub fn line(&self, start: &str) -> Result<Option<String>, PeerError> {
+        let log = self.log()?;
+        let since = log.get(self.log_before..).unwrap_or(&log);
+        // A line without its end is still being written.
+        let mut lines = since.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        Ok(lines.find(|line| line.starts_with(start)).map(str::to_owned))
+    }
+
+    async fn shows(&self, sign: &Ready) -> Result<bool, PeerError> {
+        match sign {
+            Ready::Port(port) => {
+                Ok(TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).await.is_ok())
+            }
+            Ready::Path(path) => Ok(path.exists()),
+            Ready::Line(start) => Ok(self.line(start)?.is_some()),
+        }
     }
 
     fn signal(&self, signal: Signal) -> Result<(), PeerError> {
@@ -138,7 +151,7 @@ impl Process {
         let mut poll = interval(READY_POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for sign in self.launch.ready.clone() {
-            while !sign.is_there().await {
+            while !self.shows(&sign).await? {
                 poll.tick().await;
                 self.still_runs()?;
             }
