@@ -86,6 +86,9 @@ pub enum MemberError {
         /// SOP class and encoding.
         what: String,
     },
+    /// The member does not have the instance.
+    #[error("the member does not have the instance")]
+    NotFound,
     /// The member refused the operation.
     #[error("the member answered {operation} with {status} ({})", status.text())]
     Refused {
@@ -138,7 +141,8 @@ pub trait Member: Send + Sync + 'static {
     /// Asks whether it is there (C-ECHO).
     async fn health(&self) -> Result<(), MemberError>;
 
-    /// Opens a connection for storing that proposes just what is needed.
+    /// Opens a connection for storing that proposes just what is needed: of more needs than
+    /// [`NEEDS_MAX`](crate::dimse::NEEDS_MAX) some may find no place in it.
     ///
     /// `calling` is the AE title to call with.
     async fn open(&self, needs: &[Need], calling: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError>;
@@ -146,7 +150,7 @@ pub trait Member: Send + Sync + 'static {
     /// Asks which instances of a series it shows.
     async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;
 
-    /// Reads an instance back, in the encoding it is kept in where the member gives that.
+    /// Reads an instance back, in the encoding it is kept in where the member gives that; `NotFound` where it has none.
     async fn fetch(
         &self,
         study: &StudyUid,

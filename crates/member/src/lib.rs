@@ -2,8 +2,17 @@
 //!
 //! Knows protocols; never the journal, the ledger or a database.
 
+pub mod answers;
 pub mod contract;
+pub mod dimse;
+pub mod learnt;
+mod report;
+pub mod status;
 
+pub use answers::{Answers, AnswersOptions, Expectations};
 pub use contract::{
     CommitAnswer, CommitReport, ConnectError, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
 };
+pub use dimse::{DimseMember, DimseRoute, ReadBack};
+pub use learnt::{Learnt, Seen};
+pub use status::{Outcome, StatusRules, classify};

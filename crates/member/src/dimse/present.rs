@@ -1,0 +1,126 @@
+//! What a member shows of a series: an IMAGE-level C-FIND in the Study Root model (PS3.4 section C.4.1).
+
+use outrigger_dataset::form::Form;
+use outrigger_dataset::identifier::{IdentifierError, read_answer, write_query};
+use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority};
+use outrigger_model::{
+    Answer, Level, Query, QueryKey, QueryRoot, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
+    Tag, sop_class,
+};
+
+use super::DimseMember;
+use super::call::{context_of, hang_up, lost, unasked};
+use crate::contract::{Found, MemberError};
+
+const OPERATION: &str = "C-FIND";
+
+/// Longest answer read, in bytes: one instance, whatever the member adds to it.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
+const INSTANCES_MAX: usize = 200_000;
+
+/// The instances of a series that the member shows.
+pub(super) async fn find(
+    member: &DimseMember,
+    study: &StudyUid,
+    series: &SeriesUid,
+) -> Result<Found, MemberError> {
+    let mut association = member.call_for(sop_class::STUDY_ROOT_FIND).await?;
+    let context = context_of(&association, sop_class::STUDY_ROOT_FIND)?;
+    let form = form(&association, context);
+    let message_id = association.next_message_id();
+    let command = Command::CFindRq {
+        message_id,
+        sop_class: SopClassUid::known(sop_class::STUDY_ROOT_FIND),
+        priority: Priority::Medium,
+    };
+    let identifier = write_query(form, &query(study, series));
+    association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
+    let mut found = Found::default();
+    loop {
+        let outcome = next(&mut association, message_id).await?;
+        match outcome.status.class() {
+            StatusClass::Pending if found.instances.len() < INSTANCES_MAX => {
+                let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
+                let answer = read_answer(form, &bytes).map_err(unreadable)?;
+                found.instances.extend(instance_of(&answer, series));
+            }
+            StatusClass::Success | StatusClass::Warning => break,
+            StatusClass::Failure | StatusClass::Cancel | StatusClass::Pending => {
+                return Err(MemberError::Refused { operation: OPERATION, status: outcome.status });
+            }
+        }
+    }
+    hang_up(association).await;
+    Ok(found)
+}
+
+/// How data sets are written in an accepted context for identifiers, of which only plain encodings were proposed.
+pub(super) fn form(association: &Association, context: u8) -> Form {
+    let context = association.context(context);
+    context.and_then(|context| Form::of(&context.transfer_syntax)).unwrap_or(Form::ImplicitLittle)
+}
+
+fn query(study: &StudyUid, series: &SeriesUid) -> Query {
+    let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
+    Query {
+        root: QueryRoot::Study,
+        level: Level::Image,
+        keys: vec![
+            key(Tag::SOP_INSTANCE_UID, ""),
+            key(Tag::STUDY_INSTANCE_UID, study.as_str()),
+            key(Tag::SERIES_INSTANCE_UID, series.as_str()),
+        ],
+    }
+}
+
+async fn next(association: &mut Association, request: u16) -> Result<Outcome, MemberError> {
+    match association.receive().await.map_err(lost(OPERATION))? {
+        Incoming::Message { command: Command::CFindRsp { message_id, outcome, .. }, .. }
+        | Incoming::Message { command: Command::Refusal { message_id, outcome, .. }, .. }
+            if message_id == request =>
+        {
+            Ok(outcome)
+        }
+        Incoming::Message { .. } | Incoming::Release => Err(unasked(OPERATION)),
+    }
+}
+
+fn unreadable(error: IdentifierError) -> MemberError {
+    MemberError::Lost { operation: OPERATION, source: Box::new(error) }
+}
+
+/// The instance of an answer, unless the member says that it is of another series: some do not match every key.
+fn instance_of(answer: &Answer, series: &SeriesUid) -> Option<SopInstanceUid> {
+    let value =
+        |tag| answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str());
+    let elsewhere = value(Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
+    let uid = value(Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
+    SopInstanceUid::new(uid)
+        .inspect_err(|error| tracing::warn!(%error, "a member shows an instance without a usable UID"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_other_series_do_not_count() {
+        let series = SeriesUid::known("1.2");
+        let answer = |attributes: &[(Tag, &str)]| Answer {
+            attributes: attributes.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect(),
+        };
+        let instance = (Tag::SOP_INSTANCE_UID, "1.2.3");
+        for (attributes, found) in [
+            (&[instance, (Tag::SERIES_INSTANCE_UID, "1.2")][..], Some("1.2.3")),
+            (&[instance], Some("1.2.3")),
+            (&[instance, (Tag::SERIES_INSTANCE_UID, "1.9")], None),
+            (&[(Tag::SERIES_INSTANCE_UID, "1.2")], None),
+            (&[(Tag::SOP_INSTANCE_UID, "1 2")], None),
+        ] {
+            let instance = instance_of(&answer(attributes), &series);
+            assert_eq!(instance.as_ref().map(SopInstanceUid::as_str), found);
+        }
+    }
+}
