@@ -239,6 +239,7 @@ impl<'a> Elements<'a> {
             let text: String = value.iter().map(|&byte| char::from(byte)).collect();
             text.trim_matches([' ', '\0']).to_owned()
         });
+        let error_comment = error_comment.filter(|text| !text.is_empty());
         let offending = self.value(field::OFFENDING_ELEMENT).unwrap_or_default();
         let offending = offending
             .as_chunks::<4>()

@@ -178,7 +178,9 @@ impl Elements {
             // Without a character set only the default repertoire may stand here (PS3.7 section 6.3.1).
             let plain = |c: char| if c.is_ascii_graphic() && c != '\\' { c } else { ' ' };
             let comment: String = comment.chars().take(ERROR_COMMENT_MAX).map(plain).collect();
-            self.element(field::ERROR_COMMENT, comment.as_bytes(), b' ');
+            if !comment.trim().is_empty() {
+                self.element(field::ERROR_COMMENT, comment.trim().as_bytes(), b' ');
+            }
         }
     }
 
