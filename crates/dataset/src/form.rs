@@ -16,6 +16,8 @@ pub(crate) const ITEM_END: Tag = Tag(ITEM_GROUP, 0xE00D);
 pub(crate) const SEQUENCE_END: Tag = Tag(ITEM_GROUP, 0xE0DD);
 /// Pixel Data.
 pub(crate) const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+/// Float, double float and integer pixel data.
+pub(crate) const PIXEL_VALUES: [Tag; 3] = [Tag(0x7FE0, 0x0008), Tag(0x7FE0, 0x0009), PIXEL_DATA];
 
 const UNDEFINED: u32 = u32::MAX;
 

@@ -2,6 +2,8 @@
 
 use outrigger_model::Tag;
 
+use super::attributes::Pixels;
+
 /// The kinds, in which copies may differ for different reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -20,9 +22,6 @@ pub(super) enum Class {
     /// Everything else.
     Technical,
 }
-
-/// Float, double float and integer pixel data.
-pub(super) const PIXEL_VALUES: [Tag; 3] = [Tag(0x7FE0, 0x0008), Tag(0x7FE0, 0x0009), Tag(0x7FE0, 0x0010)];
 
 /// What says where a copy lies, who changed it last and how its bytes are written.
 const VOLATILE: [Tag; 14] = [
@@ -43,11 +42,13 @@ const VOLATILE: [Tag; 14] = [
 ];
 
 /// The class of an attribute at the top level. Without pixels, what describes them is technical.
-pub(super) fn class(tag: Tag, has_pixels: bool) -> Class {
+pub(super) fn class(tag: Tag, pixels: Pixels) -> Class {
     match tag {
         _ if is_volatile(tag) => Class::Volatile,
         Tag(0x7FE0, 0x0001..=0x0003 | 0x0008..=0x0010) => Class::PixelValue,
-        Tag(0x0028, 0x0002 | 0x0004 | 0x0006 | 0x0100..=0x0103 | 0x2110 | 0x2112 | 0x2114) if has_pixels => {
+        Tag(0x0028, 0x0002 | 0x0004 | 0x0006 | 0x0100..=0x0103 | 0x2110 | 0x2112 | 0x2114)
+            if pixels == Pixels::Present =>
+        {
             Class::PixelStorage
         }
         Tag(group, _) if group % 2 == 1 => Class::Private,

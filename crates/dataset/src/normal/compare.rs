@@ -4,7 +4,7 @@ use bytes::Bytes;
 use outrigger_model::{Sha256Digest, TransferSyntaxUid};
 use sha2::{Digest, Sha256};
 
-use super::Digests;
+use super::{AttributeDigests, Digests};
 
 /// What a copy is compared by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,13 +66,23 @@ pub fn compare(left: &Fingerprint, right: &Fingerprint) -> Verdict {
         return Verdict::Identical;
     }
     let (Some(left), Some(right)) = (&left.digests, &right.digests) else { return Verdict::NotComparable };
+    match by_attributes(&left.attributes, &right.attributes) {
+        Verdict::OtherObject => Verdict::OtherObject,
+        Verdict::Relocated => Verdict::Relocated,
+        verdict if same_pixels(left, right) => verdict,
+        _ => Verdict::Content,
+    }
+}
+
+/// What two copies are to each other if their pixels are the same.
+pub(super) fn by_attributes(left: &AttributeDigests, right: &AttributeDigests) -> Verdict {
     if left.object != right.object {
         return Verdict::OtherObject;
     }
     if left.identity != right.identity {
         return Verdict::Relocated;
     }
-    if !same_pixels(left, right) || left.technical != right.technical {
+    if left.technical != right.technical {
         return Verdict::Content;
     }
     match (left.administrative == right.administrative, left.private == right.private) {
@@ -87,10 +97,12 @@ pub fn compare(left: &Fingerprint, right: &Fingerprint) -> Verdict {
 
 /// Decoded pixels prove equality across codecs; compressed ones only where they are stored the same way.
 fn same_pixels(left: &Digests, right: &Digests) -> bool {
-    let same_codestream = left.codestream == right.codestream && left.storage == right.storage;
+    let same_codestream =
+        left.codestream == right.codestream && left.attributes.storage == right.attributes.storage;
     match (left.pixel, right.pixel) {
         (Some(left), Some(right)) => left == right,
         (None, None) => same_codestream,
-        (Some(_), None) | (None, Some(_)) => false,
+        // A lossless stream under the name of a syntax that may also be lossy.
+        (Some(_), None) | (None, Some(_)) => left.codestream.is_some() && same_codestream,
     }
 }

@@ -8,7 +8,7 @@
 
 mod gather;
 mod nesting;
-mod walk;
+pub(crate) mod walk;
 
 use outrigger_model::transfer_syntax::{Encoding, traits};
 use outrigger_model::{InstanceHeader, Oddity, Status, Tag, TransferSyntaxUid, UidError};
@@ -115,9 +115,9 @@ impl Scanner {
     pub fn push(&mut self, bytes: &[u8]) {
         let Self { walk, inflater, inflate_error } = self;
         match inflater {
-            None => walk.push(bytes),
+            None => walk.push(bytes, &mut |_, _| {}),
             Some(inflater) if inflate_error.is_none() => {
-                *inflate_error = inflater.push(bytes, |plain| walk.push(plain)).err();
+                *inflate_error = inflater.push(bytes, |plain| walk.push(plain, &mut |_, _| {})).err();
             }
             Some(_) => {}
         }

@@ -6,7 +6,9 @@ use super::gather::{Gather, Want};
 use super::nesting::{Deep, Edge, Kind, Nesting};
 use super::{ScanError, Scanned};
 use crate::element::Vr;
-use crate::form::{Form, Header, ITEM, ITEM_END, ITEM_GROUP, Length, SEQUENCE_END, holds_fragments};
+use crate::form::{
+    Form, Header, ITEM, ITEM_END, ITEM_GROUP, Length, PIXEL_VALUES, SEQUENCE_END, holds_fragments,
+};
 
 /// Longest header of an element, in bytes.
 const HEADER_BYTES_MAX: usize = 12;
@@ -16,9 +18,19 @@ const GUESS_BYTES: usize = 6;
 const HUGE_BYTES: u32 = 1 << 31;
 const FILE_META_GROUP: u16 = 0x0002;
 
+/// What bytes belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Elements.
+    Elements,
+    /// The value of pixel data at the top level.
+    Pixels,
+}
+
 /// Where the scan stands.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     form: Option<Form>,
+    part: Part,
     step: Step,
     /// Bytes behind the walk.
     position: u64,
@@ -62,9 +74,10 @@ struct Cut {
 
 impl Walk {
     /// Begins at the top level; without a form it is guessed from the first element.
-    pub(super) fn new(form: Option<Form>) -> Self {
+    pub(crate) fn new(form: Option<Form>) -> Self {
         Self {
             form,
+            part: Part::Elements,
             step: Step::Header,
             position: 0,
             cut: Cut::default(),
@@ -83,23 +96,32 @@ impl Walk {
         }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8]) {
+    /// Walks on; `tap` gets what is walked over, but of headers of pixel data the element number
+    /// alone, and no zeros behind the last element.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], tap: &mut impl FnMut(Part, &[u8])) {
         while !bytes.is_empty() {
             match &mut self.step {
                 Step::Header => {
                     if let Some(header) = self.header(&mut bytes) {
+                        let is_top = self.nesting.is_top_level();
                         self.element(header);
+                        match self.part {
+                            Part::Pixels if is_top => tap(self.part, &header.tag.1.to_be_bytes()),
+                            part => tap(part, self.cut.bytes.get(..header.size).unwrap_or_default()),
+                        }
                     }
                 }
                 Step::Skip { left, .. } => {
-                    let skipped = split(&mut bytes, *left).len() as u64;
-                    *left -= skipped;
-                    self.moved(skipped);
+                    let skipped = split(&mut bytes, *left);
+                    *left -= skipped.len() as u64;
+                    tap(self.part, skipped);
+                    self.moved(skipped.len() as u64);
                 }
                 Step::Keep { left, .. } => {
                     let kept = split(&mut bytes, *left);
                     *left -= kept.len() as u64;
                     self.gather.append(kept);
+                    tap(self.part, kept);
                     self.moved(kept.len() as u64);
                 }
                 Step::Resync { .. } => self.resync(&mut bytes),
@@ -110,7 +132,18 @@ impl Walk {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Scanned, ScanError> {
+    /// The form of the elements at the top level, as far as it is known.
+    pub(crate) fn form(&self) -> Option<Form> {
+        self.form
+    }
+
+    /// Whether everything so far was what it said it was: nothing was skipped to find the way again.
+    pub(crate) fn is_sound(&self) -> bool {
+        let lost = [Oddity::BadInnerLength, Oddity::TooDeep];
+        !matches!(self.step, Step::Failed(_)) && !self.oddities.iter().any(|oddity| lost.contains(oddity))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Scanned, ScanError> {
         self.settle();
         match self.step {
             Step::Failed(error) => return Err(error),
@@ -218,6 +251,7 @@ impl Walk {
             self.step = Step::Padding;
             return;
         }
+        self.part = if PIXEL_VALUES.contains(&tag) { Part::Pixels } else { Part::Elements };
         if std::mem::replace(&mut self.last, tag) >= tag && tag != Tag(0, 0) {
             self.note(Oddity::OutOfOrder);
         }
@@ -439,7 +473,7 @@ mod tests {
         for bytes in [long_value, values, deep, items] {
             let mut walk = Walk::new(Some(Form::ExplicitLittle));
             for piece in bytes.chunks(16_384) {
-                walk.push(piece);
+                walk.push(piece, &mut |_, _| {});
                 assert!(walk.bytes_held() < 32 * 1024, "{} bytes held", walk.bytes_held());
             }
         }
