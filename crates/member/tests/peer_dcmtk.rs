@@ -58,8 +58,7 @@ async fn peer_dcmtk_receiver_takes_every_byte() {
     let mut kept: Vec<_> = peer.files().unwrap().iter().map(|file| std::fs::read(file).unwrap()).collect();
     let mut sent: Vec<_> = phantoms().iter().map(|phantom| phantom.data_set.to_vec()).collect();
     kept.iter_mut().for_each(|file| {
-        let data_set = outrigger_dataset::part10::data_set(file).unwrap();
-        *file = data_set.to_vec();
+        *file = outrigger_dataset::part10::parts(file).unwrap().data_set.to_vec();
     });
     kept.sort();
     sent.sort();
