@@ -172,7 +172,7 @@ fn variants() -> Vec<Variant> {
     for payload in [4_000, 39_000, 131_000, 262_000, 531_000, 1_048_000, 2_097_000, 4_194_000] {
         for writers in [1, 4, 64] {
             for place in [Place::Frame, Place::FileOfItsOwn] {
-                all.push(Variant { payload, writers, place, ..base });
+                all.push(Variant { place, writers, payload, ..base });
             }
         }
     }

@@ -31,7 +31,7 @@ pub enum DamagedPart {
     Frame,
     /// The bytes of an object; its record stands.
     Body,
-    /// The index at the end of a sealed segment; found anew from its frames.
+    /// The end of a sealed segment or of a large object's file: its index, found anew from the frames.
     Seal,
     /// Bytes between frames that ought to be zero; nothing is lost.
     Padding,
@@ -39,6 +39,8 @@ pub enum DamagedPart {
     Hash,
     /// Entries whose file is gone or ends too early.
     Missing,
+    /// A file that the disk cannot read from here on.
+    Unreadable,
 }
 
 /// Whether what is damaged had been acknowledged.
@@ -63,6 +65,7 @@ impl fmt::Display for DamagedPart {
             Self::Padding => "padding",
             Self::Hash => "the hash of a segment",
             Self::Missing => "missing entries",
+            Self::Unreadable => "a stretch that cannot be read",
         })
     }
 }

@@ -46,6 +46,16 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// There is no journal, and the ledger has applied entries of one.
+    #[error(
+        "there is no journal in {directory}, and the ledger has applied it up to entry {applied}; is its disk mounted?"
+    )]
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+        /// The position of the ledger.
+        applied: Seq,
+    },
     /// A segment belongs to another journal.
     #[error("{file} belongs to journal {found}, not to {ours}; take it out of this directory")]
     Foreign {

@@ -34,6 +34,12 @@ impl Seq {
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The number before this one; 0 stays 0.
+    #[must_use]
+    pub(crate) fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
 }
 
 impl fmt::Display for Seq {

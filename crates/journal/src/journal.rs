@@ -1,24 +1,46 @@
 //! The journal itself, owned by one thread.
 
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use outrigger_runtime::disk::ArcDisk;
-use outrigger_runtime::{Clock, Random, Threads};
+use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::{Clock, Random};
+use tokio::sync::watch;
 
+use crate::commit::Durable;
 use crate::damage::Damage;
-use crate::durable::Durable;
-use crate::error::{AppendError, OpenError, ReleaseError};
-use crate::handle::JournalHandle;
-use crate::ids::{JournalId, Seq};
-use crate::options::Options;
+use crate::error::{AppendError, OpenError};
+use crate::head::Head;
+use crate::ids::{Epoch, JournalId, Seq};
+use crate::index::SegmentKey;
+use crate::open_segment::OpenSegment;
+use crate::options::{HEADER_BYTES_MAX, Options};
+use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::record::Append;
+use crate::reserve::Reserve;
+use crate::shared::Shared;
+use crate::state::JournalState;
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]
 pub struct Journal {
-    reader: JournalReader,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) head: Head,
+    pub(crate) epoch: Epoch,
+    /// The number of the next record.
+    pub(crate) next: Seq,
+    /// Numbers of refused batches that no void record explains yet.
+    pub(crate) void: Ranges,
+    /// Made by the first append.
+    pub(crate) open: Option<OpenSegment>,
+    pub(crate) reserve: Reserve,
+    /// Segments that could not be carried forward, as long as this process lives.
+    pub(crate) stuck: Vec<SegmentKey>,
+    /// Tells the last durable number.
+    pub(crate) tail: watch::Sender<Seq>,
+    /// Held as long as this lives.
+    pub(crate) _lock: Arc<dyn DiskFile>,
 }
 
 /// A journal and what was found when it was opened.
@@ -46,7 +68,8 @@ pub struct RecoveryReport {
 impl Journal {
     /// Opens the journal in `options.directory`, or makes a new one; `applied` is the position the ledger has applied, 0 if unknown.
     ///
-    /// Checks every byte of the segment that was open, and the index of the others; the rest is checked by reads and by [`JournalHandle::scrub`].
+    /// Checks every byte of the segment that was open, and the index of the others; the rest is checked when it is read,
+    /// and by [`JournalHandle::scrub`](crate::JournalHandle::scrub).
     pub fn open(
         disk: ArcDisk,
         clock: Clock,
@@ -54,38 +77,61 @@ impl Journal {
         options: Options,
         applied: Seq,
     ) -> Result<Opened, OpenError> {
-        drop((disk, clock, random, applied));
-        Err(OpenError::Locked { directory: options.directory })
+        crate::recovery::open(disk, clock, random, options, applied)
     }
 
     /// Appends records in one commit; each has its own outcome.
     pub fn append(&mut self, batch: Vec<Append>) -> Vec<Result<Durable, AppendError>> {
-        batch.into_iter().map(|_| Err(AppendError::Closed)).collect()
+        let epoch = self.epoch;
+        let prepared = batch.into_iter().map(|append| {
+            check(&append)?;
+            self.shared.prepare(epoch, append)
+        });
+        let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
+        for prepared in prepared {
+            outcomes.push(prepared.map(|prepared| ready.push(prepared)));
+        }
+        let mut committed = self.commit(ready).into_iter();
+        let answer = |outcome: Result<(), AppendError>| {
+            outcome.and_then(|()| committed.next().unwrap_or(Err(AppendError::Closed)))
+        };
+        outcomes.into_iter().map(answer).collect()
     }
 
-    /// Lets the bodies of these entries go.
-    pub fn release(&mut self, seqs: &[Seq]) -> Result<(), ReleaseError> {
-        seqs.iter().try_for_each(|seq| Err(ReleaseError::Unknown(*seq)))
-    }
-
-    /// Starts the writer on a thread of its own; must be called from within a tokio runtime.
-    pub fn start(self, threads: Threads) -> io::Result<JournalHandle> {
-        drop(threads);
-        Err(io::ErrorKind::Other.into())
+    /// Seals the open segment and stops.
+    pub fn close(mut self) -> Result<(), AppendError> {
+        self.seal_open()?;
+        self.head.release_mark = self.shared.index().release_mark();
+        let written = self.head.write(&*self.shared.disk, &self.shared.paths.head());
+        written.map_err(|error| self.shared.refused("writing the head", &error))
     }
 
     /// Reads while this writes.
     pub fn reader(&self) -> JournalReader {
-        self.reader.clone()
+        JournalReader { shared: self.shared.clone() }
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> JournalState {
+        self.shared.state()
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.reader.journal()
+        self.shared.journal
     }
 
     /// Where large bodies stream to while they arrive.
     pub fn spool_directory(&self) -> &Path {
-        self.reader.spool_directory()
+        &self.shared.paths.spool
     }
+}
+
+/// Refuses what no version of this format can hold.
+pub(crate) fn check(append: &Append) -> Result<(), AppendError> {
+    let length = append.header.len();
+    if length > HEADER_BYTES_MAX {
+        return Err(AppendError::HeaderTooLong { length, limit: HEADER_BYTES_MAX });
+    }
+    Ok(())
 }

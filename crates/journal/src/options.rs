@@ -27,3 +27,15 @@ pub struct Options {
     /// Bytes the journal may take in all, the reserve included.
     pub max_size_bytes: u64,
 }
+
+/// The index of a sealed segment is at most this long: [`SEGMENT_ENTRIES_MAX`] entries of 21 bytes.
+pub(crate) const SEAL_BODY_BYTES_MAX: u64 = 8 << 20;
+
+/// A segment is sealed when it holds this many entries, so that its index stays small.
+pub(crate) const SEGMENT_ENTRIES_MAX: u64 = 1 << 18;
+
+/// Left over when objects are refused for want of room: padding of a commit, an opening and a seal.
+pub(crate) const ROOM_MARGIN_BYTES: u64 = 64 << 10;
+
+/// A segment's index counts in units of eight bytes with 32 bits; half of that leaves room behind a full segment.
+pub(crate) const SEGMENT_BYTES_LIMIT: u64 = 16 << 30;

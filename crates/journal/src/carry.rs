@@ -1,0 +1,312 @@
+//! Carrying forward: what is still needed of sealed segments is written into a new file, which then takes their place.
+//!
+//! Crash-safe at every step: the new file counts only when it has been renamed over the first of the old ones, complete and
+//! synced; any others that it stands for are removed after that, and by the next start if this one does not get so far.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use outrigger_runtime::disk::{DiskFile, read_exact_at};
+
+use crate::commit::{Setback, before_sync, for_good};
+use crate::error::AppendError;
+use crate::frame::{FrameHead, FrameKind, Place};
+use crate::head::FORMAT;
+use crate::ids::{Epoch, Seq};
+use crate::index::SegmentKey;
+use crate::journal::Journal;
+use crate::open_segment::{Layout, OpenSegment, Ready};
+use crate::options::SEGMENT_ENTRIES_MAX;
+use crate::reserve::Given;
+use crate::scan::{Found, FoundFrame, Scan, Soundness};
+use crate::seal::{Opening, SEAL_END_BYTES};
+use crate::segment::{Segment, Stage};
+use crate::shared::Shared;
+use crate::table::Table;
+
+/// A segment is carried forward when one part in this many of it would be free.
+const WORTH_WHILE: u64 = 2;
+/// Segments that together stay below this part of the greatest size are merged even where they still hold bodies.
+const SMALL: u64 = 8;
+/// Written and synced at once: bounds memory, and how long a commit waits behind it.
+const STEP_BYTES: u64 = 4 << 20;
+
+/// Whether there was something to carry forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// One file took the place of others; there may be more to do.
+    Some,
+    /// Nothing is worth while.
+    Nothing,
+}
+
+/// Which segments to carry forward together.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    shared: Arc<Shared>,
+    epoch: Epoch,
+    sources: Vec<Segment>,
+}
+
+/// A complete and synced file that may take the place of others.
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    path: PathBuf,
+    segment: Segment,
+    table: Table,
+    replaced: Vec<SegmentKey>,
+}
+
+/// Why segments were not carried forward.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// They are damaged or unreadable, and stay as they are.
+    Stuck(Vec<SegmentKey>),
+    /// The new file could not be written.
+    Setback(Setback),
+}
+
+impl Journal {
+    /// Carries forward what is most worth while, if anything is.
+    pub fn carry_forward(&mut self) -> Result<Carried, AppendError> {
+        let Some(plan) = self.plan() else { return Ok(Carried::Nothing) };
+        let forwarded = plan.write();
+        self.install(forwarded)
+    }
+
+    /// Chooses what to carry forward.
+    pub(crate) fn plan(&self) -> Option<Plan> {
+        let index = self.shared.index();
+        let is_free =
+            |segment: &&Segment| segment.stage == Stage::Sealed && !self.stuck.contains(&segment.key());
+        let wasteful = index
+            .segments
+            .iter()
+            .filter(is_free)
+            .find(|segment| segment.reclaimable_bytes().saturating_mul(WORTH_WHILE) >= segment.length);
+        let size_max = self.shared.options.segment_bytes_max;
+        let pair = || {
+            index.segments.windows(2).find(|pair| {
+                pair.iter().all(|segment| is_free(&segment))
+                    && matches!(pair, [a, b] if fit_together(a, b, size_max))
+            })
+        };
+        let sources = wasteful.map(std::slice::from_ref).or_else(pair)?.to_vec();
+        Some(Plan { shared: self.shared.clone(), epoch: self.epoch, sources })
+    }
+
+    /// Puts a new file in the place of those it was made from.
+    pub(crate) fn install(&mut self, forwarded: Result<Forwarded, Obstacle>) -> Result<Carried, AppendError> {
+        let forwarded = match forwarded {
+            Ok(forwarded) => forwarded,
+            Err(Obstacle::Stuck(keys)) => {
+                self.stuck.extend(keys);
+                return Ok(Carried::Some);
+            }
+            Err(Obstacle::Setback(Setback::NoRoom)) => {
+                let given = self.reserve.give().map_err(for_good("giving room back"));
+                return match given.map_err(|setback| self.set_back(setback))? {
+                    Given::Some => Ok(Carried::Some),
+                    Given::Nothing => Err(AppendError::Full),
+                };
+            }
+            Err(Obstacle::Setback(setback)) => return Err(self.set_back(setback)),
+        };
+        self.put_in_place(forwarded).map_err(|setback| self.set_back(setback))?;
+        Ok(Carried::Some)
+    }
+
+    fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
+        let Forwarded { path, mut segment, mut table, replaced } = forwarded;
+        let paths = &self.shared.paths;
+        {
+            let mut index = self.shared.index_mut();
+            // Bodies that were let go while the file was written.
+            let released: Vec<Seq> = table
+                .slots()
+                .filter(|slot| slot.place.is_kept() && !index.is_kept(slot.seq))
+                .map(|slot| slot.seq)
+                .collect();
+            segment.let_go(released.iter().filter(|seq| table.release(**seq).is_some()).count() as u64);
+            segment.table = (segment.bodies > 0).then(|| Arc::new(table));
+            let renamed = self.shared.disk.rename(&path, &paths.segment(segment.numbers.0));
+            renamed.map_err(before_sync("renaming a segment carried forward"))?;
+            let at = index.segments.iter().position(|old| replaced.contains(&old.key())).unwrap_or(0);
+            index.segments.retain(|old| !replaced.contains(&old.key()));
+            index.segments.insert(at, segment);
+        }
+        self.shared.forget(&replaced);
+        let synced = self.shared.disk.sync_directory(&paths.segments);
+        synced.map_err(for_good("syncing the directory of segments"))?;
+        for key in replaced.iter().skip(1) {
+            let removed = self.shared.disk.remove(&paths.segment(key.number));
+            removed.map_err(for_good("removing a segment carried forward"))?;
+        }
+        self.reserve.refill().map_err(for_good("taking the reserve back"))
+    }
+}
+
+/// Whether two neighbours are worth merging: like sizes, so that nothing is copied over and over.
+fn fit_together(a: &Segment, b: &Segment, size_max: u64) -> bool {
+    let length = a.length.saturating_add(b.length);
+    let limit = if a.bodies + b.bodies == 0 { size_max } else { size_max / SMALL };
+    length <= limit
+        && a.length <= b.length.saturating_mul(2)
+        && a.entries.saturating_add(b.entries) <= SEGMENT_ENTRIES_MAX
+}
+
+impl Plan {
+    /// The segments it is about.
+    pub(crate) fn keys(&self) -> Vec<SegmentKey> {
+        self.sources.iter().map(Segment::key).collect()
+    }
+
+    /// Writes the new file, complete and synced; changes nothing else.
+    pub(crate) fn write(&self) -> Result<Forwarded, Obstacle> {
+        let setback = |setback| Obstacle::Setback(setback);
+        let shared = &self.shared;
+        let keys = self.keys();
+        let (Some(first), Some(last)) = (self.sources.first(), self.sources.last()) else {
+            return Err(Obstacle::Stuck(keys));
+        };
+        // Their frames are about to stop naming the files that were removed; those must not come back.
+        let synced = shared.disk.sync_directory(&shared.paths.objects);
+        synced.map_err(for_good("syncing the directory of objects")).map_err(setback)?;
+        let path = shared.paths.unfinished(first.numbers.0);
+        match shared.disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(setback(for_good("removing an unfinished segment")(error)));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let opening = Opening {
+            format: FORMAT,
+            segments: (first.numbers.0, last.numbers.1),
+            rewrites: self.sources.iter().map(|source| source.rewrites).max().unwrap_or(0).saturating_add(1),
+            previous: first.previous.clone(),
+            original: Some(last.chain().to_owned()),
+        };
+        let made = shared.disk.create(&path).map_err(before_sync("making a segment"));
+        let identity = (shared.journal, self.epoch, first.first);
+        let open = made.map_err(setback).and_then(|file| {
+            let begun = OpenSegment::begin(file, opening, identity, Layout::PACKED);
+            begun.map_err(before_sync("beginning a segment")).map_err(setback)
+        });
+        let written = open.and_then(|open| self.fill(open, &keys));
+        match written {
+            Ok((segment, table)) => Ok(Forwarded { path, segment, table, replaced: keys }),
+            Err(obstacle) => {
+                if let Err(error) = shared.disk.remove(&path) {
+                    tracing::warn!(file = %path.display(), %error, "an unfinished segment could not be removed");
+                }
+                Err(obstacle)
+            }
+        }
+    }
+
+    fn fill(&self, mut open: OpenSegment, keys: &[SegmentKey]) -> Result<(Segment, Table), Obstacle> {
+        for source in &self.sources {
+            self.copy(source, &mut open, keys)?;
+        }
+        let length = open.seal(self.shared.journal, self.epoch, open.end);
+        let length = length.map_err(before_sync("sealing a segment")).map_err(Obstacle::Setback)?;
+        let synced = open.file.sync_data().map_err(for_good("syncing a segment carried forward"));
+        synced.map_err(Obstacle::Setback)?;
+        let segment = Segment::of(&open.tally, &open.opening, length, Stage::Sealed);
+        Ok((segment, open.tally.table))
+    }
+
+    fn copy(&self, source: &Segment, open: &mut OpenSegment, keys: &[SegmentKey]) -> Result<(), Obstacle> {
+        let stuck = |error: io::Error| {
+            tracing::warn!(segment = source.numbers.0, %error, "a segment cannot be carried forward and stays as it is");
+            Obstacle::Stuck(keys.to_vec())
+        };
+        let file = self.shared.file(source.key()).map_err(stuck)?;
+        let Some(file) = file else { return Err(Obstacle::Stuck(keys.to_vec())) };
+        let length = source.length.saturating_sub(SEAL_END_BYTES as u64);
+        let mut scan = Scan::new(file.clone(), length, self.shared.journal);
+        let mut step = Vec::new();
+        let mut step_bytes = 0;
+        let mut expected = source.first;
+        let mut is_whole = Soundness::Sound;
+        while let Some(found) = scan.next().map_err(stuck)? {
+            let frame = match found {
+                Found::Bad(_) => {
+                    is_whole = Soundness::Damaged;
+                    continue;
+                }
+                Found::Frame(frame) if matches!(frame.head.kind, FrameKind::Record(_)) => frame,
+                Found::Frame(_) => continue,
+            };
+            if is_whole == Soundness::Damaged && frame.head.seq > expected {
+                return Err(stuck(io::Error::other(format!("entries from {expected} on are damaged"))));
+            }
+            is_whole = Soundness::Sound;
+            expected = frame.head.seq.next();
+            let kept = kept(source, &frame, &*file).map_err(stuck)?;
+            step_bytes += kept.head.frame_length();
+            step.push(kept);
+            if step_bytes >= STEP_BYTES {
+                put(open, &step).map_err(Obstacle::Setback)?;
+                step.clear();
+                step_bytes = 0;
+            }
+        }
+        if expected < source.end || is_whole == Soundness::Damaged {
+            return Err(stuck(io::Error::other(format!("entries from {expected} on are damaged"))));
+        }
+        put(open, &step).map_err(Obstacle::Setback)
+    }
+}
+
+/// A frame as it is carried forward: with its body only where that is still kept.
+fn kept(source: &Segment, frame: &FoundFrame, file: &dyn DiskFile) -> io::Result<Kept> {
+    let slot = source.table.as_ref().and_then(|table| table.get(frame.head.seq));
+    let is_kept = slot.is_some_and(|slot| slot.place.is_kept());
+    let place = if frame.head.place.is_kept() && !is_kept { Place::Released } else { frame.head.place };
+    let head = FrameHead { place, ..frame.head };
+    let mut pieces = Vec::new();
+    if place == Place::Inline {
+        if frame.body == Soundness::Damaged {
+            return Err(io::Error::other(format!("the bytes of entry {} are damaged", head.seq)));
+        }
+        let length = usize::try_from(head.body_length).map_err(io::Error::other)?;
+        let body = read_exact_at(file, frame.offset + head.body_offset(), length)?;
+        if crc32c::crc32c(&body) != frame.trailer.body_crc {
+            return Err(io::Error::other(format!(
+                "the bytes of entry {} changed while they were read",
+                head.seq
+            )));
+        }
+        pieces.push(Bytes::from(body));
+    }
+    let mut trailer = frame.trailer;
+    if place == Place::Released {
+        trailer.name = 0;
+    }
+    Ok(Kept { head, header: frame.header.clone(), pieces, trailer })
+}
+
+/// A frame to be written into the new file.
+#[derive(Debug)]
+struct Kept {
+    head: FrameHead,
+    header: Bytes,
+    pieces: Vec<Bytes>,
+    trailer: crate::frame::Trailer,
+}
+
+/// Writes and syncs a step.
+fn put(open: &mut OpenSegment, step: &[Kept]) -> Result<(), Setback> {
+    if step.is_empty() {
+        return Ok(());
+    }
+    let frames: Vec<Ready<'_>> =
+        step.iter().map(|kept| Ready::new(kept.head, &kept.header, &kept.pieces, kept.trailer)).collect();
+    open.write(&frames).map_err(before_sync("writing a segment"))?;
+    open.file.sync_data().map_err(for_good("syncing a segment carried forward"))?;
+    open.written(&frames);
+    Ok(())
+}

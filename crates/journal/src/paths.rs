@@ -1,0 +1,80 @@
+//! Where the files of a journal are.
+
+use std::path::{Path, PathBuf};
+
+/// Where the files of a journal are.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    pub(crate) directory: PathBuf,
+    pub(crate) segments: PathBuf,
+    pub(crate) objects: PathBuf,
+    pub(crate) spool: PathBuf,
+}
+
+/// What a name in the directory of segments stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentName {
+    /// A segment, by its first number.
+    Segment(u32),
+    /// A segment being carried forward, not yet in force.
+    Unfinished,
+    /// Not ours.
+    Other,
+}
+
+impl Paths {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            segments: directory.join("segments"),
+            objects: directory.join("objects"),
+            spool: directory.join("spool"),
+        }
+    }
+
+    pub(crate) fn head(&self) -> PathBuf {
+        self.directory.join("head")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.directory.join("lock")
+    }
+
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.directory.join("reserve")
+    }
+
+    /// Stands while a failed sync has left the page cache and the disk at odds.
+    pub(crate) fn failed(&self) -> PathBuf {
+        self.directory.join("failed")
+    }
+
+    pub(crate) fn segment(&self, number: u32) -> PathBuf {
+        self.segments.join(format!("{number:010}.segment"))
+    }
+
+    pub(crate) fn unfinished(&self, number: u32) -> PathBuf {
+        self.segments.join(format!("{number:010}.unfinished"))
+    }
+
+    pub(crate) fn object(&self, name: u128) -> PathBuf {
+        self.objects.join(format!("{name:032x}.object"))
+    }
+}
+
+/// What a file in the directory of segments is.
+pub(crate) fn segment_name(path: &Path) -> SegmentName {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match (path.extension().and_then(|extension| extension.to_str()), stem.parse()) {
+        (Some("segment"), Ok(number)) => SegmentName::Segment(number),
+        (Some("unfinished"), Ok(_)) => SegmentName::Unfinished,
+        _ => SegmentName::Other,
+    }
+}
+
+/// The name of an object's file, if it is one.
+pub(crate) fn object_name(path: &Path) -> Option<u128> {
+    let stem = path.file_stem()?.to_str()?;
+    let is_object = path.extension().is_some_and(|extension| extension == "object");
+    (is_object && stem.len() == 32).then(|| u128::from_str_radix(stem, 16).ok()).flatten()
+}

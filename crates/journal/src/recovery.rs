@@ -1,0 +1,216 @@
+//! Opening a journal: after a clean end, after a crash, after damage, or for the first time.
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use outrigger_runtime::disk::{Access, ArcDisk, Disk, DiskFile, Kind};
+use outrigger_runtime::{Clock, Random};
+use tokio::sync::watch;
+
+use crate::damage::{Certainty, Damage, DamagedPart};
+use crate::error::OpenError;
+use crate::head::{FORMAT, FoundHead, Head};
+use crate::ids::{Epoch, JournalId, Seq};
+use crate::journal::{Journal, Opened, RecoveryReport};
+use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody};
+use crate::options::{FRAME_BODY_BYTES_MAX, Options, SEGMENT_BYTES_LIMIT};
+use crate::paths::{Paths, SegmentName, segment_name};
+use crate::ranges::Ranges;
+use crate::recovery::load::{Loaded, Place};
+use crate::recovery::objects::Trust;
+use crate::reserve::Reserve;
+use crate::shared::{Parts, Shared};
+
+mod judge;
+mod load;
+mod objects;
+
+pub(crate) use judge::{Position, judge};
+
+/// Copied at once where a file has to be written anew.
+const COPY_BYTES: usize = 1 << 20;
+
+pub(crate) fn open(
+    disk: ArcDisk,
+    clock: Clock,
+    random: Random,
+    options: Options,
+    applied: Seq,
+) -> Result<Opened, OpenError> {
+    check(&options)?;
+    let paths = Paths::new(&options.directory);
+    disk.create_directory(&paths.directory).map_err(io_error("making", &paths.directory))?;
+    let lock = lock(&*disk, &paths)?;
+    let (mut head, journal, head_damage) = read_head(&*disk, &paths, &random, applied)?;
+    for directory in [&paths.segments, &paths.objects, &paths.spool] {
+        disk.create_directory(directory).map_err(io_error("making", directory))?;
+    }
+    let trust = rescue(&*disk, &paths)?;
+    let place = Place { disk: &*disk, paths: &paths, journal, applied };
+    let mut loaded = Loaded::load(place)?;
+    loaded.damaged.extend(head_damage);
+    let orphans = objects::compare(place, &mut loaded, trust)?;
+    head.epoch = Epoch(head.epoch.max(loaded.epoch).0.saturating_add(1));
+    head.release_mark = loaded.index.release_mark();
+    head.write(&*disk, &paths.head()).map_err(io_error("writing", &paths.head()))?;
+    if trust == Trust::Nothing {
+        disk.remove(&paths.failed()).map_err(io_error("removing", &paths.failed()))?;
+    }
+    let reserve = Reserve::open(&*disk, &paths, options.reserve_bytes);
+    let reserve = reserve.map_err(io_error("making", &paths.reserve()))?;
+    let Loaded { index, damaged, cut_bytes, .. } = loaded;
+    let (epoch, next, generation) = (head.epoch, index.tail.next(), head.generation);
+    let parts = Parts { disk, clock, random, options, paths, journal, generation, index };
+    let mut journal = Journal {
+        shared: Arc::new(Shared::new(parts)),
+        head,
+        epoch,
+        next,
+        void: Ranges::default(),
+        open: None,
+        reserve,
+        stuck: Vec::new(),
+        tail: watch::Sender::new(next.before()),
+        _lock: lock,
+    };
+    let adopted = journal.adopt(orphans)?;
+    let entries = journal.shared.index().entries();
+    Ok(Opened { journal, report: RecoveryReport { entries, cut_bytes, damaged, adopted } })
+}
+
+/// An [`OpenError::Io`] for something done to `path`.
+fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> OpenError + 'a {
+    move |source| OpenError::Io { doing, path: path.to_owned(), source }
+}
+
+fn check(options: &Options) -> Result<(), OpenError> {
+    let refuse = |what| Err(OpenError::Options { what });
+    if options.segment_bytes_max > SEGMENT_BYTES_LIMIT {
+        return refuse("a segment may take at most 16 GiB");
+    }
+    if options.max_size_bytes < options.reserve_bytes.saturating_add(FRAME_BODY_BYTES_MAX) {
+        return refuse("the greatest size leaves no room for objects beside the reserve");
+    }
+    Ok(())
+}
+
+fn lock(disk: &dyn Disk, paths: &Paths) -> Result<Arc<dyn DiskFile>, OpenError> {
+    disk.lock(&paths.lock()).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Locked { directory: paths.directory.clone() },
+        _ => io_error("locking", &paths.lock())(error),
+    })
+}
+
+fn read_head(
+    disk: &dyn Disk,
+    paths: &Paths,
+    random: &Random,
+    applied: Seq,
+) -> Result<(Head, JournalId, Option<Damage>), OpenError> {
+    let path = paths.head();
+    match Head::read(disk, &path).map_err(io_error("reading", &path))? {
+        FoundHead::Head { head, damaged_at } => {
+            let journal = head.journal().ok_or(OpenError::Head { file: path.clone() })?;
+            let damage = damaged_at.map(|offset| Damage {
+                file: path,
+                offset,
+                part: DamagedPart::Head,
+                entries: None,
+                certainty: Certainty::NoEntry,
+            });
+            Ok((head, journal, damage))
+        }
+        FoundHead::Newer(found) => Err(OpenError::NewerFormat { file: path, found, known: FORMAT }),
+        FoundHead::Unreadable => Err(OpenError::Head { file: path }),
+        FoundHead::Nothing if has_segments(disk, paths)? => Err(OpenError::Head { file: path }),
+        FoundHead::Nothing if applied > Seq(0) => {
+            Err(OpenError::Missing { directory: paths.directory.clone(), applied })
+        }
+        FoundHead::Nothing => {
+            let journal = JournalId(random.u128().map_err(OpenError::Random)?);
+            let copy = random.u64().map_err(OpenError::Random)?;
+            let head = Head::new(journal, copy);
+            head.write(disk, &path).map_err(io_error("writing", &path))?;
+            Ok((head, journal, None))
+        }
+    }
+}
+
+fn has_segments(disk: &dyn Disk, paths: &Paths) -> Result<bool, OpenError> {
+    let listed = disk.list(&paths.directory).map_err(io_error("listing", &paths.directory))?;
+    if !listed.iter().any(|listed| listed.path == paths.segments && listed.kind == Kind::Directory) {
+        return Ok(false);
+    }
+    let segments = disk.list(&paths.segments).map_err(io_error("listing", &paths.segments))?;
+    Ok(segments.iter().any(|listed| matches!(segment_name(&listed.path), SegmentName::Segment(_))))
+}
+
+/// After a failed sync the page cache may show what is not on the disk: the last segment is written anew, into a new file.
+fn rescue(disk: &dyn Disk, paths: &Paths) -> Result<Trust, OpenError> {
+    match disk.open(&paths.failed(), Access::Read) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trust::Cache),
+        Err(error) => return Err(io_error("reading", &paths.failed())(error)),
+    }
+    tracing::warn!(journal = %paths.directory.display(), "the journal's disk failed in the last run; its last segment is written anew");
+    let segments = disk.list(&paths.segments).map_err(io_error("listing", &paths.segments))?;
+    let last = segments.iter().rev().find_map(|listed| match segment_name(&listed.path) {
+        SegmentName::Segment(number) => Some((number, &listed.path)),
+        SegmentName::Unfinished | SegmentName::Other => None,
+    });
+    if let Some((number, path)) = last {
+        let unfinished = paths.unfinished(number);
+        copy(disk, path, &unfinished).map_err(io_error("writing anew", path))?;
+        disk.rename(&unfinished, path).map_err(io_error("renaming", &unfinished))?;
+    }
+    for directory in [&paths.segments, &paths.objects, &paths.directory] {
+        disk.sync_directory(directory).map_err(io_error("syncing", directory))?;
+    }
+    Ok(Trust::Nothing)
+}
+
+/// Copies a file into a new one and syncs that.
+fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    match disk.remove(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let source = disk.open(from, Access::Read)?;
+    let target = disk.create(to)?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    loop {
+        let read = source.read_at(&mut buffer, offset)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        target.write_at(&[IoSlice::new(bytes)], offset)?;
+        offset += read as u64;
+    }
+    target.sync_data()
+}
+
+impl Journal {
+    /// Appends a frame for each complete file that none named: it was durable, and may have been promised elsewhere.
+    fn adopt(&mut self, orphans: Vec<(PathBuf, Orphan)>) -> Result<Vec<Seq>, OpenError> {
+        let mut adopted = Vec::new();
+        for (path, Orphan { file, frame }) in orphans {
+            let crate::frame::FrameKind::Record(kind) = frame.head.kind else { continue };
+            file.sync_data().map_err(io_error("syncing", &path))?;
+            let directory = &self.shared.paths.objects;
+            self.shared.disk.sync_directory(directory).map_err(io_error("syncing", directory))?;
+            let body = PreparedBody::File(ObjectFile::found(self.shared.disk.clone(), &path, &frame));
+            let prepared = Prepared { kind, header: frame.header.clone(), body };
+            match self.commit(vec![prepared]).pop() {
+                Some(Ok(durable)) => {
+                    tracing::info!(file = %path.display(), entry = %durable.seq(), "a complete large object was adopted");
+                    adopted.push(durable.seq());
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(file = %path.display(), %error, "a complete large object could not be adopted; the next start tries again");
+                }
+                None => {}
+            }
+        }
+        Ok(adopted)
+    }
+}

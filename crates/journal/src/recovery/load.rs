@@ -1,0 +1,288 @@
+//! Reading the segments at a start.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use outrigger_runtime::disk::{Access, Disk};
+
+use crate::contents::Contents;
+use crate::damage::{Certainty, Damage, DamagedPart};
+use crate::error::OpenError;
+use crate::frame::{FrameHead, HEAD_BYTES};
+use crate::head::FORMAT;
+use crate::ids::{Epoch, JournalId, Seq};
+use crate::index::Index;
+use crate::open_segment::OpenSegment;
+use crate::paths::{Paths, SegmentName, segment_name};
+use crate::ranges::Ranges;
+use crate::recovery::io_error;
+use crate::recovery::judge::{Position, judge};
+use crate::scan::Scan;
+use crate::seal::Opening;
+use crate::segment::{Segment, Stage, read_sealed};
+use crate::table::Table;
+
+/// All segments, read.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) index: Index,
+    pub(crate) damaged: Vec<Damage>,
+    pub(crate) cut_bytes: u64,
+    pub(crate) epoch: Epoch,
+    /// Each body kept in a file of its own when its segment was written: its file's name and its number.
+    pub(crate) names: Vec<(u128, Seq)>,
+    /// The batch of the last record, if the last segment was open.
+    pub(crate) last_batch: Option<Seq>,
+    released: Ranges,
+    scanned: Vec<(PathBuf, Contents)>,
+}
+
+/// What a start works on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) paths: &'a Paths,
+    pub(crate) journal: JournalId,
+    pub(crate) applied: Seq,
+}
+
+impl Loaded {
+    /// Reads all segments: of sealed ones the index, of the others every byte; seals the one that was open.
+    pub(crate) fn load(place: Place<'_>) -> Result<Self, OpenError> {
+        let mut loaded = Self::default();
+        let numbers = list(place)?;
+        let count = numbers.len();
+        let mut open = None;
+        for (at, number) in numbers.into_iter().enumerate() {
+            let position = if at + 1 == count { Position::Last } else { Position::Inner };
+            open = loaded.segment(place, number, position)?;
+        }
+        loaded.gaps_between(place);
+        if let Some(contents) = open {
+            loaded.seal(place, contents)?;
+        }
+        for (path, contents) in std::mem::take(&mut loaded.scanned) {
+            let verdict = judge(&path, &contents, Position::Inner, place.applied, &loaded.index.void);
+            loaded.damaged.extend(verdict.damaged);
+        }
+        loaded.missing_at_the_end(place);
+        loaded.apply_releases();
+        loaded.index.tail = loaded.end().max(place.applied.next()).before();
+        Ok(loaded)
+    }
+
+    /// The number behind the last record.
+    pub(crate) fn end(&self) -> Seq {
+        self.index.segments.last().map_or(Seq(1), |segment| segment.end)
+    }
+
+    /// Reads one segment; gives it back if it has to be sealed.
+    fn segment(
+        &mut self,
+        place: Place<'_>,
+        number: u32,
+        position: Position,
+    ) -> Result<Option<(u32, Contents)>, OpenError> {
+        let path = place.paths.segment(number);
+        let failed = |source| io_error("reading", &path)(source);
+        if self.index.segments.last().is_some_and(|before| number <= before.numbers.1) {
+            // Merged into the one before; the crash came before it was removed.
+            place.disk.remove(&path).map_err(io_error("removing", &path))?;
+            return Ok(None);
+        }
+        ours(place, &path)?;
+        if let Some(sealed) = read_sealed(place.disk, &path, place.journal).map_err(failed)? {
+            let files = sealed.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
+            self.names.extend(sealed.names.into_iter().zip(files.map(|slot| slot.seq)));
+            self.add(sealed.segment, sealed.table, &sealed.released, &sealed.void);
+            return Ok(None);
+        }
+        let file = place.disk.open(&path, Access::Read).map_err(failed)?;
+        let length = file.length().map_err(failed)?;
+        let durable = if position == Position::Last { place.applied } else { Seq(u64::MAX) };
+        let expected = self.end();
+        let contents =
+            Contents::read(Scan::new(file, length, place.journal), expected, durable).map_err(failed)?;
+        newer(&path, &contents)?;
+        self.epoch = self.epoch.max(contents.epoch);
+        if position == Position::Last {
+            return Ok(Some((number, contents)));
+        }
+        let seal = Damage {
+            file: path.clone(),
+            offset: contents.records_end,
+            part: DamagedPart::Seal,
+            entries: None,
+            certainty: Certainty::NoEntry,
+        };
+        self.damaged.push(seal);
+        let opening = contents.opening.clone().unwrap_or_else(|| opening(number));
+        let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
+        self.count(segment, &contents);
+        self.scanned.push((path, contents));
+        Ok(None)
+    }
+
+    fn count(&mut self, segment: Segment, contents: &Contents) {
+        let tally = &contents.tally;
+        let files = tally.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
+        self.names.extend(tally.names.iter().copied().zip(files.map(|slot| slot.seq)));
+        self.add(segment, tally.table.clone(), &tally.released, &tally.void);
+    }
+
+    fn add(&mut self, mut segment: Segment, table: Table, released: &Ranges, void: &Ranges) {
+        if segment.first < self.end() && !table.is_empty() {
+            tracing::warn!(
+                segment = segment.numbers.0,
+                "a segment repeats what another holds; it is left alone"
+            );
+            return;
+        }
+        segment.table = (segment.bodies > 0).then(|| Arc::new(table));
+        self.index.segments.push(segment);
+        self.released.add(released);
+        self.index.void.add(void);
+    }
+
+    /// Numbers that ought to stand between two segments.
+    fn gaps_between(&mut self, place: Place<'_>) {
+        let mut expected = Seq(1);
+        for segment in &self.index.segments {
+            if segment.first > expected {
+                for (first, last) in self.index.void.missing(expected, segment.first.before()) {
+                    self.damaged.push(Damage {
+                        file: place.paths.segment(segment.numbers.0),
+                        offset: 0,
+                        part: DamagedPart::Missing,
+                        entries: Some((first, last)),
+                        certainty: Certainty::Acknowledged,
+                    });
+                }
+            }
+            expected = expected.max(segment.end);
+        }
+    }
+
+    /// What the ledger has applied and is not here.
+    fn missing_at_the_end(&mut self, place: Place<'_>) {
+        let end = self.end();
+        let is_known =
+            self.damaged.iter().any(|damage| damage.entries.is_some_and(|(first, _)| first == end));
+        if end > place.applied || is_known {
+            return;
+        }
+        let last = self.index.segments.last();
+        self.damaged.push(Damage {
+            file: last.map_or(place.paths.segments.clone(), |last| place.paths.segment(last.numbers.0)),
+            offset: last.map_or(0, |last| last.length),
+            part: DamagedPart::Missing,
+            entries: Some((end, place.applied)),
+            certainty: Certainty::Acknowledged,
+        });
+    }
+
+    /// Cuts what is torn off the segment that was open, and seals it; one without records goes.
+    fn seal(&mut self, place: Place<'_>, (number, contents): (u32, Contents)) -> Result<(), OpenError> {
+        let path = place.paths.segment(number);
+        let mut void = self.index.void.clone();
+        void.add(&contents.tally.void);
+        let verdict = judge(&path, &contents, Position::Last, place.applied, &void);
+        self.cut_bytes = verdict.cut_bytes;
+        let has_damage = verdict.damaged.iter().any(|damage| damage.entries.is_some());
+        self.damaged.extend(verdict.damaged);
+        if verdict.cut_bytes > 0 {
+            tracing::warn!(
+                file = %path.display(), bytes = verdict.cut_bytes, offset = verdict.keep_end,
+                "the torn end of the journal was cut; it was never acknowledged"
+            );
+        }
+        if contents.tally.table.is_empty() && !has_damage {
+            place.disk.remove(&path).map_err(io_error("removing", &path))?;
+            return sync_segments(place);
+        }
+        let opening = contents.opening.clone().unwrap_or_else(|| opening(number));
+        let file = place.disk.open(&path, Access::ReadWrite).map_err(io_error("opening", &path))?;
+        let epoch = contents.epoch;
+        let mut open =
+            OpenSegment::resumed(file, opening.clone(), contents.tally.clone(), contents.records_end);
+        let sealed = open.seal(place.journal, epoch, verdict.keep_end).and_then(|length| {
+            open.file.sync_data()?;
+            Ok(length)
+        });
+        let length = sealed.map_err(io_error("sealing", &path))?;
+        self.last_batch = Some(contents.last_batch);
+        let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
+        self.count(segment, &contents);
+        sync_segments(place)
+    }
+
+    fn apply_releases(&mut self) {
+        for (first, last) in std::mem::take(&mut self.released).iter() {
+            self.index.release_all(first, last);
+        }
+    }
+}
+
+/// The opening of a segment whose own is damaged.
+fn opening(number: u32) -> Opening {
+    Opening { format: FORMAT, segments: (number, number), rewrites: 0, previous: None, original: None }
+}
+
+fn sync_segments(place: Place<'_>) -> Result<(), OpenError> {
+    let directory = &place.paths.segments;
+    place.disk.sync_directory(directory).map_err(io_error("syncing", directory))
+}
+
+/// The numbers of the segments, ascending; what was never finished is removed.
+fn list(place: Place<'_>) -> Result<Vec<u32>, OpenError> {
+    let directory = &place.paths.segments;
+    let mut numbers = Vec::new();
+    for listed in place.disk.list(directory).map_err(io_error("listing", directory))? {
+        match segment_name(&listed.path) {
+            SegmentName::Segment(number) => numbers.push(number),
+            SegmentName::Unfinished => {
+                place.disk.remove(&listed.path).map_err(io_error("removing", &listed.path))?;
+            }
+            SegmentName::Other => {
+                tracing::warn!(file = %listed.path.display(), "not a file of the journal; it is left alone");
+            }
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Refuses the segment of another journal, before anything of it is taken for damage.
+fn ours(place: Place<'_>, path: &Path) -> Result<(), OpenError> {
+    let read = || -> io::Result<Option<FrameHead>> {
+        let file = place.disk.open(path, Access::Read)?;
+        let mut head = [0; HEAD_BYTES];
+        let read = file.read_at(&mut head, 0)?;
+        Ok(if read == HEAD_BYTES { FrameHead::decode(&head).ok() } else { None })
+    };
+    match read().map_err(io_error("reading", path))? {
+        Some(head) if head.journal != place.journal => {
+            Err(OpenError::Foreign { file: path.to_owned(), found: head.journal, ours: place.journal })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses what only a newer version can have written.
+fn newer(path: &Path, contents: &Contents) -> Result<(), OpenError> {
+    let unknown = contents
+        .gaps
+        .iter()
+        .filter_map(|gap| gap.bad)
+        .find_map(|bad| bad.unknown_kind.map(|kind| (bad.offset, kind)));
+    if let Some((offset, found)) = unknown {
+        return Err(OpenError::NewerKind { file: path.to_owned(), offset, found });
+    }
+    match &contents.opening {
+        Some(opening) if opening.format > FORMAT => {
+            Err(OpenError::NewerFormat { file: path.to_owned(), found: opening.format, known: FORMAT })
+        }
+        Some(_) | None => Ok(()),
+    }
+}

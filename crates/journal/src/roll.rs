@@ -1,0 +1,105 @@
+//! Ending one segment and beginning the next.
+
+use std::sync::Arc;
+
+use crate::commit::{Setback, before_sync, for_good};
+use crate::error::AppendError;
+use crate::head::FORMAT;
+use crate::ids::Seq;
+use crate::journal::Journal;
+use crate::open_segment::{Layout, OpenSegment};
+use crate::options::SEGMENT_ENTRIES_MAX;
+use crate::seal::Opening;
+use crate::segment::{Segment, Stage};
+use crate::table::Table;
+
+impl Journal {
+    /// The open segment, with room for `length` bytes by its size; a full one is sealed and a new one begun for records from `next` on.
+    pub(crate) fn open_for(&mut self, next: Seq, length: u64) -> Result<&mut OpenSegment, Setback> {
+        let size_max = self.shared.options.segment_bytes_max;
+        let is_full = self.open.as_ref().is_some_and(|open| {
+            !open.tally.table.is_empty()
+                && (open.end.saturating_add(length) > size_max || open.tally.entries >= SEGMENT_ENTRIES_MAX)
+        });
+        if is_full {
+            self.seal_and_publish()?;
+        }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin_segment(next)?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// Seals the open segment, if there is one with records in it.
+    pub(crate) fn seal_open(&mut self) -> Result<(), AppendError> {
+        if self.shared.health() == crate::Health::Failed {
+            return Err(AppendError::Failed);
+        }
+        match self.seal_and_publish() {
+            Ok(()) => Ok(()),
+            Err(Setback::NoRoom) => Err(AppendError::Full),
+            Err(Setback::Failed { doing, error }) => {
+                self.shared.fail(doing, &error);
+                Err(AppendError::Failed)
+            }
+        }
+    }
+
+    fn seal_and_publish(&mut self) -> Result<(), Setback> {
+        let Some(open) = self.open.as_mut().filter(|open| !open.tally.table.is_empty()) else {
+            return Ok(());
+        };
+        let length = match open.seal(self.shared.journal, self.epoch, open.end) {
+            Ok(length) => length,
+            Err(error) => {
+                open.roll_back().map_err(for_good("rolling a seal back"))?;
+                return Err(before_sync("sealing a segment")(error));
+            }
+        };
+        open.file.sync_data().map_err(for_good("syncing a sealed segment"))?;
+        let hash = open.tally.hash();
+        self.open = None;
+        let mut index = self.shared.index_mut();
+        let table = std::mem::take(&mut index.open);
+        if let Some(segment) = index.segments.last_mut() {
+            segment.stage = Stage::Sealed;
+            segment.length = length;
+            segment.hash = hash;
+            segment.table = (segment.bodies > 0).then(|| Arc::new(table));
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, next: Seq) -> Result<OpenSegment, Setback> {
+        let before =
+            self.shared.index().segments.last().map(|last| (last.numbers.1, last.chain().to_owned()));
+        let number = before.as_ref().map_or(1, |(number, _)| number.saturating_add(1));
+        let opening = Opening {
+            format: FORMAT,
+            segments: (number, number),
+            rewrites: 0,
+            previous: before.map(|(_, hash)| hash),
+            original: None,
+        };
+        let shared = &self.shared;
+        let path = shared.paths.segment(number);
+        let file = shared.disk.create(&path).map_err(before_sync("making a segment"))?;
+        let identity = (shared.journal, self.epoch, next);
+        let layout = Layout::append(shared.options.segment_bytes_max);
+        let begun = OpenSegment::begin(file, opening, identity, layout);
+        let open = match begun {
+            Ok(open) => open,
+            Err(error) => {
+                shared.disk.remove(&path).map_err(for_good("taking a new segment back"))?;
+                return Err(before_sync("beginning a segment")(error));
+            }
+        };
+        let synced = shared.disk.sync_directory(&shared.paths.segments);
+        synced.map_err(for_good("syncing the directory of segments"))?;
+        let mut index = shared.index_mut();
+        index.segments.push(Segment::of(&open.tally, &open.opening, open.end, Stage::Open));
+        index.open = Table::new(next);
+        Ok(open)
+    }
+}

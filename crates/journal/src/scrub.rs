@@ -1,0 +1,288 @@
+//! Reading everything again, in steps.
+
+use std::io;
+use std::sync::Arc;
+
+use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::{BlockError, BlockSource, DiskFile};
+
+use crate::body::FileBody;
+use crate::contents::Contents;
+use crate::damage::{Certainty, Damage, DamagedPart};
+use crate::error::ReadError;
+use crate::frame::Place;
+use crate::head::{FoundHead, Head};
+use crate::ids::Seq;
+use crate::large::read_object;
+use crate::reader::JournalReader;
+use crate::recovery::{Position, judge};
+use crate::scan::{Found, Scan, Soundness};
+use crate::seal::{SEAL_END_BYTES, Seal, seal_offset};
+use crate::segment::{ReadFrame, Segment, Stage};
+
+/// Read in one step, about: short beside a commit, long beside its overhead.
+const STEP_BYTES: u64 = 4 << 20;
+
+/// A walk through everything that the journal keeps, from the first segment to where the tail was when it got there.
+#[derive(Debug)]
+pub struct Scrub {
+    reader: JournalReader,
+    next: Next,
+    /// What the next segment ought to name as the hash of the one before.
+    chain: Option<String>,
+}
+
+/// What one step of a scrub has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScrubStep {
+    /// Bytes read.
+    pub bytes: u64,
+    /// What was found damaged.
+    pub damaged: Vec<Damage>,
+}
+
+#[derive(Debug)]
+enum Next {
+    Head,
+    /// The segment that holds this number, or the first behind it.
+    SegmentAt(Seq),
+    Within(Box<Walk>),
+    /// The files that the frames of a segment name, and what comes after them.
+    Files {
+        frames: Vec<ReadFrame>,
+        reading: Option<Box<Reading>>,
+        after: Seq,
+    },
+    Done,
+}
+
+/// A body in a file of its own, checked up to a block.
+#[derive(Debug)]
+struct Reading {
+    frame: ReadFrame,
+    body: FileBody,
+    block: u64,
+}
+
+/// A walk through one segment and the files that its frames name.
+#[derive(Debug)]
+struct Walk {
+    segment: Segment,
+    file: Arc<dyn DiskFile>,
+    scan: Scan,
+    contents: Contents,
+    files: Vec<ReadFrame>,
+    /// Where the walk had to begin; a segment that begins before was merged since.
+    from: Seq,
+}
+
+impl JournalReader {
+    /// Begins to check everything anew.
+    pub fn scrub(&self) -> Scrub {
+        Scrub { reader: self.clone(), next: Next::Head, chain: None }
+    }
+}
+
+impl Scrub {
+    /// Checks about the next 4 MiB; `None` when all is done.
+    pub fn step(&mut self) -> Result<Option<ScrubStep>, ReadError> {
+        let mut step = ScrubStep::default();
+        self.next = match std::mem::replace(&mut self.next, Next::Done) {
+            Next::Done => return Ok(None),
+            Next::Head => {
+                step.damaged.extend(self.head()?);
+                Next::SegmentAt(Seq(1))
+            }
+            Next::SegmentAt(from) => self.begin(from, &mut step),
+            Next::Within(walk) => self.walk(walk, &mut step),
+            Next::Files { mut frames, reading: None, after } => match frames.pop() {
+                Some(frame) => Next::Files { frames, reading: self.object(frame, &mut step), after },
+                None => Next::SegmentAt(after),
+            },
+            Next::Files { frames, reading: Some(reading), after } => {
+                Next::Files { frames, reading: self.blocks(*reading, &mut step), after }
+            }
+        };
+        Ok(Some(step))
+    }
+
+    fn head(&self) -> Result<Option<Damage>, ReadError> {
+        let path = self.reader.shared.paths.head();
+        let found = Head::read(&*self.reader.shared.disk, &path);
+        let offset = match found.map_err(|source| ReadError::Io { path: path.clone(), source })? {
+            FoundHead::Head { damaged_at, .. } => damaged_at,
+            FoundHead::Nothing | FoundHead::Newer(_) | FoundHead::Unreadable => Some(0),
+        };
+        Ok(offset.map(|offset| no_entry(path, offset, DamagedPart::Head)))
+    }
+
+    fn begin(&self, from: Seq, step: &mut ScrubStep) -> Next {
+        let shared = &self.reader.shared;
+        loop {
+            let segment = {
+                let index = shared.index();
+                let at = index.segments.partition_point(|segment| segment.end <= from);
+                index.segments.get(at).filter(|segment| segment.end > segment.first).cloned()
+            };
+            let Some(segment) = segment else { return Next::Done };
+            let file = match shared.file(segment.key()) {
+                Ok(Some(file)) => file,
+                // Carried forward in between.
+                Ok(None) => continue,
+                Err(error) => {
+                    step.damaged.push(self.unreadable(&segment, 0, &error));
+                    return Next::SegmentAt(segment.end);
+                }
+            };
+            let end = match segment.stage {
+                Stage::Open => 0,
+                Stage::Sealed => SEAL_END_BYTES as u64,
+            };
+            let scan = Scan::new(file.clone(), segment.length.saturating_sub(end), shared.journal);
+            let contents = Contents::new(from.max(Seq(1)), Seq(u64::MAX));
+            return Next::Within(Box::new(Walk { segment, file, scan, contents, files: Vec::new(), from }));
+        }
+    }
+
+    fn walk(&mut self, mut walk: Box<Walk>, step: &mut ScrubStep) -> Next {
+        let start = walk.scan.position();
+        while walk.scan.position() - start < STEP_BYTES {
+            match walk.scan.next() {
+                Ok(Some(found)) => {
+                    if let Found::Frame(frame) = &found
+                        && frame.head.place == Place::File
+                    {
+                        let (offset, head, trailer) = (frame.offset, frame.head, frame.trailer);
+                        walk.files.push(ReadFrame { offset, head, header: frame.header.clone(), trailer });
+                    }
+                    walk.contents.add(found);
+                }
+                Ok(None) => {
+                    step.bytes = walk.scan.position() - start;
+                    return self.end(*walk, step);
+                }
+                Err(error) => {
+                    step.damaged.push(self.unreadable(&walk.segment, walk.scan.position(), &error));
+                    return Next::SegmentAt(walk.segment.end);
+                }
+            }
+        }
+        step.bytes = walk.scan.position() - start;
+        Next::Within(walk)
+    }
+
+    /// After the last frame of a segment: its seal, its place in the chain, and the files its frames name.
+    fn end(&mut self, mut walk: Walk, step: &mut ScrubStep) -> Next {
+        walk.contents.end();
+        let shared = &self.reader.shared;
+        let path = shared.paths.segment(walk.segment.numbers.0);
+        let verdict = {
+            let index = shared.index();
+            let mut verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &index.void);
+            // Bytes that nobody needs any more may be what they like.
+            verdict.damaged.retain(|damage| {
+                damage.part != DamagedPart::Body
+                    || damage
+                        .entries
+                        .is_some_and(|(first, last)| (first.0..=last.0).any(|seq| index.is_kept(Seq(seq))))
+            });
+            verdict
+        };
+        let mut damaged = verdict.damaged;
+        if walk.segment.stage == Stage::Sealed {
+            damaged.extend(self.sealed(&walk, damaged.is_empty()));
+        }
+        self.chain = Some(walk.segment.chain().to_owned());
+        step.damaged.extend(damaged);
+        Next::Files { frames: walk.files, reading: None, after: walk.segment.end }
+    }
+
+    /// What is wrong with the seal of a segment, its hash, or its place behind the one before.
+    fn sealed(&self, walk: &Walk, are_frames_sound: bool) -> Option<Damage> {
+        let Walk { segment, file, contents, from, .. } = walk;
+        let path = || self.reader.shared.paths.segment(segment.numbers.0);
+        let frame = contents.seal.as_ref().filter(|frame| frame.body == Soundness::Sound);
+        let seal =
+            frame.and_then(|frame| Some((frame.offset, serde_json::from_slice::<Seal>(&frame.header).ok()?)));
+        let mark_at = segment.length.saturating_sub(SEAL_END_BYTES as u64);
+        let mut mark = [0; SEAL_END_BYTES];
+        let is_marked = matches!(file.read_at(&mut mark, mark_at), Ok(SEAL_END_BYTES));
+        let marked = seal_offset(&mark).filter(|_| is_marked);
+        let Some((offset, seal)) = seal.filter(|(offset, _)| marked == Some(*offset)) else {
+            return Some(no_entry(path(), contents.records_end, DamagedPart::Seal));
+        };
+        let follows = segment.first < *from
+            || match (&self.chain, &seal.opening.previous) {
+                (Some(chain), Some(previous)) => chain == previous,
+                // The first there is, or the one before lost its opening.
+                (None, _) | (_, None) => true,
+            };
+        let is_same = contents.tally.hash() == seal.hash && seal.hash == segment.hash;
+        (are_frames_sound && !(is_same && follows)).then(|| no_entry(path(), offset, DamagedPart::Hash))
+    }
+
+    /// Begins to check the file of a body.
+    fn object(&self, frame: ReadFrame, step: &mut ScrubStep) -> Option<Box<Reading>> {
+        let shared = &self.reader.shared;
+        let path = shared.paths.object(frame.trailer.name);
+        let opened = FileBody::open(&*shared.disk, &path, &frame).and_then(|body| {
+            let tail = if body.is_some() { read_object(&*shared.disk, &path, shared.journal)? } else { None };
+            Ok((body, tail))
+        });
+        let (part, offset) = match opened {
+            Ok((Some(body), Some(_))) => return Some(Box::new(Reading { frame, body, block: 0 })),
+            Ok((Some(body), None)) => {
+                step.damaged.push(no_entry(path, frame.head.body_length, DamagedPart::Seal));
+                return Some(Box::new(Reading { frame, body, block: 0 }));
+            }
+            Ok((None, _)) => (DamagedPart::Body, 0),
+            Err(_) => (DamagedPart::Unreadable, 0),
+        };
+        self.object_damage(&frame, part, offset, step);
+        None
+    }
+
+    fn object_damage(&self, frame: &ReadFrame, part: DamagedPart, offset: u64, step: &mut ScrubStep) {
+        let seq = frame.head.seq;
+        // Released in between, it may be gone.
+        if self.reader.shared.index().is_kept(seq) {
+            step.damaged.push(Damage {
+                file: self.reader.shared.paths.object(frame.trailer.name),
+                offset,
+                part,
+                entries: Some((seq, seq)),
+                certainty: Certainty::Acknowledged,
+            });
+        }
+    }
+
+    /// Checks the next blocks of a file.
+    fn blocks(&self, reading: Reading, step: &mut ScrubStep) -> Option<Box<Reading>> {
+        let Reading { frame, body, block } = reading;
+        let until = block.saturating_add(STEP_BYTES / BLOCK_BYTES as u64).min(body.blocks());
+        for index in block..until {
+            let part = match body.read_block(index) {
+                Ok(bytes) => {
+                    step.bytes += bytes.len() as u64;
+                    continue;
+                }
+                Err(BlockError::Damaged { .. }) => DamagedPart::Body,
+                Err(BlockError::Read { .. }) => DamagedPart::Unreadable,
+            };
+            self.object_damage(&frame, part, index * BLOCK_BYTES as u64, step);
+            return None;
+        }
+        (until < body.blocks()).then(|| Box::new(Reading { frame, body, block: until }))
+    }
+
+    fn unreadable(&self, segment: &Segment, offset: u64, error: &io::Error) -> Damage {
+        let file = self.reader.shared.paths.segment(segment.numbers.0);
+        tracing::warn!(file = %file.display(), offset, %error, "a segment of the journal cannot be read");
+        let entries = Some((segment.first, segment.end.before()));
+        Damage { file, offset, part: DamagedPart::Unreadable, entries, certainty: Certainty::Acknowledged }
+    }
+}
+
+fn no_entry(file: std::path::PathBuf, offset: u64, part: DamagedPart) -> Damage {
+    Damage { file, offset, part, entries: None, certainty: Certainty::NoEntry }
+}

@@ -1,0 +1,72 @@
+//! What the tests share: journals, bodies and what they ought to be.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use outrigger_journal::{Append, Journal, Opened, Options, RecordKind, Seq};
+use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::{BlockSource, Body, Clock, Content, Random, RealDisk};
+use sha2::{Digest, Sha256};
+
+/// Small segments, so that a test sees many.
+pub(crate) fn options(directory: &Path) -> Options {
+    Options {
+        directory: directory.to_owned(),
+        segment_bytes_max: 64 << 10,
+        reserve_bytes: 64 << 10,
+        max_size_bytes: 64 << 20,
+    }
+}
+
+pub(crate) fn real_disk() -> ArcDisk {
+    Arc::new(RealDisk)
+}
+
+pub(crate) fn open_on(disk: &ArcDisk, directory: &Path, applied: Seq) -> Opened {
+    Journal::open(disk.clone(), Clock::System, Random::seeded(5), options(directory), applied).unwrap()
+}
+
+pub(crate) fn open(directory: &Path) -> Journal {
+    open_on(&real_disk(), directory, Seq(0)).journal
+}
+
+/// `length` bytes that no other `seed` gives.
+pub(crate) fn bytes(seed: u64, length: usize) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect::<Vec<_>>().into()
+}
+
+pub(crate) fn body(bytes: &Bytes) -> Body {
+    let half = bytes.len() / 2;
+    Body {
+        length: bytes.len() as u64,
+        sha256: Sha256::digest(bytes).into(),
+        block_crcs: bytes.chunks(BLOCK_BYTES).map(crc32c::crc32c).collect(),
+        content: Content::Memory(vec![bytes.slice(..half), bytes.slice(half..)]),
+    }
+}
+
+pub(crate) fn object(seed: u64, length: usize) -> Append {
+    let header = Bytes::from(format!(r#"{{"object":{seed}}}"#));
+    Append { kind: RecordKind::Object, header, body: Some(body(&bytes(seed, length))) }
+}
+
+pub(crate) fn closing(seed: u64) -> Append {
+    Append { kind: RecordKind::Closing, header: Bytes::from(format!(r#"{{"closing":{seed}}}"#)), body: None }
+}
+
+/// Everything a body holds.
+pub(crate) fn all_of(body: &dyn BlockSource) -> Bytes {
+    let blocks = body.length().div_ceil(BLOCK_BYTES as u64);
+    let all: Vec<u8> = (0..blocks).flat_map(|index| body.read_block(index).unwrap()).collect();
+    assert_eq!(all.len() as u64, body.length());
+    all.into()
+}
