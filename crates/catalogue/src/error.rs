@@ -45,6 +45,19 @@ pub enum CatalogueError {
     },
 }
 
+impl CatalogueError {
+    /// Whether the disk was full: nothing was kept, and it may do again when there is room.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Redb { source, .. } => {
+                matches!(&**source, redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
+            }
+            Self::BadRow { .. } | Self::MissingRow { .. } => false,
+        }
+    }
+}
+
 /// Why a catalogue could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,0 +1,166 @@
+//! The archive as what stands behind a front door.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use outrigger_front::{
+    Accepts, Arrival, FindRefusal, OtherSyntaxes, Retrievable, Service, StoreRefusal, Stored,
+};
+use outrigger_model::{
+    Answer, Query, Selection, Sha256Digest, SopClassUid, TransferSyntaxUid, WallTime, sop_class,
+    transfer_syntax,
+};
+use outrigger_runtime::disk::DiskFile;
+use outrigger_runtime::{BlockSource, Clock, Spool, Threads};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::blob::Facts;
+use crate::intake::Intake;
+use crate::reader::Reader;
+use crate::recovery::Recovered;
+use crate::store::{StoreError, refusal};
+use crate::writer::{Item, Message, Stopped, stop_if_lasting};
+use crate::{find, retrieve};
+
+/// Where an archive is and what it takes.
+#[derive(Debug, Clone)]
+pub struct ArchiveOptions {
+    /// Directory of the object files.
+    pub directory: PathBuf,
+    /// URL of the catalogue: `sqlite:PATH`, `redb:PATH` or `memory:`.
+    pub catalogue: String,
+    /// An object larger than this is refused, in bytes.
+    pub object_bytes_max: u64,
+}
+
+/// Whether an archive takes objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Good,
+    /// It does not until it is restarted.
+    Stopped {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// An archive of files and a catalogue; threads of its own write and read the catalogue.
+#[derive(Debug)]
+pub struct Archive {
+    pub(crate) intake: Intake,
+    pub(crate) spool: Spool,
+    pub(crate) clock: Clock,
+    pub(crate) threads: Threads,
+    pub(crate) writer: mpsc::Sender<Message>,
+    pub(crate) reader: Reader,
+    pub(crate) stopped: Stopped,
+    pub(crate) recovered: Recovered,
+    /// Fire when the threads have ended; a leaf lock, taken once.
+    pub(crate) ends: Mutex<Vec<oneshot::Receiver<()>>>,
+    /// Held as long as the archive is open.
+    pub(crate) _lock: Arc<dyn DiskFile>,
+}
+
+impl Archive {
+    /// What the last start found.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Whether it takes objects.
+    pub fn health(&self) -> Health {
+        self.stopped.get().map_or(Health::Good, |error| Health::Stopped { why: error.to_string() })
+    }
+
+    /// Finishes what was begun and ends the threads; whatever comes later is refused.
+    pub async fn close(&self) {
+        if self.writer.send(Message::Stop).await.is_err() {
+            tracing::debug!("the writer of the archive has ended already");
+        }
+        self.reader.stop().await;
+        let ends = std::mem::take(&mut *self.ends.lock().unwrap_or_else(PoisonError::into_inner));
+        for end in ends {
+            if end.await.is_err() {
+                tracing::debug!("a thread of the archive had ended before");
+            }
+        }
+    }
+
+    async fn store(&self, arrival: Arrival) -> Result<Stored, Arc<StoreError>> {
+        if let Some(since) = self.stopped.get() {
+            return Err(Arc::new(StoreError::Stopped { since: since.clone() }));
+        }
+        let Arrival { header, transfer_syntax, body, origin, oddities: _ } = arrival;
+        let facts = Facts {
+            header,
+            transfer_syntax,
+            sha256: Sha256Digest(body.sha256),
+            length: body.length,
+            stored_at: WallTime(self.clock.wall_us()),
+            issuer: origin.issuer,
+        };
+        let intake = self.intake.clone();
+        let written = self.threads.blocking("blob write", move || (intake.write(&facts, body), facts)).await;
+        let (file, facts) = written.map_err(|lost| Arc::new(StoreError::Thread(lost)))?;
+        let file = file.map_err(|error| {
+            let error = Arc::new(error);
+            stop_if_lasting(&self.stopped, &error);
+            error
+        })?;
+        let (answer, answered) = oneshot::channel();
+        let closing = || Arc::new(StoreError::Closing);
+        let item = Message::Store(Box::new(Item { facts, file, answer }));
+        self.writer.send(item).await.map_err(|_| closing())?;
+        answered.await.map_err(|_| closing())?
+    }
+}
+
+#[async_trait]
+impl Service for Archive {
+    fn accepts(&self) -> Accepts {
+        Accepts {
+            preferred: PREFERRED.iter().map(|uid| TransferSyntaxUid::known(uid)).collect(),
+            others: OtherSyntaxes::Keep,
+            services: SERVICES.iter().map(|uid| SopClassUid::known(uid)).collect(),
+        }
+    }
+
+    fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        self.store(arrival).await.map_err(refusal)
+    }
+
+    async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        Ok(find::find(self.reader.clone(), query))
+    }
+
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        retrieve::plan(&self.reader, selection).await
+    }
+
+    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+        retrieve::open(self.intake.disk.clone(), self.intake.places.clone(), self.threads, instance).await
+    }
+}
+
+/// What every reader reads comes first; any other syntax is kept as it comes.
+const PREFERRED: &[&str] = &[
+    transfer_syntax::EXPLICIT_VR_LE,
+    transfer_syntax::IMPLICIT_VR_LE,
+    transfer_syntax::DEFLATED,
+    transfer_syntax::EXPLICIT_VR_BE,
+];
+
+const SERVICES: &[&str] = &[
+    sop_class::PATIENT_ROOT_FIND,
+    sop_class::PATIENT_ROOT_MOVE,
+    sop_class::PATIENT_ROOT_GET,
+    sop_class::STUDY_ROOT_FIND,
+    sop_class::STUDY_ROOT_MOVE,
+    sop_class::STUDY_ROOT_GET,
+];

@@ -1,0 +1,133 @@
+//! Opening an archive: lock, directories, catalogue, recovery, threads.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use outrigger_catalogue::{Catalogue, CatalogueError};
+use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::threads::WorkLost;
+use outrigger_runtime::{Clock, Random, Spool, Threads};
+use tokio::sync::mpsc;
+
+use crate::archive::{Archive, ArchiveOptions};
+use crate::blobs::Places;
+use crate::intake::Intake;
+use crate::reader::Reader;
+use crate::recovery::{RecoverError, Recovered, recover};
+use crate::writer::{Bucket, QUEUE_MAX, Stopped, Writer};
+
+/// Up to this many bytes an object stays in memory while it arrives: a CT or MR image does, a hundred of them fit.
+const MEMORY_BYTES_MAX: usize = 1 << 20;
+
+/// Why an archive could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the archive in {directory} is in use by another process; stop that one first")]
+    InUse {
+        /// The archive's directory.
+        directory: PathBuf,
+    },
+    /// The disk failed.
+    #[error("{path} could not be made ready")]
+    Disk {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The catalogue could not be opened.
+    #[error("the catalogue of the archive could not be opened")]
+    Catalogue(#[source] outrigger_catalogue::OpenError),
+    /// The catalogue could not be opened a second time, for reading.
+    #[error("the catalogue of the archive could not be opened for reading")]
+    CatalogueReader(#[source] CatalogueError),
+    /// What the last run left could not be sorted out.
+    #[error("what the last run left could not be sorted out")]
+    Recover(#[source] RecoverError),
+    /// A thread could not be started.
+    #[error("a thread of the archive could not be started")]
+    Thread(#[source] io::Error),
+    /// A thread ended early.
+    #[error("the archive could not be opened")]
+    Lost(#[source] WorkLost),
+}
+
+/// What opening on a blocking thread gives.
+struct Opened {
+    lock: Arc<dyn DiskFile>,
+    catalogue: Box<dyn Catalogue>,
+    reading: Box<dyn Catalogue>,
+    recovered: Recovered,
+    bucket: Bucket,
+}
+
+impl Archive {
+    /// Opens an archive, made if it is missing, and sorts out what the last run left.
+    pub async fn open(
+        options: ArchiveOptions,
+        disk: ArcDisk,
+        clock: Clock,
+        random: Random,
+        threads: Threads,
+    ) -> Result<Self, OpenError> {
+        let places = Places::new(&options.directory);
+        let (opening, at, url) = (disk.clone(), places.clone(), options.catalogue.clone());
+        let opened = threads.blocking("archive open", move || prepare(&opening, &at, &url)).await;
+        let Opened { lock, catalogue, reading, recovered, bucket } = opened.map_err(OpenError::Lost)??;
+        tracing::info!(?recovered, "the archive is open");
+        let stopped = Stopped::default();
+        let (messages, received) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer {
+            catalogue,
+            disk: disk.clone(),
+            places: places.clone(),
+            bucket,
+            stopped: stopped.clone(),
+        };
+        let writer_end = threads.dedicated("archive-writer", writer.run(received));
+        let (reader, reading) = Reader::new(reading);
+        let reader_end = threads.dedicated("archive-reader", reading);
+        let ends = vec![writer_end.map_err(OpenError::Thread)?, reader_end.map_err(OpenError::Thread)?];
+        let spool = Spool {
+            disk: disk.clone(),
+            directory: places.spool(),
+            threads,
+            random: random.clone(),
+            memory_bytes_max: MEMORY_BYTES_MAX,
+            object_bytes_max: options.object_bytes_max,
+        };
+        Ok(Self {
+            intake: Intake { disk, places, random },
+            spool,
+            clock,
+            threads,
+            writer: messages,
+            reader,
+            stopped,
+            recovered,
+            ends: Mutex::new(ends),
+            _lock: lock,
+        })
+    }
+}
+
+fn prepare(disk: &ArcDisk, places: &Places, url: &str) -> Result<Opened, OpenError> {
+    let make = |path: &Path| {
+        disk.create_directory(path).map_err(|source| OpenError::Disk { path: path.to_owned(), source })
+    };
+    make(places.root())?;
+    let lock = disk.lock(&places.lock()).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => OpenError::InUse { directory: places.root().to_owned() },
+        _ => OpenError::Disk { path: places.lock(), source },
+    })?;
+    make(&places.spool())?;
+    make(&places.blobs())?;
+    let mut catalogue = outrigger_catalogue::open(url).map_err(OpenError::Catalogue)?;
+    let (recovered, bucket) = recover(&**disk, places, &mut *catalogue).map_err(OpenError::Recover)?;
+    let reading = catalogue.another().map_err(OpenError::CatalogueReader)?;
+    Ok(Opened { lock, catalogue, reading, recovered, bucket })
+}

@@ -1,0 +1,93 @@
+//! Listing what a retrieval takes, and opening each object.
+
+use std::sync::Arc;
+
+use outrigger_catalogue::{Cursor, Located};
+use outrigger_front::{FindRefusal, Retrievable};
+use outrigger_model::{Selection, Sha256Digest, Status};
+use outrigger_runtime::threads::WorkLost;
+use outrigger_runtime::{BlockSource, Threads};
+
+use crate::blob::{Blob, BlobError};
+use crate::blobs::Places;
+use crate::find::unreadable;
+use crate::reader::Reader;
+use outrigger_runtime::disk::ArcDisk;
+
+/// Instances listed at once.
+const PAGE: usize = 1000;
+/// Instances of one retrieval: the counters of its responses have 16 bits (PS3.7 table 9.3-9).
+const INSTANCES_MAX: usize = 65_535;
+
+/// Lists the instances of a selection.
+pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+    let selection = Arc::new(selection);
+    let mut found = Vec::new();
+    let mut after = Cursor::default();
+    loop {
+        let asked = selection.clone();
+        let page = reader.ask(move |catalogue| catalogue.select(&asked, after, PAGE)).await;
+        let page = page.map_err(unreadable)?;
+        found.extend(page.items.into_iter().map(retrievable));
+        if found.len() > INSTANCES_MAX {
+            return Err(FindRefusal {
+                status: Status::CANNOT_COUNT_MATCHES,
+                text: format!("more than {INSTANCES_MAX} instances are selected; ask for them by series"),
+                source: None,
+            });
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(found),
+        }
+    }
+}
+
+fn retrievable(located: Located) -> Retrievable {
+    let current = located.current;
+    Retrievable {
+        sop_class: located.sop_class,
+        sop_instance: located.sop_instance,
+        transfer_syntax: current.transfer_syntax,
+        length: current.length,
+        place: format!("{:08x}/{}", current.place, current.sha256),
+    }
+}
+
+/// Why an object could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenBlobError {
+    #[error("`{place}` is no place of this archive")]
+    BadPlace { place: String },
+    #[error("the object cannot be read")]
+    Blob(#[source] BlobError),
+    #[error("the object cannot be opened")]
+    Thread(#[source] WorkLost),
+}
+
+/// Opens the object at a place, its end checked.
+pub(crate) async fn open(
+    disk: ArcDisk,
+    places: Places,
+    threads: Threads,
+    instance: &Retrievable,
+) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+    let refused = |error: OpenBlobError| {
+        tracing::error!(sop_instance = %instance.sop_instance, error = &error as &dyn std::error::Error, "an object cannot be served");
+        FindRefusal {
+            status: Status::CANNOT_PERFORM_SUBOPERATIONS,
+            text: error.to_string(),
+            source: Some(Box::new(error)),
+        }
+    };
+    let bad = || OpenBlobError::BadPlace { place: instance.place.clone() };
+    let (bucket, sha256) = parse(&instance.place).ok_or_else(bad).map_err(refused)?;
+    let opened = threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256)));
+    let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
+    Ok(Arc::new(blob.map_err(OpenBlobError::Blob).map_err(refused)?))
+}
+
+fn parse(place: &str) -> Option<(u64, Sha256Digest)> {
+    let (bucket, sha256) = place.split_once('/')?;
+    Some((u64::from_str_radix(bucket, 16).ok()?, Sha256Digest::from_hex(sha256).ok()?))
+}

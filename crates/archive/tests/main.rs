@@ -1,0 +1,15 @@
+//! Storing, finding and retrieving, and what survives faults.
+#![allow(clippy::disallowed_methods, reason = "the tests look at and damage the files of an archive")]
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod faulty_disk;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod retrieve;
+#[cfg(test)]
+mod setup;
+#[cfg(test)]
+mod store;
