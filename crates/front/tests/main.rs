@@ -1,7 +1,15 @@
 //! The front against scripted and real peers.
-
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests use files of their own")]
 
+mod admission;
+mod ask;
+mod destination;
+mod limits;
+mod peer_dcmtk;
+mod retrieve;
 mod shelf;
 mod station;
+mod stopping;
 mod store;
+mod tls;

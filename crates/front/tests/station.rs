@@ -13,7 +13,7 @@ use outrigger_dimse::{
 use outrigger_front::{
     AuditEvent, DimseFront, DimseOptions, Limits, Listening, Outbox, Peers, Quarantine, RefusalEvent,
 };
-use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid};
+use outrigger_model::{AeTitle, AssociationId, Origin, SopClassUid, SopInstanceUid, TransferSyntaxUid};
 use outrigger_runtime::net::{Net, Tcp};
 use outrigger_runtime::{Clock, RealDisk, Shutdown, ShutdownGuard, Threads};
 use tokio::sync::{mpsc, watch};
@@ -83,6 +83,19 @@ impl Station {
         let (guard, shutdown) = Shutdown::pair();
         let listening = front.listen(options, shutdown).await.unwrap();
         Self { shelf, listening, guard, refusals, audit, peers, directory }
+    }
+
+    /// Some origin.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            calling_ae: ae("CT1"),
+            called_ae: ae("OUTRIGGER"),
+            peer: self.listening.address.ip(),
+            association: AssociationId(0),
+            implementation: String::new(),
+            issuer: None,
+            member: None,
+        }
     }
 
     /// An association to the front.

@@ -1,5 +1,6 @@
 //! Members against scripted and real peers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "files of other programs")]
 
 mod ask;
 mod peer_dcmtk;

@@ -57,9 +57,9 @@ async fn peer_dcmtk_receiver_takes_every_byte() {
     store(&member, &phantoms()).await;
     let mut kept: Vec<_> = peer.files().unwrap().iter().map(|file| std::fs::read(file).unwrap()).collect();
     let mut sent: Vec<_> = phantoms().iter().map(|phantom| phantom.data_set.to_vec()).collect();
-    kept.iter_mut().for_each(|file| {
+    for file in &mut kept {
         *file = outrigger_dataset::part10::parts(file).unwrap().data_set.to_vec();
-    });
+    }
     kept.sort();
     sent.sort();
     assert!(kept == sent, "what storescp keeps is what was sent");
