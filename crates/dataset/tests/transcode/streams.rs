@@ -93,11 +93,16 @@ fn frames_and_icons_are_decoded_too() {
     assert_eq!(turned.get(Tag(0x7FE0, 0x0001)), None);
 }
 
+/// Places to try in a stream: all near its headers, some of the rest.
+fn places(length: usize, head: usize) -> impl Iterator<Item = usize> {
+    (0..length.min(head)).chain((head..length).step_by(31))
+}
+
 #[test]
 fn a_stream_cut_anywhere_is_an_error_or_whole() {
     for (transfer_syntax, image, stream) in STREAMS {
         let whole = digest(transfer_syntax, &encapsulated(image, &[stream]));
-        for end in 0..stream.len() {
+        for end in places(stream.len(), 300) {
             let cut = digest(transfer_syntax, &encapsulated(image, &[&stream[..end]]));
             assert!(
                 cut.is_err() || (cut == whole && end + 4 > stream.len()),
@@ -111,13 +116,15 @@ fn a_stream_cut_anywhere_is_an_error_or_whole() {
 fn no_flipped_bit_brings_a_decoder_down() {
     for (transfer_syntax, image, stream) in STREAMS {
         let whole = digest(transfer_syntax, &encapsulated(image, &[stream])).unwrap();
-        let changed = (0..stream.len() * 8).filter(|bit| {
+        let mut tried = 0;
+        let changed = places(stream.len() * 8, 1200).filter(|bit| {
+            tried += 1;
             let mut flipped = stream.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
             digest(transfer_syntax, &encapsulated(image, &[&flipped])) != Ok(whole)
         });
         let changed = changed.count();
-        assert!(changed > stream.len() * 4, "{transfer_syntax}: only {changed} flips were noticed");
+        assert!(changed * 2 > tried, "{transfer_syntax}: only {changed} of {tried} flips were noticed");
     }
 }
 
