@@ -1,0 +1,176 @@
+//! Taking an object in: the acknowledgement rests on what is returned here.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use outrigger_catalogue::Located;
+use outrigger_journal::{Append, AppendError, Durable, RecordKind};
+use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid, TransferSyntaxUid};
+use outrigger_runtime::Body;
+
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+use crate::record::{ObjectRecord, RECORD_VERSION, RecordError, encode};
+use crate::tail::Earlier;
+
+/// How long an acceptance waits for the catalogue before it goes on without: far below any peer's patience, far above a healthy answer.
+const LOOKUP_MAX: Duration = Duration::from_secs(1);
+
+/// An object that has arrived complete.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// Identifying attributes.
+    pub header: InstanceHeader,
+    /// What is odd about it.
+    pub oddities: Vec<Oddity>,
+    /// The encoding of its bytes.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// The data set exactly as transferred.
+    pub body: Body,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// How an object was taken; its bytes are on stable storage in every case.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// First of its SOP Instance UID.
+    New {
+        /// The receipt.
+        durable: Durable,
+    },
+    /// Other bytes under a SOP Instance UID that was here already.
+    NewVersion {
+        /// The receipt.
+        durable: Durable,
+        /// The latest entry with other bytes.
+        of: Seq,
+    },
+    /// The catalogue could not be asked whether it is new; the applier settles it.
+    Unresolved {
+        /// The receipt.
+        durable: Durable,
+    },
+    /// The same bytes were here already: no new entry was made.
+    Repeated {
+        /// The entry that holds them; it was durable before.
+        entry: Seq,
+    },
+}
+
+/// Why an object was not taken; nothing of it may be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The journal does not take it now: the sender shall try again.
+    #[error("the object cannot be stored now")]
+    NotNow {
+        /// The cause.
+        #[source]
+        source: AppendError,
+    },
+    /// It cannot be stored at all.
+    #[error("the object cannot be stored")]
+    Failed {
+        /// The cause.
+        #[source]
+        source: LedgerError,
+    },
+}
+
+impl From<AppendError> for AcceptError {
+    fn from(source: AppendError) -> Self {
+        match source {
+            AppendError::Full
+            | AppendError::QueueTimeout { .. }
+            | AppendError::Failed
+            | AppendError::Closed
+            | AppendError::Stalled { .. } => Self::NotNow { source },
+            AppendError::HeaderTooLong { .. } => Self::Failed { source: source.into() },
+        }
+    }
+}
+
+impl From<RecordError> for AcceptError {
+    fn from(source: RecordError) -> Self {
+        Self::Failed { source: source.into() }
+    }
+}
+
+impl Accepted {
+    /// The entry that holds the bytes.
+    pub fn entry(&self) -> Seq {
+        match self {
+            Self::New { durable } | Self::NewVersion { durable, .. } | Self::Unresolved { durable } => {
+                Seq(durable.seq().0)
+            }
+            Self::Repeated { entry } => *entry,
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes an object: appends it to the journal unless the same bytes stand there under the same SOP Instance UID.
+    pub async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, AcceptError> {
+        let Acceptance { header, oddities, transfer_syntax, body, origin } = acceptance;
+        let instance = header.sop_instance.clone();
+        let sha256 = Sha256Digest(body.sha256);
+        let _turn = self.shared.accepting.turn(&instance).await;
+        let earlier = self.earlier(&instance, sha256).await;
+        if let Earlier::Same(entry) = earlier {
+            self.shared.repeated.fetch_add(1, Ordering::Relaxed);
+            return Ok(Accepted::Repeated { entry });
+        }
+        let wanted = self.policies().wanting(&header, &origin);
+        let record =
+            ObjectRecord { v: RECORD_VERSION, instance: header, transfer_syntax, origin, oddities, wanted };
+        let append = Append { kind: RecordKind::Object, header: encode(&record)?, body: Some(body) };
+        let durable = self.shared.journal.append(append).await?;
+        self.shared.tail.accepted(Seq(durable.seq().0), &instance, sha256);
+        Ok(match earlier {
+            Earlier::Other(of) => Accepted::NewVersion { durable, of },
+            Earlier::Nothing => Accepted::New { durable },
+            Earlier::Unknown | Earlier::Same(_) => Accepted::Unresolved { durable },
+        })
+    }
+
+    /// What came before under this SOP Instance UID, from what is not applied yet and from the catalogue.
+    async fn earlier(&self, instance: &SopInstanceUid, sha256: Sha256Digest) -> Earlier {
+        // In this order: what leaves the tail meanwhile is in the catalogue by then.
+        let held = self.shared.tail.find(instance, &sha256);
+        if let Earlier::Same(_) = held {
+            return held;
+        }
+        let asked = instance.clone();
+        let answer = self.look_up(move |books| books.lookup(&asked));
+        match tokio::time::timeout(LOOKUP_MAX, answer).await {
+            Ok(Ok(located)) => combine(held, located.as_ref(), &sha256),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an object is accepted without knowing whether it is new"
+                );
+                Earlier::Unknown
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "an object is accepted without knowing whether it is new: the catalogue is slow"
+                );
+                Earlier::Unknown
+            }
+        }
+    }
+}
+
+/// What the catalogue adds to what is held.
+fn combine(held: Earlier, located: Option<&Located>, sha256: &Sha256Digest) -> Earlier {
+    let Some(located) = located else { return held };
+    let versions = || std::iter::once(&located.current).chain(&located.others);
+    if let Some(same) = versions().find(|version| version.sha256 == *sha256) {
+        return Earlier::Same(Seq(same.place));
+    }
+    let latest = versions().map(|version| Seq(version.place)).max();
+    match (held, latest) {
+        (Earlier::Nothing, Some(latest)) => Earlier::Other(latest),
+        (Earlier::Other(_) | Earlier::Unknown | Earlier::Same(_) | Earlier::Nothing, _) => held,
+    }
+}

@@ -1,0 +1,105 @@
+//! What a transaction changes: decided in pure code, written by a store.
+
+use std::collections::BTreeMap;
+
+use outrigger_model::{AeTitle, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
+
+use crate::account::AccountChange;
+use crate::commitment::Commitment;
+use crate::entry::{EntryRow, LaneNumber};
+use crate::note::Note;
+use crate::peer::Peer;
+use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::record::MemberState;
+use crate::store::MemberRow;
+
+/// What a transaction changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// How far the books follow the journal now.
+    pub position: Option<(JournalId, Seq)>,
+    /// Entries, by number.
+    pub entries: BTreeMap<Seq, EntryChange>,
+    /// Open postings.
+    pub postings: BTreeMap<PostingKey, PostingChange>,
+    /// Accounts of members.
+    pub accounts: BTreeMap<MemberNumber, AccountChange>,
+    /// Studies at members.
+    pub lanes: BTreeMap<(MemberNumber, LaneNumber), LaneChange>,
+    /// Members that got a number.
+    pub members: Vec<MemberRow>,
+    /// Members whose state changed; a retired one loses its open postings.
+    pub member_states: BTreeMap<MemberNumber, MemberState>,
+    /// Postings closed by confirmation, and when: remembered for a while, so that they can be confirmed again.
+    pub closings: Vec<(PostingKey, WallTime)>,
+    /// Closings older than this are forgotten.
+    pub closings_forgotten: Option<WallTime>,
+    /// Senders seen.
+    pub peers: BTreeMap<AeTitle, Peer>,
+    /// Things noted.
+    pub notes: Vec<Note>,
+    /// Notes that are closed.
+    pub notes_closed: Vec<u64>,
+    /// Storage commitment transactions begun.
+    pub commitments_begun: Vec<Commitment>,
+    /// Storage commitment transactions ended.
+    pub commitments_ended: Vec<TransactionUid>,
+}
+
+/// An entry that is new or altered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryChange {
+    /// Whether it was there before.
+    pub kind: EntryChangeKind,
+    /// The entry as it is now.
+    pub row: EntryRow,
+}
+
+/// Whether an entry was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryChangeKind {
+    /// It was not.
+    New,
+    /// It was; relation, bytes and marks may differ now.
+    Altered,
+    /// It was, and nothing differs: it was only read.
+    Same,
+}
+
+/// An open posting before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostingChange {
+    /// Where it stood, if it was open.
+    pub before: Option<Place>,
+    /// What it is now, if it is open.
+    pub after: Option<PostingRow>,
+}
+
+/// Where an open posting stands in the order of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its study.
+    pub lane: LaneNumber,
+    /// How far it got.
+    pub stage: Stage,
+}
+
+/// What changes for a study at a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneChange {
+    /// Change of the number of postings never sent.
+    pub untried: i64,
+    /// The newest of them, and when it was accepted.
+    pub newest: Option<(Seq, WallTime)>,
+    /// Whether it goes before everything from now on.
+    pub urgency: Option<Urgency>,
+}
+
+/// Whether a study goes before everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// In its turn.
+    Usual,
+    /// Before everything.
+    Expedited,
+}

@@ -1,0 +1,266 @@
+//! What a member may be sent now, and what is to be confirmed.
+
+use std::time::Duration;
+
+use outrigger_model::{AeTitle, ConfirmLevel, MemberNumber, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
+
+use crate::claims::Claimed;
+use crate::entry::{Bytes, EntryRow, InstanceIds};
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+use crate::order::{Deed, Keyed, interleave, may_start};
+use crate::policy::Policies;
+use crate::posting::{PostingKey, Stage};
+use crate::store::{DueQuery, EntryList, Lanes, LedgerReads, Owed, StoreError, read};
+use crate::writer::Writer;
+
+/// Retries get at most one in so many places while others wait, so that a stock of failing objects cannot hold up fresh work.
+const RETRY_SHARE_FRESH: usize = 4;
+
+/// The same for the backlog.
+const RETRY_SHARE_BACKLOG: usize = 2;
+
+/// Unverified entries looked at for each that is asked for: those of other members stand between.
+const UNVERIFIED_LOOKED_AT: usize = 4;
+
+/// How long the preferred member is left to give an entry back before any other may.
+const PREFERRED_FOR: Duration = Duration::from_secs(600);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueAsk {
+    /// At most so many.
+    pub limit: usize,
+    /// Fresh work or backlog.
+    pub lane: Lane,
+}
+
+/// Fresh work or backlog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Studies that grew lately, the newest first, with all that is owed of them; expedited ones before.
+    Fresh,
+    /// The others, the oldest first.
+    Backlog,
+}
+
+/// A posting to be worked on, claimed until it is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The posting.
+    pub posting: PostingKey,
+    /// What it is.
+    pub header: InstanceIds,
+    /// The encoding of its bytes.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Digest of its bytes.
+    pub sha256: Sha256Digest,
+    /// Length of its bytes.
+    pub length: u64,
+    /// Who sent it.
+    pub calling_ae: AeTitle,
+    /// When it was accepted here.
+    pub accepted_at: WallTime,
+    /// Attempts since it last got further.
+    pub attempts: u32,
+    /// How often it was sent again after the member had said that it was stored.
+    pub healed: u32,
+    /// The level reached so far.
+    pub level: Option<ConfirmLevel>,
+    /// Its time.
+    pub not_before: WallTime,
+    /// Whether the journal still has its bytes; else a member that has it must give them.
+    pub bytes: Bytes,
+}
+
+impl Ledger {
+    /// Claims postings that may be sent to a member now.
+    pub async fn due(&self, member: MemberNumber, ask: DueAsk) -> Result<Vec<Due>, LedgerError> {
+        let fresh_for = self.shared.fresh_for;
+        self.write(move |writer| {
+            let now = writer.now();
+            let since =
+                WallTime(now.0.saturating_sub(i64::try_from(fresh_for.as_micros()).unwrap_or(i64::MAX)));
+            let (lanes, share) = match ask.lane {
+                Lane::Fresh => (Lanes::Fresh { since }, RETRY_SHARE_FRESH),
+                Lane::Backlog => (Lanes::Backlog { before: since }, RETRY_SHARE_BACKLOG),
+            };
+            let limit = ask.limit + writer.claims.at(member);
+            let query = DueQuery { member, lanes, now, limit };
+            writer.claim(member, ask.limit, |books| {
+                let rows = books.due(&query)?;
+                Ok(Candidates { rows: rows.untried, retries: rows.retries, share })
+            })
+        })
+        .await
+    }
+
+    /// Claims postings that a member has up to `level`, below the one it must reach, and whose time to be asked again came by `now`.
+    pub async fn awaiting(
+        &self,
+        member: MemberNumber,
+        level: ConfirmLevel,
+        limit: usize,
+        now: WallTime,
+    ) -> Result<Vec<Due>, LedgerError> {
+        self.write(move |writer| {
+            let more = limit + writer.claims.at(member);
+            writer.claim(member, limit, |books| {
+                let rows = books.waiting(member, Stage::Stored(level), now, more)?;
+                Ok(Candidates { rows, retries: Vec::new(), share: 1 })
+            })
+        })
+        .await
+    }
+
+    /// Claims entries that are closed everywhere, were read back from nobody, and are for this member to give: the preferred one of those that confirmed them, and any of them once that one had its time.
+    pub async fn unverified(&self, member: MemberNumber, limit: usize) -> Result<Vec<Due>, LedgerError> {
+        let policies = self.policies();
+        self.write(move |writer| {
+            let more = (limit + writer.claims.at(member)).saturating_mul(UNVERIFIED_LOOKED_AT);
+            let entries = read(&*writer.store, |books| books.entries(EntryList::Unverified, Seq(0), more))?;
+            let (now, wall) = (writer.clock.now(), writer.now());
+            let mut claimed = Vec::new();
+            for entry in &entries {
+                if claimed.len() >= limit || !writer.is_active(member) {
+                    break;
+                }
+                let key = PostingKey { entry: entry.seq, member };
+                let others = writer.claims.is_worked_on(entry.seq, now);
+                if !others && writer.may_read_back(&policies, entry, member, wall) {
+                    writer.claims.claim(key, now);
+                    claimed.push(Due::of_entry(entry, key));
+                }
+            }
+            Ok(claimed)
+        })
+        .await
+    }
+
+    /// Gives claimed postings back untouched.
+    pub async fn give_back(&self, due: &[Due]) -> Result<(), LedgerError> {
+        let keys: Vec<PostingKey> = due.iter().map(|due| due.posting).collect();
+        self.write(move |writer| {
+            keys.into_iter().for_each(|key| writer.claims.end(key));
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What may be claimed.
+struct Candidates {
+    rows: Vec<Owed>,
+    retries: Vec<Owed>,
+    share: usize,
+}
+
+impl Writer {
+    /// Whether a member is to give an entry back: it confirmed it, it is not to be asked later, and it is preferred or the preferred one had its time.
+    fn may_read_back(
+        &self,
+        policies: &Policies,
+        entry: &EntryRow,
+        member: MemberNumber,
+        now: WallTime,
+    ) -> bool {
+        let may = |member: MemberNumber| {
+            let later = self.read_back_later.get(&PostingKey { entry: entry.seq, member });
+            entry.marks.confirmed.contains(member)
+                && self.is_active(member)
+                && later.is_none_or(|later| *later <= now)
+        };
+        let preferred = policies
+            .iter()
+            .filter(|(number, _)| may(*number))
+            .min_by_key(|(number, policy)| (policy.preference, *number))
+            .map(|(number, _)| number);
+        let overdue = entry.balanced_at.is_some_and(|at| at.after(PREFERRED_FOR) <= now);
+        may(member) && (overdue || preferred == Some(member))
+    }
+
+    /// Claims up to `limit` of what is found, in its order, leaving out what others work on and what must wait for an earlier posting.
+    fn claim(
+        &mut self,
+        member: MemberNumber,
+        limit: usize,
+        find: impl FnOnce(&dyn LedgerReads) -> Result<Candidates, StoreError>,
+    ) -> Result<Vec<Due>, LedgerError> {
+        if !self.is_active(member) {
+            return Ok(Vec::new());
+        }
+        let free = read(&*self.store, |books| {
+            let Candidates { mut rows, mut retries, share } = find(books)?;
+            for list in [&mut rows, &mut retries] {
+                keep_startable(books, list)?;
+            }
+            Ok((rows, retries, share))
+        });
+        let (mut rows, mut retries, share) = free?;
+        let now = self.clock.now();
+        for list in [&mut rows, &mut retries] {
+            list.retain(|owed| {
+                let key = owed.posting.key;
+                self.claims.is_free(key, now) && !self.committing.contains(&key)
+            });
+        }
+        let taken = interleave(rows, retries, limit, share);
+        let claimed =
+            taken.into_iter().filter(|owed| self.claims.claim(owed.posting.key, now) == Claimed::Now);
+        Ok(claimed.map(|owed| Due::of(&owed)).collect())
+    }
+}
+
+/// Leaves out postings that must wait for an earlier one of the same instance.
+fn keep_startable(books: &dyn LedgerReads, list: &mut Vec<Owed>) -> Result<(), StoreError> {
+    let mut startable = Vec::with_capacity(list.len());
+    for owed in list.drain(..) {
+        let mut open = Vec::new();
+        let mut next = owed.entry.relation.earlier();
+        while let Some(entry) = next.map(|seq| books.entry(seq)).transpose()?.flatten() {
+            let key = PostingKey { entry: entry.seq, member: owed.posting.key.member };
+            let posting = books.posting(key, entry.lane)?;
+            open.extend(posting.filter(|posting| posting.stage != Stage::Suspense).map(|_| keyed(&entry)));
+            next = entry.relation.earlier();
+        }
+        if may_start(&keyed(&owed.entry), &open) {
+            startable.push(owed);
+        }
+    }
+    *list = startable;
+    Ok(())
+}
+
+fn keyed(entry: &EntryRow) -> Keyed {
+    Keyed { entry: entry.seq, deed: Deed::Store(entry.header.sop_instance.clone()), lane: entry.lane }
+}
+
+impl Due {
+    pub(crate) fn of(owed: &Owed) -> Self {
+        let Owed { entry, posting } = owed;
+        Self {
+            attempts: posting.attempts,
+            healed: posting.healed + u32::from(entry.marks.healed.contains(posting.key.member)),
+            level: posting.level(),
+            not_before: posting.not_before,
+            ..Self::of_entry(entry, posting.key)
+        }
+    }
+
+    fn of_entry(entry: &EntryRow, posting: PostingKey) -> Self {
+        Self {
+            posting,
+            header: entry.header.clone(),
+            transfer_syntax: entry.transfer_syntax.clone(),
+            sha256: entry.sha256,
+            length: entry.length,
+            calling_ae: entry.calling_ae.clone(),
+            accepted_at: entry.at,
+            attempts: 0,
+            healed: u32::from(entry.marks.healed.contains(posting.member)),
+            level: entry.marks.level(posting.member),
+            not_before: WallTime(0),
+            bytes: entry.bytes,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Questions to the catalogue.
+
+use outrigger_catalogue::{Cursor, Located, Page};
+use outrigger_model::{Answer, Query, Selection, SopInstanceUid};
+
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+
+impl Ledger {
+    /// Answers a query from the catalogue, from `after` on, with at most `limit` answers.
+    pub async fn find(&self, query: Query, after: Cursor, limit: usize) -> Result<Page<Answer>, LedgerError> {
+        self.query(move |books| books.find(&query, after, limit)).await
+    }
+
+    /// Lists the instances of a selection, from `after` on, each once, at most `limit`.
+    pub async fn select(
+        &self,
+        selection: Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, LedgerError> {
+        self.query(move |books| books.select(&selection, after, limit)).await
+    }
+
+    /// Looks an instance up; the place of each version is its entry.
+    pub async fn lookup(&self, instance: SopInstanceUid) -> Result<Option<Located>, LedgerError> {
+        self.query(move |books| books.lookup(&instance)).await
+    }
+}

@@ -1,0 +1,69 @@
+//! Things noted beside the books: attempts, findings, refusals. They are bounded, oldest dropped first, and no rebuild brings them back.
+
+use outrigger_model::{MemberNumber, Seq, WallTime};
+
+use crate::posting::PostingKey;
+
+/// Notes kept of each kind: weeks of attempts at a busy site, and some tens of megabytes at most.
+pub const NOTES_MAX: u64 = 200_000;
+
+/// Something noted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its number; 0 until the database gives it one.
+    pub id: u64,
+    /// What kind.
+    pub kind: NoteKind,
+    /// The entry concerned.
+    pub entry: Option<Seq>,
+    /// The member concerned.
+    pub member: Option<MemberNumber>,
+    /// When.
+    pub at: WallTime,
+    /// What, as JSON.
+    pub body: String,
+}
+
+/// What kind of note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoteKind {
+    /// An attempt at a posting.
+    Attempt,
+    /// A fact the system noticed, still open.
+    Finding,
+    /// An object that was refused.
+    Refusal,
+}
+
+/// Which notes are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotesOf {
+    /// All.
+    Anything,
+    /// Those of an entry.
+    Entry(Seq),
+    /// Those of a posting.
+    Posting(PostingKey),
+}
+
+impl NoteKind {
+    /// Its number in the database.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Attempt => 1,
+            Self::Finding => 2,
+            Self::Refusal => 3,
+        }
+    }
+}
+
+impl NotesOf {
+    /// Whether `note` is among them.
+    pub(crate) fn includes(self, note: &Note) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Entry(entry) => note.entry == Some(entry),
+            Self::Posting(key) => note.entry == Some(key.entry) && note.member == Some(key.member),
+        }
+    }
+}

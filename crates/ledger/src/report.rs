@@ -1,0 +1,303 @@
+//! What became of postings that were worked on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outrigger_journal::RecordKind;
+use outrigger_model::{ConfirmLevel, MemberNumber, Seq, SuspenseReason, WallTime};
+use serde::{Deserialize, Serialize};
+
+use crate::desk::Desk;
+use crate::entry::Standing;
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+use crate::note::{Note, NoteKind};
+use crate::policy::Policies;
+use crate::posting::{Attempt, PostingKey, PostingRow, Report, ReportOutcome, Stage};
+use crate::record::{
+    AtMember, Closed, ClosingRecord, Decision, DecisionRecord, ENTRIES_PER_RECORD_MAX, RECORD_VERSION,
+};
+use crate::store::{LedgerReads, StoreError, read};
+use crate::writer::Writer;
+
+/// Closed postings opened again by one decision at most; the rest follows in further ones.
+const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
+
+/// What an attempt's note holds.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    route: String,
+    status: Option<outrigger_model::Status>,
+    text: String,
+}
+
+impl Attempt {
+    fn note(&self, posting: PostingKey) -> Note {
+        let body = Body { route: self.route.clone(), status: self.status, text: self.text.clone() };
+        Note {
+            id: 0,
+            kind: NoteKind::Attempt,
+            entry: Some(posting.entry),
+            member: Some(posting.member),
+            at: self.at,
+            body: serde_json::to_string(&body).unwrap_or_else(|error| error.to_string()),
+        }
+    }
+
+    /// Reads a note; one that is not readable says so.
+    pub(crate) fn of_note(note: &Note) -> Self {
+        let body = serde_json::from_str(&note.body).unwrap_or_else(|error: serde_json::Error| Body {
+            route: String::new(),
+            status: None,
+            text: format!("this attempt cannot be read: {error}"),
+        });
+        Self { at: note.at, route: body.route, status: body.status, text: body.text }
+    }
+}
+
+/// Reports, sorted by what they ask for.
+#[derive(Debug, Default)]
+struct Sorted {
+    closed: BTreeMap<(MemberNumber, ConfirmLevel), Vec<Seq>>,
+    decisions: Vec<Decision>,
+    /// What stands in the database alone.
+    others: Vec<Report>,
+    /// Claims that end when the record that closes or suspends is applied.
+    recorded: Vec<PostingKey>,
+    /// Claims that end at once.
+    free: Vec<PostingKey>,
+}
+
+impl Ledger {
+    /// Takes reports in: what closes or suspends a posting is on stable storage and in the books when this returns, and every claim has ended.
+    pub async fn report(&self, reports: Vec<Report>) -> Result<(), LedgerError> {
+        let policies = self.policies();
+        let lost = self.closed_among(&reports).await?;
+        let sorted = sort(&policies, &lost, reports);
+        let last = self.record_sorted(&sorted).await;
+        let Sorted { others, recorded, free, .. } = sorted;
+        self.write(move |writer| {
+            free.into_iter().for_each(|key| writer.claims.end(key));
+            let last = last.inspect_err(|_| recorded.into_iter().for_each(|key| writer.claims.end(key)))?;
+            writer.follow(last)?;
+            writer.note_read_backs(&others)?;
+            if others.is_empty() {
+                return Ok(());
+            }
+            let now = writer.now();
+            Ok(writer
+                .change(|desk| others.iter().try_for_each(|report| take_in(desk, &policies, now, report)))?)
+        })
+        .await
+    }
+
+    /// Opens postings again that a member confirmed since then: it may have forgotten what it acknowledged. Gives their number.
+    pub async fn reopen(&self, member: MemberNumber, since: WallTime) -> Result<usize, LedgerError> {
+        let closed = self
+            .write(move |writer| Ok(read(&*writer.store, |books| still_closed(books, member, since))?))
+            .await?;
+        for entries in closed.chunks(REOPENED_PER_DECISION) {
+            let reopened = Decision::Reopened(AtMember { member, entries: entries.to_vec() });
+            self.decide(None, [reopened]).await?;
+        }
+        Ok(closed.len())
+    }
+
+    /// Which of the postings that are to be sent again were closed: opening them again must be on stable storage.
+    async fn closed_among(&self, reports: &[Report]) -> Result<BTreeSet<PostingKey>, LedgerError> {
+        let again = |report: &&Report| matches!(report.outcome, ReportOutcome::SendAgain { .. });
+        let keys: Vec<PostingKey> = reports.iter().filter(again).map(|report| report.posting).collect();
+        if keys.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        self.write(move |writer| Ok(read(&*writer.store, |books| confirmed(books, &keys))?)).await
+    }
+
+    /// Appends what must be on stable storage, and gives the last record's number.
+    async fn record_sorted(&self, sorted: &Sorted) -> Result<Seq, LedgerError> {
+        let mut last = Seq(0);
+        for closed in records(&sorted.closed) {
+            let record = ClosingRecord { v: RECORD_VERSION, closed };
+            let durable = self.append(RecordKind::Closing, &record).await?;
+            last = last.max(Seq(durable.seq().0));
+        }
+        for decision in &sorted.decisions {
+            let record = DecisionRecord::of_system(decision.clone());
+            let durable = self.append(RecordKind::Decision, &record).await?;
+            last = last.max(Seq(durable.seq().0));
+        }
+        Ok(last)
+    }
+}
+
+fn confirmed(books: &dyn LedgerReads, keys: &[PostingKey]) -> Result<BTreeSet<PostingKey>, StoreError> {
+    let mut closed = BTreeSet::new();
+    for key in keys {
+        let entry = books.entry(key.entry)?;
+        if entry.is_some_and(|entry| entry.marks.standing(key.member) == Standing::Confirmed) {
+            closed.insert(*key);
+        }
+    }
+    Ok(closed)
+}
+
+fn still_closed(
+    books: &dyn LedgerReads,
+    member: MemberNumber,
+    since: WallTime,
+) -> Result<Vec<Seq>, StoreError> {
+    let closed: BTreeSet<Seq> = books.closed_since(member, since, usize::MAX)?.into_iter().collect();
+    let mut still = Vec::new();
+    for seq in closed {
+        let entry = books.entry(seq)?;
+        if entry.is_some_and(|entry| entry.marks.standing(member) == Standing::Confirmed) {
+            still.push(seq);
+        }
+    }
+    Ok(still)
+}
+
+impl Writer {
+    /// Remembers which closed postings could not be read back, and until when another member is asked instead.
+    fn note_read_backs(&mut self, reports: &[Report]) -> Result<(), LedgerError> {
+        for report in reports {
+            let ReportOutcome::RetryAt { at } = report.outcome else {
+                continue;
+            };
+            let entry = read(&*self.store, |books| books.entry(report.posting.entry))?;
+            if entry.is_some_and(|entry| entry.marks.confirmed.contains(report.posting.member)) {
+                self.read_back_later.insert(report.posting, at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Groups closings into records that are not too long.
+fn records(closed: &BTreeMap<(MemberNumber, ConfirmLevel), Vec<Seq>>) -> Vec<Vec<Closed>> {
+    let parts = closed.iter().flat_map(|((member, level), entries)| {
+        entries.chunks(ENTRIES_PER_RECORD_MAX).map(|entries| Closed {
+            member: *member,
+            level: *level,
+            entries: entries.to_vec(),
+        })
+    });
+    let mut records: Vec<Vec<Closed>> = Vec::new();
+    let mut room = 0;
+    for part in parts {
+        match records.last_mut().filter(|_| part.entries.len() <= room) {
+            Some(record) => {
+                room -= part.entries.len();
+                record.push(part);
+            }
+            None => {
+                room = ENTRIES_PER_RECORD_MAX - part.entries.len();
+                records.push(vec![part]);
+            }
+        }
+    }
+    records
+}
+
+fn sort(policies: &Policies, lost: &BTreeSet<PostingKey>, reports: Vec<Report>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for report in reports {
+        let PostingKey { entry, member } = report.posting;
+        match &report.outcome {
+            ReportOutcome::Reached(level) if closes(policies, member, *level) => {
+                sorted.closed.entry((member, *level)).or_default().push(entry);
+                sorted.recorded.push(report.posting);
+            }
+            ReportOutcome::Suspend(reason) => {
+                sorted.decisions.push(suspended(&report, reason));
+                sorted.recorded.push(report.posting);
+            }
+            ReportOutcome::SendAgain { .. } if lost.contains(&report.posting) => {
+                sorted.decisions.push(Decision::Healed(AtMember { member, entries: vec![entry] }));
+                sorted.recorded.push(report.posting);
+            }
+            ReportOutcome::Reached(_)
+            | ReportOutcome::RetryAt { .. }
+            | ReportOutcome::SendAgain { .. }
+            | ReportOutcome::Released => sorted.free.push(report.posting),
+        }
+        if report.attempt.is_some() || report.outcome != ReportOutcome::Released {
+            sorted.others.push(report);
+        }
+    }
+    sorted
+}
+
+/// Whether a level closes a posting; where nobody asks the member for a level any more, any does.
+fn closes(policies: &Policies, member: MemberNumber, level: ConfirmLevel) -> bool {
+    policies.get(member).is_none_or(|policy| level >= policy.confirm)
+}
+
+fn suspended(report: &Report, reason: &SuspenseReason) -> Decision {
+    let attempt = report.attempt.as_ref();
+    Decision::Suspended {
+        entry: report.posting.entry,
+        member: report.posting.member,
+        reason: reason.clone(),
+        status: attempt.and_then(|attempt| attempt.status),
+        text: attempt.map_or_else(String::new, |attempt| attempt.text.clone()),
+    }
+}
+
+/// Takes in what stands in the database alone; what closes or suspends has come through the journal.
+fn take_in(
+    desk: &mut Desk<'_>,
+    policies: &Policies,
+    now: WallTime,
+    report: &Report,
+) -> Result<(), StoreError> {
+    if let Some(attempt) = &report.attempt {
+        desk.changes.notes.push(attempt.note(report.posting));
+    }
+    let policy = policies.get(report.posting.member);
+    desk.alter(report.posting, |_, posting| {
+        let Some(posting) = posting else { return };
+        posting.take_in(report, policy.map(|policy| policy.settle), now);
+    })
+    .map(drop)
+}
+
+impl PostingRow {
+    fn take_in(&mut self, report: &Report, settle: Option<std::time::Duration>, now: WallTime) {
+        if self.stage == Stage::Suspense {
+            // Only a decision, which a rebuild finds again, takes it out of there.
+            return;
+        }
+        if report.attempt.is_some() {
+            self.attempts = self.attempts.saturating_add(1);
+        }
+        match &report.outcome {
+            ReportOutcome::Reached(level) => {
+                let settled = settle.filter(|_| *level == ConfirmLevel::Accepted).unwrap_or_default();
+                self.attempts = 0;
+                self.reach(*level, now.after(settled));
+            }
+            ReportOutcome::RetryAt { at } => self.retry(*at),
+            ReportOutcome::SendAgain { at } => self.send_again(*at),
+            ReportOutcome::Suspend(_) | ReportOutcome::Released => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closings_are_split_into_records_that_are_not_too_long() {
+        let entries = |count: usize| (0..count as u64).map(Seq).collect::<Vec<_>>();
+        let closed = BTreeMap::from([
+            ((MemberNumber(0), ConfirmLevel::Accepted), entries(ENTRIES_PER_RECORD_MAX + 1)),
+            ((MemberNumber(1), ConfirmLevel::Verified), entries(5)),
+        ]);
+        let records = records(&closed);
+        let lengths: Vec<usize> =
+            records.iter().map(|record| record.iter().map(|part| part.entries.len()).sum()).collect();
+        assert_eq!(lengths, [ENTRIES_PER_RECORD_MAX, 6]);
+        assert!(super::records(&BTreeMap::new()).is_empty());
+    }
+}

@@ -1,0 +1,288 @@
+//! What a database must do for the ledger, by operation.
+
+use outrigger_catalogue::{CatalogueError, CatalogueInstance, Cursor, Located, Page, PutOutcome};
+use outrigger_model::{
+    Answer, JournalId, MemberName, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime,
+};
+
+use crate::account::Account;
+use crate::changes::Changes;
+use crate::commitment::Commitment;
+use crate::entry::{EntryRow, LaneNumber};
+use crate::member_set::MemberSet;
+use crate::note::{Note, NoteKind, NotesOf};
+use crate::peer::Peer;
+use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::record::MemberState;
+
+pub use crate::store::memory::MemoryStore;
+pub use crate::store::sqlite::{SqliteOpenError, SqliteStore};
+
+mod memory;
+mod sqlite;
+
+/// The database of ledger and catalogue: one owner writes, in transactions; synchronous, may block.
+pub trait LedgerStore: LedgerReader {
+    /// Does `work` in one transaction; when it fails nothing of it is kept.
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Another look at the same books, for a thread that reads while the owner writes.
+    fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError>;
+
+    /// Opens the database anew after it failed, where it has to be.
+    fn reconnect(&mut self) -> Result<(), StoreError>;
+
+    /// Checks the database as such, whatever is in the rows, and says what is wrong.
+    fn integrity(&self) -> Result<Vec<String>, StoreError>;
+}
+
+/// A look at the books.
+pub trait LedgerReader: Send {
+    /// Does `work` on the books as they stand at one moment.
+    fn read(
+        &self,
+        work: &mut dyn FnMut(&dyn LedgerReads) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// A transaction that writes.
+pub trait LedgerTx: LedgerReads {
+    /// Enters instances into the catalogue.
+    fn put_instances(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, StoreError>;
+
+    /// Writes what was decided.
+    fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
+}
+
+/// The books as they stand.
+pub trait LedgerReads {
+    /// The journal these books follow and how far; `None` in new ones.
+    fn position(&self) -> Result<Option<Position>, StoreError>;
+
+    /// Every member that ever had a number, by number.
+    fn members(&self) -> Result<Vec<MemberRow>, StoreError>;
+
+    /// An entry.
+    fn entry(&self, seq: Seq) -> Result<Option<EntryRow>, StoreError>;
+
+    /// Entries behind `after`, in order, at most `limit`.
+    fn entries(&self, list: EntryList, after: Seq, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
+
+    /// Entries whose bytes may go though there is room for them, at most `limit`: some member was read back.
+    fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError>;
+
+    /// An open posting; `lane` is that of its entry.
+    fn posting(&self, key: PostingKey, lane: LaneNumber) -> Result<Option<PostingRow>, StoreError>;
+
+    /// Postings that could be sent now.
+    fn due(&self, query: &DueQuery) -> Result<DueRows, StoreError>;
+
+    /// Postings in `stage` whose time came by `until`, longest waiting first, at most `limit`.
+    fn waiting(
+        &self,
+        member: MemberNumber,
+        stage: Stage,
+        until: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError>;
+
+    /// Postings in suspense behind `after`, by entry, at most `limit`.
+    fn suspended(&self, member: MemberNumber, after: Seq, limit: usize) -> Result<Vec<Owed>, StoreError>;
+
+    /// Entries of open postings at `member`, in whatever order, at most `limit`.
+    fn open_postings(&self, member: MemberNumber, limit: usize) -> Result<Vec<Seq>, StoreError>;
+
+    /// Entries whose posting at `member` was closed since then, as far as that is remembered.
+    fn closed_since(
+        &self,
+        member: MemberNumber,
+        since: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError>;
+
+    /// When the oldest entry was accepted that `member` owes.
+    fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError>;
+
+    /// Notes of a kind, newest first, at most `limit`.
+    fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError>;
+
+    /// Storage commitment transactions that have no answer yet, oldest first.
+    fn commitments(&self) -> Result<Vec<Commitment>, StoreError>;
+
+    /// Those who sent objects.
+    fn peers(&self) -> Result<Vec<Peer>, StoreError>;
+
+    /// Looks an instance up in the catalogue.
+    fn lookup(&self, instance: &SopInstanceUid) -> Result<Option<Located>, StoreError>;
+
+    /// Answers a query from the catalogue, page by page.
+    fn find(&self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, StoreError>;
+
+    /// Lists the instances of a selection, page by page.
+    fn select(&self, selection: &Selection, after: Cursor, limit: usize)
+    -> Result<Page<Located>, StoreError>;
+}
+
+/// Which entries are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryList {
+    /// All.
+    All,
+    /// Bytes kept, no posting open, read back from nobody.
+    Unverified,
+    /// Bytes kept, read back from somebody.
+    Verified,
+}
+
+/// What must hold before bytes may go though there is room for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Releasable {
+    /// No posting is open, and the last was closed by then.
+    pub balanced_by: WallTime,
+    /// Members that, where they want it, must have shown it to a query.
+    pub present: MemberSet,
+    /// Members that must have committed to it.
+    pub committed: MemberSet,
+    /// Members it must have been read back from.
+    pub verified: MemberSet,
+}
+
+/// How far the books follow which journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The journal.
+    pub journal: JournalId,
+    /// The last record applied.
+    pub applied: Seq,
+    /// Entries accepted.
+    pub entries: u64,
+}
+
+/// A member that has a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its number, permanent.
+    pub number: MemberNumber,
+    /// The name that owns it.
+    pub name: MemberName,
+    /// Whether it is delivered to.
+    pub state: MemberState,
+    /// How its entries stand.
+    pub account: Account,
+}
+
+/// An open posting with its entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The entry.
+    pub entry: EntryRow,
+    /// The posting.
+    pub posting: PostingRow,
+}
+
+/// Which postings are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueQuery {
+    /// At which member.
+    pub member: MemberNumber,
+    /// Of which studies.
+    pub lanes: Lanes,
+    /// Retries whose time came by then.
+    pub now: WallTime,
+    /// At most so many of each kind.
+    pub limit: usize,
+}
+
+/// Which studies are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// Expedited ones, then those that grew since then, the newest first.
+    Fresh {
+        /// Wall-clock time.
+        since: WallTime,
+    },
+    /// The others, the oldest first.
+    Backlog {
+        /// Wall-clock time.
+        before: WallTime,
+    },
+}
+
+/// Postings that could be sent now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueRows {
+    /// Never sent: study by study, within each by entry.
+    pub untried: Vec<Owed>,
+    /// Sent before and due again, longest waiting first.
+    pub retries: Vec<Owed>,
+}
+
+/// Why the database could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite failed.
+    #[error("the ledger's database failed while {doing}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The catalogue's part of it failed.
+    #[error("the catalogue in the ledger's database failed")]
+    Catalogue(#[from] CatalogueError),
+    /// A row is not as it was written.
+    #[error("row {row} of table `{table}` of the ledger is not as it was written; run `outrigger rebuild`")]
+    BadRow {
+        /// The table.
+        table: &'static str,
+        /// Which row.
+        row: String,
+    },
+    /// The database is made to fail, by the simulator.
+    #[error("the ledger's database is away")]
+    Away,
+}
+
+impl dyn LedgerStore + '_ {
+    /// The journal the books follow and how far; `None` in new ones.
+    pub fn position(&self) -> Result<Option<Position>, StoreError> {
+        read(self, |books| books.position())
+    }
+}
+
+impl StoreError {
+    /// Whether only a rebuild helps.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::BadRow { .. } => true,
+            Self::Catalogue(error) => {
+                matches!(error, CatalogueError::BadRow { .. } | CatalogueError::MissingRow { .. })
+            }
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+            Self::Away => false,
+        }
+    }
+}
+
+/// Reads the books at one moment.
+pub fn read<T>(
+    reader: &dyn LedgerReader,
+    work: impl FnOnce(&dyn LedgerReads) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let (mut work, mut answer) = (Some(work), None);
+    reader.read(&mut |books| {
+        if let Some(work) = work.take() {
+            answer = Some(work(books)?);
+        }
+        Ok(())
+    })?;
+    answer.ok_or(StoreError::Away)
+}

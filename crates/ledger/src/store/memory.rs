@@ -1,0 +1,357 @@
+//! Books in memory, for the simulator: the same decisions over plain maps.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use outrigger_catalogue::{CatalogueInstance, Cursor, Located, MemoryCatalogue, Page, PutOutcome};
+use outrigger_model::{
+    AeTitle, Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, TransactionUid, WallTime,
+};
+
+use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
+use crate::commitment::Commitment;
+use crate::entry::{Bytes, EntryRow, LaneNumber};
+use crate::member_set::MemberSet;
+use crate::note::{NOTES_MAX, Note, NoteKind, NotesOf};
+use crate::peer::Peer;
+use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::store::{
+    DueQuery, DueRows, EntryList, Lanes, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
+    Position, Releasable, StoreError,
+};
+
+/// Books in memory; clones share them, so that they outlive a simulated crash.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    books: Arc<Mutex<Books>>,
+    away: Arc<AtomicBool>,
+}
+
+impl MemoryStore {
+    /// Lets every operation fail from now on, as a database that is down would.
+    pub fn go_away(&self) {
+        self.away.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends that.
+    pub fn come_back(&self) {
+        self.away.store(false, Ordering::SeqCst);
+    }
+
+    fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Away);
+        }
+        // Work that failed or panicked changed a draft only, so the books are whole.
+        Ok(self.books.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl LedgerReader for MemoryStore {
+    fn read(
+        &self,
+        work: &mut dyn FnMut(&dyn LedgerReads) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        work(&*self.books()?)
+    }
+}
+
+impl LedgerStore for MemoryStore {
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut books = self.books()?;
+        let mut draft = books.clone();
+        work(&mut draft)?;
+        *books = draft;
+        Ok(())
+    }
+
+    fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn reconnect(&mut self) -> Result<(), StoreError> {
+        self.books().map(drop)
+    }
+
+    fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        self.books().map(|_| Vec::new())
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Books {
+    position: Option<Position>,
+    members: BTreeMap<MemberNumber, MemberRow>,
+    entries: BTreeMap<Seq, EntryRow>,
+    postings: BTreeMap<PostingKey, PostingRow>,
+    lanes: BTreeMap<(MemberNumber, LaneNumber), LaneRow>,
+    closings: BTreeMap<PostingKey, WallTime>,
+    peers: BTreeMap<AeTitle, Peer>,
+    notes: BTreeMap<u64, Note>,
+    notes_ever: u64,
+    commitments: BTreeMap<TransactionUid, Commitment>,
+    catalogue: MemoryCatalogue,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LaneRow {
+    untried: i64,
+    newest: Seq,
+    newest_at: WallTime,
+    urgency: Urgency,
+}
+
+impl LaneRow {
+    const NEW: Self = Self { untried: 0, newest: Seq(0), newest_at: WallTime(0), urgency: Urgency::Usual };
+
+    fn changed(mut self, change: &LaneChange) -> Self {
+        self.untried += change.untried;
+        if let Some((newest, at)) = change.newest
+            && newest > self.newest
+        {
+            (self.newest, self.newest_at) = (newest, at);
+        }
+        self.urgency = change.urgency.unwrap_or(self.urgency);
+        self
+    }
+}
+
+impl LedgerTx for Books {
+    fn put_instances(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, StoreError> {
+        Ok(self.catalogue.put_instances(instances)?)
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        self.write_books(changes);
+        self.write_work(changes);
+        self.write_notes(changes);
+        Ok(())
+    }
+}
+
+impl Books {
+    fn write_books(&mut self, changes: &Changes) {
+        let mut entries = self.position.map_or(0, |position| position.entries);
+        for (seq, change) in &changes.entries {
+            match change.kind {
+                EntryChangeKind::New => entries += 1,
+                EntryChangeKind::Altered => {}
+                EntryChangeKind::Same => continue,
+            }
+            self.entries.insert(*seq, change.row.clone());
+        }
+        if let Some(position) = &mut self.position {
+            position.entries = entries;
+        }
+        if let Some((journal, applied)) = changes.position {
+            self.position = Some(Position { journal, applied, entries });
+        }
+        for member in &changes.members {
+            self.members.insert(member.number, member.clone());
+        }
+        for (number, state) in &changes.member_states {
+            if let Some(member) = self.members.get_mut(number) {
+                member.state = *state;
+            }
+        }
+        for (number, change) in &changes.accounts {
+            if let Some(member) = self.members.get_mut(number) {
+                member.account = member.account.changed(change);
+            }
+        }
+    }
+
+    fn write_work(&mut self, changes: &Changes) {
+        for (key, change) in &changes.postings {
+            match &change.after {
+                Some(row) => self.postings.insert(*key, row.clone()),
+                None => self.postings.remove(key),
+            };
+        }
+        for (key, change) in &changes.lanes {
+            let lane = self.lanes.get(key).copied().unwrap_or(LaneRow::NEW).changed(change);
+            if lane.untried > 0 {
+                self.lanes.insert(*key, lane);
+            } else {
+                self.lanes.remove(key);
+            }
+        }
+        self.closings.extend(changes.closings.iter().copied());
+        if let Some(before) = changes.closings_forgotten {
+            self.closings.retain(|_, at| *at >= before);
+        }
+    }
+
+    fn write_notes(&mut self, changes: &Changes) {
+        for (ae_title, seen) in &changes.peers {
+            let objects = self.peers.get(ae_title).map_or(0, |peer| peer.objects);
+            self.peers.insert(ae_title.clone(), Peer { objects: objects + seen.objects, ..seen.clone() });
+        }
+        for note in &changes.notes {
+            self.notes_ever += 1;
+            self.notes.insert(self.notes_ever, Note { id: self.notes_ever, ..note.clone() });
+        }
+        self.notes.retain(|id, _| !changes.notes_closed.contains(id) && id + NOTES_MAX > self.notes_ever);
+        for begun in &changes.commitments_begun {
+            self.commitments.insert(begun.transaction.clone(), begun.clone());
+        }
+        for ended in &changes.commitments_ended {
+            self.commitments.remove(ended);
+        }
+    }
+
+    fn owed<'b>(
+        &'b self,
+        member: MemberNumber,
+        matches: impl Fn(&PostingRow) -> bool + 'b,
+    ) -> impl Iterator<Item = Owed> + 'b {
+        let of_member = self.postings.values().filter(move |posting| posting.key.member == member);
+        of_member.filter(move |posting| matches(posting)).filter_map(|posting| {
+            let entry = self.entries.get(&posting.key.entry)?.clone();
+            Some(Owed { entry, posting: posting.clone() })
+        })
+    }
+
+    fn lanes_in_order(&self, query: &DueQuery) -> Vec<LaneNumber> {
+        let fresh = |row: &LaneRow, since| row.urgency == Urgency::Expedited || row.newest_at >= since;
+        let mut lanes: Vec<(Urgency, Seq, LaneNumber)> = self
+            .lanes
+            .iter()
+            .filter(|((member, _), row)| {
+                *member == query.member
+                    && match query.lanes {
+                        Lanes::Fresh { since } => fresh(row, since),
+                        Lanes::Backlog { before } => !fresh(row, before),
+                    }
+            })
+            .map(|((_, lane), row)| (row.urgency, row.newest, *lane))
+            .collect();
+        lanes.sort_by_key(|(urgency, newest, _)| match query.lanes {
+            Lanes::Fresh { .. } => (*urgency == Urgency::Usual, u64::MAX - newest.0),
+            Lanes::Backlog { .. } => (false, newest.0),
+        });
+        lanes.into_iter().map(|(_, _, lane)| lane).collect()
+    }
+}
+
+impl LedgerReads for Books {
+    fn position(&self) -> Result<Option<Position>, StoreError> {
+        Ok(self.position)
+    }
+
+    fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        Ok(self.members.values().cloned().collect())
+    }
+
+    fn entry(&self, seq: Seq) -> Result<Option<EntryRow>, StoreError> {
+        Ok(self.entries.get(&seq).cloned())
+    }
+
+    fn entries(&self, list: EntryList, after: Seq, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        let listed = |entry: &&EntryRow| {
+            let kept = entry.bytes == Bytes::Kept;
+            let unverified = entry.marks.verified == MemberSet::EMPTY;
+            match list {
+                EntryList::All => true,
+                EntryList::Unverified => kept && unverified && entry.marks.open().is_empty(),
+                EntryList::Verified => kept && !unverified,
+            }
+        };
+        let behind = self.entries.range(Seq(after.0 + 1)..).map(|(_, entry)| entry);
+        Ok(behind.filter(listed).take(limit).cloned().collect())
+    }
+
+    fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {
+        let free = self.entries.values().filter(|entry| rule.allows(entry));
+        Ok(free.take(limit).map(|entry| entry.seq).collect())
+    }
+
+    fn posting(&self, key: PostingKey, _lane: LaneNumber) -> Result<Option<PostingRow>, StoreError> {
+        Ok(self.postings.get(&key).cloned())
+    }
+
+    fn due(&self, query: &DueQuery) -> Result<DueRows, StoreError> {
+        let mut untried = Vec::new();
+        for lane in self.lanes_in_order(query) {
+            let of_lane = self
+                .owed(query.member, move |posting| posting.stage == Stage::Untried && posting.lane == lane);
+            untried.extend(of_lane.take(query.limit - untried.len()));
+        }
+        Ok(DueRows { untried, retries: self.waiting(query.member, Stage::Retry, query.now, query.limit)? })
+    }
+
+    fn waiting(
+        &self,
+        member: MemberNumber,
+        stage: Stage,
+        until: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError> {
+        let ready = move |posting: &PostingRow| posting.stage == stage && posting.not_before <= until;
+        let mut waiting: Vec<Owed> = self.owed(member, ready).collect();
+        waiting.sort_by_key(|owed| (owed.posting.not_before, owed.entry.seq));
+        waiting.truncate(limit);
+        Ok(waiting)
+    }
+
+    fn suspended(&self, member: MemberNumber, after: Seq, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        let suspended =
+            move |posting: &PostingRow| posting.stage == Stage::Suspense && posting.key.entry > after;
+        Ok(self.owed(member, suspended).take(limit).collect())
+    }
+
+    fn open_postings(&self, member: MemberNumber, limit: usize) -> Result<Vec<Seq>, StoreError> {
+        Ok(self.owed(member, |_| true).take(limit).map(|owed| owed.entry.seq).collect())
+    }
+
+    fn closed_since(
+        &self,
+        member: MemberNumber,
+        since: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError> {
+        let closed = self.closings.iter().filter(|(key, at)| key.member == member && **at >= since);
+        Ok(closed.map(|(key, _)| key.entry).take(limit).collect())
+    }
+
+    fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError> {
+        let owed = self.owed(member, |posting| posting.stage != Stage::Suspense);
+        Ok(owed.map(|owed| owed.entry.at).next())
+    }
+
+    fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError> {
+        let asked = self.notes.values().rev().filter(|note| note.kind == kind && of.includes(note));
+        Ok(asked.take(limit).cloned().collect())
+    }
+
+    fn commitments(&self) -> Result<Vec<Commitment>, StoreError> {
+        let mut commitments: Vec<Commitment> = self.commitments.values().cloned().collect();
+        commitments.sort_by_key(|commitment| commitment.at);
+        Ok(commitments)
+    }
+
+    fn peers(&self) -> Result<Vec<Peer>, StoreError> {
+        Ok(self.peers.values().cloned().collect())
+    }
+
+    fn lookup(&self, instance: &SopInstanceUid) -> Result<Option<Located>, StoreError> {
+        Ok(self.catalogue.lookup(instance)?)
+    }
+
+    fn find(&self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, StoreError> {
+        Ok(self.catalogue.find(query, after, limit)?)
+    }
+
+    fn select(
+        &self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, StoreError> {
+        Ok(self.catalogue.select(selection, after, limit)?)
+    }
+}

@@ -1,0 +1,274 @@
+//! Books in SQLite, beside the catalogue in one database file.
+//!
+//! `synchronous=NORMAL` is enough here: everything acknowledged stands in the journal, and the position is written in the same
+//! transaction as what follows from it. A power cut that takes the last transactions only makes the applier read again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outrigger_catalogue::{CatalogueInstance, Cursor, Located, OpenError, Page, PutOutcome};
+use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime};
+use outrigger_runtime::Disk;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::changes::Changes;
+use crate::commitment::Commitment;
+use crate::entry::{EntryRow, LaneNumber};
+use crate::note::{Note, NoteKind, NotesOf};
+use crate::peer::Peer;
+use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::store::{
+    DueQuery, DueRows, EntryList, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
+    Position, Releasable, StoreError,
+};
+
+mod cells;
+mod integrity;
+mod read;
+mod rows;
+mod schema;
+mod work;
+mod write;
+
+/// Statements kept prepared: all of ledger and catalogue.
+const STATEMENTS_MAX: usize = 192;
+
+/// How long a connection waits for another's lock: only a checkpoint or a commit holds one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages of the write-ahead log after which it is copied back, 16 MiB: every copy costs two syncs.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// Books in SQLite, beside the catalogue in one database file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// Why the database of ledger and catalogue could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteOpenError {
+    /// SQLite could not open it or read its tables.
+    #[error(
+        "the ledger's database {path} could not be opened; if it is damaged, `outrigger rebuild` makes it anew"
+    )]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "the ledger's database {path} has format {found}, and this version knows only {known}; start the newer version"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The newest one known.
+        known: u32,
+    },
+    /// The catalogue's tables in it cannot be used.
+    #[error("the catalogue in the ledger's database could not be opened")]
+    Catalogue(#[source] OpenError),
+    /// An old database file could not be removed.
+    #[error("{path} could not be removed to make the books anew")]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl SqliteStore {
+    /// Opens or makes the database at `path`.
+    pub fn open(path: &Path) -> Result<Self, SqliteOpenError> {
+        let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
+        let connection = connect(path).map_err(failed)?;
+        let found = schema::prepare(&connection).map_err(failed)?;
+        if found > schema::FORMAT {
+            return Err(SqliteOpenError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
+        }
+        outrigger_catalogue::sqlite::prepare(&connection).map_err(SqliteOpenError::Catalogue)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// Makes the database at `path` anew, whatever stands there; for a rebuild.
+    pub fn anew(path: &Path, disk: &dyn Disk) -> Result<Self, SqliteOpenError> {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            let file = PathBuf::from(name);
+            match disk.remove(&file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(SqliteOpenError::Remove { path: file, source }),
+            }
+        }
+        Self::open(path)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// Names what was being done when SQLite failed.
+fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Sqlite { doing, source }
+}
+
+impl LedgerReader for SqliteStore {
+    fn read(
+        &self,
+        work: &mut dyn FnMut(&dyn LedgerReads) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        // Only one thread has this connection, so that no other transaction can be open on it.
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred);
+        let transaction = transaction.map_err(failed("beginning to read"))?;
+        work(&Books(&transaction))?;
+        transaction.finish().map_err(failed("ending to read"))
+    }
+}
+
+impl LedgerStore for SqliteStore {
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed("beginning a transaction"))?;
+        work(&mut Books(&transaction))?;
+        transaction.commit().map_err(failed("committing"))
+    }
+
+    fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {
+        let connection = connect(&self.path).map_err(failed("opening another connection"))?;
+        Ok(Box::new(Self { connection, path: self.path.clone() }))
+    }
+
+    fn reconnect(&mut self) -> Result<(), StoreError> {
+        self.connection = connect(&self.path).map_err(failed("opening the database anew"))?;
+        Ok(())
+    }
+
+    fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        integrity::check(&self.connection)
+    }
+}
+
+/// A transaction on the books.
+struct Books<'c>(&'c Transaction<'c>);
+
+impl LedgerTx for Books<'_> {
+    fn put_instances(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, StoreError> {
+        Ok(outrigger_catalogue::sqlite::put_instances(self.0, instances)?)
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        write::write(self.0, changes)
+    }
+}
+
+impl LedgerReads for Books<'_> {
+    fn position(&self) -> Result<Option<Position>, StoreError> {
+        read::position(self.0)
+    }
+
+    fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        read::members(self.0)
+    }
+
+    fn entry(&self, seq: Seq) -> Result<Option<EntryRow>, StoreError> {
+        read::entry(self.0, seq)
+    }
+
+    fn entries(&self, list: EntryList, after: Seq, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        read::entries(self.0, list, after, limit)
+    }
+
+    fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {
+        read::releasable(self.0, rule, limit)
+    }
+
+    fn posting(&self, key: PostingKey, lane: LaneNumber) -> Result<Option<PostingRow>, StoreError> {
+        work::posting(self.0, key, lane)
+    }
+
+    fn due(&self, query: &DueQuery) -> Result<DueRows, StoreError> {
+        work::due(self.0, query)
+    }
+
+    fn waiting(
+        &self,
+        member: MemberNumber,
+        stage: Stage,
+        until: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError> {
+        work::waiting(self.0, member, stage, until, limit)
+    }
+
+    fn suspended(&self, member: MemberNumber, after: Seq, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        work::suspended(self.0, member, after, limit)
+    }
+
+    fn open_postings(&self, member: MemberNumber, limit: usize) -> Result<Vec<Seq>, StoreError> {
+        work::open_postings(self.0, member, limit)
+    }
+
+    fn closed_since(
+        &self,
+        member: MemberNumber,
+        since: WallTime,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError> {
+        work::closed_since(self.0, member, since, limit)
+    }
+
+    fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError> {
+        work::oldest_owed(self.0, member)
+    }
+
+    fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError> {
+        read::notes(self.0, kind, of, limit)
+    }
+
+    fn commitments(&self) -> Result<Vec<Commitment>, StoreError> {
+        read::commitments(self.0)
+    }
+
+    fn peers(&self) -> Result<Vec<Peer>, StoreError> {
+        read::peers(self.0)
+    }
+
+    fn lookup(&self, instance: &SopInstanceUid) -> Result<Option<Located>, StoreError> {
+        Ok(outrigger_catalogue::sqlite::lookup(self.0, instance)?)
+    }
+
+    fn find(&self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, StoreError> {
+        Ok(outrigger_catalogue::sqlite::find(self.0, query, after, limit)?)
+    }
+
+    fn select(
+        &self,
+        selection: &Selection,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page<Located>, StoreError> {
+        Ok(outrigger_catalogue::sqlite::select(self.0, selection, after, limit)?)
+    }
+}

@@ -1,0 +1,146 @@
+//! The tables.
+
+use rusqlite::Connection;
+
+/// The version of the tables; a database with a higher one is refused.
+pub(super) const FORMAT: u32 = 1;
+
+/// The tables whose rows are sealed, each with its number of columns.
+pub(super) const SEALED: [(&str, usize); 9] = [
+    ("books", 5),
+    ("member", 11),
+    ("entry", 27),
+    ("posting", 12),
+    ("lane", 7),
+    ("closing", 4),
+    ("peer", 4),
+    ("note", 7),
+    ("commitment", 5),
+];
+
+/// Each row ends in `seal`, the CRC-32C of the other columns; sets of members are masks of 64 bits.
+///
+/// Postings lie in the order in which they are worked on: by member, study and stage. `open` of an entry are the members whose
+/// posting is open.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS books (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    journal BLOB NOT NULL,
+    applied INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS member (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    state INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
+    suspense INTEGER NOT NULL,
+    superseded INTEGER NOT NULL,
+    not_wanted INTEGER NOT NULL,
+    written_off INTEGER NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    sop_class TEXT NOT NULL,
+    sop_instance TEXT NOT NULL,
+    study TEXT,
+    series TEXT,
+    transfer_syntax TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    length INTEGER NOT NULL,
+    calling_ae TEXT NOT NULL,
+    balanced_at INTEGER,
+    relation INTEGER NOT NULL,
+    earlier INTEGER NOT NULL,
+    released INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL,
+    present INTEGER NOT NULL,
+    committed INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    suspense INTEGER NOT NULL,
+    superseded INTEGER NOT NULL,
+    written_off INTEGER NOT NULL,
+    healed INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS entry_unverified ON entry (seq) WHERE released = 0 AND open = 0 AND verified = 0;
+CREATE INDEX IF NOT EXISTS entry_verified ON entry (seq) WHERE released = 0 AND verified <> 0;
+CREATE INDEX IF NOT EXISTS entry_balanced ON entry (balanced_at) WHERE released = 0 AND open = 0 AND verified <> 0;
+CREATE TABLE IF NOT EXISTS posting (
+    member INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    healed INTEGER NOT NULL,
+    reason TEXT,
+    status INTEGER,
+    text TEXT,
+    since INTEGER,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (member, lane, stage, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS posting_waiting ON posting (member, stage, not_before, entry) WHERE stage > 0;
+CREATE TABLE IF NOT EXISTS lane (
+    member INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    untried INTEGER NOT NULL,
+    newest INTEGER NOT NULL,
+    newest_at INTEGER NOT NULL,
+    expedited INTEGER NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (member, lane)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lane_order ON lane (member, expedited, newest);
+CREATE TABLE IF NOT EXISTS closing (
+    member INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (member, at, entry)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS peer (
+    ae_title TEXT PRIMARY KEY,
+    last_seen INTEGER NOT NULL,
+    objects INTEGER NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind INTEGER NOT NULL,
+    entry INTEGER,
+    member INTEGER,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS note_by_kind ON note (kind, id);
+CREATE INDEX IF NOT EXISTS note_by_entry ON note (entry, kind) WHERE entry IS NOT NULL;
+CREATE TABLE IF NOT EXISTS commitment (
+    txn TEXT PRIMARY KEY,
+    member INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    entries TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Makes the tables where they are missing and gives the version found.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<u32> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == 0 {
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
+    Ok(found.max(FORMAT))
+}

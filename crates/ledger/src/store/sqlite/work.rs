@@ -1,0 +1,143 @@
+//! Reading open postings, in the order of work.
+
+use outrigger_model::{MemberNumber, Seq, WallTime};
+use rusqlite::{Connection, Row, params};
+
+use super::failed;
+use super::read::{ENTRY, all, one, up_to};
+use super::rows::{ENTRY_CELLS, LaneRow, read_closing, read_entry, read_lane, read_posting, stage_code};
+use crate::entry::LaneNumber;
+use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::store::{DueQuery, DueRows, Lanes, Owed, StoreError};
+
+/// Studies looked at for one answer: only such with postings never sent are listed, so that each gives at least one.
+const LANES_MAX: i64 = 256;
+
+const POSTING: &str = "posting.member, posting.lane, posting.stage, posting.entry, posting.not_before, posting.attempts, \
+     posting.healed, posting.reason, posting.status, posting.text, posting.since, posting.seal";
+
+pub(super) const LANE: &str = "member, lane, untried, newest, newest_at, expedited, seal";
+
+pub(super) fn posting(
+    connection: &Connection,
+    key: PostingKey,
+    lane: LaneNumber,
+) -> Result<Option<PostingRow>, StoreError> {
+    // The stage stands before the entry in the key, so that each is a seek of its own.
+    let sql = format!(
+        "SELECT {POSTING} FROM posting \
+         WHERE member = ?1 AND lane = ?2 AND stage IN (0, 1, 2, 3, 4, 5, 6) AND entry = ?3 LIMIT 1"
+    );
+    let params = params![key.member.0, lane.0.cast_signed(), key.entry.0.cast_signed()];
+    one(connection, "reading a posting", &sql, params, |row| read_posting(row, 0))
+}
+
+pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<DueRows, StoreError> {
+    let sql = format!(
+        "SELECT {ENTRY}, {POSTING} FROM posting JOIN entry ON entry.seq = posting.entry \
+         WHERE posting.member = ?1 AND posting.lane = ?2 AND posting.stage = 0 ORDER BY posting.entry LIMIT ?3"
+    );
+    let mut untried = Vec::new();
+    for lane in lanes(connection, query)? {
+        let room = query.limit.saturating_sub(untried.len());
+        if room == 0 {
+            break;
+        }
+        let params = params![query.member.0, lane.lane.0.cast_signed(), up_to(room)];
+        untried.extend(all(connection, "reading due postings", &sql, params, read_owed)?);
+    }
+    let retries = waiting(connection, query.member, Stage::Retry, query.now, query.limit)?;
+    Ok(DueRows { untried, retries })
+}
+
+fn lanes(connection: &Connection, query: &DueQuery) -> Result<Vec<LaneRow>, StoreError> {
+    let doing = "reading studies";
+    let member = query.member.0;
+    let of = |expedited: u8, time: &str, order: &str| {
+        format!(
+            "SELECT {LANE} FROM lane WHERE member = ?1 AND expedited = {expedited} AND newest_at {time} ?2 \
+             ORDER BY newest {order} LIMIT {LANES_MAX}"
+        )
+    };
+    match query.lanes {
+        Lanes::Fresh { since } => {
+            let mut lanes =
+                all(connection, doing, &of(1, ">=", "DESC"), params![member, i64::MIN], read_lane)?;
+            lanes.extend(all(connection, doing, &of(0, ">=", "DESC"), params![member, since.0], read_lane)?);
+            Ok(lanes)
+        }
+        Lanes::Backlog { before } => {
+            all(connection, doing, &of(0, "<", "ASC"), params![member, before.0], read_lane)
+        }
+    }
+}
+
+pub(super) fn waiting(
+    connection: &Connection,
+    member: MemberNumber,
+    stage: Stage,
+    until: WallTime,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    let sql = format!(
+        "SELECT {ENTRY}, {POSTING} FROM posting INDEXED BY posting_waiting JOIN entry ON entry.seq = posting.entry \
+         WHERE posting.stage > 0 AND posting.member = ?1 AND posting.stage = ?2 AND posting.not_before <= ?3 \
+         ORDER BY posting.not_before, posting.entry LIMIT ?4"
+    );
+    let params = params![member.0, stage_code(stage), until.0, up_to(limit)];
+    all(connection, "reading waiting postings", &sql, params, read_owed)
+}
+
+pub(super) fn suspended(
+    connection: &Connection,
+    member: MemberNumber,
+    after: Seq,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    let sql = format!(
+        "SELECT {ENTRY}, {POSTING} FROM posting INDEXED BY posting_waiting JOIN entry ON entry.seq = posting.entry \
+         WHERE posting.stage > 0 AND posting.member = ?1 AND posting.stage = ?2 AND posting.not_before = 0 \
+         AND posting.entry > ?3 ORDER BY posting.entry LIMIT ?4"
+    );
+    let params = params![member.0, stage_code(Stage::Suspense), after.0.cast_signed(), up_to(limit)];
+    all(connection, "reading suspense", &sql, params, read_owed)
+}
+
+pub(super) fn open_postings(
+    connection: &Connection,
+    member: MemberNumber,
+    limit: usize,
+) -> Result<Vec<Seq>, StoreError> {
+    let sql = format!("SELECT {POSTING} FROM posting WHERE member = ?1 LIMIT ?2");
+    let read = |row: &Row<'_>| read_posting(row, 0).map(|posting| posting.key.entry);
+    all(connection, "reading open postings", &sql, params![member.0, up_to(limit)], read)
+}
+
+pub(super) fn closed_since(
+    connection: &Connection,
+    member: MemberNumber,
+    since: WallTime,
+    limit: usize,
+) -> Result<Vec<Seq>, StoreError> {
+    let sql =
+        "SELECT member, at, entry, seal FROM closing WHERE member = ?1 AND at >= ?2 ORDER BY at LIMIT ?3";
+    let params = params![member.0, since.0, up_to(limit)];
+    all(connection, "reading closings", sql, params, read_closing)
+}
+
+pub(super) fn oldest_owed(
+    connection: &Connection,
+    member: MemberNumber,
+) -> Result<Option<WallTime>, StoreError> {
+    let doing = "looking for the oldest owed posting";
+    let sql = "SELECT min(entry) FROM posting WHERE member = ?1 AND stage <> ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    let params = params![member.0, stage_code(Stage::Suspense)];
+    let oldest: Option<i64> = statement.query_row(params, |row| row.get(0)).map_err(failed(doing))?;
+    let Some(oldest) = oldest else { return Ok(None) };
+    Ok(super::read::entry(connection, Seq(oldest.cast_unsigned()))?.map(|entry| entry.at))
+}
+
+fn read_owed(row: &Row<'_>) -> Result<Owed, StoreError> {
+    Ok(Owed { entry: read_entry(row, 0)?, posting: read_posting(row, ENTRY_CELLS)? })
+}

@@ -1,0 +1,272 @@
+//! The one owner of the books: it follows the journal, and does what others send it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_journal::{JournalReader, Seq as JournalSeq};
+use outrigger_model::{JournalId, MemberNumber, Seq, WallTime};
+use outrigger_runtime::Clock;
+use outrigger_runtime::backoff::Backoff;
+use tokio::sync::{mpsc, watch};
+
+use crate::apply::{Fact, Incoming, apply};
+use crate::claims::Claims;
+use crate::commitment::Commitment;
+use crate::desk::Desk;
+use crate::error::LedgerError;
+use crate::health::LedgerHealth;
+use crate::posting::PostingKey;
+use crate::record::{Closed, Decision, MemberState};
+use crate::store::{LedgerStore, StoreError, read};
+use crate::tail::Tail;
+use crate::worker::{Job, next};
+
+/// Records applied in one transaction: enough to spread its cost, few enough that whoever waits for the worker waits some ten milliseconds.
+const BATCH_RECORDS: usize = 256;
+
+/// Pieces of work done between two batches, so that neither starves the other.
+const JOBS_PER_BATCH: usize = 64;
+
+/// How soon a database that failed is tried again.
+const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
+
+/// How long closings are remembered for [`crate::Ledger::reopen`], and how often the older ones are dropped.
+const CLOSINGS_KEPT: Duration = Duration::from_secs(15 * 60);
+const CLOSINGS_DROPPED_EVERY: Duration = Duration::from_secs(60);
+
+/// The owner of the books.
+pub(crate) struct Writer {
+    pub(crate) store: Box<dyn LedgerStore>,
+    pub(crate) claims: Claims,
+    /// Postings a member was asked to commit to, without an answer yet.
+    pub(crate) committing: HashSet<PostingKey>,
+    /// Closed postings that could not be read back, and when that is tried again.
+    pub(crate) read_back_later: HashMap<PostingKey, WallTime>,
+    pub(crate) clock: Clock,
+    reader: JournalReader,
+    journal: JournalId,
+    position: Seq,
+    entries: u64,
+    states: BTreeMap<MemberNumber, MemberState>,
+    tail: Arc<Tail>,
+    applied: watch::Sender<Seq>,
+    health: watch::Sender<LedgerHealth>,
+    failures: u32,
+    closings_dropped: WallTime,
+}
+
+/// What the writer tells the others.
+pub(crate) struct Told {
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) applied: watch::Sender<Seq>,
+    pub(crate) health: watch::Sender<LedgerHealth>,
+}
+
+/// Whether there was something to apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Applied,
+    AtTheTail,
+}
+
+impl Writer {
+    /// Takes the books over; their position, or none, was read from `store`.
+    pub(crate) fn new(
+        store: Box<dyn LedgerStore>,
+        reader: JournalReader,
+        clock: Clock,
+        told: Told,
+    ) -> Result<Self, StoreError> {
+        let position = read(&*store, |books| books.position())?;
+        let mut writer = Self {
+            journal: JournalId(reader.journal().0),
+            position: position.map_or(Seq(0), |position| position.applied),
+            entries: position.map_or(0, |position| position.entries),
+            store,
+            claims: Claims::default(),
+            committing: HashSet::new(),
+            read_back_later: HashMap::new(),
+            closings_dropped: WallTime(0),
+            clock,
+            reader,
+            states: BTreeMap::new(),
+            tail: told.tail,
+            applied: told.applied,
+            health: told.health,
+            failures: 0,
+        };
+        writer.learn_states()?;
+        let commitments = read(&*writer.store, |books| books.commitments())?;
+        writer.committing.extend(commitments.iter().flat_map(Commitment::postings));
+        Ok(writer)
+    }
+
+    /// Follows the journal and does what comes through `queue`, until `stop` is set.
+    pub(crate) async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Job<Self>>,
+        mut tail: watch::Receiver<JournalSeq>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            // Marked as seen before it is read, so that what comes meanwhile is not missed.
+            tail.borrow_and_update();
+            let wait = match self.step() {
+                Ok(Step::Applied) => None,
+                Ok(Step::AtTheTail) => Some(Duration::MAX),
+                Err(error) => Some(self.failed(&error)),
+            };
+            let Some(wait) = wait else {
+                for _ in 0..JOBS_PER_BATCH {
+                    let Ok(job) = queue.try_recv() else { break };
+                    job(&mut self);
+                }
+                tokio::task::yield_now().await;
+                if *stop.borrow() {
+                    return;
+                }
+                continue;
+            };
+            let waited = tokio::time::sleep(wait.min(Duration::from_secs(3600)));
+            tokio::select! {
+                biased;
+                job = next(&mut queue, &mut stop) => match job {
+                    Some(job) => job(&mut self),
+                    None => return,
+                },
+                Ok(()) = tail.changed(), if wait == Duration::MAX => {}
+                () = waited => {}
+            }
+        }
+    }
+
+    /// Applies the next batch, if there is one.
+    fn step(&mut self) -> Result<Step, LedgerError> {
+        let entries = self.reader.records(JournalSeq(self.position.0), BATCH_RECORDS)?;
+        let mut batch = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            batch.extend(Incoming::read(entry)?);
+        }
+        let Some(last) = batch.last().map(|incoming| incoming.seq) else {
+            self.is_up();
+            return Ok(Step::AtTheTail);
+        };
+        let (journal, before) = (self.journal, self.entries);
+        self.store.transact(&mut |tx| apply(tx, journal, before, &batch))?;
+        self.position = last;
+        self.entries +=
+            batch.iter().filter(|incoming| matches!(incoming.fact, Fact::Object(..))).count() as u64;
+        self.end_claims(&batch);
+        if batch.iter().any(|incoming| matches!(incoming.fact, Fact::Member(_) | Fact::Decision(_))) {
+            self.learn_states()?;
+        }
+        self.tail.applied(last);
+        self.applied.send_replace(last);
+        self.is_up();
+        Ok(Step::Applied)
+    }
+
+    /// Applies everything up to `seq`, which is durable.
+    pub(crate) fn follow(&mut self, seq: Seq) -> Result<(), LedgerError> {
+        while self.position < seq && self.step()? == Step::Applied {}
+        Ok(())
+    }
+
+    /// Ends the claims of postings that these records closed or suspended.
+    fn end_claims(&mut self, batch: &[Incoming]) {
+        for key in batch.iter().flat_map(|incoming| decided(&incoming.fact)) {
+            self.claims.end(key);
+            self.read_back_later.remove(&key);
+        }
+    }
+
+    fn learn_states(&mut self) -> Result<(), StoreError> {
+        let members = read(&*self.store, |books| books.members())?;
+        self.states = members.into_iter().map(|member| (member.number, member.state)).collect();
+        Ok(())
+    }
+
+    /// Whether a member is delivered to; unknown ones are not.
+    pub(crate) fn is_active(&self, member: MemberNumber) -> bool {
+        self.states.get(&member) == Some(&MemberState::Active)
+    }
+
+    /// Wall-clock time.
+    pub(crate) fn now(&self) -> WallTime {
+        WallTime(self.clock.wall_us())
+    }
+
+    /// Changes the books apart from the journal: nothing of it survives a rebuild.
+    pub(crate) fn change(
+        &mut self,
+        mut work: impl FnMut(&mut Desk<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let drop_closings = now.since(self.closings_dropped) > CLOSINGS_DROPPED_EVERY;
+        self.store.transact(&mut |tx| {
+            let mut desk = Desk::new(tx, now)?;
+            work(&mut desk)?;
+            if drop_closings {
+                let kept = i64::try_from(CLOSINGS_KEPT.as_micros()).unwrap_or(i64::MAX);
+                desk.changes.closings_forgotten = Some(WallTime(now.0.saturating_sub(kept)));
+            }
+            desk.flush()
+        })?;
+        if drop_closings {
+            self.closings_dropped = now;
+        }
+        Ok(())
+    }
+
+    fn is_up(&mut self) {
+        if self.failures > 0 {
+            self.failures = 0;
+            tracing::info!(applied = %self.position, "the ledger's database works again");
+            self.health.send_replace(LedgerHealth::Up);
+        }
+    }
+
+    /// Notes a failure and gives the time to wait before the next try.
+    fn failed(&mut self, error: &LedgerError) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            tracing::error!(error = error as &dyn std::error::Error, "the ledger cannot follow the journal");
+            self.health.send_replace(LedgerHealth::down(self.now(), error));
+        }
+        if let Err(error) = self.store.reconnect() {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the ledger's database is still away");
+        }
+        RECONNECT.after(self.failures, u8::MAX)
+    }
+}
+
+/// The postings that a record closes or suspends.
+fn decided(fact: &Fact) -> Vec<PostingKey> {
+    match fact {
+        Fact::Closing(record) => {
+            let keys = |closed: &Closed| {
+                let member = closed.member;
+                closed.entries.iter().map(|entry| PostingKey { entry: *entry, member }).collect::<Vec<_>>()
+            };
+            record.closed.iter().flat_map(keys).collect()
+        }
+        Fact::Decision(record) => match &record.decision {
+            Decision::Suspended { entry, member, .. } => {
+                vec![PostingKey { entry: *entry, member: *member }]
+            }
+            Decision::Healed(which) => {
+                let member = which.member;
+                which.entries.iter().map(|entry| PostingKey { entry: *entry, member }).collect()
+            }
+            Decision::Retried(_)
+            | Decision::WrittenOff(_)
+            | Decision::Reopened(_)
+            | Decision::Resent(_)
+            | Decision::ReEncoded { .. }
+            | Decision::OtherContent { .. }
+            | Decision::MemberState { .. } => Vec::new(),
+        },
+        Fact::Object(..) | Fact::Member(_) | Fact::Nothing | Fact::Unreadable(_) => Vec::new(),
+    }
+}
