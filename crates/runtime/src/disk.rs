@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use crate::disk::real::RealDisk;
 
 mod real;
+pub mod simulated;
 
 /// A shared disk.
 pub type ArcDisk = Arc<dyn Disk>;
