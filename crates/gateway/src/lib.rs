@@ -1,1 +1,9 @@
-//! The pair as one service: accepts into the ledger.
+//! The pair as one service: what a front door accepts goes into the ledger, and delivery does the rest.
+//!
+//! Knows the ledger and the shape of a service; never a member's protocol.
+
+mod service;
+mod syntaxes;
+
+pub use service::{Gateway, GatewayOptions};
+pub use syntaxes::Undeliverable;

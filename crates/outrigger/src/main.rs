@@ -1,5 +1,29 @@
 //! Outrigger: two or more unlike archives as one service.
+//!
+//! `cli` declares the commands, `commands` has one file for each, `serve` and `commands::archive` wire a process front
+//! to back, `admin` is the API that the other commands ask.
 
+mod admin;
+mod audit;
+mod cli;
+mod commands;
 mod config;
+mod logging;
+mod output;
+mod process;
+mod serve;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli.command) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            output::failure(&failure);
+            failure.exit_code()
+        }
+    }
+}

@@ -40,7 +40,7 @@ fn read_catalogue(section: &Section<'_>) -> Option<String> {
     let url = match units::substituted(&url, |name| std::env::var(name).ok()) {
         Ok(url) => url,
         Err(missing) => {
-            section.wrong(&keys::ARCHIVE_CATALOGUE, missing);
+            section.wrong(&keys::ARCHIVE_CATALOGUE, missing.to_string());
             return None;
         }
     };

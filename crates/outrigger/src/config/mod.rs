@@ -14,10 +14,8 @@ mod units;
 
 pub(crate) use archive::{ArchiveConfig, read_archive};
 pub(crate) use document::{Mistake, Mistakes};
-pub(crate) use front::{DimseFront, TlsFiles};
-pub(crate) use member::{CallingAe, MemberConfig, MembersListen, RouteConfig};
-pub(crate) use node::{AdminConfig, LogConfig, LogFormat, NodeConfig, NodeName, read_node};
+pub(crate) use front::{DimseFront, TlsFiles, Undeliverable};
+pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig, RouteTls};
+pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
 pub(crate) use peer::{Allow, PeerConfig};
 pub(crate) use reference::reference;
-pub(crate) use storage::JournalConfig;
-pub(crate) use units::Network;

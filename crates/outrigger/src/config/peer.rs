@@ -6,7 +6,7 @@ use outrigger_model::AeTitle;
 
 use super::keys;
 use super::section::Section;
-use super::units::Network;
+use super::units;
 
 /// What a peer may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ pub(crate) struct PeerConfig {
     /// Its AE title.
     pub(crate) ae_title: AeTitle,
     /// Where it calls from; empty means anywhere.
-    pub(crate) hosts: Vec<Network>,
+    pub(crate) hosts: Vec<ipnet::IpNet>,
     /// Where we call it.
     pub(crate) address: Option<String>,
     /// Where storage commitment results go.
@@ -51,7 +51,7 @@ pub(crate) fn read_peers(root: &Section<'_>) -> Option<Vec<PeerConfig>> {
 
 fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
     let ae_title = section.ae_title(&keys::PEER_AE);
-    let hosts = section.list(&keys::PEER_HOSTS, Network::parse);
+    let hosts = section.list(&keys::PEER_HOSTS, units::network);
     let address = section.optional(&keys::PEER_ADDRESS);
     let commit_address = section.optional(&keys::PEER_COMMIT_ADDRESS);
     let mut allow: BTreeSet<Allow> = section.list(&keys::PEER_ALLOW, allowed).into_iter().collect();

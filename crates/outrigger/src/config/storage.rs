@@ -64,7 +64,7 @@ pub(crate) fn read_ledger(section: &Section<'_>, data: &Path) -> Option<PathBuf>
             }
         },
         Err(missing) => {
-            section.wrong(&keys::LEDGER_URL, missing);
+            section.wrong(&keys::LEDGER_URL, missing.to_string());
             None
         }
     }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Reads a duration: a whole number and `ms`, `s`, `m`, `h` or `d`.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
@@ -37,39 +39,45 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
-/// Addresses a peer may call from: one address, or a network in CIDR form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Network {
-    /// First address.
-    pub(crate) address: IpAddr,
-    /// Leading bits that must agree.
-    pub(crate) prefix: u8,
+/// Reads addresses a peer may call from: `10.0.0.7`, `10.0.0.0/24` or the like in IPv6.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-impl Network {
-    /// Reads `10.0.0.7`, `10.0.0.0/24` or the like in IPv6.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address.parse().ok()?, prefix.parse().ok()?),
-            None => {
-                let address: IpAddr = text.parse().ok()?;
-                (address, if address.is_ipv4() { 32 } else { 128 })
-            }
-        };
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        (prefix <= longest).then_some(Self { address, prefix })
-    }
+/// Why a text with `${env:NAME}` in it cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SubstitutionError {
+    /// The closing brace is missing.
+    #[error("`${{` stands without `}}`")]
+    Open,
+    /// Something else than `env:NAME` between the braces.
+    #[error("`${{{found}}}` stands where `${{env:NAME}}` is expected")]
+    Unknown {
+        /// What stands there.
+        found: String,
+    },
+    /// The variable is not set.
+    #[error("the environment variable {name} is not set")]
+    Unset {
+        /// Its name.
+        name: String,
+    },
 }
 
-/// Replaces `${env:NAME}` in a URL; the error names what is missing.
-pub(crate) fn substituted(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+/// Replaces `${env:NAME}` in a URL.
+pub(crate) fn substituted(
+    text: &str,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<String, SubstitutionError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
-        let (name, later) = after.split_once('}').ok_or("`${` without `}`")?;
-        let variable = name.strip_prefix("env:").ok_or(format!("`${{{name}}}` is not `${{env:NAME}}`"))?;
-        out.push_str(&env(variable).ok_or(format!("the environment variable {variable} is not set"))?);
+        let (found, later) = after.split_once('}').ok_or(SubstitutionError::Open)?;
+        let Some(name) = found.strip_prefix("env:") else {
+            return Err(SubstitutionError::Unknown { found: found.to_owned() });
+        };
+        out.push_str(&env(name).ok_or_else(|| SubstitutionError::Unset { name: name.to_owned() })?);
         rest = later;
     }
     out.push_str(rest);
@@ -94,10 +102,10 @@ mod tests {
 
     #[test]
     fn networks() {
-        assert_eq!(Network::parse("10.0.0.0/24").map(|n| n.prefix), Some(24));
-        assert_eq!(Network::parse("::1").map(|n| n.prefix), Some(128));
+        assert_eq!(network("10.0.0.0/24").map(|n| n.prefix_len()), Some(24));
+        assert_eq!(network("::1").map(|n| n.prefix_len()), Some(128));
         for wrong in ["10.0.0.0/33", "10.0.0", "host", ""] {
-            assert_eq!(Network::parse(wrong), None, "{wrong}");
+            assert_eq!(network(wrong), None, "{wrong}");
         }
     }
 

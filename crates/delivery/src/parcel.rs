@@ -1,0 +1,185 @@
+//! An object on its way: its bytes from the journal, or, where they are gone there, from a member that has it verified.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use outrigger_dataset::transcode;
+use outrigger_ledger::{Due, Ledger, ObjectError, StoredObject};
+use outrigger_member::{MemberError, Need, Outgoing};
+use outrigger_model::{MemberNumber, TransferSyntaxUid};
+use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
+
+use crate::setup::MemberSetup;
+
+/// Largest object transcoded: its old and its new bytes are in memory together, and connections work at the same time.
+const TRANSCODE_BYTES_MAX: u64 = 512 << 20;
+
+/// An object and what it needs of a connection.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The posting.
+    pub due: Due,
+    /// The bytes as received.
+    pub bytes: Arc<dyn BlockSource>,
+    /// The AE title of its sender.
+    pub sender: outrigger_model::AeTitle,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// Why an object cannot be had or encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum ParcelError {
+    /// Not in the journal, and no other member gives it.
+    #[error("the bytes of entry {entry} are not to be had")]
+    Gone {
+        /// The entry.
+        entry: outrigger_model::Seq,
+        /// What the journal said.
+        #[source]
+        source: ObjectError,
+    },
+    /// The ledger or the disk failed; it may work later.
+    #[error("the bytes of entry {entry} cannot be read now")]
+    NotNow {
+        /// The entry.
+        entry: outrigger_model::Seq,
+        /// The cause.
+        #[source]
+        source: ObjectError,
+    },
+}
+
+/// Why an object cannot be written in another encoding.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// Too large to be transcoded in memory.
+    #[error("the object has {length} bytes, more than the {TRANSCODE_BYTES_MAX} that are transcoded")]
+    TooLarge {
+        /// Its length, in bytes.
+        length: u64,
+    },
+    /// Its bytes cannot be read.
+    #[error("the object's bytes cannot be read")]
+    Read(#[source] BlockError),
+    /// It cannot become that.
+    #[error("the object cannot be transcoded")]
+    Transcode(#[source] transcode::TranscodeError),
+    /// The working thread is gone.
+    #[error("the transcoding did not finish")]
+    Thread(#[source] outrigger_runtime::threads::WorkLost),
+}
+
+/// Gets an object's bytes for `due`.
+pub async fn prepare(
+    ledger: &Ledger,
+    others: &[MemberSetup],
+    due: Due,
+) -> Result<Parcel, (Due, ParcelError)> {
+    let entry = due.posting.entry;
+    match ledger.object(entry).await {
+        Ok(object) => Ok(packed(due, object)),
+        Err(error @ (ObjectError::Released { .. } | ObjectError::Damaged { .. })) => {
+            match elsewhere(ledger, others, &due).await {
+                Some(object) => Ok(packed(due, object)),
+                None => Err((due, ParcelError::Gone { entry, source: error })),
+            }
+        }
+        Err(source) => Err((due, ParcelError::NotNow { entry, source })),
+    }
+}
+
+fn packed(due: Due, object: StoredObject) -> Parcel {
+    let need = Need {
+        sop_class: due.header.sop_class.clone(),
+        alternatives: transcode::targets(&object.transfer_syntax),
+        transfer_syntax: object.transfer_syntax,
+    };
+    Parcel { due, bytes: object.bytes, sender: object.origin.calling_ae, need }
+}
+
+/// Asks members that have the object verified, the preferred one first; only bytes with the journal's digest count.
+async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<StoredObject> {
+    let known = ledger.facts(due.posting.entry).await.ok().flatten()?;
+    let mut holders: Vec<&MemberSetup> =
+        others.iter().filter(|member| known.verified.contains(member.number)).collect();
+    holders.sort_by_key(|member| member.preference);
+    for holder in holders {
+        for route in &holder.routes {
+            match fetched(&*route.member, due).await {
+                Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
+                    return Some(known.object(Arc::new(body)));
+                }
+                Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
+                Err(error) => tracing::info!(member = %holder.name, %error, "a copy could not be read back"),
+            }
+        }
+    }
+    None
+}
+
+/// Reads the object of a posting back from a member.
+pub async fn fetched(
+    member: &dyn outrigger_member::Member,
+    due: &Due,
+) -> Result<(TransferSyntaxUid, Body), MemberError> {
+    let header = &due.header;
+    let (Some(study), Some(series)) = (&header.study, &header.series) else {
+        return Err(MemberError::Unable { operation: "the retrieval of an instance outside studies" });
+    };
+    let mut encodings = vec![due.transfer_syntax.clone()];
+    encodings.extend(transcode::targets(&due.transfer_syntax));
+    member.fetch(study, series, &header.sop_instance, &header.sop_class, &encodings).await
+}
+
+/// The parcel as a connection takes it, transcoded where `encoding` is not its own.
+pub async fn outgoing(
+    parcel: &Parcel,
+    encoding: TransferSyntaxUid,
+    threads: Threads,
+) -> Result<Outgoing, EncodeError> {
+    let native = encoding == parcel.need.transfer_syntax;
+    let bytes: Arc<dyn BlockSource> = if native {
+        Arc::clone(&parcel.bytes)
+    } else {
+        let (source, from, to) =
+            (Arc::clone(&parcel.bytes), parcel.need.transfer_syntax.clone(), encoding.clone());
+        let work = threads.blocking("transcoding", move || transcoded(&*source, &from, &to));
+        Arc::new(work.await.map_err(EncodeError::Thread)??)
+    };
+    Ok(Outgoing {
+        sop_class: parcel.need.sop_class.clone(),
+        sop_instance: parcel.due.header.sop_instance.clone(),
+        transfer_syntax: encoding,
+        bytes,
+    })
+}
+
+fn transcoded(
+    source: &dyn BlockSource,
+    from: &TransferSyntaxUid,
+    to: &TransferSyntaxUid,
+) -> Result<Bytes, EncodeError> {
+    let whole = whole(source, TRANSCODE_BYTES_MAX)?;
+    transcode::transcode(whole, from, to).map(Bytes::from).map_err(EncodeError::Transcode)
+}
+
+/// All bytes of a source of at most `limit` bytes.
+pub fn whole(source: &dyn BlockSource, limit: u64) -> Result<Bytes, EncodeError> {
+    let length = source.length();
+    let room = usize::try_from(length).ok().filter(|_| length <= limit);
+    let mut all = BytesMut::with_capacity(room.ok_or(EncodeError::TooLarge { length })?);
+    for index in 0.. {
+        let block = source.read_block(index).map_err(EncodeError::Read)?;
+        if block.is_empty() {
+            break;
+        }
+        all.extend_from_slice(&block);
+    }
+    Ok(all.freeze())
+}
+
+/// Everybody but `member`.
+pub fn others(all: &[MemberSetup], member: MemberNumber) -> Vec<MemberSetup> {
+    all.iter().filter(|other| other.number != member).cloned().collect()
+}

@@ -1,0 +1,99 @@
+//! Letting object bytes go: when every required member has them, one is verified, and the retention time has passed.
+
+use std::time::Duration;
+
+use outrigger_journal::JournalHandle;
+use outrigger_ledger::{Ledger, ReleaseMode};
+use outrigger_model::WallTime;
+use outrigger_runtime::{Clock, Shutdown};
+
+use crate::send::chain;
+
+/// Entries released at once: one journal record names them all.
+const BATCH: usize = 1024;
+
+/// How often it is looked for what may go; retention is hours.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The journal's fill above which verified bytes go early, in percent: a fifth is left for what is owed nowhere else.
+const HIGH_WATER_PERCENT: u64 = 80;
+
+/// The loop that releases.
+pub struct Releaser {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The journal.
+    pub journal: JournalHandle,
+    /// How long bytes stay after an entry is balanced.
+    pub retention: Duration,
+    /// Time.
+    pub clock: Clock,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// How much may go, by the journal's fill.
+pub fn mode(bytes: u64, capacity: u64) -> ReleaseMode {
+    if bytes.saturating_mul(100) > capacity.saturating_mul(HIGH_WATER_PERCENT) {
+        ReleaseMode::Early
+    } else {
+        ReleaseMode::Normal
+    }
+}
+
+impl Releaser {
+    /// Works until the node stops.
+    pub async fn run(mut self) {
+        while !self.shutdown.is_stopping() {
+            if self.round().await == BATCH {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.shutdown.stopping() => {}
+            }
+        }
+    }
+
+    /// Releases what may go; gives how many entries that were.
+    pub async fn round(&self) -> usize {
+        let state = self.journal.state();
+        let mode = mode(state.bytes, state.capacity);
+        let now = WallTime(self.clock.wall_us());
+        let before =
+            WallTime(now.0.saturating_sub(i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX)));
+        let entries = match self.ledger.release_candidates(BATCH, before, mode).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "what may be released is not known now");
+                return 0;
+            }
+        };
+        if entries.is_empty() {
+            return 0;
+        }
+        let numbers = entries.iter().map(|entry| outrigger_journal::Seq(entry.0)).collect();
+        if let Err(error) = self.journal.release(numbers).await {
+            tracing::warn!(error = %chain(&error), "bytes could not be released; they stay");
+            return 0;
+        }
+        if let Err(error) = self.ledger.released(&entries).await {
+            tracing::warn!(error = %chain(&error), "released bytes could not be noted; they are offered again");
+            return 0;
+        }
+        tracing::info!(count = entries.len(), "bytes released");
+        entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_go_early_above_four_fifths() {
+        assert_eq!(mode(80, 100), ReleaseMode::Normal);
+        assert_eq!(mode(81, 100), ReleaseMode::Early);
+        assert_eq!(mode(u64::MAX, 100), ReleaseMode::Early);
+    }
+}

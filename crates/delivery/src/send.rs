@@ -1,0 +1,297 @@
+//! Storing a batch of objects at a member, route after route.
+
+use std::time::Duration;
+
+use outrigger_ledger::{Attempt, Report, ReportOutcome};
+use outrigger_member::status::{Outcome, classify};
+use outrigger_member::{MemberError, Need, Reply, StoreSession};
+use outrigger_model::{AeTitle, Status, WallTime};
+use outrigger_runtime::{Clock, Random, Threads};
+
+use crate::parcel::{self, EncodeError, Parcel};
+use crate::plan::{self, Ending, Next, Others};
+use crate::setup::{Calling, MemberSetup, Route};
+use crate::standing::Standing;
+
+/// Longest text of an attempt that is kept: a peer's comment has 64 characters, causes of ours a few hundred.
+const TEXT_MAX: usize = 500;
+
+/// A member that stored something within this span takes objects: longer than most waits between two attempts, shorter
+/// than the attempts it takes to set an object aside.
+const OTHERS_SPAN: Duration = Duration::from_secs(120);
+
+/// What a connection works with.
+#[derive(Clone)]
+pub struct Sender {
+    /// The member.
+    pub setup: MemberSetup,
+    /// How it stands.
+    pub standing: std::sync::Arc<Standing>,
+    /// Time.
+    pub clock: Clock,
+    /// Jitter.
+    pub random: Random,
+    /// Where transcoding runs.
+    pub threads: Threads,
+}
+
+/// An open connection, and what it was opened for.
+pub struct Line {
+    route: usize,
+    calling: AeTitle,
+    session: Box<dyn StoreSession>,
+}
+
+/// How one object fared.
+struct Tried {
+    ending: Ending,
+    status: Option<Status>,
+    text: String,
+}
+
+impl Sender {
+    /// Jitter for waits; without randomness the longest wait is taken.
+    pub(crate) fn jitter(&self) -> u8 {
+        self.random.u64().map_or(u8::MAX, |bits| bits.to_le_bytes()[0])
+    }
+
+    /// Wall-clock time.
+    pub(crate) fn wall(&self) -> WallTime {
+        WallTime(self.clock.wall_us())
+    }
+
+    /// Notes that the member was reached.
+    pub(crate) fn note_reached(&self) -> Option<WallTime> {
+        self.standing.reached()
+    }
+
+    /// Notes that a call to the member failed on the way.
+    pub(crate) fn note_lost(&self, error: &MemberError) {
+        let text = chain(error);
+        let turn = self.standing.lost(self.clock.now(), self.wall(), self.jitter(), text.clone());
+        if turn == crate::breaker::Turn::Opened {
+            tracing::warn!(member = %self.setup.name, error = %text, "the member is left alone and probed");
+        }
+    }
+
+    /// Stores what is in `parcels`, in order, over `line` or a new connection; gives a report for each.
+    pub async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Vec<Report> {
+        let mut reports = Vec::with_capacity(parcels.len());
+        let mut rest = parcels;
+        while let Some(calling) = rest.first().map(|parcel| self.calling(parcel)) {
+            let (same, other) = rest.into_iter().partition(|parcel| self.calling(parcel) == calling);
+            rest = other;
+            self.send_as(line, &calling, same, &mut reports).await;
+        }
+        reports
+    }
+
+    fn calling(&self, parcel: &Parcel) -> AeTitle {
+        match &self.setup.calling {
+            Calling::Fixed(title) => title.clone(),
+            Calling::Preserve => parcel.sender.clone(),
+        }
+    }
+
+    /// Tries route after route; what one refuses for good, or has no context for, the next may take.
+    async fn send_as(
+        &self,
+        line: &mut Option<Line>,
+        calling: &AeTitle,
+        parcels: Vec<Parcel>,
+        reports: &mut Vec<Report>,
+    ) {
+        let mut open = parcels;
+        let last = self.setup.routes.len().saturating_sub(1);
+        for (number, route) in self.setup.routes.iter().enumerate() {
+            let mut passed_on = Vec::new();
+            let mut queue = open.into_iter();
+            while let Some(parcel) = queue.next() {
+                let needs = needs(&parcel, queue.as_slice());
+                let tried = match self.ready(line, number, route, calling, &needs).await {
+                    Ok(()) => self.store(line, &parcel).await,
+                    Err(error) => Tried::lost_before(&error),
+                };
+                let try_next = matches!(tried.ending, Ending::ForGood | Ending::NoContext | Ending::Untried);
+                let connection_failed = tried.ending == Ending::Untried;
+                if try_next && number < last {
+                    tracing::info!(member = %self.setup.name, route = %route.label, text = %tried.text, "the next route is tried");
+                    passed_on.push(parcel);
+                } else {
+                    reports.push(self.report(&parcel, &route.label, tried));
+                }
+                if connection_failed {
+                    let rest = queue.by_ref();
+                    if number < last {
+                        passed_on.extend(rest);
+                    } else {
+                        reports.extend(rest.map(|parcel| given_back(&parcel)));
+                    }
+                }
+            }
+            open = passed_on;
+            if open.is_empty() {
+                return;
+            }
+            hang_up(line).await;
+        }
+    }
+
+    /// Makes sure that `line` is a connection that takes the first of `needs`, if the member takes it at all.
+    async fn ready(
+        &self,
+        line: &mut Option<Line>,
+        number: usize,
+        route: &Route,
+        calling: &AeTitle,
+        needs: &[Need],
+    ) -> Result<(), MemberError> {
+        let fits = line.as_ref().is_some_and(|open| {
+            let takes = needs.first().is_none_or(|need| open.session.takes(need).is_some());
+            open.route == number && open.calling == *calling && takes
+        });
+        if fits {
+            return Ok(());
+        }
+        hang_up(line).await;
+        match route.member.open(needs, calling).await {
+            Ok(session) => {
+                *line = Some(Line { route: number, calling: calling.clone(), session });
+                Ok(())
+            }
+            Err(error) => {
+                self.note_lost(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn store(&self, line: &mut Option<Line>, parcel: &Parcel) -> Tried {
+        let Some(open) = line else { return Tried::words(Ending::Untried, "there is no connection") };
+        let Some(encoding) = open.session.takes(&parcel.need) else {
+            let text = format!(
+                "no presentation context accepted for {} in {} or what it can become",
+                parcel.need.sop_class, parcel.need.transfer_syntax
+            );
+            return Tried::words(Ending::NoContext, &text);
+        };
+        let object = match parcel::outgoing(parcel, encoding, self.threads).await {
+            Ok(object) => object,
+            Err(error) => return Tried::encoding(&error),
+        };
+        let answer = open.session.store(&object).await;
+        if let Err(error) = &answer {
+            if !matches!(error, MemberError::NoContext { .. }) {
+                self.note_lost(error);
+                *line = None;
+            }
+        }
+        self.judged(&answer)
+    }
+
+    fn judged(&self, answer: &Result<Reply, MemberError>) -> Tried {
+        let outcome = classify(answer, &self.setup.rules);
+        let status = answer.as_ref().ok().map(|reply| reply.status);
+        let text = match answer {
+            Ok(reply) => match &reply.comment {
+                Some(comment) => format!("{} {}: {comment}", reply.status, reply.status.text()),
+                None => format!("{} {}", reply.status, reply.status.text()),
+            },
+            Err(error) => chain(error),
+        };
+        let ending = match outcome {
+            Outcome::Stored | Outcome::StoredWithNote | Outcome::AlreadyThere => {
+                self.standing.stored(self.clock.now());
+                Ending::Stored
+            }
+            Outcome::RetryLater | Outcome::Config => Ending::Later,
+            Outcome::RefusedForGood => Ending::ForGood,
+            Outcome::NoContext => Ending::NoContext,
+            Outcome::Unknown => Ending::Unknown,
+        };
+        Tried { ending, status, text }
+    }
+
+    fn others(&self) -> Others {
+        match self.standing.stored_within(OTHERS_SPAN, self.clock.now()) {
+            true => Others::Succeed,
+            false => Others::FailToo,
+        }
+    }
+
+    fn report(&self, parcel: &Parcel, route: &str, tried: Tried) -> Report {
+        let at = self.wall();
+        let attempts = parcel.due.attempts.saturating_add(1);
+        let others = self.others();
+        let outcome = match plan::next(tried.ending, attempts, others, at, self.jitter()) {
+            Next::Reached(level) => ReportOutcome::Reached(level),
+            Next::RetryAt(at) => ReportOutcome::RetryAt { at },
+            Next::Suspend(reason) => ReportOutcome::Suspend(reason),
+            Next::GiveBack => return given_back(parcel),
+        };
+        let attempt = Attempt { at, route: route.to_owned(), status: tried.status, text: tried.text };
+        Report { posting: parcel.due.posting, attempt: Some(attempt), outcome }
+    }
+}
+
+impl Tried {
+    fn words(ending: Ending, text: &str) -> Self {
+        Self { ending, status: None, text: text.to_owned() }
+    }
+
+    fn lost_before(error: &MemberError) -> Self {
+        match error {
+            MemberError::NoContext { .. } => {
+                Self { ending: Ending::NoContext, status: None, text: chain(error) }
+            }
+            _ => Self { ending: Ending::Untried, status: None, text: chain(error) },
+        }
+    }
+
+    fn encoding(error: &EncodeError) -> Self {
+        let ending = match error {
+            EncodeError::TooLarge { .. } | EncodeError::Transcode(_) => Ending::Undeliverable,
+            EncodeError::Read(_) => Ending::Damaged,
+            EncodeError::Thread(_) => Ending::Later,
+        };
+        Self { ending, status: None, text: chain(error) }
+    }
+}
+
+fn given_back(parcel: &Parcel) -> Report {
+    Report { posting: parcel.due.posting, attempt: None, outcome: ReportOutcome::Released }
+}
+
+/// Ends a connection in good order; one that cannot be ended so is dropped.
+pub async fn hang_up(line: &mut Option<Line>) {
+    if let Some(open) = line.take() {
+        if let Err(error) = open.session.release().await {
+            tracing::debug!(%error, "a connection to a member did not end in good order");
+        }
+    }
+}
+
+/// What `first` and those behind it need, each once, the first one's first.
+fn needs(first: &Parcel, behind: &[Parcel]) -> Vec<Need> {
+    let mut needs = vec![first.need.clone()];
+    for parcel in behind {
+        if !needs.contains(&parcel.need) {
+            needs.push(parcel.need.clone());
+        }
+    }
+    needs
+}
+
+/// An error with its causes, cut to what is kept.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    let end = text.floor_char_boundary(TEXT_MAX);
+    text.truncate(end);
+    text
+}

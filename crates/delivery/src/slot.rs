@@ -1,0 +1,153 @@
+//! One connection to a member: asks for work, sends it, reports, for ever.
+
+use std::time::Duration;
+
+use outrigger_ledger::{Due, DueAsk, Ledger, Report, ReportOutcome};
+use outrigger_runtime::Shutdown;
+use tokio::time::Instant;
+
+use crate::breaker::Permit;
+use crate::lanes;
+use crate::parcel::{self, Parcel, ParcelError};
+use crate::send::{Line, Sender, chain, hang_up};
+use crate::setup::MemberSetup;
+
+/// Objects asked for at once: enough to keep a connection busy between two reports, few enough that a fresh object never
+/// waits long behind them.
+const BATCH: usize = 32;
+
+/// Longest wait for something new before the ledger is asked again, for postings whose waiting time is over.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A connection without work is ended after this: archives count idle associations.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// One connection's loop.
+pub struct Slot {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// What it sends with.
+    pub sender: Sender,
+    /// The other members, for bytes that are gone from the journal.
+    pub others: Vec<MemberSetup>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+impl Slot {
+    /// Works until the node stops; what is claimed then is given back.
+    pub async fn run(mut self) {
+        let mut line: Option<Line> = None;
+        let mut news = self.ledger.watch();
+        let mut turn = 0;
+        let mut idle_since = Instant::now();
+        while !self.shutdown.is_stopping() {
+            if let Permit::Wait(until) = self.sender.standing.permit(self.sender.clock.now()) {
+                hang_up(&mut line).await;
+                self.pause(until).await;
+                continue;
+            }
+            let batch = self.claim(turn).await;
+            if batch.is_empty() {
+                self.sender.standing.untried(self.sender.clock.now());
+                if line.is_some() && idle_since.elapsed() > IDLE {
+                    hang_up(&mut line).await;
+                }
+                tokio::select! {
+                    _ = news.changed() => {}
+                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                    () = self.shutdown.stopping() => {}
+                }
+                continue;
+            }
+            turn += 1;
+            self.work(&mut line, batch).await;
+            idle_since = Instant::now();
+        }
+        hang_up(&mut line).await;
+    }
+
+    async fn pause(&mut self, until: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.shutdown.stopping() => {}
+        }
+    }
+
+    async fn claim(&self, turn: u64) -> Vec<Due> {
+        for lane in lanes::order(turn) {
+            match self.ledger.due(self.sender.setup.number, DueAsk { limit: BATCH, lane }).await {
+                Ok(batch) if batch.is_empty() => {}
+                Ok(batch) => return batch,
+                Err(error) => {
+                    tracing::warn!(member = %self.sender.setup.name, error = %chain(&error), "the ledger gives no work");
+                    return Vec::new();
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    async fn work(&self, line: &mut Option<Line>, batch: Vec<Due>) {
+        let mut parcels = Vec::with_capacity(batch.len());
+        let mut reports = Vec::new();
+        for due in batch {
+            match parcel::prepare(&self.ledger, &self.others, due).await {
+                Ok(parcel) => parcels.push(parcel),
+                Err((due, error)) => reports.push(self.without_bytes(&due, &error)),
+            }
+        }
+        let tried = self.send(line, parcels).await;
+        reports.extend(tried);
+        if let Err(error) = self.ledger.report(reports).await {
+            tracing::warn!(member = %self.sender.setup.name, error = %chain(&error), "what was sent could not be noted; it will be sent again");
+        }
+    }
+
+    async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Vec<Report> {
+        if parcels.is_empty() {
+            self.sender.standing.untried(self.sender.clock.now());
+            return Vec::new();
+        }
+        let reports = self.sender.send(line, parcels).await;
+        if line.is_some() {
+            if let Some(since) = self.sender.note_reached() {
+                self.doubt(since).await;
+            }
+        }
+        reports
+    }
+
+    /// After a member was out of reach, what it had confirmed shortly before is confirmed again: archives forget.
+    async fn doubt(&self, failing_since: outrigger_model::WallTime) {
+        let member = &self.sender.setup;
+        let since = crate::confirm::doubt_since(failing_since);
+        match self.ledger.reopen(member.number, since).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(member = %member.name, count, "what was confirmed before the connection was lost is confirmed again")
+            }
+            Err(error) => {
+                tracing::warn!(member = %member.name, error = %chain(&error), "what was confirmed cannot be put in doubt")
+            }
+        }
+    }
+
+    fn without_bytes(&self, due: &Due, error: &ParcelError) -> Report {
+        let at = self.sender.wall();
+        let (ending, text) = match error {
+            ParcelError::Gone { .. } => (crate::plan::Ending::Damaged, chain(error)),
+            ParcelError::NotNow { .. } => (crate::plan::Ending::Later, chain(error)),
+        };
+        let others = crate::plan::Others::FailToo;
+        let outcome =
+            match crate::plan::next(ending, due.attempts.saturating_add(1), others, at, self.sender.jitter())
+            {
+                crate::plan::Next::Suspend(reason) => ReportOutcome::Suspend(reason),
+                crate::plan::Next::RetryAt(at) => ReportOutcome::RetryAt { at },
+                crate::plan::Next::Reached(_) | crate::plan::Next::GiveBack => ReportOutcome::Released,
+            };
+        let attempt = outrigger_ledger::Attempt { at, route: "journal".to_owned(), status: None, text };
+        Report { posting: due.posting, attempt: Some(attempt), outcome }
+    }
+}

@@ -1,0 +1,98 @@
+//! The service behind the front door of a pair.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use outrigger_front::{
+    Accepts, Arrival, FindRefusal, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+};
+use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
+use outrigger_model::{Answer, Query, Selection, Status};
+use outrigger_runtime::{BlockSource, Spool};
+use tokio::sync::mpsc;
+
+use crate::syntaxes::{self, Undeliverable};
+
+/// What a gateway is made of.
+#[derive(Debug, Clone)]
+pub struct GatewayOptions {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Where large objects stream to: the journal's spool directory.
+    pub spool: Spool,
+    /// What becomes of encodings that no member is known to take.
+    pub undeliverable: Undeliverable,
+}
+
+/// The service behind the front door of a pair.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    options: GatewayOptions,
+}
+
+impl Gateway {
+    /// A gateway over a ledger.
+    pub fn new(options: GatewayOptions) -> Self {
+        Self { options }
+    }
+}
+
+#[async_trait]
+impl Service for Gateway {
+    fn accepts(&self) -> Accepts {
+        Accepts {
+            preferred: syntaxes::preferred(),
+            others: self.options.undeliverable.into(),
+            services: Vec::new(),
+        }
+    }
+
+    fn spool(&self) -> Spool {
+        self.options.spool.clone()
+    }
+
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        let acceptance = Acceptance {
+            header: arrival.header,
+            oddities: arrival.oddities,
+            transfer_syntax: arrival.transfer_syntax,
+            body: arrival.body,
+            origin: arrival.origin,
+        };
+        match self.options.ledger.accept(acceptance).await {
+            Ok(Accepted::New { .. } | Accepted::Unresolved { .. }) => Ok(Stored::New),
+            Ok(Accepted::Repeated { .. }) => Ok(Stored::Repeated),
+            Ok(Accepted::NewVersion { .. }) => Ok(Stored::NewVersion),
+            Err(error) => Err(refusal(error)),
+        }
+    }
+
+    async fn find(&self, _query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        Err(not_served())
+    }
+
+    async fn plan(&self, _selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        Err(not_served())
+    }
+
+    async fn open(&self, _instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+        Err(not_served())
+    }
+}
+
+/// Queries are not among the services that [`Gateway::accepts`] lists, so a conforming peer never comes here.
+fn not_served() -> FindRefusal {
+    FindRefusal {
+        status: Status::SOP_CLASS_NOT_SUPPORTED,
+        text: "queries and retrievals are not served by this front door".to_owned(),
+        source: None,
+    }
+}
+
+fn refusal(error: AcceptError) -> StoreRefusal {
+    let kind = match &error {
+        AcceptError::NotNow { .. } => RefusalKind::OutOfResources,
+        AcceptError::Failed { .. } => RefusalKind::Failed,
+    };
+    StoreRefusal { kind, text: error.to_string(), source: Some(Box::new(error)) }
+}

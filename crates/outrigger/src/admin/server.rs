@@ -1,0 +1,115 @@
+//! The server's side of the admin API.
+
+mod archive;
+mod balance;
+mod health;
+mod members;
+mod metrics;
+mod node;
+mod orders;
+mod status;
+mod suspense;
+mod why;
+
+pub(crate) use archive::{ArchiveAdmin, start_archive};
+pub(crate) use metrics::install as install_metrics;
+pub(crate) use node::{NodeAdmin, NodeParts};
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use outrigger_runtime::Shutdown;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::admin::routes;
+use crate::process::Failure;
+
+/// A question that cannot be answered.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    error: String,
+}
+
+impl Refusal {
+    /// The question makes no sense.
+    pub(crate) fn bad(error: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: error.into() }
+    }
+
+    /// It cannot be answered now.
+    pub(crate) fn not_now(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: text }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"error": self.error}))).into_response()
+    }
+}
+
+/// Starts the admin API of a node; gives the address with the port really bound.
+pub(crate) async fn start(
+    listen: SocketAddr,
+    admin: NodeAdmin,
+    shutdown: Shutdown,
+) -> Result<SocketAddr, Failure> {
+    let api = Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .route("/status", get(status::status))
+        .route("/balance", get(balance::balance))
+        .route("/why", get(why::why))
+        .route("/suspense", get(suspense::list))
+        .route("/suspense/refused", get(suspense::refused))
+        .route("/suspense/retry", post(suspense::retry))
+        .route("/suspense/write-off", post(suspense::write_off))
+        .route("/findings", get(suspense::findings))
+        .route("/members", get(members::list))
+        .route("/members/hold", post(members::hold))
+        .route("/members/resume", post(members::resume))
+        .route("/members/retire", post(members::retire))
+        .route("/resend", post(orders::resend))
+        .route("/expedite", post(orders::expedite))
+        .route("/reload", post(orders::reload))
+        .route("/openapi.json", get(|| async { Json(routes::openapi()) }));
+    let top = Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(metrics::metrics));
+    serve(listen, top.nest("/api/v1", api).with_state(admin), shutdown).await
+}
+
+/// Serves a router until stopping is asked for.
+pub(crate) async fn serve(
+    listen: SocketAddr,
+    router: Router,
+    mut shutdown: Shutdown,
+) -> Result<SocketAddr, Failure> {
+    let failed = |error| Failure::of(format!("the admin API cannot listen on {listen}"), error);
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let stopping = async move { shutdown.stopping().await };
+    let server = axum::serve(listener, router).with_graceful_shutdown(stopping).into_future();
+    drop(tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the admin API ended");
+        }
+    }));
+    Ok(address)
+}

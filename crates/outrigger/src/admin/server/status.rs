@@ -1,0 +1,121 @@
+//! How a node and its members are.
+
+use axum::Json;
+use axum::extract::State;
+use outrigger_delivery::StandingState;
+use outrigger_journal::Health;
+use outrigger_ledger::{MemberState, StatusFacts};
+use outrigger_model::{MemberNumber, WallTime};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Refusal;
+use super::node::NodeAdmin;
+
+/// A journal fuller than this is worth a person's look, in percent: above it verified bytes go early.
+const JOURNAL_FULL_PERCENT: u64 = 80;
+
+/// Members, breakers, backlog, journal, peers, and why the node is degraded if it is.
+pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>, Refusal> {
+    let facts = admin.ledger.status().await.map_err(|error| Refusal::not_now(&error))?;
+    let now = WallTime(admin.clock.wall_us());
+    let mut reasons = Vec::new();
+    let members: Vec<Value> =
+        admin.members.keys().map(|number| member(&admin, &facts, *number, now, &mut reasons)).collect();
+    let journal = journal(&admin, &mut reasons);
+    let loaded = admin.loaded();
+    if loaded.bad.is_some() {
+        reasons.push("a newer configuration has mistakes and is not in force".to_owned());
+    }
+    if let Some(trouble) = &facts.trouble {
+        reasons.push(format!("the ledger's database: {trouble}"));
+    }
+    let peer = |peer: &outrigger_ledger::Peer| json!({"ae_title": peer.ae_title, "last_seen": moment(peer.last_seen), "objects": peer.objects});
+    Ok(Json(json!({
+        "node": loaded.config.base.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": if reasons.is_empty() { "healthy" } else { "degraded" },
+        "reasons": reasons,
+        "config_loaded_at": moment(loaded.at),
+        "config_mistakes": loaded.bad,
+        "journal": journal,
+        "members": members,
+        "peers": facts.peers.iter().map(peer).collect::<Vec<_>>(),
+        "findings": facts.findings,
+    })))
+}
+
+fn member(
+    admin: &NodeAdmin,
+    facts: &StatusFacts,
+    number: MemberNumber,
+    now: WallTime,
+    reasons: &mut Vec<String>,
+) -> Value {
+    let Some(setup) = admin.members.get(&number) else { return Value::Null };
+    let known = facts.members.iter().find(|member| member.number == number);
+    let (standing, since, error) =
+        admin.delivery.standing(number).map_or((StandingState::Up, None, None), |standing| standing.state());
+    let state = match (known.map(|member| member.state), standing) {
+        (Some(MemberState::Held), _) => "held",
+        (Some(MemberState::Retired), _) => "retired",
+        (_, StandingState::Up) => "up",
+        (_, StandingState::Shaky) => "shaky",
+        (_, StandingState::Away) => "away",
+    };
+    if matches!(state, "away" | "held") {
+        reasons.push(format!("member {} is {state}", setup.name));
+    }
+    let suspense = known.map_or(0, |member| member.suspense);
+    if suspense > 0 {
+        reasons.push(format!("{suspense} postings of member {} are in suspense", setup.name));
+    }
+    let route = |route: &outrigger_delivery::Route| {
+        json!({
+            "protocol": "dimse", "implementation": "native", "address": route.label, "state": state,
+        })
+    };
+    json!({
+        "name": setup.name,
+        "state": state,
+        "away_since": since.map(moment),
+        "error": error,
+        "owed": known.map_or(0, |member| member.owed),
+        "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
+        "suspense": suspense,
+        "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
+    })
+}
+
+fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
+    let state = admin.journal.state();
+    let health = match state.health {
+        Health::Healthy => "healthy",
+        Health::Full => "full",
+        Health::Failed => "failed",
+    };
+    if state.health != Health::Healthy {
+        reasons.push(format!("the journal is {health}"));
+    } else if state.bytes.saturating_mul(100) > state.capacity.saturating_mul(JOURNAL_FULL_PERCENT) {
+        reasons.push(format!("the journal is over {JOURNAL_FULL_PERCENT} % full"));
+    }
+    let copy = json!({
+        "engine": "log", "path": state.directory, "state": health, "generation": state.generation,
+    });
+    json!({
+        "copies": [copy],
+        "entries": state.entries,
+        "bytes": state.bytes,
+        "capacity": state.capacity,
+        "forecast_hours": admin.forecast_hours(state.bytes, state.capacity),
+    })
+}
+
+/// A time as RFC 3339.
+pub(crate) fn moment(at: WallTime) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000)
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| at.0.to_string())
+}

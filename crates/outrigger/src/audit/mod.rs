@@ -1,0 +1,10 @@
+//! The audit trail: who did what with patients' data, as DICOM audit messages (PS3.15 section A.5).
+//!
+//! The local file is the truth, one message a line; a syslog collector is fed from it and catches up by itself.
+
+mod file;
+mod message;
+mod syslog;
+mod trail;
+
+pub(crate) use trail::{AuditTrail, start};

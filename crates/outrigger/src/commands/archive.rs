@@ -1,0 +1,87 @@
+//! `outrigger archive`: an embedded archive in the foreground.
+
+use std::sync::Arc;
+
+use outrigger_archive::{Archive, ArchiveOptions};
+use outrigger_runtime::Shutdown;
+
+use crate::admin::server::{self, ArchiveAdmin};
+use crate::cli::ConfigArgs;
+use crate::commands::read_config;
+use crate::config::{self, ArchiveConfig};
+use crate::logging;
+use crate::process::{Failure, Finished};
+use crate::serve::{Ready, Signal, Signals, World, lock_data, open_fronts, peers};
+
+/// Runs an archive until it is told to stop.
+pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
+    let (file, text) = read_config(&args.config)?;
+    let config = config::read_archive(&file, &text).map_err(Failure::Configuration)?;
+    logging::start(config.base.log);
+    super::runtime()?.block_on(serve(config, &file))?;
+    Ok(Finished::Good)
+}
+
+async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
+    let world = World::real();
+    server::install_metrics()?;
+    let mut signals = Signals::listen()?;
+    let _lock = lock_data(&world, &config.base.data)?;
+    let archive = open(&world, &config).await?;
+    let (mut node, node_stops) = Shutdown::pair();
+    let (mut doors, doors_stop) = Shutdown::pair();
+    let service = Arc::new(archive);
+    let fronts = open_fronts(&world, &config.base, &doors_stop, |_| service.clone()).await?;
+    // An archive lists refusals in its log; it has no books to note them in.
+    let mut refusals = fronts.refusals;
+    let refused = tokio::spawn(async move {
+        while let Some(event) = refusals.recv().await {
+            tracing::warn!(sop_instance = %event.sop_instance, status = %event.status, text = %event.text, "an object was refused");
+        }
+    });
+    let admin = ArchiveAdmin { name: config.base.name.to_string() };
+    let admin = server::start_archive(config.base.admin.listen, admin, node_stops.clone()).await?;
+    Ready { dimse: fronts.addresses, members: None, admin }.announce()?;
+    loop {
+        match signals.next().await {
+            Signal::Stop => break,
+            Signal::Reload => reload(file, &fronts.peers),
+        }
+    }
+    doors.stop();
+    drop(doors_stop);
+    doors.all_gone().await;
+    fronts.audit_ended.await;
+    refused.await.map_err(|error| Failure::of("the recorder of refusals ended badly", error))?;
+    node.stop();
+    drop(node_stops);
+    node.all_gone().await;
+    service.close().await;
+    Ok(())
+}
+
+async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure> {
+    let max_object = config.base.fronts.iter().map(|front| front.max_object).max().unwrap_or(0);
+    let options = ArchiveOptions {
+        directory: config.blobs.clone(),
+        catalogue: config.catalogue.clone(),
+        object_bytes_max: max_object,
+    };
+    Archive::open(options, world.disk.clone(), world.clock.clone(), world.random.clone(), world.threads)
+        .await
+        .map_err(|error| Failure::of("the archive cannot be opened", error))
+}
+
+/// Who may call, where C-MOVE goes to and the log level change at once; all else with the next start.
+fn reload(file: &str, seen: &tokio::sync::watch::Sender<Arc<outrigger_front::Peers>>) {
+    let read = read_config(std::path::Path::new(file))
+        .and_then(|(file, text)| config::read_archive(&file, &text).map_err(Failure::Configuration));
+    match read {
+        Ok(config) => {
+            logging::set_level(config.base.log);
+            seen.send_replace(Arc::new(peers(&config.base.peers)));
+            tracing::info!("peers and log level are read again");
+        }
+        Err(error) => tracing::error!(%error, "the configuration is bad; the old one stays in force"),
+    }
+}

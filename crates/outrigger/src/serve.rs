@@ -1,0 +1,120 @@
+//! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
+
+mod fronts;
+mod members;
+mod ready;
+pub(crate) mod reload;
+mod signals;
+mod storage;
+
+pub(crate) use fronts::{open_fronts, peers};
+pub(crate) use members::{adapter, adapters};
+pub(crate) use ready::Ready;
+pub(crate) use signals::{Signal, Signals};
+pub(crate) use storage::{lock_data, open_node_journal, open_storage, open_store};
+
+use std::sync::Arc;
+
+use outrigger_delivery::{Delivery, DeliveryOptions};
+use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
+use outrigger_runtime::net::{ArcNet, Tcp};
+use outrigger_runtime::{Clock, Random, Shutdown, Threads};
+
+use crate::admin::server::{self, NodeAdmin, NodeParts};
+use crate::config::NodeConfig;
+use crate::process::Failure;
+
+/// The outside world as a process sees it.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// Files.
+    pub(crate) disk: outrigger_runtime::disk::ArcDisk,
+    /// Connections.
+    pub(crate) net: ArcNet,
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Randomness.
+    pub(crate) random: Random,
+    /// Where blocking work runs.
+    pub(crate) threads: Threads,
+}
+
+impl World {
+    /// The real one.
+    pub(crate) fn real() -> Self {
+        Self {
+            disk: Arc::new(outrigger_runtime::RealDisk),
+            net: Arc::new(Tcp),
+            clock: Clock::System,
+            random: Random::System,
+            threads: Threads::System,
+        }
+    }
+}
+
+/// Runs a node until it is told to stop.
+pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
+    let world = World::real();
+    server::install_metrics()?;
+    let mut signals = Signals::listen()?;
+    let _lock = lock_data(&world, &config.base.data)?;
+    let storage = open_storage(&world, &config).await?;
+    let (mut node, node_stops) = Shutdown::pair();
+    let (mut doors, doors_stop) = Shutdown::pair();
+
+    let members = adapters(&world, &config, &storage, &node_stops).await?;
+    let delivery = Delivery::start(DeliveryOptions {
+        ledger: storage.ledger.clone(),
+        journal: storage.journal.clone(),
+        members: members.setups.clone(),
+        reports: members.reports,
+        retention: config.journal.retention,
+        clock: world.clock.clone(),
+        random: world.random.clone(),
+        threads: world.threads,
+        shutdown: node_stops.clone(),
+    });
+    let gateway = |undeliverable: Undeliverable| {
+        let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
+        Arc::new(Gateway::new(GatewayOptions { ledger, spool, undeliverable }))
+    };
+    let fronts = open_fronts(&world, &config.base, &doors_stop, |front| {
+        gateway(match front.undeliverable {
+            crate::config::Undeliverable::Accept => Undeliverable::Accept,
+            crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
+        }) as Arc<dyn outrigger_front::Service>
+    })
+    .await?;
+    let recording = storage::record_refusals(storage.ledger.clone(), fronts.refusals);
+    let admin = NodeAdmin::new(NodeParts {
+        file: file.into(),
+        config: config.clone(),
+        ledger: storage.ledger.clone(),
+        journal: storage.journal.clone(),
+        delivery,
+        members: members.setups,
+        peers: fronts.peers,
+        clock: world.clock.clone(),
+    });
+    let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
+
+    Ready { dimse: fronts.addresses, members: Some(members.address), admin: admin_address }.announce()?;
+    loop {
+        match signals.next().await {
+            Signal::Reload => reload::told(&admin),
+            Signal::Stop => break,
+        }
+    }
+
+    tracing::info!("draining: no new associations, those that are open may finish");
+    doors.stop();
+    drop(doors_stop);
+    doors.all_gone().await;
+    fronts.audit_ended.await;
+    recording.await.map_err(|error| Failure::of("the recorder of refusals ended badly", error))?;
+    node.stop();
+    drop(node_stops);
+    drop(admin);
+    node.all_gone().await;
+    storage.close().await
+}

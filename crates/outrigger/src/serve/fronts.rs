@@ -1,0 +1,176 @@
+//! The front doors, and what they share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use outrigger_dimse::{Settings, Timers};
+use outrigger_front::{
+    Destination, DimseFront as Front, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine,
+    RefusalEvent, Service,
+};
+use outrigger_runtime::tls::IdentityFiles;
+use outrigger_runtime::{Shutdown, TlsServer};
+use tokio::sync::{mpsc, watch};
+
+use super::World;
+use crate::audit::{self, AuditTrail};
+use crate::config::{Allow, Base, DimseFront, PeerConfig, TlsFiles};
+use crate::process::Failure;
+
+/// Refused objects kept for diagnosis: enough for an afternoon of a modality gone wrong, little beside a journal.
+const QUARANTINE_BYTES: u64 = 1 << 30;
+const QUARANTINE_FILES: usize = 1000;
+
+/// A certificate that ends within this many days is warned about.
+const EXPIRY_WARNING_DAYS: i64 = 30;
+
+/// The front doors at work.
+pub(crate) struct FrontParts {
+    /// Where they listen.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Replaces who may call.
+    pub(crate) peers: watch::Sender<Arc<Peers>>,
+    /// Refused objects.
+    pub(crate) refusals: mpsc::Receiver<RefusalEvent>,
+    /// Ends when the audit trail is written.
+    pub(crate) audit_ended: AuditEnded,
+}
+
+type AuditEnded = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Opens every DICOM listener of the configuration; `service` gives what stands behind each.
+pub(crate) async fn open_fronts(
+    world: &World,
+    base: &Base,
+    shutdown: &Shutdown,
+    service: impl Fn(&DimseFront) -> Arc<dyn Service>,
+) -> Result<FrontParts, Failure> {
+    let (peers_sender, peers_seen) = watch::channel(Arc::new(peers(&base.peers)));
+    let (refusals_box, refusals) = Outbox::new("refusal");
+    let (audit_box, events) = Outbox::new("audit");
+    let quarantine = quarantine(world, base)?;
+    let associations = Arc::default();
+    let mut addresses = Vec::new();
+    for config in &base.fronts {
+        let front = Front {
+            service: service(config),
+            peers: peers_seen.clone(),
+            net: world.net.clone(),
+            clock: world.clock.clone(),
+            threads: world.threads,
+            quarantine: quarantine.clone(),
+            refusals: refusals_box.clone(),
+            audit: audit_box.clone(),
+            associations: Arc::clone(&associations),
+        };
+        let listening = front.listen(options(world, config)?, shutdown.clone()).await;
+        let listening = listening.map_err(|error| {
+            Failure::of(format!("the DICOM listener {} cannot be opened", config.listen), error)
+        })?;
+        addresses.push(listening.address);
+    }
+    drop((refusals_box, audit_box));
+    let audit_ended = start_audit(world, base, events, shutdown)?;
+    Ok(FrontParts { addresses, peers: peers_sender, refusals, audit_ended })
+}
+
+fn start_audit(
+    world: &World,
+    base: &Base,
+    events: mpsc::Receiver<outrigger_front::AuditEvent>,
+    shutdown: &Shutdown,
+) -> Result<AuditEnded, Failure> {
+    let trail = AuditTrail {
+        node: base.name.to_string(),
+        file: base.audit.file.clone(),
+        collector: base.audit.syslog.clone(),
+        disk: world.disk.clone(),
+        net: world.net.clone(),
+        clock: world.clock.clone(),
+    };
+    let shown = base.audit.file.display();
+    let task = audit::start(trail, events, shutdown.clone())
+        .map_err(|error| Failure::of(format!("the audit file {shown} cannot be opened"), error))?;
+    Ok(Box::pin(async move {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "the audit trail ended badly");
+        }
+    }))
+}
+
+fn quarantine(world: &World, base: &Base) -> Result<Quarantine, Failure> {
+    let directory = base.data.join("quarantine");
+    let made = world.disk.create_directory(&directory);
+    made.map_err(|error| {
+        Failure::of(format!("the quarantine {} cannot be made", directory.display()), error)
+    })?;
+    Ok(Quarantine {
+        disk: world.disk.clone(),
+        directory,
+        threads: world.threads,
+        bytes_max: QUARANTINE_BYTES,
+        files_max: QUARANTINE_FILES,
+    })
+}
+
+fn options(world: &World, config: &DimseFront) -> Result<DimseOptions, Failure> {
+    let (first, others) = config.ae_titles.split_first().ok_or_else(|| Failure::Argument {
+        what: format!("the listener {} has no AE title", config.listen),
+        instead: "give it `ae_titles`".to_owned(),
+    })?;
+    let timers =
+        Timers { artim: config.artim, inactivity: config.inactivity, idle: config.idle, ..Timers::STANDARD };
+    Ok(DimseOptions {
+        listen: config.listen,
+        ae_title: first.clone(),
+        other_ae_titles: others.to_vec(),
+        issuer: config.issuer.clone(),
+        limits: Limits {
+            associations: config.max_associations,
+            associations_per_address: config.max_associations_per_peer,
+        },
+        object_bytes_max: config.max_object,
+        settings: Settings { max_pdu: config.max_pdu, timers },
+        tls: config.tls.as_ref().map(|files| tls(world, files)).transpose()?,
+    })
+}
+
+fn tls(world: &World, files: &TlsFiles) -> Result<TlsServer, Failure> {
+    let identity = IdentityFiles { certificate: files.certificate.clone(), key: files.key.clone() };
+    let server = TlsServer::load(&*world.disk, &identity, files.client_ca.as_deref())
+        .map_err(|error| Failure::of("TLS cannot be set up", error))?;
+    warn_of_expiry(world, &files.certificate, server.expires_us());
+    Ok(server)
+}
+
+/// Says in the log when a certificate ends soon, or has ended.
+pub(crate) fn warn_of_expiry(world: &World, certificate: &std::path::Path, expires_us: i64) {
+    let days = (expires_us - world.clock.wall_us()) / 86_400_000_000;
+    if days < EXPIRY_WARNING_DAYS {
+        tracing::warn!(certificate = %certificate.display(), days, "the certificate expires soon or has expired");
+    }
+}
+
+/// Who may call, as the front door asks it.
+pub(crate) fn peers(config: &[PeerConfig]) -> Peers {
+    Peers(config.iter().map(peer).collect())
+}
+
+fn peer(config: &PeerConfig) -> Peer {
+    let permission = |allow: &Allow| match allow {
+        Allow::Store => Some(Permission::Store),
+        Allow::Find => Some(Permission::Find),
+        Allow::Move => Some(Permission::Move),
+        Allow::Get => Some(Permission::Get),
+        // Not served in this version: nothing that a peer could be let to do.
+        Allow::Commit | Allow::Worklist | Allow::Mpps => None,
+    };
+    Peer {
+        ae_title: config.ae_title.clone(),
+        hosts: config.hosts.clone(),
+        allow: config.allow.iter().filter_map(permission).collect(),
+        issuer: config.issuer.clone(),
+        member: None,
+        destination: config.address.clone().map(|address| Destination { address, tls: None }),
+    }
+}

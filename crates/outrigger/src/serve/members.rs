@@ -1,0 +1,185 @@
+//! The members: their adapters, and the listener on which they answer us.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use outrigger_delivery::{Calling, MemberSetup, Route};
+use outrigger_dimse::{Settings, Timers};
+use outrigger_ledger::scope::{Only, Scope};
+use outrigger_member::answers::Expectations;
+use outrigger_member::{
+    Answers, AnswersOptions, CommitReport, DimseMember, DimseRoute, Outcome, ReadBack as MemberReadBack,
+    StatusRules,
+};
+use outrigger_model::{AeTitle, WallTime};
+use outrigger_runtime::tls::IdentityFiles;
+use outrigger_runtime::{Shutdown, Spool, TlsClient, disk};
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+
+use super::World;
+use super::fronts::warn_of_expiry;
+use super::storage::Storage;
+use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig, RouteTls};
+use crate::process::Failure;
+
+/// A file of status rules larger than this is something else.
+const RULES_BYTES_MAX: u64 = 1 << 20;
+
+/// The members as delivery sees them, and their answers.
+pub(crate) struct Members {
+    /// Where members answer.
+    pub(crate) address: SocketAddr,
+    /// The members.
+    pub(crate) setups: Vec<MemberSetup>,
+    /// Storage commitment reports.
+    pub(crate) reports: mpsc::Receiver<CommitReport>,
+}
+
+/// Opens the listener for answers and makes an adapter for each route.
+pub(crate) async fn adapters(
+    world: &World,
+    config: &NodeConfig,
+    storage: &Storage,
+    shutdown: &Shutdown,
+) -> Result<Members, Failure> {
+    let expectations = Expectations::default();
+    let titles = config.members.iter().flat_map(|member| &member.routes).map(|route| route.ae_title.clone());
+    let options = AnswersOptions {
+        listen: config.members_listen.listen,
+        ae_title: config.members_listen.ae_title.clone(),
+        members: titles.collect(),
+        settings: Settings::STANDARD,
+    };
+    let answers =
+        Answers::listen(&*world.net, options, expectations.clone(), storage.spool.clone(), shutdown.clone())
+            .await;
+    let answers = answers.map_err(|error| {
+        Failure::of(
+            format!("the listener for members {} cannot be opened", config.members_listen.listen),
+            error,
+        )
+    })?;
+    let setup = |member: &MemberConfig| setup(world, config, storage, member, &expectations);
+    Ok(Members {
+        address: answers.address,
+        setups: config.members.iter().map(setup).collect::<Result<_, _>>()?,
+        reports: answers.reports,
+    })
+}
+
+fn setup(
+    world: &World,
+    config: &NodeConfig,
+    storage: &Storage,
+    member: &MemberConfig,
+    expectations: &Expectations,
+) -> Result<MemberSetup, Failure> {
+    let own = &config.members_listen;
+    let number = storage.ledger.policies().number(&member.name).ok_or_else(|| Failure::Refused {
+        message: format!("the ledger gave member {} no number", member.name),
+    })?;
+    let calling = match &member.calling {
+        CallingAe::Own => Calling::Fixed(own.ae_title.clone()),
+        CallingAe::Given(title) => Calling::Fixed(title.clone()),
+        CallingAe::Preserve => Calling::Preserve,
+    };
+    let routes = member.routes.iter().map(|route| {
+        let adapter =
+            adapter(world, own, calling_toward(&calling, own), route, &storage.spool, expectations)?;
+        Ok(Route { label: format!("dimse {}", route.address), member: Arc::new(adapter) })
+    });
+    Ok(MemberSetup {
+        number,
+        name: member.name.clone(),
+        routes: routes.collect::<Result<_, Failure>>()?,
+        connections: member.connections,
+        confirm: member.confirm,
+        settle: member.settle,
+        rules: member
+            .status_rules
+            .as_deref()
+            .map_or(Ok(StatusRules::default()), |path| rules(world, path))?,
+        calling,
+        preference: member.preference,
+    })
+}
+
+fn calling_toward(calling: &Calling, own: &MembersListen) -> AeTitle {
+    match calling {
+        Calling::Fixed(title) => title.clone(),
+        Calling::Preserve => own.ae_title.clone(),
+    }
+}
+
+/// The adapter of one route.
+pub(crate) fn adapter(
+    world: &World,
+    own: &MembersListen,
+    calling: AeTitle,
+    route: &RouteConfig,
+    spool: &Spool,
+    expectations: &Expectations,
+) -> Result<DimseMember, Failure> {
+    let read_back = match route.read_back {
+        ReadBack::Get => MemberReadBack::Get,
+        ReadBack::Move => {
+            MemberReadBack::Move { destination: own.ae_title.clone(), expectations: expectations.clone() }
+        }
+    };
+    let timers = Timers { response: route.response_timeout, ..Timers::STANDARD };
+    let route = DimseRoute {
+        address: route.address.clone(),
+        ae_title: route.ae_title.clone(),
+        calling,
+        tls: route.tls.as_ref().map(|files| tls(world, files)).transpose()?,
+        connect_timeout: outrigger_member::dimse::CONNECT_TIMEOUT,
+        settings: Settings { timers, ..Settings::STANDARD },
+        read_back,
+    };
+    Ok(DimseMember::new(route, world.net.clone(), spool.clone()))
+}
+
+fn tls(world: &World, files: &RouteTls) -> Result<TlsClient, Failure> {
+    let identity = files
+        .client
+        .as_ref()
+        .map(|(certificate, key)| IdentityFiles { certificate: certificate.clone(), key: key.clone() });
+    let client = TlsClient::load(&*world.disk, &files.ca, identity.as_ref())
+        .map_err(|error| Failure::of("TLS toward a member cannot be set up", error))?;
+    if let (Some((certificate, _)), Some(expires_us)) = (&files.client, client.expires_us()) {
+        warn_of_expiry(world, certificate, expires_us);
+    }
+    Ok(match &files.server_name {
+        Some(name) => client.expecting(name.clone()),
+        None => client,
+    })
+}
+
+/// Statuses that a member uses in its own way: a TOML table of status, four hexadecimal digits with `x` for any, to class.
+fn rules(world: &World, path: &Path) -> Result<StatusRules, Failure> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::of(format!("the status rules {} are of no use", path.display()), error)
+    };
+    let bytes =
+        disk::read_small(&*world.disk, path, RULES_BYTES_MAX).map_err(|error| wrong(Box::new(error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(Box::new(error)))?;
+    let table: BTreeMap<String, Outcome> = toml::from_str(&text).map_err(|error| wrong(Box::new(error)))?;
+    StatusRules::new(&table).map_err(|error| wrong(Box::new(error)))
+}
+
+/// What a member wants to hold, as things stand at `now`.
+pub(crate) fn scope(member: &MemberConfig, now: WallTime) -> Scope {
+    let newer_than = member.newer_than.and_then(|age| {
+        let micros = now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+        let date = OffsetDateTime::from_unix_timestamp(micros / 1_000_000).ok()?.date();
+        Some(format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
+    });
+    let modalities = match member.modalities.is_empty() {
+        true => Only::All,
+        false => Only::Of(member.modalities.clone()),
+    };
+    Scope { modalities, newer_than, ..Scope::default() }
+}

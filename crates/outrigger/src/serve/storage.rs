@@ -1,0 +1,151 @@
+//! The data directory, the journal and the ledger of a node.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_front::RefusalEvent;
+use outrigger_journal::{Journal, JournalHandle, Options};
+use outrigger_ledger::{Ledger, LedgerOptions, LedgerStore, MemberPolicy, Need, Refusal, SqliteStore};
+use outrigger_model::{ConfirmLevel, WallTime};
+use outrigger_runtime::{DiskFile, Spool};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::World;
+use crate::config::{MemberConfig, NodeConfig};
+use crate::process::Failure;
+
+/// Entries count as fresh for this long, as long as nobody waits longer for a study that was just made.
+const FRESH_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// What a node stands on.
+pub(crate) struct Storage {
+    /// The journal.
+    pub(crate) journal: JournalHandle,
+    /// The ledger.
+    pub(crate) ledger: Ledger,
+    /// Where large objects stream to.
+    pub(crate) spool: Spool,
+}
+
+/// Takes the lock of the data directory, made if missing; it is held until dropped.
+pub(crate) fn lock_data(world: &World, data: &Path) -> Result<Arc<dyn DiskFile>, Failure> {
+    let shown = data.display();
+    let made = world.disk.create_directory(data);
+    made.map_err(|error| Failure::of(format!("the data directory {shown} cannot be made"), error))?;
+    let locked = world.disk.lock(&data.join("lock"));
+    locked.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => {
+            Failure::of(format!("the data directory {shown} is in use; stop the other node first"), error)
+        }
+        _ => Failure::of(format!("the data directory {shown} cannot be locked"), error),
+    })
+}
+
+/// Opens journal and ledger, and brings the ledger up to the journal.
+pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<Storage, Failure> {
+    let store = open_store(&config.ledger)?;
+    let applied =
+        store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
+    let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
+    let journal = open_node_journal(world, config, applied)?;
+    let now = WallTime(world.clock.wall_us());
+    let options = LedgerOptions {
+        members: config.members.iter().map(|member| policy(member, now)).collect(),
+        fresh_for: FRESH_FOR,
+    };
+    let ledger = Ledger::open(journal.clone(), store, options, world.clock.clone(), world.threads).await;
+    let ledger = ledger.map_err(|error| Failure::of("the ledger cannot be opened", error))?;
+    let max_object = config.base.fronts.iter().map(|front| front.max_object).max().unwrap_or(0);
+    let spool = Spool {
+        disk: world.disk.clone(),
+        directory: journal.spool_directory().to_owned(),
+        threads: world.threads,
+        random: world.random.clone(),
+        memory_bytes_max: usize::try_from(outrigger_journal::FRAME_BODY_BYTES_MAX).unwrap_or(usize::MAX),
+        object_bytes_max: max_object,
+    };
+    Ok(Storage { journal, ledger, spool })
+}
+
+/// Opens the ledger's database.
+pub(crate) fn open_store(path: &Path) -> Result<Box<dyn LedgerStore>, Failure> {
+    match SqliteStore::open(path) {
+        Ok(store) => Ok(Box::new(store)),
+        Err(error) => Err(Failure::of(format!("the ledger {} cannot be opened", path.display()), error)),
+    }
+}
+
+/// Opens the journal and starts its writer.
+pub(crate) fn open_node_journal(
+    world: &World,
+    config: &NodeConfig,
+    applied: outrigger_journal::Seq,
+) -> Result<JournalHandle, Failure> {
+    let options = Options {
+        directory: config.journal.directory.clone(),
+        segment_bytes_max: config.journal.segment_size,
+        reserve_bytes: config.journal.reserve,
+        max_size_bytes: config.journal.max_size,
+    };
+    let opened =
+        Journal::open(world.disk.clone(), world.clock.clone(), world.random.clone(), options, applied);
+    let opened = opened.map_err(|error| Failure::of("the journal cannot be opened", error))?;
+    let report = &opened.report;
+    let adopted = report.adopted.len();
+    tracing::info!(entries = report.entries, cut_bytes = report.cut_bytes, adopted, "journal opened");
+    for damage in &report.damaged {
+        tracing::error!(%damage, "the journal is damaged here; it is repaired from a member, or stands in suspense");
+    }
+    opened
+        .journal
+        .start(world.threads)
+        .map_err(|error| Failure::of("the journal's writer cannot be started", error))
+}
+
+fn policy(member: &MemberConfig, now: WallTime) -> MemberPolicy {
+    let need = if member.required { Need::Required } else { Need::Optional };
+    let release = match member.confirm {
+        ConfirmLevel::Accepted | ConfirmLevel::Present => ConfirmLevel::Present,
+        ConfirmLevel::Committed | ConfirmLevel::Verified => ConfirmLevel::Committed,
+    };
+    MemberPolicy {
+        name: member.name.clone(),
+        need,
+        confirm: member.confirm,
+        release,
+        scope: super::members::scope(member, now),
+        settle: member.settle,
+        preference: member.preference,
+    }
+}
+
+/// Notes refused objects in the ledger, as long as there is a front door.
+pub(crate) fn record_refusals(ledger: Ledger, mut refusals: mpsc::Receiver<RefusalEvent>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Some(event) = refusals.recv().await {
+            let refusal = Refusal {
+                at: event.at,
+                calling_ae: event.origin.calling_ae,
+                peer: event.origin.peer,
+                sop_instance: Some(event.sop_instance),
+                status: event.status,
+                text: event.text,
+                kept: event.kept.map(|path| path.display().to_string()),
+            };
+            if let Err(error) = ledger.refused(refusal).await {
+                tracing::error!(%error, "a refused object could not be noted");
+            }
+        }
+    })
+}
+
+impl Storage {
+    /// Finishes what is queued.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        self.ledger.close().await;
+        let closed = self.journal.close().await;
+        closed.map_err(|error| Failure::of("the journal did not close in good order", error))
+    }
+}
