@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 
 use crate::admit::Peers;
 use crate::audit::AuditEvent;
+use crate::certificate;
 use crate::outbox::Outbox;
 use crate::quarantine::{Quarantine, RefusalEvent};
 use crate::service::Service;
@@ -92,6 +93,10 @@ impl DimseFront {
     pub async fn listen(&self, options: DimseOptions, shutdown: Shutdown) -> io::Result<Listening> {
         let listener = self.net.listen(options.listen).await?;
         let address = listener.local_addr()?;
+        if let Some(tls) = &options.tls {
+            let watch = certificate::watch(tls.expires_us(), address, self.clock.clone(), shutdown.clone());
+            drop(tokio::spawn(watch));
+        }
         let door = Arc::new(connection::Door {
             front: self.clone(),
             permits: Permits::new(options.limits),

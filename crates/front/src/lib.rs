@@ -4,6 +4,7 @@
 
 pub mod admit;
 pub mod audit;
+mod certificate;
 pub mod dimse;
 pub mod outbox;
 pub mod quarantine;

@@ -7,10 +7,11 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_front::{Destination, DimseOptions, Peer, Peers, Permission};
 use outrigger_model::{Level, QueryRoot, Tag};
 use outrigger_runtime::{RealDisk, TlsServer};
+use outrigger_sim::certificates::Authority;
 use outrigger_sim::peers::{EchoScu, FindScu, GetScu, MoveScu, Nagle, Station as Called, StoreScp, StoreScu};
 
 use crate::station::{Station, ae, options};
-use crate::tls::Certificates;
+use crate::tls::identity;
 
 fn called(station: &Station) -> Called {
     Called { ae_title: ae("OUTRIGGER"), port: station.listening.address.port() }
@@ -126,12 +127,13 @@ async fn peer_dcmtk_finds_gets_and_moves() {
 
 #[tokio::test]
 async fn peer_dcmtk_speaks_tls() {
-    let certificates = Certificates::new(&["front", "modality"]);
-    let tls = TlsServer::load(&RealDisk, &certificates.identity("front"), Some(&certificates.ca)).unwrap();
+    let authority = Authority::new().unwrap();
+    let ca = authority.certificate();
+    let tls = TlsServer::load(&RealDisk, &identity(&authority, "front"), Some(&ca)).unwrap();
     let station = Station::start(DimseOptions { tls: Some(tls), ..options() }).await;
-    let modality = certificates.identity("modality");
+    let modality = identity(&authority, "modality");
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-    let (key, certificate, ca) = (text(&modality.key), text(&modality.certificate), text(&certificates.ca));
+    let (key, certificate, ca) = (text(&modality.key), text(&modality.certificate), text(&ca));
     let good = ["+tls", key.as_str(), certificate.as_str(), "+cf", ca.as_str()];
     let run = EchoScu::run_with(&ae("CT1"), &called(&station), &good).await.unwrap();
     assert!(run.success(), "{}", run.said());

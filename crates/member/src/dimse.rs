@@ -81,6 +81,21 @@ impl DimseMember {
         &self.learnt
     }
 
+    /// Tells an instance that is not there from one that is not given: some archives answer both with C000.
+    async fn why_refused(&self, wanted: fetch::Wanted<'_>, refused: MemberError) -> MemberError {
+        match present::find(self, wanted.study, wanted.series).await {
+            Ok(found) if !found.instances.contains(wanted.instance) => MemberError::NotFound,
+            Ok(_) => refused,
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "what the member shows is not known"
+                );
+                refused
+            }
+        }
+    }
+
     /// The way it is reached.
     pub fn route(&self) -> &DimseRoute {
         &self.route
@@ -110,11 +125,15 @@ impl Member for DimseMember {
         encodings: &[TransferSyntaxUid],
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let wanted = fetch::Wanted { study, series, instance };
-        match &self.route.read_back {
+        let fetched = match &self.route.read_back {
             ReadBack::Get => get::get(self, wanted, class, encodings).await,
             ReadBack::Move { destination, expectations } => {
                 move_::move_(self, wanted, destination, expectations).await
             }
+        };
+        match fetched {
+            Err(refused @ MemberError::Refused { .. }) => Err(self.why_refused(wanted, refused).await),
+            fetched => fetched,
         }
     }
 

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "files of other programs")]
 
+mod archive;
 mod ask;
 mod peer_dcmtk;
+mod peer_orthanc;
+mod peer_others;
 mod scripted;
 mod store;

@@ -132,6 +132,15 @@ fn policy(syntaxes: &[&str]) -> AcceptorPolicy {
     }
 }
 
+/// The status to answer with, if it comes to that.
+async fn status_of(turn: Turn) -> Option<u16> {
+    match turn {
+        Turn::Answer(status) => Some(status),
+        Turn::Vanish => None,
+        Turn::Hang => std::future::pending().await,
+    }
+}
+
 async fn serve(
     mut association: Association,
     script: &Mutex<VecDeque<Turn>>,
@@ -143,16 +152,8 @@ async fn serve(
                 let bytes = association.data_set(1 << 28).await.unwrap();
                 let taken = association.context(context).unwrap().transfer_syntax.clone();
                 told.send((taken, bytes)).unwrap();
-                let turn = script.lock().unwrap().pop_front();
-                let status = match turn {
-                    Some(Turn::Answer(status)) => status,
-                    Some(Turn::Vanish) => return,
-                    Some(Turn::Hang) => {
-                        std::future::pending::<()>().await;
-                        return;
-                    }
-                    None => 0,
-                };
+                let turn = script.lock().unwrap().pop_front().unwrap_or(Turn::Answer(0));
+                let Some(status) = status_of(turn).await else { return };
                 Command::CStoreRsp {
                     message_id,
                     sop_class: Some(sop_class),

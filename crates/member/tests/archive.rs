@@ -1,0 +1,119 @@
+//! What is asked of every real archive, and the listener it answers on.
+
+use std::net::SocketAddr;
+
+use outrigger_dataset::phantom::{Phantom, Place, Shape};
+use outrigger_member::{
+    Answers, AnswersOptions, DimseMember, Expectations, Member, MemberError, Outcome, ReadBack, StatusRules,
+    classify,
+};
+use outrigger_model::SopInstanceUid;
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
+use outrigger_runtime::net::Tcp;
+use outrigger_runtime::{Body, Content, Shutdown, ShutdownGuard};
+use outrigger_sim::peers::Station;
+
+use crate::scripted::{ae, need, outgoing, spool, syntax};
+
+/// Our listener for members.
+pub(crate) struct Ours {
+    pub(crate) answers: Answers,
+    pub(crate) by_move: ReadBack,
+    pub(crate) directory: tempfile::TempDir,
+    _guard: ShutdownGuard,
+}
+
+impl Ours {
+    pub(crate) async fn listen(member: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (guard, shutdown) = Shutdown::pair();
+        let options = AnswersOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ae_title: ae("OUTRIGGER_M"),
+            members: vec![ae(member)],
+            settings: outrigger_dimse::Settings::STANDARD,
+        };
+        let expectations = Expectations::default();
+        let answers = Answers::listen(&Tcp, options, expectations.clone(), spool(&directory), shutdown);
+        let answers = answers.await.unwrap();
+        let by_move = ReadBack::Move { destination: ae("OUTRIGGER_M"), expectations };
+        Self { answers, by_move, directory, _guard: guard }
+    }
+
+    /// How the archive knows us.
+    pub(crate) fn station(&self) -> Station {
+        Station { ae_title: ae("OUTRIGGER_M"), port: self.answers.address.port() }
+    }
+}
+
+pub(crate) fn address(station: &Station) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], station.port))
+}
+
+/// One object of each of four classes, each in a series of its own.
+pub(crate) fn phantoms() -> Vec<Phantom> {
+    [Shape::SmallCt, Shape::Ct, Shape::Mr, Shape::Sr]
+        .into_iter()
+        .zip(0..)
+        .map(|(shape, series)| Phantom::new(1, Place { series, ..Place::default() }, shape))
+        .collect()
+}
+
+/// Stores the phantoms as they are.
+pub(crate) async fn store(member: &DimseMember) {
+    let phantoms = phantoms();
+    let needs: Vec<_> = phantoms.iter().map(need).collect();
+    let mut session = member.open(&needs, &ae("CT1")).await.unwrap();
+    for (phantom, need) in phantoms.iter().zip(&needs) {
+        assert_eq!(session.takes(need).as_ref(), Some(&phantom.transfer_syntax));
+        let answer = session.store(&outgoing(phantom)).await;
+        assert_eq!(classify(&answer, &StatusRules::default()), Outcome::Stored, "{answer:?}");
+    }
+    session.release().await.unwrap();
+}
+
+/// Whether what is read back must be what was stored bit by bit: archives that rewrite keep the pixels only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    Bytes,
+    Content,
+}
+
+/// The archive shows what it has, gives it back, and says so when it has not.
+pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
+    for phantom in phantoms() {
+        let header = &phantom.header;
+        let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
+        let found = member.present(study, series).await.unwrap();
+        assert_eq!(found.instances, std::slice::from_ref(&header.sop_instance));
+        let encodings = [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(syntax);
+        let fetch =
+            async |instance| member.fetch(study, series, instance, &header.sop_class, &encodings).await;
+        let (taken_in, body) = fetch(&header.sop_instance).await.unwrap();
+        let bytes = bytes(body);
+        match keeps {
+            Keeps::Bytes => assert!(taken_in == phantom.transfer_syntax && bytes == phantom.data_set),
+            Keeps::Content => {
+                let read = outrigger_dataset::normal::Fingerprint::of(&taken_in, bytes.into());
+                let sent = outrigger_dataset::normal::Fingerprint::of(
+                    &phantom.transfer_syntax,
+                    phantom.data_set.clone(),
+                );
+                assert!(outrigger_dataset::normal::compare(&sent, &read).is_in_step(), "{header:?}");
+            }
+        }
+        let missing = fetch(&SopInstanceUid::known("1.2.3")).await.unwrap_err();
+        assert!(matches!(missing, MemberError::NotFound), "{missing:?}");
+    }
+}
+
+fn bytes(body: Body) -> Vec<u8> {
+    match body.content {
+        Content::Memory(pieces) => pieces.concat(),
+        Content::File(file) => {
+            let mut whole = vec![0; usize::try_from(body.length).unwrap()];
+            file.file().read_at(&mut whole, 0).unwrap();
+            whole
+        }
+    }
+}
