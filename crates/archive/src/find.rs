@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::reader::{ReadError, Reader};
 
-/// Answers read ahead of the one who takes them: a page.
-const ANSWERS_AHEAD_MAX: usize = 100;
+/// Answers read ahead of the one who takes them, a page: some 250 KB, and each page searches the index anew.
+const ANSWERS_AHEAD_MAX: usize = 500;
 
 /// Begins to answer a query; it ends when all is answered or nobody takes the answers any more.
 pub(crate) fn find(reader: Reader, query: Query) -> mpsc::Receiver<Result<Answer, FindRefusal>> {

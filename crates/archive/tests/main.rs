@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod faulty_disk;
+mod power;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use outrigger_model::{
     SeriesUid, SopClassUid, SopInstanceUid, StudyUid, Tag, TransferSyntaxUid,
 };
 use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::spool::SpoolError;
 use outrigger_runtime::{Body, Clock, Random, RealDisk, Threads};
 
@@ -66,6 +67,23 @@ pub(crate) async fn open_over(directory: &Path, catalogue: &str, disk: ArcDisk) 
     };
     let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(7));
     Archive::open(options, disk, clock, random, Threads::System).await.unwrap()
+}
+
+/// Opens an archive over a simulated disk; everything runs on the test's own thread. `None` if the disk fails meanwhile.
+pub(crate) async fn open_simulated(disk: &SimDisk, catalogue: &str) -> Option<Archive> {
+    let options = ArchiveOptions {
+        directory: "/archive".into(),
+        catalogue: catalogue.to_owned(),
+        object_bytes_max: 16 << 20,
+    };
+    let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(disk.calls()));
+    match Archive::open(options, disk.shared(), clock, random, Threads::Simulated).await {
+        Ok(archive) => Some(archive),
+        Err(error) => {
+            assert!(disk.struck().is_some(), "{error:?}");
+            None
+        }
+    }
 }
 
 /// Opens an archive with a SQLite catalogue over the machine's own disk.

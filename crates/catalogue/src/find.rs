@@ -13,7 +13,7 @@ use crate::tables::{Related, View};
 use crate::{Cursor, Located, Page, RowNumbers};
 
 /// Rows looked at for one page: some 10 ms of work, then others have their turn.
-const ROWS_PER_PAGE_MAX: usize = 2000;
+const ROWS_PER_PAGE_MAX: usize = 1000;
 
 /// Findings of one check: a file damaged throughout needs no longer list to be rebuilt.
 pub(crate) const FINDINGS_MAX: usize = 100;
