@@ -2,6 +2,7 @@
 //!
 //! Every length is held against the bytes that are there before anything is taken, and nesting against a limit, so the
 //! cost is a small multiple of the bytes given. Values share memory with the input, except those of big-endian form.
+//! The readers at hand recurse without a limit and allocate what a length announces, which is why this is not theirs.
 
 use bytes::{Buf, Bytes, BytesMut};
 use outrigger_model::transfer_syntax::{Encoding, traits};
