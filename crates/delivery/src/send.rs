@@ -180,11 +180,11 @@ impl Sender {
             Err(error) => return Tried::encoding(&error),
         };
         let answer = open.session.store(&object).await;
-        if let Err(error) = &answer {
-            if !matches!(error, MemberError::NoContext { .. }) {
-                self.note_lost(error);
-                *line = None;
-            }
+        if let Err(error) = &answer
+            && !matches!(error, MemberError::NoContext { .. })
+        {
+            self.note_lost(error);
+            *line = None;
         }
         self.judged(&answer)
     }
@@ -213,9 +213,10 @@ impl Sender {
     }
 
     fn others(&self) -> Others {
-        match self.standing.stored_within(OTHERS_SPAN, self.clock.now()) {
-            true => Others::Succeed,
-            false => Others::FailToo,
+        if self.standing.stored_within(OTHERS_SPAN, self.clock.now()) {
+            Others::Succeed
+        } else {
+            Others::FailToo
         }
     }
 
@@ -264,10 +265,10 @@ fn given_back(parcel: &Parcel) -> Report {
 
 /// Ends a connection in good order; one that cannot be ended so is dropped.
 pub async fn hang_up(line: &mut Option<Line>) {
-    if let Some(open) = line.take() {
-        if let Err(error) = open.session.release().await {
-            tracing::debug!(%error, "a connection to a member did not end in good order");
-        }
+    if let Some(open) = line.take()
+        && let Err(error) = open.session.release().await
+    {
+        tracing::debug!(%error, "a connection to a member did not end in good order");
     }
 }
 

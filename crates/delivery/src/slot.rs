@@ -110,10 +110,10 @@ impl Slot {
             return Vec::new();
         }
         let reports = self.sender.send(line, parcels).await;
-        if line.is_some() {
-            if let Some(since) = self.sender.note_reached() {
-                self.doubt(since).await;
-            }
+        if line.is_some()
+            && let Some(since) = self.sender.note_reached()
+        {
+            self.doubt(since).await;
         }
         reports
     }
@@ -125,10 +125,10 @@ impl Slot {
         match self.ledger.reopen(member.number, since).await {
             Ok(0) => {}
             Ok(count) => {
-                tracing::info!(member = %member.name, count, "what was confirmed before the connection was lost is confirmed again")
+                tracing::info!(member = %member.name, count, "what was confirmed before the connection was lost is confirmed again");
             }
             Err(error) => {
-                tracing::warn!(member = %member.name, error = %chain(&error), "what was confirmed cannot be put in doubt")
+                tracing::warn!(member = %member.name, error = %chain(&error), "what was confirmed cannot be put in doubt");
             }
         }
     }

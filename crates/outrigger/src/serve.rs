@@ -99,11 +99,8 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
 
     Ready { dimse: fronts.addresses, members: Some(members.address), admin: admin_address }.announce()?;
-    loop {
-        match signals.next().await {
-            Signal::Reload => reload::told(&admin),
-            Signal::Stop => break,
-        }
+    while signals.next().await == Signal::Reload {
+        reload::told(&admin);
     }
 
     tracing::info!("draining: no new associations, those that are open may finish");

@@ -112,7 +112,7 @@ impl Confirmer {
             let at = self.sender.wall();
             match self.sender.shown(&study, &number).await {
                 Ok(found) => {
-                    reports.extend(present::judge(&postings, &found, at, route, self.sender.jitter()))
+                    reports.extend(present::judge(&postings, &found, at, route, self.sender.jitter()));
                 }
                 Err(error) => {
                     self.sender.note_lost(&error);

@@ -42,7 +42,7 @@ pub(crate) fn run(command: Command) -> Result<Finished, Failure> {
         Command::Resend(args) => resend::run(&args),
         Command::Expedite(args) => expedite::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
-        Command::Reference => reference::run(),
+        Command::Reference => Ok(reference::run()),
     }
 }
 

@@ -5,12 +5,12 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::config;
 use crate::output;
-use crate::process::{Failure, Finished};
+use crate::process::Finished;
 
 /// Prints the reference.
-pub(crate) fn run() -> Result<Finished, Failure> {
+pub(crate) fn run() -> Finished {
     output::line(text().trim_end());
-    Ok(Finished::Good)
+    Finished::Good
 }
 
 /// The reference as Markdown.

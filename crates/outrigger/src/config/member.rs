@@ -168,6 +168,12 @@ fn confirm_level(text: &str) -> Option<ConfirmLevel> {
     })
 }
 
+/// How a route is protected.
+enum RouteSecurity {
+    Plain,
+    Tls(RouteTls),
+}
+
 type Holds = (BTreeSet<String>, Option<Duration>);
 
 fn read_holds(section: Section<'_>) -> Option<Holds> {
@@ -227,20 +233,24 @@ fn read_route(section: Section<'_>) -> Option<RouteConfig> {
     Some(RouteConfig {
         address: address?,
         ae_title: ae_title?,
-        tls: tls?,
+        tls: match tls? {
+            RouteSecurity::Plain => None,
+            RouteSecurity::Tls(files) => Some(files),
+        },
         response_timeout: response_timeout?,
         read_back: read_back?,
     })
 }
 
-fn read_route_tls(section: &Section<'_>) -> Option<Option<RouteTls>> {
+/// Reads whether TLS is spoken, and by which files; `None` after a mistake.
+fn read_route_tls(section: &Section<'_>) -> Option<RouteSecurity> {
     let wanted = section.truth(&keys::ROUTE_TLS)?;
     let ca = section.optional(&keys::ROUTE_CA).map(PathBuf::from);
     let server_name = section.optional(&keys::ROUTE_SERVER_NAME);
     let certificate = section.optional(&keys::CERTIFICATE_FILE).map(PathBuf::from);
     let key = section.optional(&keys::KEY_FILE).map(PathBuf::from);
     if !wanted {
-        return Some(None);
+        return Some(RouteSecurity::Plain);
     }
     if ca.is_none() {
         section.wrong(&keys::ROUTE_CA, "it is missing, and `tls` is on");
@@ -248,5 +258,5 @@ fn read_route_tls(section: &Section<'_>) -> Option<Option<RouteTls>> {
     if certificate.is_some() != key.is_some() {
         section.wrong(&keys::KEY_FILE, "`certificate_file` and `key_file` go together");
     }
-    Some(Some(RouteTls { ca: ca?, server_name, client: certificate.zip(key) }))
+    Some(RouteSecurity::Tls(RouteTls { ca: ca?, server_name, client: certificate.zip(key) }))
 }

@@ -185,18 +185,17 @@ impl<'d> Section<'d> {
         };
         let mut all = Vec::new();
         for item in array {
-            match item.get_ref().as_str().and_then(&read) {
-                Some(good) => all.push(good),
-                None => {
-                    let right = format!("{} is expected", key.expects);
-                    let found = item.get_ref().as_str().unwrap_or(item.get_ref().type_str());
-                    self.document.mistake(
-                        &item.span(),
-                        &self.full(key.name),
-                        format!("`{found}` stands here"),
-                        right,
-                    );
-                }
+            if let Some(good) = item.get_ref().as_str().and_then(&read) {
+                all.push(good);
+            } else {
+                let right = format!("{} is expected", key.expects);
+                let found = item.get_ref().as_str().unwrap_or(item.get_ref().type_str());
+                self.document.mistake(
+                    &item.span(),
+                    &self.full(key.name),
+                    format!("`{found}` stands here"),
+                    right,
+                );
             }
         }
         all

@@ -177,9 +177,7 @@ pub(crate) fn scope(member: &MemberConfig, now: WallTime) -> Scope {
         let date = OffsetDateTime::from_unix_timestamp(micros / 1_000_000).ok()?.date();
         Some(format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day()))
     });
-    let modalities = match member.modalities.is_empty() {
-        true => Only::All,
-        false => Only::Of(member.modalities.clone()),
-    };
+    let modalities =
+        if member.modalities.is_empty() { Only::All } else { Only::Of(member.modalities.clone()) };
     Scope { modalities, newer_than, ..Scope::default() }
 }

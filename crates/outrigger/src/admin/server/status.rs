@@ -55,8 +55,10 @@ fn member(
 ) -> Value {
     let Some(setup) = admin.members.get(&number) else { return Value::Null };
     let known = facts.members.iter().find(|member| member.number == number);
-    let (standing, since, error) =
-        admin.delivery.standing(number).map_or((StandingState::Up, None, None), |standing| standing.state());
+    let (standing, since, error) = admin
+        .delivery
+        .standing(number)
+        .map_or((StandingState::Up, None, None), outrigger_delivery::Standing::state);
     let state = match (known.map(|member| member.state), standing) {
         (Some(MemberState::Held), _) => "held",
         (Some(MemberState::Retired), _) => "retired",

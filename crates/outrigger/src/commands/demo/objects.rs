@@ -83,7 +83,7 @@ pub(crate) fn from_directory(directory: &Path) -> Result<Vec<DemoObject>, Failur
         match read(&file.path)? {
             Some(object) => objects.push(object),
             None => {
-                output::note(&format!("{} is no readable DICOM file and is left out", file.path.display()))
+                output::note(&format!("{} is no readable DICOM file and is left out", file.path.display()));
             }
         }
     }
