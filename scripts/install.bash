@@ -4,6 +4,9 @@
 # The oldest compiler that builds this workspace; the same number as rust-version in Cargo.toml.
 readonly RUST_MINOR_MIN=95
 
+# Where downloads and builds that are not part of the repository are kept between runs.
+readonly CACHE=${OUTRIGGER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/outrigger}
+
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 die() {
