@@ -13,6 +13,11 @@ use crate::rejection::Rejection;
 use crate::settings::{Settings, Timers};
 use crate::wire::{Frame, Wire, WireError};
 
+/// PDUs looked at for an A-ABORT after sending failed: a response or two may stand before it.
+const PARTING_PDUS_MAX: usize = 4;
+/// How long that A-ABORT is waited for; it was sent before the connection broke.
+const PARTING_PATIENCE: Duration = Duration::from_millis(100);
+
 /// One end of an association: a wire and the state it is in.
 pub(crate) struct Link {
     wire: Wire,
@@ -182,10 +187,25 @@ impl Link {
         // An A-ABORT could not be told from the rest of the PDU that was cut off: only closing is left.
         self.state = State::Idle;
         Err(match error {
-            WireError::Io(error) => AssociationError::Io(error),
+            WireError::Io(error) => match self.parting_abort().await {
+                Some(by) => AssociationError::Aborted { by },
+                None => AssociationError::Io(error),
+            },
             WireError::Silent | WireError::Slow => AssociationError::TimedOut { waiting: Waiting::Room },
             WireError::Torn | WireError::Pdu(_) => AssociationError::Torn,
         })
+    }
+
+    /// The A-ABORT that a peer sent before it closed on us, if it has come.
+    async fn parting_abort(&mut self) -> Option<AbortSource> {
+        for _ in 0..PARTING_PDUS_MAX {
+            match self.wire.read(PARTING_PATIENCE, PARTING_PATIENCE).await {
+                Ok(Frame::Pdu(PduKind::Abort, body)) => return Some(AbortSource::read(fixed(&body))),
+                Ok(Frame::Pdu(..)) => (),
+                Ok(Frame::Closed) | Err(_) => return None,
+            }
+        }
+        None
     }
 
     /// Asks for release and waits for it; data that still comes is dropped.

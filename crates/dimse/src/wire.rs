@@ -12,6 +12,8 @@ use crate::pdu::{HEADER_BYTES, Header, PduError, PduKind};
 
 /// Bytes read beyond the PDU at hand: the next header comes along, and little is moved when a buffer is full.
 const READ_AHEAD: usize = 1024;
+/// Most bytes made room for at once: what a header announces is not yet there.
+const ROOM_MAX: usize = 256 * 1024;
 
 /// A stream of PDUs.
 pub(crate) struct Wire {
@@ -96,7 +98,7 @@ impl Wire {
 
     async fn fill(&mut self) -> io::Result<usize> {
         let wanted = self.header.map_or(HEADER_BYTES, |header| header.length as usize);
-        let room = wanted.saturating_sub(self.inbox.len()) + READ_AHEAD;
+        let room = (wanted.saturating_sub(self.inbox.len()) + READ_AHEAD).min(ROOM_MAX);
         self.inbox.reserve(room);
         self.stream.quick_ack();
         self.stream.read_buf(&mut (&mut self.inbox).limit(room)).await

@@ -120,9 +120,11 @@ async fn peer_dcmtk_storescp_refuses_and_aborts() {
         Err(RequestError::Rejected(rejection)) => assert_eq!(rejection.reason.codes(), (1, 1)),
         other => panic!("{:?}", other.err()),
     }
-    for option in ["--abort-after", "--abort-during"] {
+    for (option, shape) in
+        [("--abort-after", Shape::SmallCt), ("--abort-during", Shape::SmallCt), ("--abort-during", Shape::Dx)]
+    {
         let scp = StoreScp::start(&ae("SCP"), &[option]).await.unwrap();
-        let phantom = corpus(1, Shape::SmallCt, 1).next().unwrap();
+        let phantom = corpus(1, shape, 1).next().unwrap();
         let mut association = call(scp.station(), vec![proposed(1, CT, EXPLICIT)]).await;
         let command = Command::CStoreRq {
             message_id: 1,
@@ -131,11 +133,15 @@ async fn peer_dcmtk_storescp_refuses_and_aborts() {
             priority: Priority::Medium,
             move_originator: None,
         };
-        association.send_with(1, &command, phantom.data_set.clone()).await.unwrap();
-        match association.receive().await {
-            Err(AssociationError::Aborted { by: AbortSource::User }) => (),
-            other => panic!("{option}: {other:?}"),
-        }
+        // A large object meets the abort while it is sent, a small one after.
+        let ended = match association.send_with(1, &command, phantom.data_set.clone()).await {
+            Ok(()) => association.receive().await.map(drop),
+            Err(error) => Err(error),
+        };
+        assert!(
+            matches!(ended, Err(AssociationError::Aborted { by: AbortSource::User })),
+            "{option}: {ended:?}"
+        );
     }
 }
 
