@@ -83,6 +83,15 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// A complete large object that no frame named could not be given one.
+    #[error("the journal could not be opened: a complete large object in {path} could not be adopted")]
+    Adopt {
+        /// Its file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: AppendError,
+    },
     /// No random name for a new journal.
     #[error("the new journal could not be named")]
     Random(#[source] RandomError),

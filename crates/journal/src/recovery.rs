@@ -9,7 +9,7 @@ use outrigger_runtime::{Clock, Random};
 use tokio::sync::watch;
 
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::error::OpenError;
+use crate::error::{AppendError, OpenError};
 use crate::head::{FORMAT, FoundHead, Head};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, Opened, RecoveryReport};
@@ -205,9 +205,10 @@ impl Journal {
                     tracing::info!(file = %path.display(), entry = %durable.seq(), "a complete large object was adopted");
                     adopted.push(durable.seq());
                 }
-                Some(Err(error)) => {
-                    tracing::warn!(file = %path.display(), %error, "a complete large object could not be adopted; the next start tries again");
+                Some(Err(AppendError::Full)) => {
+                    tracing::warn!(file = %path.display(), "no room to adopt a complete large object; the next start tries again");
                 }
+                Some(Err(source)) => return Err(OpenError::Adopt { path, source }),
                 None => {}
             }
         }

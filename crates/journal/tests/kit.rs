@@ -35,13 +35,15 @@ pub(crate) fn open(directory: &Path) -> Journal {
 /// `length` bytes that no other `seed` gives.
 pub(crate) fn bytes(seed: u64, length: usize) -> Bytes {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[0]
-    };
-    (0..length).map(|_| next()).collect::<Vec<_>>().into()
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.into()
 }
 
 pub(crate) fn body(bytes: &Bytes) -> Body {
@@ -66,7 +68,7 @@ pub(crate) fn closing(seed: u64) -> Append {
 /// Everything a body holds.
 pub(crate) fn all_of(body: &dyn BlockSource) -> Bytes {
     let blocks = body.length().div_ceil(BLOCK_BYTES as u64);
-    let all: Vec<u8> = (0..blocks).flat_map(|index| body.read_block(index).unwrap()).collect();
+    let all = (0..blocks).map(|index| body.read_block(index).unwrap()).collect::<Vec<_>>().concat();
     assert_eq!(all.len() as u64, body.length());
     all.into()
 }

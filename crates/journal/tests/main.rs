@@ -1,5 +1,6 @@
 //! What the journal promises, tried from outside.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests damage files on purpose")]
 
+mod crash;
 mod kit;
 mod records;

@@ -1,0 +1,291 @@
+//! A crash at every call of a scripted life of a journal, on a disk that forgets, tears and reorders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use bytes::Bytes;
+use outrigger_journal::{
+    Append, AppendError, Carried, Certainty, Entry, Journal, Opened, Presence, ReadError, RecordKind, Seq,
+};
+use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, Loss, SimDisk, Syncs};
+use outrigger_runtime::{Clock, Random};
+
+use crate::kit::{all_of, bytes, closing, object, options};
+
+const DIRECTORY: &str = "/node/journal";
+const CAPACITY: u64 = 1 << 30;
+const LARGE: usize = (1 << 20) + 100;
+
+/// What was promised, and what may have happened.
+#[derive(Debug, Clone, Default)]
+struct Promises {
+    acknowledged: BTreeMap<Seq, (Bytes, Option<Bytes>)>,
+    attempted: BTreeSet<Bytes>,
+    /// Releases that were asked for: these bodies may be gone.
+    may_be_released: BTreeSet<Seq>,
+    /// Releases that were confirmed: these bodies must be gone.
+    released: BTreeSet<Seq>,
+    next_seed: u64,
+}
+
+/// Whether the journal goes on.
+#[derive(Debug, PartialEq, Eq)]
+enum Went {
+    On,
+    Down,
+}
+
+impl Promises {
+    fn append(&mut self, journal: &mut Journal, lengths: &[Option<usize>]) -> Went {
+        let mut sent = Vec::new();
+        let batch: Vec<Append> = lengths
+            .iter()
+            .map(|length| {
+                self.next_seed += 1;
+                let seed = self.next_seed;
+                let append = length.map_or_else(|| closing(seed), |length| object(seed, length));
+                self.attempted.insert(append.header.clone());
+                sent.push((append.header.clone(), length.map(|length| bytes(seed, length))));
+                append
+            })
+            .collect();
+        let mut went = Went::On;
+        for (outcome, sent) in journal.append(batch).into_iter().zip(sent) {
+            match outcome {
+                Ok(receipt) => {
+                    let before = self.acknowledged.insert(receipt.seq(), sent);
+                    assert!(before.is_none(), "number {} was given twice", receipt.seq());
+                }
+                Err(AppendError::Failed) => went = Went::Down,
+                Err(AppendError::Full) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        went
+    }
+
+    fn release(&mut self, journal: &mut Journal, every: u64) -> Went {
+        let seqs: Vec<Seq> = self.acknowledged.keys().copied().filter(|seq| seq.0 % every != 0).collect();
+        self.may_be_released.extend(&seqs);
+        match journal.release(&seqs) {
+            Ok(()) => self.released.extend(&seqs),
+            Err(_) if journal.state().health == outrigger_journal::Health::Failed => return Went::Down,
+            Err(_) => {}
+        }
+        Went::On
+    }
+}
+
+fn open(disk: &SimDisk, applied: Seq) -> Option<Opened> {
+    let options = options(Path::new(DIRECTORY));
+    Journal::open(disk.shared(), Clock::System, Random::seeded(9), options, applied).ok()
+}
+
+/// A life: small and large objects, batches, releases, segments that roll, are carried forward and merged, a close, a new start.
+fn live(disk: &SimDisk, promises: &mut Promises) {
+    for round in 0..2 {
+        let Some(Opened { mut journal, .. }) = open(disk, Seq(0)) else { return };
+        let step = |journal: &mut Journal, promises: &mut Promises| -> Option<()> {
+            let on = |went| (went == Went::On).then_some(());
+            on(promises.append(journal, &[Some(3000)]))?;
+            on(promises.append(journal, &[Some(20_000), None, Some(9000), Some(500)]))?;
+            on(promises.append(journal, &[Some(LARGE)]))?;
+            on(promises.append(journal, &[Some(30_000), Some(25_000)]))?;
+            on(promises.release(journal, 5))?;
+            on(promises.append(journal, &[None, Some(40_000)]))?;
+            on(promises.append(journal, &[Some(30_000), Some(30_000), None]))?;
+            on(promises.release(journal, 7))?;
+            while let Ok(Carried::Some) = journal.carry_forward() {}
+            on(promises.append(journal, &[Some(LARGE), Some(1)]))
+        };
+        if step(&mut journal, promises).is_none() {
+            return;
+        }
+        // The first life ends in order, the second does not.
+        if round == 0 && journal.close().is_err() {
+            return;
+        }
+    }
+}
+
+/// Checks a journal against what was promised.
+fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result<Journal, String> {
+    let options = options(Path::new(DIRECTORY));
+    let opened = Journal::open(disk.shared(), Clock::System, Random::seeded(11), options, applied);
+    let Opened { journal, report } =
+        opened.map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?;
+    if let Some(damage) = report.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
+        return Err(format!("damage: {damage}"));
+    }
+    let reader = journal.reader();
+    let mut seen = BTreeSet::new();
+    let mut after = Seq(0);
+    loop {
+        let entries = reader.records(after, 10).map_err(|error| error.to_string())?;
+        if entries.is_empty() {
+            break;
+        }
+        for entry in entries {
+            let record = match entry {
+                Entry::Record(record) => record,
+                Entry::Damaged(damage) => {
+                    let (first, last) = damage.entries.unwrap();
+                    if let Some(lost) =
+                        (first.0..=last.0).find(|seq| promises.acknowledged.contains_key(&Seq(*seq)))
+                    {
+                        return Err(format!("acknowledged entry {lost} is lost: {damage}"));
+                    }
+                    after = last;
+                    continue;
+                }
+            };
+            after = record.seq;
+            seen.insert(record.seq);
+            if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
+                continue;
+            }
+            if !promises.attempted.contains(&record.header) {
+                return Err(format!("entry {} was never appended: {:?}", record.seq, record.header));
+            }
+            let Some((header, body)) = promises.acknowledged.get(&record.seq) else { continue };
+            if *header != record.header {
+                return Err(format!("entry {} is {:?} and was {header:?}", record.seq, record.header));
+            }
+            let Some(body) = body else { continue };
+            let presence = record.body.map(|facts| facts.presence);
+            if promises.released.contains(&record.seq) && presence != Some(Presence::Released) {
+                return Err(format!("the body of {} is back", record.seq));
+            }
+            match reader.body(record.seq) {
+                Ok(source) if all_of(&*source) == body => {}
+                Err(ReadError::Released(seq)) if promises.may_be_released.contains(&seq) => {}
+                Ok(_) => return Err(format!("the body of {} is another", record.seq)),
+                Err(error) => return Err(format!("the body of {}: {error}", record.seq)),
+            }
+        }
+    }
+    if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains(seq)) {
+        return Err(format!("acknowledged entry {lost} is lost"));
+    }
+    let mut scrub = reader.scrub();
+    while let Some(step) = scrub.step().map_err(|error| error.to_string())? {
+        if let Some(damage) = step.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
+            let is_promised = damage.entries.is_none_or(|(first, last)| {
+                (first.0..=last.0).any(|seq| promises.acknowledged.contains_key(&Seq(seq)))
+            });
+            if is_promised {
+                return Err(format!("scrub: {damage}"));
+            }
+        }
+    }
+    Ok(journal)
+}
+
+/// A life with a fault at one call, and what was promised in it.
+fn life(seed: u64, syncs: Syncs, fault: Option<FaultAt>) -> (SimDisk, Promises) {
+    let disk = SimDisk::new(seed, CAPACITY);
+    disk.set_syncs(syncs);
+    disk.plan(fault);
+    let mut promises = Promises::default();
+    live(&disk, &mut promises);
+    (disk, promises)
+}
+
+fn calls() -> u64 {
+    let (disk, promises) = life(1, Syncs::Honest, None);
+    assert!(promises.acknowledged.len() > 25 && !promises.released.is_empty());
+    disk.calls()
+}
+
+fn crash_at(call: u64) -> Option<FaultAt> {
+    Some(FaultAt { call, fault: Fault::Crash, lasting: Lasting::Once })
+}
+
+const LOSSES: [Loss; 6] = [Loss::Nothing, Loss::Everything, Loss::Some, Loss::Some, Loss::Some, Loss::Some];
+
+#[test]
+fn fault_a_crash_at_every_call_loses_nothing_acknowledged() {
+    for call in 1..=calls() {
+        let (disk, promises) = life(call, Syncs::Honest, crash_at(call));
+        let last = promises.acknowledged.keys().next_back().copied().unwrap_or(Seq(0));
+        for (seed, loss) in (0..).zip(LOSSES) {
+            let disk = disk.fork(call * 100 + seed);
+            disk.crash(loss);
+            let applied = if seed % 2 == 0 { Seq(0) } else { last };
+            let context = || format!("{:?}, {loss:?}, seed {seed}, applied {applied}", disk.struck());
+            let mut promises = promises.clone();
+            let mut journal =
+                holds(&disk, &promises, applied).unwrap_or_else(|error| panic!("{}: {error}", context()));
+            assert_eq!(promises.append(&mut journal, &[Some(2000), None]), Went::On);
+            drop(journal);
+            disk.crash(Loss::Everything);
+            holds(&disk, &promises, applied).unwrap_or_else(|error| panic!("again, {}: {error}", context()));
+        }
+    }
+}
+
+#[test]
+fn fault_without_syncs_the_same_crashes_lose() {
+    let lost = (1..=calls()).filter(|call| {
+        let (disk, promises) = life(*call, Syncs::Ignored, crash_at(*call));
+        disk.crash(Loss::Everything);
+        holds(&disk, &promises, Seq(0)).is_err()
+    });
+    assert!(lost.count() > 100, "a disk that forgets must be noticed");
+}
+
+#[test]
+fn fault_a_crash_at_every_call_of_a_recovery_loses_nothing_acknowledged() {
+    for call in (1..=calls()).step_by(3) {
+        let (disk, promises) = life(call, Syncs::Honest, crash_at(call));
+        let loss = if call % 2 == 0 { Loss::Some } else { Loss::Everything };
+        disk.crash(loss);
+        let whole = disk.fork(call);
+        drop(open(&whole, Seq(0)));
+        for nested in 1..=whole.calls() {
+            let disk = disk.fork(nested);
+            disk.plan(crash_at(nested));
+            assert!(open(&disk, Seq(0)).is_none(), "call {nested} of {}", whole.calls());
+            disk.crash(if nested % 2 == 0 { Loss::Everything } else { Loss::Some });
+            if let Err(error) = holds(&disk, &promises, Seq(0)) {
+                panic!("crash at call {call}, {loss:?}, then at call {nested} of the recovery: {error}");
+            }
+        }
+    }
+}
+
+/// An error at every call: whatever was acknowledged, before it or after, stands after a restart and after a power cut behind that.
+fn errors_at_every_call(fault: Fault, lasting: Lasting) {
+    for call in 1..=calls() {
+        let (disk, mut promises) = life(call, Syncs::Honest, Some(FaultAt { call, fault, lasting }));
+        let struck = disk.struck();
+        disk.plan(None);
+        disk.crash(Loss::Nothing);
+        let mut journal =
+            holds(&disk, &promises, Seq(0)).unwrap_or_else(|error| panic!("{struck:?}: {error}"));
+        assert_eq!(promises.append(&mut journal, &[Some(2000), None]), Went::On, "{struck:?}");
+        drop(journal);
+        disk.crash(Loss::Everything);
+        holds(&disk, &promises, Seq(0)).unwrap_or_else(|error| panic!("power cut after {struck:?}: {error}"));
+    }
+}
+
+#[test]
+fn fault_eio_at_every_call() {
+    errors_at_every_call(Fault::Io, Lasting::Once);
+}
+
+#[test]
+fn fault_a_disk_that_dies_at_every_call() {
+    errors_at_every_call(Fault::Io, Lasting::FromThenOn);
+}
+
+#[test]
+fn fault_a_short_write_at_every_call() {
+    errors_at_every_call(Fault::ShortWrite, Lasting::Once);
+}
+
+#[test]
+fn fault_no_space_at_every_call() {
+    errors_at_every_call(Fault::NoSpace, Lasting::Once);
+}
