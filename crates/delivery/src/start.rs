@@ -18,6 +18,7 @@ use crate::send::{Sender, chain};
 use crate::setup::MemberSetup;
 use crate::slot::Slot;
 use crate::standing::Standing;
+use crate::versions::Versions;
 
 /// Commitment reports waiting for one member's confirmation loop: a member sends one a transaction, and few are open.
 const REPORTS_WAITING: usize = 64;
@@ -75,6 +76,12 @@ impl Delivery {
             shutdown: options.shutdown.clone(),
         };
         drop(tokio::spawn(releaser.run()));
+        let versions = Versions {
+            ledger: options.ledger.clone(),
+            threads: options.threads,
+            shutdown: options.shutdown.clone(),
+        };
+        drop(tokio::spawn(versions.run()));
         drop(tokio::spawn(pass_on(options.ledger, options.reports, confirmers, options.shutdown)));
         Self { standings }
     }

@@ -54,6 +54,12 @@ pub(crate) enum Failure {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The node cannot make sense of an argument.
+    #[error("{message}")]
+    Nonsense {
+        /// Its words.
+        message: String,
+    },
     /// The node answered with an error.
     #[error("{message}")]
     Refused {
@@ -83,7 +89,7 @@ impl Failure {
     /// The exit status.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Configuration(_) | Self::Argument { .. } => 2,
+            Self::Configuration(_) | Self::Argument { .. } | Self::Nonsense { .. } => 2,
             Self::Unreachable { .. } => 6,
             Self::Refused { .. } | Self::Failed { .. } => 1,
         })

@@ -56,7 +56,10 @@ impl Client {
                 .ok()
                 .and_then(|value| Some(value.get("error")?.as_str()?.to_owned()))
                 .unwrap_or_else(|| format!("the node answered {status}"));
-            return Err(Failure::Refused { message });
+            return Err(match status.as_u16() {
+                400 => Failure::Nonsense { message },
+                _ => Failure::Refused { message },
+            });
         }
         serde_json::from_str(&text).map_err(|error| Failure::of("the node's answer is not understood", error))
     }

@@ -1,0 +1,75 @@
+//! The figures of docs/benchmarks.md: Outrigger beside DCMTK and Orthanc on the same work in the same run.
+//!
+//! Sides are interleaved (ABBA), every round has fresh folders, medians are given with minimum and maximum, CPU is that
+//! of all threads and children of the server. `cargo xtask bench figures -- ROW [--rounds N]`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a bench measures real time, reads /proc and prints"
+)]
+
+mod contestant;
+mod load;
+mod memory;
+mod restart;
+mod scripted;
+mod store;
+mod summary;
+
+use clap::{Parser, ValueEnum};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Row {
+    /// Durable C-STORE of 525 KB CT objects over one and four associations, members away
+    Ct,
+    /// The same with 39 KB objects
+    Small,
+    /// From DCMTK's storescu as installed, Nagle's algorithm on
+    Nagle,
+    /// With two scripted members that take everything, and with a backlog of 10,000
+    Members,
+    /// Memory: idle, 100 associations, one object of 500 MB
+    Memory,
+    /// Start, and accepting again after kill -9 with 100,000 undelivered entries
+    Restart,
+}
+
+/// Measures one row.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What
+    #[arg(value_enum)]
+    row: Row,
+    /// Rounds a side
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Objects in a round
+    #[arg(long)]
+    objects: Option<usize>,
+    /// The binary measured; the release build beside this program unless given
+    #[arg(long)]
+    program: Option<std::path::PathBuf>,
+}
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Outcome<()> {
+    let arguments = Arguments::parse();
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => contestant::built()?,
+    };
+    summary::machine(&program)?;
+    let rounds = arguments.rounds;
+    match arguments.row {
+        Row::Ct => store::compare(&program, store::Work::Ct, rounds, arguments.objects.unwrap_or(400)).await,
+        Row::Small => store::compare(&program, store::Work::Small, rounds, arguments.objects.unwrap_or(1500)).await,
+        Row::Nagle => store::nagle(&program, rounds, arguments.objects.unwrap_or(40)).await,
+        Row::Members => scripted::measure(&program, rounds, arguments.objects.unwrap_or(600)).await,
+        Row::Memory => memory::measure(&program).await,
+        Row::Restart => restart::measure(&program, arguments.objects.unwrap_or(100_000)).await,
+    }
+}

@@ -1,0 +1,142 @@
+//! Durable C-STORE beside storescp and Orthanc.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use outrigger_dataset::phantom::{Phantom, Place, Shape};
+use outrigger_model::AeTitle;
+use outrigger_sim::peers::{Nagle, Station, StoreScu};
+
+use crate::Outcome;
+use crate::contestant::{Side, start};
+use crate::load::{self, Taken};
+use crate::summary::{Spread, table};
+
+/// Objects sent before the measured ones: connections, caches and files are made by then.
+const WARM_UP: usize = 20;
+
+/// Which objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// 525 KB.
+    Ct,
+    /// 39 KB.
+    Small,
+}
+
+struct Round {
+    taken: Taken,
+    cpu_ms: f64,
+}
+
+/// Measures all sides over one and four associations.
+pub(crate) async fn compare(program: &Path, work: Work, rounds: usize, count: usize) -> Outcome<()> {
+    let shape = match work {
+        Work::Ct => Shape::Ct,
+        Work::Small => Shape::SmallCt,
+    };
+    for associations in [1, 4] {
+        let mut results: BTreeMap<Side, Vec<Round>> = BTreeMap::new();
+        for round in 0..rounds {
+            let mut order = [Side::Outrigger, Side::StoreScp, Side::Orthanc];
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for side in order {
+                let measured = one_round(program, side, shape, count, associations, round).await?;
+                results.entry(side).or_default().push(measured);
+            }
+        }
+        show(work, associations, count, &results);
+    }
+    Ok(())
+}
+
+async fn one_round(
+    program: &Path,
+    side: Side,
+    shape: Shape,
+    count: usize,
+    associations: usize,
+    round: usize,
+) -> Outcome<Round> {
+    let mut server = start(side, program, Nagle::Off).await?;
+    let address = server.address()?;
+    let objects = load::objects(shape, WARM_UP + count, round as u64);
+    let (warm_up, measured) = objects.split_at(WARM_UP);
+    load::send(&address, warm_up, 1).await?;
+    let before = load::cpu_s(server.id())?;
+    let taken = load::send(&address, measured, associations).await?;
+    let cpu_ms = (load::cpu_s(server.id())? - before) * 1e3 / count as f64;
+    Ok(Round { taken, cpu_ms })
+}
+
+fn show(work: Work, associations: usize, count: usize, results: &BTreeMap<Side, Vec<Round>>) {
+    println!("\n{work:?}, {associations} association(s), {count} objects a round, TCP_NODELAY on all sides\n");
+    let rate = |side: Side| {
+        results.get(&side).map_or(f64::NAN, |rounds| Spread::of(rounds.iter().map(|round| round.taken.rate())).median)
+    };
+    let ours = rate(Side::Outrigger);
+    let mut rows = Vec::new();
+    for (side, rounds) in results {
+        let of = |value: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(value));
+        rows.push(vec![
+            side.name().to_owned(),
+            of(&|round| round.taken.rate()).text(0),
+            format!("{:.2}", ours / rate(*side)),
+            of(&|round| round.cpu_ms).text(2),
+            of(&|round| round.taken.ack_ms(0.5)).text(2),
+            of(&|round| round.taken.ack_ms(0.99)).text(2),
+        ]);
+    }
+    let heading =
+        ["side", "objects/s", "Outrigger is x times", "server CPU ms/object", "ack median ms", "ack p99 ms"];
+    table(&heading, &rows);
+}
+
+/// From storescu as installed: its Nagle waits are what is measured.
+pub(crate) async fn nagle(program: &Path, rounds: usize, count: usize) -> Outcome<()> {
+    for shape in [Shape::Ct, Shape::SmallCt] {
+        let directory = tempfile::tempdir()?;
+        let mut files = Vec::new();
+        for number in 0..count {
+            let place = Place { instance: u32::try_from(number)?, ..Place::default() };
+            let path = directory.path().join(format!("{number}.dcm"));
+            std::fs::write(&path, Phantom::new(9, place, shape).file())?;
+            files.push(path);
+        }
+        let mut rates: BTreeMap<Side, Vec<f64>> = BTreeMap::new();
+        for round in 0..rounds {
+            let mut order = [Side::Outrigger, Side::Orthanc];
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for side in order {
+                let server = start(side, program, Nagle::AsInstalled).await?;
+                let port = server.address()?.rsplit(':').next().unwrap_or("").parse()?;
+                let called = Station { ae_title: AeTitle::new("BENCH")?, port };
+                let calling = AeTitle::new("STORESCU")?;
+                let scu =
+                    StoreScu { calling: &calling, called: &called, files: &files, options: &[], nagle: Nagle::AsInstalled };
+                let begun = Instant::now();
+                let run = scu.run().await?;
+                if run.successes() != count {
+                    return Err(format!("{} of {count} were stored", run.successes()).into());
+                }
+                rates.entry(side).or_default().push(count as f64 / begun.elapsed().as_secs_f64());
+            }
+        }
+        println!("\n{shape:?} from storescu as installed (Nagle on), 1 association, {count} objects a round\n");
+        let ours = rates.get(&Side::Outrigger).map_or(f64::NAN, |rates| Spread::of(rates.iter().copied()).median);
+        let rows: Vec<Vec<String>> = rates
+            .iter()
+            .map(|(side, rates)| {
+                let spread = Spread::of(rates.iter().copied());
+                vec![side.name().to_owned(), spread.text(1), format!("{:.1}", ours / spread.median)]
+            })
+            .collect();
+        table(&["side", "objects/s", "Outrigger is x times"], &rows);
+    }
+    Ok(())
+}

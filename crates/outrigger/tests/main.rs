@@ -1,0 +1,10 @@
+//! The whole program from outside: its command line, with scripted and with real peers around it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "files and clocks as users have them")]
+
+mod asking;
+mod checking;
+mod door;
+mod modality;
+mod program;
+mod starting;
