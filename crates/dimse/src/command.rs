@@ -66,7 +66,8 @@ pub struct SubOperations {
     pub warning: Option<u16>,
 }
 
-/// One command set. `message_id` is the id of the request in requests and the id responded to in responses; UIDs in responses are there where the peer sent them.
+/// One command set. `message_id` is the id of the request in requests and the id responded to in responses; UIDs in
+/// responses are there where the peer sent them.
 #[allow(missing_docs, reason = "fields are named as the elements of PS3.7 Annex E")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -142,7 +143,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// The answer to a request that is not performed: its kind with the response bit, and why; `None` for what has no response.
+    /// The answer to a request that is not performed: its kind with the response bit, and why; `None` for what has
+    /// no response.
     pub fn refusal(&self, outcome: Outcome) -> Option<Self> {
         let refusal = || Self::Refusal { field: self.field(), message_id: self.message_id(), outcome };
         self.is_request().then(refusal)

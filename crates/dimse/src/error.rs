@@ -123,7 +123,8 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// What the machine is told: what concerns messages is a matter of the service user, the rest has a reason of PS3.8 table 9-26.
+    /// What the machine is told: what concerns messages is a matter of the service user, the rest has a reason of
+    /// PS3.8 table 9-26.
     pub(crate) fn event(&self) -> Event {
         Event::InvalidReceived(match self {
             Self::Pdu(error) => error.abort_reason(),

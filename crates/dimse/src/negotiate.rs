@@ -1,4 +1,5 @@
-//! What an acceptor answers to an A-ASSOCIATE-RQ (PS3.8 section 7.1.1, PS3.7 Annex D), as a pure function of the request and a policy.
+//! What an acceptor answers to an A-ASSOCIATE-RQ (PS3.8 section 7.1.1, PS3.7 Annex D), as a pure function of the
+//! request and a policy.
 
 mod non_storage;
 
@@ -235,7 +236,8 @@ impl AcceptorPolicy {
         }
     }
 
-    /// Baseline behaviour for queries, everything kept for storage; as many bytes as asked, since a requestor that sent one takes one (PS3.4 section C.5.2).
+    /// Baseline behaviour for queries, everything kept for storage; as many bytes as asked, since a requestor that
+    /// sent one takes one (PS3.4 section C.5.2).
     fn baseline(&self, request: &AssociateRequest, asked: &ExtendedNegotiation) -> ExtendedNegotiation {
         let mut answer = vec![0; asked.information.len().min(EXTENDED_MAX)];
         if let (Some(Offer::Storage(_)), Some(level)) =

@@ -7,7 +7,8 @@ pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.1981184968466201066744997491747
 /// Implementation Version Name (PS3.7 section D.3.3.2), at most 16 characters.
 pub const IMPLEMENTATION_VERSION_NAME: &str = "OUTRIGGER_0_1";
 
-/// The P-DATA-TF length we offer where nothing else is configured, in bytes: large enough that headers do not count, small enough that a hundred associations stay small.
+/// The P-DATA-TF length we offer where nothing else is configured, in bytes: large enough that headers do not
+/// count, small enough that a hundred associations stay small.
 pub const PDU_LENGTH_OFFERED: u32 = 131_072;
 /// Longest A-ASSOCIATE-RQ or -AC PDU read, in bytes: 128 contexts with forty transfer syntaxes each need half of it.
 pub const ASSOCIATE_PDU_MAX: u32 = 1024 * 1024;

@@ -53,7 +53,8 @@ impl Wire {
         Self { stream, inbox: BytesMut::new(), header: None, complete_by: None, data_max, torn: false }
     }
 
-    /// The next PDU: its first byte within `patience`, all of it within `whole` after that. Nothing is lost when the future is dropped.
+    /// The next PDU: its first byte within `patience`, all of it within `whole` after that. Nothing is lost when
+    /// the future is dropped.
     pub(crate) async fn read(&mut self, patience: Duration, whole: Duration) -> Result<Frame, WireError> {
         let start_by = Instant::now() + patience;
         loop {
@@ -135,7 +136,8 @@ impl Wire {
         }
     }
 
-    /// Reads and drops whatever comes until the peer closes or the deadline is over (Sta13: PDUs are ignored; after a broken one they could not be told apart anyway).
+    /// Reads and drops whatever comes until the peer closes or the deadline is over (Sta13: PDUs are ignored; after
+    /// a broken one they could not be told apart anyway).
     pub(crate) async fn linger(&mut self, deadline: Instant) {
         self.header = None;
         loop {

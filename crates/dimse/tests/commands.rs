@@ -2,66 +2,97 @@
 
 use outrigger_dimse::command::{CommandError, read, write};
 use outrigger_dimse::{Command, DataSet, Outcome, Priority, SubOperations};
-use outrigger_model::{SopClassUid, SopInstanceUid, Status, Tag};
+use outrigger_model::{SopClassUid, SopInstanceUid, Status, Tag, sop_class};
 use proptest::prelude::*;
 
 use crate::script::{CT, ae, class};
 
+const MESSAGE_ID: u16 = 0x1234;
+
 /// One of each kind, with every argument.
 fn every_command() -> Vec<Command> {
-    let message_id = 0x1234;
-    let sop_class = class(CT);
-    let sop_instance = SopInstanceUid::known("1.2.3.4.5");
-    let outcome = Outcome {
+    let message_id = MESSAGE_ID;
+    let outcome = failure();
+    let mut commands = vec![
+        Command::CEchoRq { message_id },
+        Command::CEchoRsp { message_id, outcome: Outcome::of(Status::SUCCESS) },
+        Command::CCancelRq { message_id },
+        Command::Unsupported { field: 0x0140, message_id },
+        Command::Refusal { field: 0x0140, message_id, outcome },
+    ];
+    commands.extend(stores());
+    commands.extend(queries());
+    commands.extend(n_services());
+    commands
+}
+
+fn failure() -> Outcome {
+    Outcome {
         status: Status(0xA900),
         error_comment: Some("Study Instance UID is missing".to_owned()),
         offending: vec![Tag::STUDY_INSTANCE_UID, Tag::SOP_CLASS_UID],
-    };
-    let sub_operations =
-        SubOperations { remaining: Some(4), completed: Some(3), failed: Some(2), warning: Some(1) };
-    let (class_sent, instance_sent) = (Some(sop_class.clone()), Some(sop_instance.clone()));
-    vec![
-        Command::CEchoRq { message_id },
-        Command::CEchoRsp { message_id, outcome: Outcome::of(Status::SUCCESS) },
+    }
+}
+
+fn instance() -> SopInstanceUid {
+    SopInstanceUid::known("1.2.3.4.5")
+}
+
+fn stores() -> [Command; 2] {
+    let message_id = MESSAGE_ID;
+    [
         Command::CStoreRq {
             message_id,
-            sop_class: sop_class.clone(),
-            sop_instance: sop_instance.clone(),
+            sop_class: class(CT),
+            sop_instance: instance(),
             priority: Priority::High,
             move_originator: Some((ae("MOVER"), 77)),
         },
         Command::CStoreRsp {
             message_id,
-            sop_class: class_sent.clone(),
-            sop_instance: instance_sent.clone(),
-            outcome: outcome.clone(),
+            sop_class: Some(class(CT)),
+            sop_instance: Some(instance()),
+            outcome: failure(),
         },
-        Command::CFindRq { message_id, sop_class: sop_class.clone(), priority: Priority::Low },
-        Command::CFindRsp { message_id, sop_class: class_sent.clone(), outcome: outcome.clone() },
+    ]
+}
+
+fn queries() -> [Command; 6] {
+    let message_id = MESSAGE_ID;
+    let sop_class = class(sop_class::STUDY_ROOT_FIND);
+    let sub_operations =
+        SubOperations { remaining: Some(4), completed: Some(3), failed: Some(2), warning: Some(1) };
+    let class_sent = Some(sop_class.clone());
+    let priority = Priority::Low;
+    [
+        Command::CFindRq { message_id, sop_class: sop_class.clone(), priority },
+        Command::CFindRsp { message_id, sop_class: class_sent.clone(), outcome: failure() },
         Command::CGetRq { message_id, sop_class: sop_class.clone(), priority: Priority::Medium },
         Command::CGetRsp {
             message_id,
-            sop_class: class_sent.clone(),
+            sop_class: class_sent,
             outcome: Outcome::of(Status::PENDING),
             sub_operations,
         },
-        Command::CMoveRq {
-            message_id,
-            sop_class: sop_class.clone(),
-            priority: Priority::Medium,
-            destination: ae("VIEWER"),
-        },
+        Command::CMoveRq { message_id, sop_class, priority, destination: ae("VIEWER") },
         Command::CMoveRsp {
             message_id,
             sop_class: None,
             outcome: Outcome::of(Status::CANCEL),
             sub_operations: SubOperations::default(),
         },
-        Command::CCancelRq { message_id },
+    ]
+}
+
+fn n_services() -> [Command; 4] {
+    let message_id = MESSAGE_ID;
+    let sop_class = class(sop_class::STORAGE_COMMITMENT_PUSH);
+    let (class_sent, instance_sent) = (Some(sop_class.clone()), Some(instance()));
+    [
         Command::NActionRq {
             message_id,
             sop_class: sop_class.clone(),
-            sop_instance: sop_instance.clone(),
+            sop_instance: instance(),
             action_type: 1,
         },
         Command::NActionRsp {
@@ -69,18 +100,16 @@ fn every_command() -> Vec<Command> {
             sop_class: class_sent.clone(),
             sop_instance: instance_sent.clone(),
             action_type: Some(1),
-            outcome: outcome.clone(),
+            outcome: failure(),
         },
-        Command::NEventReportRq { message_id, sop_class, sop_instance, event_type: 2 },
+        Command::NEventReportRq { message_id, sop_class, sop_instance: instance(), event_type: 2 },
         Command::NEventReportRsp {
             message_id,
             sop_class: class_sent,
             sop_instance: instance_sent,
             event_type: None,
-            outcome: outcome.clone(),
+            outcome: failure(),
         },
-        Command::Unsupported { field: 0x0140, message_id },
-        Command::Refusal { field: 0x0140, message_id, outcome },
     ]
 }
 

@@ -1,7 +1,8 @@
 //! Reads the variable fields of A-ASSOCIATE-RQ and -AC PDUs.
 //!
 //! Not through `dicom_ul::pdu::read_pdu`: it fails on item types it does not know, which are to be skipped (PS3.8
-//! section 9.3.1), on refused contexts without a transfer syntax, which is insignificant there, drops sub-item lengths
+//! section 9.3.1), on refused contexts without a transfer syntax, which is insignificant there, drops sub-item
+//! lengths
 //! of 51H and 54H, and leaves 53H, 57H and 59H unread. Its writer is used (`write.rs`), and the tests read what it
 //! reads with both.
 

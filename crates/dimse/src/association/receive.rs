@@ -44,7 +44,8 @@ impl Reception {
 }
 
 impl Association {
-    /// The next message, or the peer's wish to release; what is unread of the data set before is skipped. Nothing is lost when the future is dropped.
+    /// The next message, or the peer's wish to release; what is unread of the data set before is skipped. Nothing
+    /// is lost when the future is dropped.
     pub async fn receive(&mut self) -> Result<Incoming, AssociationError> {
         while self.fragment().await?.is_some() {}
         loop {
@@ -75,7 +76,8 @@ impl Association {
         }
     }
 
-    /// The next fragment of the data set of the message last received; `None` after the last. Nothing is lost when the future is dropped.
+    /// The next fragment of the data set of the message last received; `None` after the last. Nothing is lost when
+    /// the future is dropped.
     pub async fn fragment(&mut self) -> Result<Option<Bytes>, AssociationError> {
         let Reception::DataSet { context } = self.reception else { return Ok(None) };
         let Some(pdv) = self.next_pdv().await? else {

@@ -43,7 +43,8 @@ impl Association {
         Ok(())
     }
 
-    /// Sends the next bytes of the data set begun, of any number, in fragments the peer takes. A dropped future leaves the association unusable.
+    /// Sends the next bytes of the data set begun, of any number, in fragments the peer takes. A dropped future
+    /// leaves the association unusable.
     pub async fn push_data(&mut self, data: Bytes, part: Part) -> Result<(), AssociationError> {
         let Sending { context, mut head, mut odd } =
             self.sending.take().ok_or(AssociationError::NothingBegun)?;

@@ -50,7 +50,8 @@ pub enum CommandError {
     },
 }
 
-/// Reads one whole command set of at most `COMMAND_SET_MAX` bytes. A request whose kind and message id are readable is always returned, as `Malformed` if the rest is not.
+/// Reads one whole command set of at most `COMMAND_SET_MAX` bytes. A request whose kind and message id are readable
+/// is always returned, as `Malformed` if the rest is not.
 pub fn read(bytes: &[u8]) -> Result<(Command, DataSet), CommandError> {
     let elements = Elements::scan(bytes)?;
     let field = elements.us(field::COMMAND_FIELD)?;

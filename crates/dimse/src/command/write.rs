@@ -1,4 +1,5 @@
-//! Writes a command set: Implicit VR Little Endian, elements in ascending order, with its group length (PS3.7 section 6.3.1).
+//! Writes a command set: Implicit VR Little Endian, elements in ascending order, with its group length (PS3.7
+//! section 6.3.1).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, sop_class};

@@ -1,4 +1,5 @@
-//! Abstract syntaxes of the standard that are no storage classes (PS3.6 table A-1), so that everything else may be one.
+//! Abstract syntaxes of the standard that are no storage classes (PS3.6 table A-1), so that everything else may be
+//! one.
 
 use outrigger_model::{SopClassUid, sop_class};
 
