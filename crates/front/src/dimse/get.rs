@@ -9,7 +9,7 @@ use outrigger_model::{SopClassUid, Status};
 use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
-use super::retrieve::{self, Retrieval};
+use super::retrieve;
 use super::sub_operation::{Finish, Progress, prepare};
 use crate::service::Retrievable;
 
@@ -34,9 +34,10 @@ pub(super) async fn get(
         Ok(plan) => plan,
         Err(outcome) => return respond(association, request, sop_class, outcome).await,
     };
-    let (progress, finish) = send_all(session, association, request, &asked, &plan).await?;
-    let end = Retrieval { progress, finish, destination: None };
-    let (response, failed) = retrieve::last_words(session, &asked, end).await;
+    let mut progress = Progress::new(plan.len());
+    let ended = send_all(session, association, request, &asked, &plan, &mut progress).await;
+    retrieve::audit(session, &asked, &mut progress, None).await;
+    let (response, failed) = retrieve::last_words(&asked, &progress, ended?);
     finish_with(association, request, &asked, response, failed).await
 }
 
@@ -77,14 +78,14 @@ async fn send_all(
     request: Request,
     asked: &Identifier,
     plan: &[Retrievable],
-) -> Result<(Progress, Finish), Interruption> {
-    let mut progress = Progress::new(plan.len());
+    progress: &mut Progress,
+) -> Result<Finish, Interruption> {
     let mut told = session.door.front.clock.now();
     for instance in plan {
         let sent = send_one(session, association, request, instance).await?;
         progress.count(instance, sent.status);
         if sent.finish == Finish::Cancelled {
-            return Ok((progress, Finish::Cancelled));
+            return Ok(Finish::Cancelled);
         }
         if told.elapsed() >= PENDING_EVERY {
             told = session.door.front.clock.now();
@@ -93,7 +94,7 @@ async fn send_all(
             finish_with(association, request, asked, pending, None).await?;
         }
     }
-    Ok((progress, Finish::Done))
+    Ok(Finish::Done)
 }
 
 struct Sent {

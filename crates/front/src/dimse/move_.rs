@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
-use super::retrieve::{self, Retrieval};
+use super::retrieve;
 use super::sub_operation::{Finish, Progress};
 use crate::service::Retrievable;
 use mover::{Mover, Wish};
@@ -56,9 +56,10 @@ pub(super) async fn move_(
         originator: (session.party.calling.clone(), request.message_id),
         settings: &session.door.options.settings,
     };
-    let (progress, finish) = send_all(association, request, &asked, &plan, mover).await?;
-    let end = Retrieval { progress, finish, destination: Some(destination) };
-    let (last, failed) = retrieve::last_words(session, &asked, end).await;
+    let mut progress = Progress::new(plan.len());
+    let ended = send_all(association, request, &asked, &plan, mover, &mut progress).await;
+    retrieve::audit(session, &asked, &mut progress, Some(destination.clone())).await;
+    let (last, failed) = retrieve::last_words(&asked, &progress, ended?);
     respond(association, request, Some(asked.sop_class), last, failed).await
 }
 
@@ -93,8 +94,8 @@ async fn send_all(
     asked: &Identifier,
     plan: &[Retrievable],
     mover: Mover<'_>,
-) -> Result<(Progress, Finish), Interruption> {
-    let mut progress = Progress::new(plan.len());
+    progress: &mut Progress,
+) -> Result<Finish, Interruption> {
     let mut finish = Finish::Done;
     let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
     let (wish, wished) = watch::channel(Wish::GoOn);
@@ -112,7 +113,7 @@ async fn send_all(
             }
             answer = answered.recv() => match answer {
                 Some((instance, status)) => progress.count(instance, status),
-                None => return Ok((progress, finish)),
+                None => return Ok(finish),
             },
             () = &mut moving, if !moved => moved = true,
             _ = tick.tick() => {
