@@ -43,6 +43,13 @@ impl Claims {
         self.since.remove(&key);
     }
 
+    /// Gives postings back.
+    pub(crate) fn end_all(&mut self, keys: impl IntoIterator<Item = PostingKey>) {
+        for key in keys {
+            self.end(key);
+        }
+    }
+
     /// How many are claimed at a member.
     pub(crate) fn at(&self, member: MemberNumber) -> usize {
         self.since.keys().filter(|key| key.member == member).count()

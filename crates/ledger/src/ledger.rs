@@ -12,6 +12,7 @@ use outrigger_runtime::{Clock, Threads};
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
+use crate::applier::writer::{Told, Writer};
 use crate::error::LedgerError;
 use crate::health::LedgerHealth;
 use crate::policy::{MemberPolicy, Policies};
@@ -19,7 +20,33 @@ use crate::record::{Decider, Decision, DecisionRecord, MemberRecord, MemberState
 use crate::store::{LedgerReader, LedgerReads, LedgerStore, MemberRow, StoreError, read};
 use crate::tail::{Accepting, Tail};
 use crate::worker::Worker;
-use crate::writer::{Told, Writer};
+
+mod accept;
+mod books;
+mod commitments;
+mod due;
+mod find;
+mod members;
+mod notes;
+mod object;
+mod rebuild;
+mod release;
+mod report;
+mod scrub;
+mod suspense;
+mod why;
+
+pub use accept::{AcceptError, Acceptance, Accepted};
+pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, StatusFacts};
+pub use due::{Due, DueAsk, Lane};
+pub use members::Resend;
+pub use notes::{Compared, FindingShown, Refusal, RefusalShown};
+pub use object::{EntryFacts, StoredObject};
+pub use rebuild::{RebuildError, RebuildReport};
+pub use release::ReleaseMode;
+pub use scrub::check;
+pub use suspense::{SuspenseFilter, SuspenseItem};
+pub use why::{Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy};
 
 /// The ledger; clones share it.
 #[derive(Clone)]

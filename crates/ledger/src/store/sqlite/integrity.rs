@@ -12,7 +12,8 @@ use crate::store::StoreError;
 const FAULTS_MAX: usize = 100;
 
 pub(super) fn check(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut faults = structure(connection)?;
+    // The structure of the whole file, and the rows of the catalogue.
+    let mut faults = outrigger_catalogue::sqlite::check(connection)?;
     for (table, cells) in SEALED {
         if faults.len() < FAULTS_MAX {
             faults.extend(broken_seals(connection, table, cells)?);
@@ -20,15 +21,6 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<String>, StoreError> 
     }
     faults.truncate(FAULTS_MAX);
     Ok(faults)
-}
-
-fn structure(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let doing = "checking the structure of the database";
-    let mut statement =
-        connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})")).map_err(failed(doing))?;
-    let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed(doing))?;
-    let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>().map_err(failed(doing))?;
-    Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
 
 fn broken_seals(connection: &Connection, table: &str, cells: usize) -> Result<Vec<String>, StoreError> {

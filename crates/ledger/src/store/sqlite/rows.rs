@@ -1,6 +1,8 @@
 //! Rows of the books as cells, and back.
 
-use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, Sha256Digest, Status, WallTime};
+use outrigger_model::{
+    ConfirmLevel, JournalId, MemberNumber, Seq, SeriesUid, Sha256Digest, Status, StudyUid, WallTime,
+};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput};
 
@@ -150,8 +152,8 @@ pub(super) fn entry_cells(entry: &EntryRow) -> Vec<ToSqlOutput<'_>> {
         .number(entry.lane.0)
         .text(header.sop_class.as_str())
         .text(header.sop_instance.as_str())
-        .perhaps_text(header.study.as_ref().map(|uid| uid.as_str()))
-        .perhaps_text(header.series.as_ref().map(|uid| uid.as_str()))
+        .perhaps_text(header.study.as_ref().map(StudyUid::as_str))
+        .perhaps_text(header.series.as_ref().map(SeriesUid::as_str))
         .text(entry.transfer_syntax.as_str())
         .blob(&entry.sha256.0)
         .number(entry.length)

@@ -2,8 +2,8 @@
 
 use outrigger_model::{ConfirmLevel, MemberNumber, Seq, WallTime};
 
-use crate::apply::note_unknown;
-use crate::desk::{Desk, Found};
+use crate::applier::desk::{Desk, Found};
+use crate::applier::note_unknown;
 use crate::entry::{EntryRow, Relation, Standing};
 use crate::finding::{Finding, FindingKind};
 use crate::note::{NoteKind, NotesOf};

@@ -3,7 +3,7 @@
 use outrigger_journal::{JournalReader, ReadError, Seq as JournalSeq};
 use outrigger_model::{JournalId, Seq};
 
-use crate::apply::{Fact, Incoming, apply};
+use crate::applier::{Fact, Incoming, apply};
 use crate::ledger::Ledger;
 use crate::record::RecordError;
 use crate::store::{LedgerStore, StoreError};
@@ -79,7 +79,9 @@ impl Ledger {
             let applied = store.transact(&mut |tx| apply(tx, journal, before, &batch));
             applied.map_err(|source| RebuildError::Store { after, source })?;
             let objects = report.objects;
-            batch.iter().for_each(|incoming| report.count(&incoming.fact));
+            for incoming in &batch {
+                report.count(&incoming.fact);
+            }
             entries += report.objects - objects;
             after = last;
         }

@@ -14,7 +14,7 @@ use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::note::{NoteKind, NotesOf};
-use crate::posting::{Attempt, PostingKey, Stage};
+use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
 use crate::store::{LedgerReads, MemberRow, StoreError};
 
@@ -263,10 +263,7 @@ fn explain_member(
     Ok(WhyMember {
         name: member.name.as_str().to_owned(),
         state: standing.word().to_owned(),
-        level: entry
-            .marks
-            .level(member.number)
-            .or_else(|| posting.as_ref().and_then(|posting| posting.level())),
+        level: entry.marks.level(member.number).or_else(|| posting.as_ref().and_then(PostingRow::level)),
         reason: posting.as_ref().and_then(|posting| posting.suspense.as_ref()).map(ToString::to_string),
         attempts: attempts.collect(),
         next_at: next.map(|posting| posting.not_before).filter(|at| *at > WallTime(0)).map(rfc3339),

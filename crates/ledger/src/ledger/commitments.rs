@@ -2,14 +2,14 @@
 
 use outrigger_model::{MemberNumber, Seq, TransactionUid, WallTime};
 
+use crate::applier::writer::Writer;
 use crate::claims::Claimed;
 use crate::commitment::Commitment;
-use crate::due::Due;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
+use crate::ledger::due::Due;
 use crate::posting::PostingKey;
 use crate::store::{LedgerReads, Owed, StoreError, read};
-use crate::writer::Writer;
 
 impl Ledger {
     /// Remembers a transaction until it is answered, over a restart too; its postings are claimed no longer, and [`Ledger::awaiting`] leaves them out.

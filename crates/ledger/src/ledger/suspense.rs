@@ -101,7 +101,9 @@ impl Ledger {
                 .await?;
             count += entries.len();
             let parts = entries.chunks(ENTRIES_PER_RECORD_MAX);
-            let parts = parts.map(|entries| decision(AtMember { member: number, entries: entries.to_vec() }));
+            let parts: Vec<Decision> = parts
+                .map(|entries| decision(AtMember { member: number, entries: entries.to_vec() }))
+                .collect();
             self.decide(by, parts).await?;
         }
         Ok(count)

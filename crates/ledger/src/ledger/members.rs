@@ -72,8 +72,9 @@ impl Ledger {
             let wanted: Vec<Seq> = wanted.map(|entry| entry.seq).collect();
             count += wanted.len();
             let parts = wanted.chunks(ENTRIES_PER_RECORD_MAX);
-            let parts =
-                parts.map(|entries| Decision::Resent(AtMember { member: number, entries: entries.to_vec() }));
+            let parts: Vec<Decision> = parts
+                .map(|entries| Decision::Resent(AtMember { member: number, entries: entries.to_vec() }))
+                .collect();
             self.decide(None, parts).await?;
         }
         Ok(count)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use outrigger_model::{AeTitle, ConfirmLevel, MemberNumber, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
 
+use crate::applier::writer::Writer;
 use crate::claims::Claimed;
 use crate::entry::{Bytes, EntryRow, InstanceIds};
 use crate::error::LedgerError;
@@ -12,7 +13,6 @@ use crate::order::{Deed, Keyed, interleave, may_start};
 use crate::policy::Policies;
 use crate::posting::{PostingKey, Stage};
 use crate::store::{DueQuery, EntryList, Lanes, LedgerReads, Owed, StoreError, read};
-use crate::writer::Writer;
 
 /// Retries get at most one in so many places while others wait, so that a stock of failing objects cannot hold up fresh work.
 const RETRY_SHARE_FRESH: usize = 4;
@@ -141,7 +141,7 @@ impl Ledger {
     pub async fn give_back(&self, due: &[Due]) -> Result<(), LedgerError> {
         let keys: Vec<PostingKey> = due.iter().map(|due| due.posting).collect();
         self.write(move |writer| {
-            keys.into_iter().for_each(|key| writer.claims.end(key));
+            writer.claims.end_all(keys);
             Ok(())
         })
         .await

@@ -10,10 +10,10 @@ use outrigger_runtime::Clock;
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
 
-use crate::apply::{Fact, Incoming, apply};
+use crate::applier::desk::Desk;
+use crate::applier::{Fact, Incoming, apply};
 use crate::claims::Claims;
 use crate::commitment::Commitment;
-use crate::desk::Desk;
 use crate::error::LedgerError;
 use crate::health::LedgerHealth;
 use crate::posting::PostingKey;

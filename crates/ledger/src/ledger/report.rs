@@ -6,7 +6,8 @@ use outrigger_journal::RecordKind;
 use outrigger_model::{ConfirmLevel, MemberNumber, Seq, SuspenseReason, WallTime};
 use serde::{Deserialize, Serialize};
 
-use crate::desk::Desk;
+use crate::applier::desk::Desk;
+use crate::applier::writer::Writer;
 use crate::entry::Standing;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -17,7 +18,6 @@ use crate::record::{
     AtMember, Closed, ClosingRecord, Decision, DecisionRecord, ENTRIES_PER_RECORD_MAX, RECORD_VERSION,
 };
 use crate::store::{LedgerReads, StoreError, read};
-use crate::writer::Writer;
 
 /// Closed postings opened again by one decision at most; the rest follows in further ones.
 const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
@@ -76,8 +76,8 @@ impl Ledger {
         let last = self.record_sorted(&sorted).await;
         let Sorted { others, recorded, free, .. } = sorted;
         self.write(move |writer| {
-            free.into_iter().for_each(|key| writer.claims.end(key));
-            let last = last.inspect_err(|_| recorded.into_iter().for_each(|key| writer.claims.end(key)))?;
+            writer.claims.end_all(free);
+            let last = last.inspect_err(|_| writer.claims.end_all(recorded))?;
             writer.follow(last)?;
             writer.note_read_backs(&others)?;
             if others.is_empty() {
@@ -184,15 +184,12 @@ fn records(closed: &BTreeMap<(MemberNumber, ConfirmLevel), Vec<Seq>>) -> Vec<Vec
     let mut records: Vec<Vec<Closed>> = Vec::new();
     let mut room = 0;
     for part in parts {
-        match records.last_mut().filter(|_| part.entries.len() <= room) {
-            Some(record) => {
-                room -= part.entries.len();
-                record.push(part);
-            }
-            None => {
-                room = ENTRIES_PER_RECORD_MAX - part.entries.len();
-                records.push(vec![part]);
-            }
+        if let Some(record) = records.last_mut().filter(|_| part.entries.len() <= room) {
+            room -= part.entries.len();
+            record.push(part);
+        } else {
+            room = ENTRIES_PER_RECORD_MAX - part.entries.len();
+            records.push(vec![part]);
         }
     }
     records

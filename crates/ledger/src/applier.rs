@@ -1,11 +1,11 @@
-//! What follows in the books from records of the journal.
+//! The applier: what follows in the books from records of the journal.
 
 use outrigger_catalogue::{CatalogueInstance, Put, PutOutcome, Version};
 use outrigger_journal::{BodyFacts, Entry, Presence, Record, RecordKind};
 use outrigger_model::{JournalId, Seq, Sha256Digest, WallTime};
 
 use crate::account::Account;
-use crate::desk::{Desk, Found};
+use crate::applier::desk::{Desk, Found};
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
 use crate::finding::{Finding, FindingKind};
 use crate::member_set::MemberSet;
@@ -15,6 +15,10 @@ use crate::record::{
     ClosingRecord, DecisionRecord, MemberRecord, MemberState, ObjectRecord, RecordError, decode,
 };
 use crate::store::{LedgerTx, MemberRow, StoreError};
+
+pub(crate) mod decide;
+pub(crate) mod desk;
+pub(crate) mod writer;
 
 /// A record of the journal, read.
 #[derive(Debug)]
@@ -45,11 +49,9 @@ impl Incoming {
         let record = match entry {
             Entry::Record(record) => record,
             Entry::Damaged(damage) => {
-                let fact = |_| Fact::Unreadable(damage.to_string());
-                return Ok(damage.entries.map(|(_, last)| Self {
-                    seq: Seq(last.0),
-                    at: WallTime(0),
-                    fact: fact(()),
+                return Ok(damage.entries.map(|(_, last)| {
+                    let fact = Fact::Unreadable(damage.to_string());
+                    Self { seq: Seq(last.0), at: WallTime(0), fact }
                 }));
             }
         };
@@ -86,6 +88,8 @@ pub(crate) fn apply(
     let instances: Vec<CatalogueInstance> = batch.iter().filter_map(catalogue_instance).collect();
     let mut outcomes = tx.put_instances(&instances)?.into_iter();
     let mut desk = Desk::new(tx, last.at)?;
+    // From the first write on; the transaction makes it one with the rest.
+    desk.changes.position = Some((journal, last.seq));
     let mut entries = entries;
     for incoming in batch {
         let Incoming { seq, at, fact } = incoming;
@@ -98,7 +102,7 @@ pub(crate) fn apply(
             }
             Fact::Closing(record) => close(&mut desk, *seq, *at, record)?,
             Fact::Member(record) => name_member(&mut desk, entries, record),
-            Fact::Decision(record) => crate::decide::decide(&mut desk, *seq, *at, &record.decision)?,
+            Fact::Decision(record) => crate::applier::decide::decide(&mut desk, *seq, *at, &record.decision)?,
             Fact::Unreadable(text) => {
                 let finding = Finding::of_entry(FindingKind::Unreadable, *seq, text.clone(), *at);
                 desk.changes.notes.push(finding.note());
@@ -106,7 +110,6 @@ pub(crate) fn apply(
             Fact::Nothing => {}
         }
     }
-    desk.changes.position = Some((journal, last.seq));
     desk.flush()
 }
 

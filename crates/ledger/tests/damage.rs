@@ -1,0 +1,105 @@
+//! Bits flipped in the database are found, and a rebuild repairs.
+
+use std::path::Path;
+
+use outrigger_ledger::{Ledger, LedgerStore, ReportOutcome, SqliteStore};
+use outrigger_model::{ConfirmLevel, Seq, SuspenseReason};
+use outrigger_runtime::RealDisk;
+
+use crate::kit::{A, B, Kind, Rig, dump};
+
+/// Everything the database holds and a reader may see.
+fn content(store: &dyn LedgerStore) -> String {
+    use outrigger_ledger::note::{NoteKind, NotesOf};
+    let notes = outrigger_ledger::store::read(store, |books| {
+        Ok(format!(
+            "{:?} {:?} {:?}",
+            books.notes(NoteKind::Attempt, NotesOf::Anything, 99)?,
+            books.peers()?,
+            books.commitments()?
+        ))
+    });
+    format!("{}\n{}", dump(store), notes.unwrap())
+}
+
+/// What is wrong with a database file; that it cannot be read is a fault like others.
+fn faults(path: &Path) -> Vec<String> {
+    let store = match SqliteStore::open(path) {
+        Ok(store) => store,
+        Err(error) => return vec![error.to_string()],
+    };
+    let failed = |error: outrigger_ledger::store::StoreError| vec![error.to_string()];
+    let faults = store.integrity().unwrap_or_else(failed);
+    if faults.is_empty() { outrigger_ledger::check(&store).unwrap_or_else(failed) } else { faults }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flipped_bit_is_found_or_harmless_and_a_rebuild_repairs() {
+    let rig = Rig::new(Kind::Sqlite).await;
+    for instance in 0..40 {
+        rig.enter(instance, instance / 8, 1).await;
+    }
+    rig.report_attempt(Seq(5), A, ReportOutcome::Suspend(SuspenseReason::Refused), "no").await;
+    rig.report_attempt(Seq(6), A, ReportOutcome::RetryAt { at: rig.now() }, "busy").await;
+    rig.report(Seq(7), B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+    let original = rig.dump().await;
+    rig.ledger.close().await;
+    let file = rig.place.file();
+    let sound = std::fs::read(&file).unwrap();
+    let whole = content(&SqliteStore::open(&file).unwrap());
+    assert_eq!(faults(&file), [""; 0], "the control: a sound database has no faults");
+
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("flipped.db");
+    let bits = sound.len() * 8;
+    let (mut found, mut harmless) = (0, 0);
+    // A stride that is prime visits bytes of all pages and all bits of a byte.
+    for bit in (0..bits).step_by(bits / 400 | 1) {
+        let mut flipped = sound.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &flipped).unwrap();
+        if faults(&path).is_empty() {
+            assert_eq!(content(&SqliteStore::open(&path).unwrap()), whole, "bit {bit} changed what is read");
+            harmless += 1;
+        } else {
+            found += 1;
+        }
+        for suffix in ["", "-wal", "-shm"] {
+            match std::fs::remove_file(format!("{}{suffix}", path.display())) {
+                Ok(()) => {}
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+            }
+        }
+    }
+    assert!(found > 50, "{found} found, {harmless} harmless");
+
+    std::fs::write(&file, vec![0x55; sound.len()]).unwrap();
+    assert!(SqliteStore::open(&file).is_err(), "rubbish is no database");
+    let mut anew = SqliteStore::anew(&file, &RealDisk).unwrap();
+    Ledger::rebuild(&rig.journal.reader(), &mut anew).unwrap();
+    assert_eq!(dump(&anew), original);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_row_is_not_served_and_scrub_names_it() {
+    let mut rig = Rig::new(Kind::Sqlite).await;
+    let entry = rig.enter(1, 1, 1).await;
+    rig.report_attempt(entry, A, ReportOutcome::Suspend(SuspenseReason::Refused), "no such class").await;
+    assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    rig.ledger.close().await;
+
+    // Behind the seal's back, as a flipped bit would.
+    let connection = rusqlite::Connection::open(rig.place.file()).unwrap();
+    connection.execute("UPDATE posting SET text = 'no such glass'", []).unwrap();
+    drop(connection);
+    rig.restart().await;
+    assert!(
+        rig.ledger
+            .suspense(outrigger_ledger::SuspenseFilter::Of { member: None, reason: None })
+            .await
+            .is_err()
+    );
+    let faults = rig.ledger.scrub().await.unwrap();
+    assert!(faults[0].contains("`posting`"), "{faults:?}");
+    assert!(!rig.ledger.findings().await.unwrap().is_empty());
+}

@@ -1,0 +1,252 @@
+//! What members are sent, and what becomes of it.
+
+use std::time::Duration;
+
+use outrigger_ledger::{Lane, PostingKey, ReportOutcome};
+use outrigger_model::{ConfirmLevel, Seq, SuspenseReason, TransactionUid, WallTime};
+
+use crate::kit::{A, B, Kind, Rig, study_uid};
+
+async fn standing(rig: &Rig, member: usize) -> (u64, u64, u64) {
+    let balance = rig.ledger.balance().await.unwrap();
+    let member = &balance.members[member];
+    assert_eq!(member.difference, 0);
+    (member.confirmed, member.pending, member.suspense)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_posting_is_given_once_until_it_is_reported() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        let due = rig.due_one(A).await.unwrap();
+        assert_eq!((due.posting.entry, due.attempts, due.level), (entry, 0, None));
+        assert_eq!(rig.due(A, Lane::Fresh, 5).await, []);
+        assert_eq!(rig.due(B, Lane::Fresh, 5).await, [entry], "each member has its own posting");
+        rig.ledger.give_back(&[due]).await.unwrap();
+        assert_eq!(rig.due(A, Lane::Fresh, 5).await, [entry]);
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 5).await, []);
+        assert_eq!(standing(&rig, 0).await, (1, 0, 0));
+        assert_eq!(standing(&rig, 1).await, (0, 1, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_posting_waits_for_its_time_and_is_counted() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        for attempts in 0..3 {
+            let due = rig.due_one(A).await.unwrap();
+            assert_eq!(due.attempts, attempts);
+            let at = rig.now().after(Duration::from_secs(5));
+            rig.report_attempt(entry, A, ReportOutcome::RetryAt { at }, "busy").await;
+            tokio::time::advance(Duration::from_secs(4)).await;
+            assert_eq!(rig.due_one(A).await, None);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(rig.due(A, Lane::Backlog, 5).await, [entry], "retries belong to both lanes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_study_goes_first_and_a_late_object_takes_its_study_along() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (old_1, old_2) = (rig.enter(1, 1, 1).await, rig.enter(2, 1, 1).await);
+        let other = rig.enter(1, 2, 1).await;
+        tokio::time::advance(Duration::from_secs(901)).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [], "all of it is backlog by now");
+        let new_3 = rig.enter(1, 3, 1).await;
+        let new_4 = rig.enter(1, 4, 1).await;
+        let late = rig.enter(3, 1, 1).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [old_1, old_2, late, new_4, new_3]);
+        assert_eq!(rig.due(A, Lane::Backlog, 9).await, [other]);
+
+        assert_eq!(rig.ledger.expedite(study_uid(2)).await.unwrap(), 1);
+        assert_eq!(rig.due(B, Lane::Fresh, 2).await, [other, old_1], "expedited goes before everything");
+        assert_eq!(rig.due(B, Lane::Backlog, 9).await, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn levels_below_the_one_asked_for_wait_and_are_confirmed() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        rig.due(B, Lane::Fresh, 1).await;
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(rig.due(B, Lane::Fresh, 1).await, [], "it is not sent again");
+        let waiting = |rig: &Rig| {
+            let (ledger, now) = (rig.ledger.clone(), rig.now());
+            async move { ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap() }
+        };
+        assert_eq!(waiting(&rig).await, [], "the member is left alone until it has settled");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        rig.restart().await;
+        let found = waiting(&rig).await;
+        assert_eq!((found.len(), found[0].level), (1, Some(ConfirmLevel::Accepted)));
+        assert_eq!(waiting(&rig).await, [], "it is claimed");
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Committed)).await;
+        assert_eq!(standing(&rig, 1).await, (1, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_lost_is_sent_again_and_remembered() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        rig.due(A, Lane::Fresh, 1).await;
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(standing(&rig, 0).await, (1, 0, 0));
+        // Read back later, it is not there: a closed posting opens again.
+        rig.report(entry, A, ReportOutcome::SendAgain { at: rig.now() }).await;
+        assert_eq!(standing(&rig, 0).await, (0, 1, 0));
+        let due = rig.due_one(A).await.unwrap();
+        assert_eq!(due.healed, 1);
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        rig.report(entry, A, ReportOutcome::Suspend(SuspenseReason::Lost)).await;
+        assert_eq!(standing(&rig, 0).await, (0, 0, 1), "a closed posting can be set aside, too");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commitment_transactions_survive_a_restart() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let (first, second) = (rig.enter(1, 1, 1).await, rig.enter(2, 1, 1).await);
+        rig.due(B, Lane::Fresh, 2).await;
+        for entry in [first, second] {
+            rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        }
+        let (one, two) = (TransactionUid::known("1.9.1"), TransactionUid::known("1.9.2"));
+        rig.ledger.commit_begun(&one, B, vec![first], rig.now()).await.unwrap();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        rig.ledger.commit_begun(&two, B, vec![second], rig.now()).await.unwrap();
+        rig.restart().await;
+        let now = rig.now();
+        assert_eq!(rig.ledger.commit_member(&one).await.unwrap(), Some(B));
+        assert_eq!(rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap(), []);
+        assert_eq!(rig.ledger.commits_overdue(B, WallTime(now.0 - 1)).await.unwrap(), 1);
+        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap();
+        assert_eq!(waiting.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [first]);
+        let ended = rig.ledger.commit_ended(&two).await.unwrap();
+        assert_eq!(ended.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [second]);
+        assert_eq!(rig.ledger.commit_ended(&two).await.unwrap(), [], "a report is taken once");
+        assert_eq!(rig.ledger.commit_member(&two).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_versions_of_an_instance_reach_a_member_in_order() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (first, second) = (rig.enter(1, 1, 1).await, rig.enter(1, 1, 2).await);
+        let free = rig.enter(2, 1, 1).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [first, free]);
+        rig.report(first, A, ReportOutcome::RetryAt { at: rig.now() }).await;
+        assert_eq!(
+            rig.due(A, Lane::Fresh, 9).await,
+            [first],
+            "the second waits as long as the first is open"
+        );
+        rig.report(first, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [second]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_in_suspense_blocks_nothing_and_is_moot_after_the_next() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (first, second) = (rig.enter(1, 1, 1).await, rig.enter(1, 1, 2).await);
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [first]);
+        rig.report(first, A, ReportOutcome::Suspend(SuspenseReason::Refused)).await;
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [second]);
+        rig.report(second, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        let balance = rig.ledger.balance().await.unwrap();
+        let a = &balance.members[0];
+        assert_eq!((a.confirmed, a.superseded, a.suspense, a.difference), (1, 1, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_confirmed_lately_can_be_put_in_doubt() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let early = rig.enter(1, 1, 1).await;
+        rig.due(A, Lane::Fresh, 9).await;
+        rig.report(early, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        tokio::time::advance(Duration::from_secs(700)).await;
+        let late = rig.enter(2, 1, 1).await;
+        rig.due(A, Lane::Fresh, 9).await;
+        rig.report(late, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        let since = WallTime(rig.now().0 - 600_000_000);
+        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 1);
+        assert_eq!(standing(&rig, 0).await, (1, 1, 0));
+        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 0, "what is open is not opened again");
+        let waiting = rig.ledger.awaiting(A, ConfirmLevel::Accepted, 9, rig.now()).await.unwrap();
+        assert_eq!(waiting.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [late]);
+        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [], "it is asked for, not sent");
+        rig.report(late, A, ReportOutcome::Reached(ConfirmLevel::Present)).await;
+        assert_eq!(standing(&rig, 0).await, (2, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_preferred_member_is_read_back_and_then_any() {
+    for kind in Kind::BOTH {
+        let mut members = vec![
+            crate::kit::member("a", ConfirmLevel::Accepted),
+            crate::kit::member("b", ConfirmLevel::Accepted),
+        ];
+        members[1].preference = 0;
+        let rig = Rig::with(kind, members).await;
+        let entry = rig.enter(1, 1, 1).await;
+        let unverified = |member| {
+            let ledger = rig.ledger.clone();
+            async move {
+                let due = ledger.unverified(member, 9).await.unwrap();
+                due.iter().map(|due| due.posting.entry).collect::<Vec<Seq>>()
+            }
+        };
+        for member in [A, B] {
+            assert_eq!(unverified(member).await, [], "a posting is open");
+            rig.due(member, Lane::Fresh, 1).await;
+            rig.report(entry, member, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        }
+        assert_eq!(unverified(A).await, [], "the other is preferred");
+        assert_eq!(unverified(B).await, [entry]);
+        rig.report(entry, B, ReportOutcome::RetryAt { at: rig.now().after(Duration::from_secs(9)) }).await;
+        assert_eq!(unverified(B).await, []);
+        assert_eq!(unverified(A).await, [entry], "who cannot give it back is passed over");
+        rig.ledger.report(vec![]).await.unwrap();
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        for member in [A, B] {
+            assert_eq!(unverified(member).await, [], "one is enough");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_reports_at_once() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        for instance in 0..300 {
+            rig.accept(instance, instance / 100, 1).await;
+        }
+        rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
+        let due = rig.due(A, Lane::Fresh, 500).await;
+        assert_eq!(due.len(), 300);
+        let reports = due.iter().map(|entry| outrigger_ledger::Report {
+            posting: PostingKey { entry: *entry, member: A },
+            attempt: None,
+            outcome: ReportOutcome::Reached(ConfirmLevel::Accepted),
+        });
+        rig.ledger.report(reports.collect()).await.unwrap();
+        assert_eq!(standing(&rig, 0).await, (300, 0, 0));
+    }
+}

@@ -1,0 +1,17 @@
+//! The ledger over both of its stores, on a simulated disk and a clock that stands still.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests damage files behind the ledger's back"
+)]
+
+mod accepting;
+mod applying;
+mod contract;
+mod damage;
+mod delivering;
+mod kit;
+mod people;
+mod property;
+mod rebuilding;
+mod releasing;

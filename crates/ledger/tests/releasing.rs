@@ -1,0 +1,94 @@
+//! Which bytes may go, and what is known afterwards.
+
+use std::time::Duration;
+
+use outrigger_journal::Seq as JournalSeq;
+use outrigger_ledger::{MemberState, ObjectError, ReleaseMode, ReportOutcome};
+use outrigger_model::{ConfirmLevel, Seq, WallTime};
+
+use crate::kit::{A, B, Kind, Rig, member};
+
+async fn candidates(rig: &Rig, mode: ReleaseMode) -> Vec<Seq> {
+    let by = WallTime(rig.now().0 - 3_600_000_000);
+    rig.ledger.release_candidates(9, by, mode).await.unwrap()
+}
+
+async fn reached(rig: &Rig, entry: Seq, member: outrigger_model::MemberNumber, level: ConfirmLevel) {
+    rig.report(entry, member, ReportOutcome::Reached(level)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_go_when_all_have_them_one_was_read_back_and_the_time_has_passed() {
+    use ConfirmLevel::{Accepted, Committed, Verified};
+    let hour = Duration::from_secs(3600);
+    for kind in Kind::BOTH {
+        let mut members = vec![member("a", Accepted), member("b", Committed)];
+        members[0].release = ConfirmLevel::Present;
+        let rig = Rig::with(kind, members).await;
+        let entry = rig.enter(1, 1, 1).await;
+        reached(&rig, entry, A, Accepted).await;
+        reached(&rig, entry, B, Committed).await;
+        tokio::time::advance(hour).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "nobody was read back");
+        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [], "not even early");
+        reached(&rig, entry, B, Verified).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "a accepted it, and never showed it");
+        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [entry]);
+        reached(&rig, entry, A, ConfirmLevel::Present).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
+
+        let younger = rig.enter(2, 1, 1).await;
+        reached(&rig, younger, A, Verified).await;
+        assert_eq!(
+            candidates(&rig, ReleaseMode::Early).await,
+            [entry, younger],
+            "owed to b, and verified at a"
+        );
+        reached(&rig, younger, B, Verified).await;
+        tokio::time::advance(hour - Duration::from_secs(1)).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry, younger]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn released_bytes_are_not_offered_again_and_their_entry_is_still_known() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        for member in [A, B] {
+            reached(&rig, entry, member, ConfirmLevel::Verified).await;
+        }
+        tokio::time::advance(Duration::from_secs(7200)).await;
+        let free = candidates(&rig, ReleaseMode::Normal).await;
+        assert_eq!(free, [entry]);
+        rig.journal.release(vec![JournalSeq(entry.0)]).await.unwrap();
+        rig.ledger.released(&free).await.unwrap();
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, []);
+        assert_eq!(candidates(&rig, ReleaseMode::Early).await, []);
+        rig.restart().await;
+        let gone = rig.ledger.object(entry).await;
+        assert!(matches!(gone, Err(ObjectError::Released(_))), "{gone:?}");
+        let facts = rig.ledger.facts(entry).await.unwrap().unwrap();
+        assert!(facts.verified.contains(A) && facts.verified.contains(B));
+        let again = rig.accept(1, 1, 1).await;
+        assert_eq!(again, outrigger_ledger::Accepted::Repeated { entry });
+        assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_retired_or_wants_it_not_is_not_waited_for() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        reached(&rig, entry, A, ConfirmLevel::Verified).await;
+        tokio::time::advance(Duration::from_secs(7200)).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, []);
+        rig.ledger.change_member(B, MemberState::Retired).await.unwrap();
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "its posting was closed only now");
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
+    }
+}
