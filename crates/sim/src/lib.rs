@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod node;
 pub mod peers;
 pub mod power;
+pub mod scripted;
 pub mod shim;
 
 pub use outrigger_dataset::{part10, phantom};

@@ -67,6 +67,11 @@ impl Node {
         &mut self.process
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it listens, by its own word.
     pub fn listening(&self) -> Result<Listening, PeerError> {
         let unexpected = || PeerError::Answer { url: READY.to_owned(), expected: "addresses" };

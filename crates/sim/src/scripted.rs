@@ -1,0 +1,244 @@
+//! A member that does as it is told: keeps objects, or goes wrong in one of the ways archives do.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use outrigger_dataset::form::Form;
+use outrigger_dataset::identifier::{read_query, write_answer};
+use outrigger_dimse::negotiate::{
+    AcceptorPolicy, IdentityVerdict, RequestorStores, Service, StoragePolicy, TransferSyntaxPreference,
+    Undeliverable, UnknownClasses,
+};
+use outrigger_dimse::{
+    Association, AssociationError, Command, Incoming, Outcome, Rejection, Roles, Settings, Verdict, accept,
+};
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
+use outrigger_model::{
+    AeTitle, Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, StatusClass, Tag, TransferSyntaxUid,
+    sop_class,
+};
+use outrigger_runtime::net::{BoxStream, Net, Tcp};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::peers::Station;
+
+/// Largest data set taken, in bytes: tests of scripted members send small objects.
+const OBJECT_BYTES_MAX: usize = 64 << 20;
+
+/// How a scripted member deals with stores, from the next one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conduct {
+    /// Keeps the object and says so.
+    Keeps,
+    /// Answers with a status, and keeps the object if that is a warning.
+    Answers(u16),
+    /// Takes the object and says nothing more.
+    Hangs,
+    /// Closes the connection in the middle of the object, so that the peer sees a reset.
+    Resets,
+    /// Keeps the object and closes the connection instead of answering.
+    LosesResponse,
+    /// Says success, and does not have the object afterwards.
+    Forgets,
+    /// Rejects every association.
+    Rejects(Rejection),
+}
+
+/// A running scripted member; it ends with this value.
+#[derive(Debug)]
+pub struct Scripted {
+    station: Station,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    conduct: watch::Sender<Conduct>,
+    /// How often each instance was kept; the lock is a leaf, held for a look.
+    kept: Mutex<BTreeMap<SopInstanceUid, usize>>,
+    count: watch::Sender<usize>,
+}
+
+impl Scripted {
+    /// Starts a member that keeps what it is sent.
+    pub async fn start(ae_title: &AeTitle) -> io::Result<Self> {
+        let listener = Tcp.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let station = Station { ae_title: ae_title.clone(), port: listener.local_addr()?.port() };
+        let shared = Arc::new(Shared {
+            conduct: watch::Sender::new(Conduct::Keeps),
+            kept: Mutex::default(),
+            count: watch::Sender::new(0),
+        });
+        let serving = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(tokio::spawn(answer(stream, Arc::clone(&serving))));
+            }
+        });
+        Ok(Self { station, shared, task })
+    }
+
+    /// Who it is, and where.
+    pub fn station(&self) -> &Station {
+        &self.station
+    }
+
+    /// Behaves so from now on; what hangs goes on hanging until it is told otherwise.
+    pub fn behave(&self, conduct: Conduct) {
+        self.shared.conduct.send_replace(conduct);
+    }
+
+    /// How often it has kept each instance.
+    pub fn kept(&self) -> BTreeMap<SopInstanceUid, usize> {
+        self.shared.lock().clone()
+    }
+
+    /// Waits until it keeps so many instances.
+    pub async fn keeps(&self, count: usize) {
+        let mut counted = self.shared.count.subscribe();
+        // The sender lives in `self`: the wait cannot fail.
+        drop(counted.wait_for(|kept| *kept >= count).await);
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SopInstanceUid, usize>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, instance: &SopInstanceUid) {
+        let mut kept = self.lock();
+        *kept.entry(instance.clone()).or_default() += 1;
+        self.count.send_replace(kept.len());
+    }
+}
+
+async fn answer(stream: BoxStream, shared: Arc<Shared>) {
+    let conduct = *shared.conduct.borrow();
+    let verdict = match conduct {
+        Conduct::Rejects(rejection) => Verdict::Reject(rejection),
+        _ => Verdict::Accept(Box::new(policy())),
+    };
+    let ended = match accept(stream, &Settings::STANDARD, |_| verdict).await {
+        Ok(association) => serve(association, &shared).await,
+        Err(error) => return tracing::debug!(%error, "a scripted member has no association"),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an association of a scripted member ended");
+    }
+}
+
+fn policy() -> AcceptorPolicy {
+    let plain = || [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec();
+    let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
+    AcceptorPolicy {
+        storage: Some(StoragePolicy {
+            syntaxes: TransferSyntaxPreference {
+                native: plain(),
+                transcodable: Vec::new(),
+                undeliverable: Undeliverable::Refuse,
+            },
+            unknown: UnknownClasses::Store,
+            refused: Vec::new(),
+            requestor_stores: RequestorStores::Refused,
+        }),
+        services: vec![service(sop_class::VERIFICATION), service(sop_class::STUDY_ROOT_FIND)],
+        service_syntaxes: plain(),
+        identity: IdentityVerdict::Ignored,
+    }
+}
+
+/// Answers message after message, until the peer or the script ends the association.
+async fn serve(mut association: Association, shared: &Shared) -> Result<(), AssociationError> {
+    while let Incoming::Message { context, command, .. } = association.receive().await? {
+        let response = match command {
+            Command::CStoreRq { message_id, sop_class, sop_instance, .. } => {
+                let Some(outcome) = store(&mut association, shared, &sop_instance).await? else {
+                    return Ok(());
+                };
+                let (sop_class, sop_instance) = (Some(sop_class), Some(sop_instance));
+                Command::CStoreRsp { message_id, sop_class, sop_instance, outcome }
+            }
+            Command::CEchoRq { message_id } => {
+                Command::CEchoRsp { message_id, outcome: Outcome::of(Status::SUCCESS) }
+            }
+            Command::CFindRq { message_id, sop_class, .. } => {
+                find(&mut association, shared, context, message_id, sop_class).await?
+            }
+            other => match other.refusal(Outcome::of(Status::UNRECOGNIZED_OPERATION)) {
+                Some(refusal) => refusal,
+                None => continue,
+            },
+        };
+        association.send(context, &response).await?;
+    }
+    association.answer_release().await
+}
+
+/// Takes an object as the script has it; gives the answer, or `None` where the connection is to be dropped.
+async fn store(
+    association: &mut Association,
+    shared: &Shared,
+    instance: &SopInstanceUid,
+) -> Result<Option<Outcome>, AssociationError> {
+    let conduct = *shared.conduct.borrow();
+    if conduct == Conduct::Resets {
+        // What the peer sends of the object meets a closed socket.
+        return Ok(None);
+    }
+    association.data_set(OBJECT_BYTES_MAX).await?;
+    let status = match conduct {
+        Conduct::Answers(status) => Status(status),
+        Conduct::Keeps | Conduct::LosesResponse | Conduct::Forgets => Status::SUCCESS,
+        Conduct::Resets | Conduct::Rejects(_) => return Ok(None),
+        Conduct::Hangs => {
+            let mut told = shared.conduct.subscribe();
+            drop(told.wait_for(|conduct| *conduct != Conduct::Hangs).await);
+            return Ok(None);
+        }
+    };
+    let keeps = matches!(status.class(), StatusClass::Success | StatusClass::Warning);
+    if keeps && conduct != Conduct::Forgets {
+        shared.keep(instance);
+    }
+    let answers = conduct != Conduct::LosesResponse;
+    Ok(answers.then(|| Outcome::with_comment(status, "as the script says")))
+}
+
+/// Shows every instance it keeps, whatever the keys; gives the final response.
+async fn find(
+    association: &mut Association,
+    shared: &Shared,
+    context: u8,
+    message_id: u16,
+    sop_class: SopClassUid,
+) -> Result<Command, AssociationError> {
+    let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
+    let syntax = association.context(context).map(|context| &context.transfer_syntax);
+    let form = syntax.and_then(Form::of).unwrap_or(Form::ImplicitLittle);
+    let response = |status| Command::CFindRsp {
+        message_id,
+        sop_class: Some(sop_class.clone()),
+        outcome: Outcome::of(status),
+    };
+    let Ok(query) = read_query(QueryRoot::Study, form, &identifier) else {
+        return Ok(response(Status(0xA900)));
+    };
+    let kept: Vec<_> = shared.lock().keys().cloned().collect();
+    for instance in kept {
+        let answer = Answer { attributes: vec![(Tag::SOP_INSTANCE_UID, instance.to_string())] };
+        let bytes = write_answer(form, &query, &answer);
+        association.send_with(context, &response(Status::PENDING), bytes.into()).await?;
+    }
+    Ok(response(Status::SUCCESS))
+}
