@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use outrigger_dimse::associate::{APPLICATION_CONTEXT, AssociateAccept, Protocol, UserInformation};
+use outrigger_dimse::command::write;
 use outrigger_dimse::negotiate::{
     IdentityVerdict, RequestorStores, StoragePolicy, TransferSyntaxPreference, Undeliverable, UnknownClasses,
 };
+use outrigger_dimse::pdu::{Carries, RELEASE_REQUEST, data_head};
 use outrigger_dimse::{
-    AcceptorPolicy, AssociateRequest, Association, Incoming, Proposal, ProposedContext, Settings, Verdict,
-    accept, request,
+    AcceptorPolicy, AssociateRequest, Association, Command, DataSet, Incoming, Part, Priority, Proposal,
+    ProposedContext, Settings, Verdict, accept, request,
 };
 use outrigger_model::{AeTitle, SopClassUid, TransferSyntaxUid};
 use outrigger_runtime::net::Stream;
@@ -33,27 +35,74 @@ enum Stage {
     Requesting,
     /// All that a peer sends behind a good A-ASSOCIATE-AC.
     Requested,
+    /// Good PDUs and parts of messages in any order, behind a good A-ASSOCIATE-RQ or -AC.
+    Messages,
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((selector, bytes)) = bytes.split_first() else { return };
-    let stage = match selector % 6 {
+    let stage = match selector % 7 {
         0 => Stage::RequestBody,
         1 => Stage::AcceptBody,
         2 => Stage::Accepting,
         3 => Stage::Accepted,
         4 => Stage::Requesting,
-        _ => Stage::Requested,
+        5 => Stage::Requested,
+        _ => Stage::Messages,
     };
     match stage {
         Stage::RequestBody => request_body(bytes),
         Stage::AcceptBody => accept_body(bytes),
         Stage::Accepting => run(as_acceptor(bytes.to_vec())),
-        Stage::Accepted => run(as_acceptor([&good_request().write().expect("is short"), bytes].concat())),
+        Stage::Accepted => run(as_acceptor(behind(&good_request().write().expect("is short"), bytes))),
         Stage::Requesting => run(as_requestor(bytes.to_vec())),
-        Stage::Requested => run(as_requestor([&good_accept().write().expect("is short"), bytes].concat())),
+        Stage::Requested => run(as_requestor(behind(&good_accept().write().expect("is short"), bytes))),
+        Stage::Messages => {
+            let messages = messages(bytes);
+            run(as_acceptor(behind(&good_request().write().expect("is short"), &messages)));
+            run(as_requestor(behind(&good_accept().write().expect("is short"), &messages)));
+        }
     }
 });
+
+fn behind(first: &[u8], bytes: &[u8]) -> Vec<u8> {
+    [first, bytes].concat()
+}
+
+/// What the bytes spell: each step is a kind, a context and a length, then so many bytes.
+fn messages(mut bytes: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::new();
+    while let [kind, context, length, rest @ ..] = bytes {
+        let (data, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+        bytes = rest;
+        let message_id = u16::from(*length);
+        let find = Command::CFindRq {
+            message_id,
+            sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.2.2.1"),
+            priority: Priority::Medium,
+        };
+        let (carries, part, data) = match kind % 8 {
+            0 => (Carries::Command, Part::Last, write(&Command::CEchoRq { message_id }, DataSet::Absent)),
+            1 => (Carries::Command, Part::Last, write(&find, DataSet::Follows)),
+            2 => (Carries::DataSet, Part::More, Bytes::copy_from_slice(data)),
+            3 => (Carries::DataSet, Part::Last, Bytes::copy_from_slice(data)),
+            4 => (Carries::Command, Part::More, Bytes::copy_from_slice(data)),
+            5 => (Carries::Command, Part::Last, Bytes::copy_from_slice(data)),
+            6 => {
+                sent.extend_from_slice(&RELEASE_REQUEST);
+                continue;
+            }
+            _ => {
+                sent.extend_from_slice(data);
+                continue;
+            }
+        };
+        let length = u32::try_from(data.len()).expect("is short");
+        sent.extend_from_slice(&data_head(*context, carries, part, length));
+        sent.extend_from_slice(&data);
+    }
+    sent
+}
 
 fn request_body(bytes: &[u8]) {
     let Ok(request) = AssociateRequest::read(Bytes::copy_from_slice(bytes)) else { return };
