@@ -3,6 +3,7 @@
 pub mod arrows;
 pub mod bans;
 pub mod functions;
+pub mod packages;
 pub mod reached;
 pub mod sizes;
 pub mod sources;
@@ -44,6 +45,9 @@ pub enum TidyError {
     /// The sources could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The dependencies could not be asked for.
+    #[error("cannot tell the licences of the dependencies")]
+    Metadata(#[from] packages::MetadataError),
     /// Rules are broken.
     #[error("{}", lines(.0))]
     Found(Vec<Finding>),
@@ -57,7 +61,7 @@ fn lines(findings: &[Finding]) -> String {
 /// A rule: its name, and what it finds.
 pub type Rule = (&'static str, fn(&Workspace) -> Vec<Finding>);
 
-/// Every rule there is.
+/// Every rule that needs nothing but our own files.
 pub const RULES: &[Rule] = &[
     ("arrows between crates only point downward", arrows::upward),
     ("every crate stands in ARCHITECTURE.md", arrows::undescribed),
@@ -74,13 +78,14 @@ pub const RULES: &[Rule] = &[
     ("errors are types, not texts", bans::string_errors),
     ("sources are ASCII", words::non_ascii),
     ("nothing names a machine or a registry", words::places),
-    ("the dependencies do not grow unseen", arrows::too_many_packages),
+    ("dependencies are few, from the registry, and none is banned", packages::unwanted),
 ];
 
 /// Checks every rule.
 pub fn check() -> Result<(), TidyError> {
     let workspace = Workspace::read(&root())?;
-    let findings: Vec<_> = RULES.iter().flat_map(|(_, rule)| rule(&workspace)).collect();
+    let mut findings: Vec<_> = RULES.iter().flat_map(|(_, rule)| rule(&workspace)).collect();
+    findings.extend(packages::unlicensed(&workspace, &packages::packages()?));
     if findings.is_empty() { Ok(()) } else { Err(TidyError::Found(findings)) }
 }
 

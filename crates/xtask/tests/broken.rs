@@ -39,7 +39,9 @@ fn about_shape() -> Vec<Case> {
 
 fn about_crates() -> Vec<Case> {
     let arrows = "arrows between crates only point downward";
-    let growth = "the dependencies do not grow unseen";
+    let growth = "dependencies are few, from the registry, and none is banned";
+    let package = |name: &str| format!("[[package]]\nname = \"{name}\"\n");
+    let strange = package("a") + "source = \"git+https://example.org/a\"\n";
     let section = |name: &str| format!("[package]\nname = \"x\"\n[{name}]\n");
     let upward = section("dependencies") + "outrigger-ledger.workspace = true\n";
     let downward = section("dependencies") + "outrigger-dimse.workspace = true\n";
@@ -54,7 +56,9 @@ fn about_crates() -> Vec<Case> {
             "`journal`",
             "`front` and `journal`",
         ),
-        case(growth, "Cargo.lock", &"[[package]]\n".repeat(1000), "[[package]]\n"),
+        case(growth, "Cargo.lock", &package("a").repeat(1000), &package("a")),
+        case(growth, "Cargo.lock", &package("openssl"), &package("rustls")),
+        case(growth, "Cargo.lock", &strange, &package("a")),
     ]
 }
 
@@ -91,6 +95,7 @@ fn found(case: &Case, text: &str) -> usize {
     let around = [
         ("ARCHITECTURE.md", "`front` and `journal`"),
         ("Cargo.lock", ""),
+        ("deny.toml", "[bans]\ndeny = [{ crate = \"openssl\", reason = \"TLS is rustls\" }]\n"),
         ("crates/front/Cargo.toml", ""),
         ("crates/journal/Cargo.toml", ""),
         (LIB, lib),

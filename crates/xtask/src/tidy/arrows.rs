@@ -1,11 +1,8 @@
-//! Which crate may use which: the layers, and how many packages all of them bring.
+//! Which crate may use which: the layers.
 
 use std::collections::BTreeMap;
 
 use super::{Finding, SourceFile, Workspace};
-
-/// Most packages in Cargo.lock; raise it only with a reason in the commit that does.
-const PACKAGES_MAX: usize = 340;
 
 /// Crates that every other may use.
 const GROUND: &[&str] = &["model", "runtime"];
@@ -108,15 +105,4 @@ pub fn undescribed(workspace: &Workspace) -> Vec<Finding> {
     unnamed
         .map(|(_, name)| Finding::at(&page.path, 0, format!("the crate `{name}` is not described")))
         .collect()
-}
-
-/// More packages than were argued for.
-pub fn too_many_packages(workspace: &Workspace) -> Vec<Finding> {
-    let Some(lock) = workspace.file("Cargo.lock") else {
-        return vec![Finding { path: "Cargo.lock".into(), line: 0, what: "the file is missing".into() }];
-    };
-    let packages = lock.text.lines().filter(|line| *line == "[[package]]").count();
-    let what =
-        format!("{packages} packages, more than {PACKAGES_MAX}: do without one, or argue for the ceiling");
-    if packages > PACKAGES_MAX { vec![Finding::at(&lock.path, 0, what)] } else { Vec::new() }
 }
