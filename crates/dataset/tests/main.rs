@@ -7,5 +7,6 @@ mod identifiers;
 mod normal;
 mod samples;
 mod scanning;
+mod toolkits;
 mod transcode;
 mod trees;

@@ -137,6 +137,10 @@ fn harmless() -> Vec<(&'static str, DataSet)> {
         put("LUT data as OW", Element::new(Tag(0x0028, 0x3006), Vr::OW, vec![1, 0, 2, 0])),
         put("a creator without elements", text((0x0011, 0x0010), Vr::LO, "NOBODY")),
         put("compression that never was", text((0x0028, 0x2110), Vr::CS, "00")),
+        with("an element twice", &|data_set| {
+            let twice = data_set.elements[4].clone();
+            data_set.elements.insert(4, twice);
+        }),
         with("a private sequence as UN", &|data_set| {
             let item = data_set.items(Tag(0x0009, 0x1002))[0].clone();
             let wrapped = set([Element::sequence(Tag(0x0009, 0x1002), vec![item])]);
@@ -298,6 +302,10 @@ fn outlines_of_deflated_and_damaged_objects() {
     assert_eq!(compare_outlines(&original, &deflated(&packed)), Some(Verdict::ReEncoded));
     assert_eq!(compare_outlines(&original, &deflated(&packed[..packed.len() / 2])), None);
     assert_eq!(compare_outlines(&original, &outline(Form::ExplicitLittle, &plain[..200], 9)), None);
+    assert_eq!(
+        compare_outlines(&original, &outline(Form::ExplicitLittle, &plain[..plain.len() - 1], 9)),
+        None
+    );
 }
 
 #[test]

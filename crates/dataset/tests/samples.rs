@@ -18,27 +18,33 @@ use outrigger_model::{Status, Tag, TransferSyntaxUid};
 
 use crate::build::{FORMS, syntax};
 
-struct Sample {
-    name: String,
+pub(crate) struct Sample {
+    pub(crate) name: String,
     /// Media Storage SOP Instance UID, which another program wrote.
     instance: String,
-    transfer_syntax: TransferSyntaxUid,
-    data_set: Bytes,
+    pub(crate) transfer_syntax: TransferSyntaxUid,
+    pub(crate) data_set: Bytes,
 }
 
 /// The samples that are files of PS3.10; those in `odd` are not meant to be stored.
 fn samples(folder: &str) -> Vec<Sample> {
+    let samples: Vec<Sample> = sample_paths(folder).iter().filter_map(|path| sample(path)).collect();
+    assert!(samples.len() > 20, "{} samples", samples.len());
+    samples
+}
+
+/// The files of the samples.
+pub(crate) fn sample_paths(folder: &str) -> Vec<PathBuf> {
     let samples =
         std::env::var_os("OUTRIGGER_SAMPLES").expect("OUTRIGGER_SAMPLES names the folder of the samples");
     let files = fs::read_dir(Path::new(&samples).join(folder)).unwrap().map(|file| file.unwrap().path());
     let mut paths: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     paths.sort();
-    let samples: Vec<Sample> = paths.iter().filter_map(|path| sample(path)).collect();
-    assert!(samples.len() > 20, "{} samples", samples.len());
-    samples
+    paths
 }
 
-fn sample(path: &Path) -> Option<Sample> {
+/// Reads a file of PS3.10; `None` if it is none.
+pub(crate) fn sample(path: &Path) -> Option<Sample> {
     let file = Bytes::from(fs::read(path).unwrap());
     let parts = part10::parts(&file)?;
     let meta = read_form(Form::ExplicitLittle, Bytes::copy_from_slice(parts.meta)).ok()?;

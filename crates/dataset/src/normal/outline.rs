@@ -90,7 +90,7 @@ impl Outliner {
     pub fn finish(self) -> Outline {
         let form = self.walk.form().unwrap_or(Form::ImplicitLittle);
         let inflated = self.inflater.is_none_or(|inflater| inflater.finish().is_ok());
-        let readable = self.whole && inflated && !self.parts.overflow && self.walk.is_sound();
+        let readable = self.whole && inflated && !self.parts.overflow && self.walk.ends_soundly();
         let elements: Bytes = self.parts.elements.freeze();
         let pixels = if self.parts.pixels.is_some() {
             attributes::Pixels::Present

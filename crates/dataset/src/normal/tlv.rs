@@ -62,6 +62,8 @@ pub(super) fn sorted(data_set: &DataSet) -> Vec<(Vec<u8>, &Element)> {
         .map(|element| (key(data_set, element.tag), element))
         .collect();
     keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+    // Most readers keep one of two equal elements.
+    keyed.dedup_by(|(key, element), (before, kept)| key == before && element.value == kept.value);
     keyed
 }
 

@@ -135,15 +135,26 @@ impl Walk {
         self.form
     }
 
-    /// Whether everything so far was what it said it was: nothing was skipped to find the way again.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Ends the walk; whether everything was what it said it was: nothing was skipped to find the way again.
+    pub(crate) fn ends_soundly(mut self) -> bool {
         let lost = [Oddity::BadInnerLength, Oddity::TooDeep];
-        !matches!(self.step, Step::Failed(_)) && !self.oddities.iter().any(|oddity| lost.contains(oddity))
+        self.close().is_ok() && !self.oddities.iter().any(|oddity| lost.contains(oddity))
     }
 
+    /// Ends the walk with what it found.
     pub(crate) fn finish(mut self) -> Result<Scanned, ScanError> {
+        self.close()?;
+        let gather = std::mem::take(&mut self.gather);
+        let form = self.form.unwrap_or(Form::ImplicitLittle);
+        let header = gather.header(form, |oddity| self.note(oddity))?;
+        self.oddities.sort_by_key(|oddity| *oddity as u8);
+        Ok(Scanned { header, oddities: self.oddities })
+    }
+
+    /// Nothing more comes.
+    fn close(&mut self) -> Result<(), ScanError> {
         self.settle();
-        match self.step {
+        match std::mem::replace(&mut self.step, Step::Header) {
             Step::Failed(error) => return Err(error),
             Step::Skip { tag, left } | Step::Keep { tag, left } => {
                 return Err(ScanError::Truncated { tag, missing: left });
@@ -158,10 +169,7 @@ impl Walk {
         if !self.cut.bytes().is_empty() {
             self.note(Oddity::TrailingBytes);
         }
-        let gather = std::mem::take(&mut self.gather);
-        let header = gather.header(form, |oddity| self.note(oddity))?;
-        self.oddities.sort_by_key(|oddity| *oddity as u8);
-        Ok(Scanned { header, oddities: self.oddities })
+        Ok(())
     }
 
     /// Bytes held, whatever came.
