@@ -33,7 +33,7 @@ pub enum DamagedPart {
     Body,
     /// The end of a sealed segment or of a large object's file: its index, found anew from the frames.
     Seal,
-    /// Bytes between frames that ought to be zero; nothing is lost.
+    /// Bytes between frames that ought to be zero, or of a body that is released; nothing is lost.
     Padding,
     /// A sealed segment whose frames are sound and not those that were sealed.
     Hash,
@@ -62,7 +62,7 @@ impl fmt::Display for DamagedPart {
             Self::Frame => "a frame",
             Self::Body => "the bytes of an object",
             Self::Seal => "the index of a segment",
-            Self::Padding => "padding",
+            Self::Padding => "bytes without a meaning",
             Self::Hash => "the hash of a segment",
             Self::Missing => "missing entries",
             Self::Unreadable => "a stretch that cannot be read",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::frame::Place;
 use crate::ids::Seq;
 use crate::ranges::Ranges;
@@ -127,6 +128,18 @@ impl Index {
         let at = self.segments.partition_point(|segment| segment.end <= seq);
         let table = self.segments.get(at).and_then(|segment| self.table(segment));
         table.and_then(|table| table.get(seq)).is_some_and(|slot| slot.place.is_kept())
+    }
+
+    /// The same damage, without an entry where the bytes concerned are needed no more.
+    pub(crate) fn weigh(&self, damage: Damage) -> Damage {
+        match (damage.part, damage.entries) {
+            (DamagedPart::Body, Some((first, last)))
+                if !(first.0..=last.0).any(|seq| self.is_kept(Seq(seq))) =>
+            {
+                Damage { part: DamagedPart::Padding, entries: None, certainty: Certainty::NoEntry, ..damage }
+            }
+            _ => damage,
+        }
     }
 
     /// Entries in it.

@@ -58,7 +58,12 @@ pub(crate) struct Bad {
 }
 
 impl FoundFrame {
-    /// Where the frame ends.
+    /// Where its trailer ends.
+    fn unfilled_end(&self) -> u64 {
+        self.offset.saturating_add(self.head.trailer_offset()).saturating_add(TRAILER_BYTES as u64)
+    }
+
+    /// Where the frame ends, with the bytes that fill it up.
     pub(crate) fn end(&self) -> u64 {
         self.offset.saturating_add(self.head.frame_length())
     }
@@ -99,10 +104,13 @@ impl Scan {
 
     /// The next frame or bad place; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
-        let Some(start) = self.skip_zeros(self.position)? else { return Ok(None) };
-        match self.frame_at(start)? {
+        let Some(found) = self.skip_zeros(self.position)? else { return Ok(None) };
+        let start = found / FRAME_ALIGN * FRAME_ALIGN;
+        // Bytes that fill a frame up ought to be zero too; no frame begins there.
+        let at = if start < self.position { At::Nothing } else { self.frame_at(start)? };
+        match at {
             At::Frame(frame) => {
-                self.position = frame.end();
+                self.position = frame.unfilled_end();
                 self.least = frame.head.seq;
                 Ok(Some(Found::Frame(frame)))
             }
@@ -121,7 +129,7 @@ impl Scan {
         }
     }
 
-    /// The first place at or behind `from`, at a multiple of [`FRAME_ALIGN`], that is not zero.
+    /// The first byte at or behind `from` that is not zero.
     fn skip_zeros(&mut self, from: u64) -> io::Result<Option<u64>> {
         let mut position = from;
         loop {
@@ -133,7 +141,7 @@ impl Scan {
             }
             let Some(bytes) = self.window.get(position, step)? else { return Ok(None) };
             if let Some(at) = bytes.iter().position(|byte| *byte != 0) {
-                return Ok(Some((position + at as u64) / FRAME_ALIGN * FRAME_ALIGN));
+                return Ok(Some(position + at as u64));
             }
             position += step as u64;
         }

@@ -176,19 +176,11 @@ impl Scrub {
         walk.contents.end();
         let shared = &self.reader.shared;
         let path = shared.paths.segment(walk.segment.numbers.0);
-        let verdict = {
+        let mut damaged = {
             let index = shared.index();
-            let mut verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &index.void);
-            // Bytes that nobody needs any more may be what they like.
-            verdict.damaged.retain(|damage| {
-                damage.part != DamagedPart::Body
-                    || damage
-                        .entries
-                        .is_some_and(|(first, last)| (first.0..=last.0).any(|seq| index.is_kept(Seq(seq))))
-            });
-            verdict
+            let verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &index.void);
+            verdict.damaged.into_iter().map(|damage| index.weigh(damage)).collect::<Vec<_>>()
         };
-        let mut damaged = verdict.damaged;
         if walk.segment.stage == Stage::Sealed {
             damaged.extend(self.sealed(&walk, damaged.is_empty()));
         }

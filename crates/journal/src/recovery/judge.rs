@@ -53,7 +53,10 @@ pub(crate) fn judge(
                 verdict.keep_end = gap.end;
             }
             (Behind::Nothing, _) if position == Position::Last => verdict.cut_bytes += gap.end - gap.offset,
-            // Behind the last record of a segment that others follow only its seal can stand.
+            (Behind::Nothing, _) if contents.seal.is_some() => {
+                verdict.damaged.push(at(gap.offset, DamagedPart::Padding, None, Certainty::NoEntry));
+            }
+            // All that can stand there is the seal, which is missed already.
             (Behind::Nothing, _) => {}
             (Behind::Sound, lost) => {
                 let left = lost.map(|(first, last)| void.missing(first, last)).unwrap_or_default();

@@ -68,6 +68,7 @@ impl Loaded {
         }
         loaded.missing_at_the_end(place);
         loaded.apply_releases();
+        loaded.damaged = loaded.damaged.into_iter().map(|damage| loaded.index.weigh(damage)).collect();
         loaded.index.tail = loaded.end().max(place.applied.next()).before();
         Ok(loaded)
     }

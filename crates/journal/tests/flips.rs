@@ -1,0 +1,179 @@
+//! One bit flipped anywhere: found, named, and every other entry readable.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use outrigger_journal::{
+    Carried, Damage, Entry, Journal, JournalReader, Opened, Presence, RecordKind, RecoveryReport, Seq,
+};
+use outrigger_runtime::disk::simulated::{Loss, SimDisk};
+use outrigger_runtime::{Clock, Random};
+
+use crate::kit::{all_of, closing, object, options};
+
+const DIRECTORY: &str = "/node/journal";
+const LARGE: usize = (1 << 20) + 100;
+
+type Content = BTreeMap<Seq, (Bytes, Option<Bytes>)>;
+
+fn open(disk: &SimDisk, applied: Seq) -> Opened {
+    let options = options(Path::new(DIRECTORY));
+    Journal::open(disk.shared(), Clock::System, Random::seeded(9), options, applied).unwrap()
+}
+
+/// How the journal came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Closed,
+    Killed,
+}
+
+/// Segments sealed, carried forward, merged and open; bodies small, large and released.
+fn written(end: End) -> SimDisk {
+    let disk = SimDisk::new(3, 1 << 30);
+    for round in 0..2 {
+        let mut journal = open(&disk, Seq(0)).journal;
+        for at in 0..6_u64 {
+            let seed = round * 100 + at * 10;
+            let batch = vec![object(seed, 9000), closing(seed + 1), object(seed + 2, 700), closing(seed + 3)];
+            journal.append(batch).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+        }
+        journal.append(vec![object(round, LARGE)]).remove(0).unwrap();
+        let released: Vec<Seq> = (1..15).map(Seq).collect();
+        journal.release(&released).unwrap();
+        while journal.carry_forward().unwrap() == Carried::Some {}
+        journal
+            .append(vec![object(7, 3000), closing(8)])
+            .into_iter()
+            .for_each(|outcome| drop(outcome.unwrap()));
+        match (round, end) {
+            (0, _) | (_, End::Closed) => journal.close().unwrap(),
+            (_, End::Killed) => drop(journal),
+        }
+    }
+    disk.crash(Loss::Nothing);
+    disk
+}
+
+/// What can be read, and what is said to be damaged.
+fn read(reader: &JournalReader) -> (Content, Vec<Damage>) {
+    let (mut content, mut damaged) = (Content::new(), Vec::new());
+    let mut after = Seq(0);
+    loop {
+        let entries = reader.records(after, 16).unwrap();
+        for entry in &entries {
+            match entry {
+                Entry::Damaged(damage) => {
+                    after = damage.entries.unwrap().1;
+                    damaged.push(damage.clone());
+                }
+                Entry::Record(record) => {
+                    after = record.seq;
+                    let is_kept = record.body.is_some_and(|facts| facts.presence == Presence::Kept);
+                    let body = if is_kept {
+                        let read =
+                            reader.body(record.seq).map_err(|error| error.to_string()).and_then(|source| {
+                                let blocks = source.length().div_ceil(1 << 20);
+                                (0..blocks)
+                                    .try_for_each(|at| source.read_block(at).map(drop))
+                                    .map_err(|error| error.to_string())?;
+                                Ok(all_of(&*source))
+                            });
+                        match read {
+                            Ok(body) => Some(body),
+                            Err(_) => continue,
+                        }
+                    } else {
+                        None
+                    };
+                    content.insert(record.seq, (record.header.clone(), body));
+                }
+            }
+        }
+        if entries.is_empty() {
+            return (content, damaged);
+        }
+    }
+}
+
+fn check(disk: &SimDisk, expected: &Content, file: &Path, bit: u64, applied: Seq) {
+    let disk = disk.fork(bit);
+    disk.flip(file, bit).unwrap();
+    let context = format!("bit {bit} (byte {}) of {}, applied {applied}", bit / 8, file.display());
+    let Opened { journal, report } = open(&disk, applied);
+    let reader = journal.reader();
+    let (content, while_reading) = read(&reader);
+    let RecoveryReport { mut damaged, cut_bytes, .. } = report;
+    damaged.extend(while_reading);
+    let mut scrub = reader.scrub();
+    while let Some(step) = scrub.step().unwrap() {
+        damaged.extend(step.damaged);
+    }
+    assert!(!damaged.is_empty() || cut_bytes > 0, "not found: {context}");
+    assert!(damaged.iter().all(|damage| damage.file == file), "{context}: {damaged:?}");
+    let lost: Vec<Seq> =
+        expected.keys().copied().filter(|seq| content.get(seq) != expected.get(seq)).collect();
+    assert!(lost.len() <= 1, "{context}: lost {lost:?}: {damaged:?}");
+    if let Some(lost) = lost.first() {
+        let is_named = damaged.iter().any(|damage| damage.entries == Some((*lost, *lost)));
+        let is_torn_end = cut_bytes > 0 && Some(lost) == expected.keys().next_back() && applied < *lost;
+        assert!(is_named || is_torn_end, "{context}: lost {lost}, named {damaged:?}");
+    }
+    // A large object whose frame is lost comes back as a new entry.
+    let mut extra = content.iter().filter(|(seq, _)| !expected.contains_key(seq)).map(|(_, content)| content);
+    assert!(
+        extra.all(|content| lost.first().and_then(|seq| expected.get(seq)) == Some(content)),
+        "{context}"
+    );
+}
+
+/// Flips a bit of every byte that `take` says, in every file.
+fn flip_all(end: End, take: impl Fn(&Path, u64, u64) -> bool) {
+    let disk = written(end);
+    let whole = disk.fork(0);
+    let journal = open(&whole, Seq(0)).journal;
+    let (expected, damaged) = read(&journal.reader());
+    assert_eq!(damaged, []);
+    let tail = *expected.keys().next_back().unwrap();
+    assert_eq!(expected.len() as u64, tail.0);
+    let files: Vec<(PathBuf, u64)> = disk
+        .files()
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("reserve") && !path.ends_with("lock"))
+        .collect();
+    assert!(files.len() > 4, "{files:?}");
+    let mut flipped = 0;
+    for (file, length) in &files {
+        for byte in (0..*length).filter(|byte| take(file, *byte, *length)) {
+            let applied = if byte % 2 == 0 { tail } else { Seq(0) };
+            check(&disk, &expected, file, byte * 8 + byte % 7, applied);
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 300, "{flipped}");
+    println!("{flipped} bits flipped");
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_takes_one_entry_at_most() {
+    let some = |_: &Path, byte: u64, length: u64| {
+        byte % (length / 40) == 0 || (byte < 300 && byte % 11 == 0) || length - byte < 20
+    };
+    flip_all(End::Closed, some);
+    flip_all(End::Killed, some);
+}
+
+#[test]
+fn fault_a_flipped_bit_in_every_byte() {
+    let all =
+        |_: &Path, byte: u64, length: u64| length < (1 << 20) || byte % 9973 == 0 || length - byte < 500;
+    flip_all(End::Killed, all);
+    flip_all(End::Closed, all);
+}
+
+#[test]
+fn kinds_are_numbered_apart() {
+    let codes: Vec<u8> = RecordKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
+}
