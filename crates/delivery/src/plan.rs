@@ -76,12 +76,12 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
 /// Stores of one object after which its loss at a member needs a person: somebody or something there removes it.
 const STORES_BEFORE_SUSPENSE: u32 = 3;
 
-/// Decides what becomes of a posting that the member accepted and does not have; `attempts` counts the stores so far.
-pub fn after_loss(attempts: u32, now: WallTime, jitter: u8) -> Next {
-    if attempts >= STORES_BEFORE_SUSPENSE {
+/// Decides what becomes of a posting that the member accepted and does not have; `stores` counts the times it was stored, from 1.
+pub fn after_loss(stores: u32, now: WallTime, jitter: u8) -> Next {
+    if stores >= STORES_BEFORE_SUSPENSE {
         return Next::Suspend(SuspenseReason::Lost);
     }
-    Next::RetryAt(now.after(LATER.after(attempts.max(1), jitter)))
+    Next::RetryAt(now.after(LATER.after(stores.max(1), jitter)))
 }
 
 #[cfg(test)]

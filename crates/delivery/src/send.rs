@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::{Attempt, Report, ReportOutcome};
+use outrigger_ledger::{Attempt, Ledger, Report, ReportOutcome};
 use outrigger_member::status::{Outcome, classify};
 use outrigger_member::{MemberError, Need, Reply, StoreSession};
 use outrigger_model::{AeTitle, Status, WallTime};
@@ -60,9 +60,36 @@ impl Sender {
         WallTime(self.clock.wall_us())
     }
 
-    /// Notes that the member was reached.
-    pub(crate) fn note_reached(&self) -> Option<WallTime> {
-        self.standing.reached()
+    /// Notes that the member was reached; what it had confirmed shortly before it was out of reach is confirmed again:
+    /// archives forget.
+    pub(crate) async fn reached(&self, ledger: &Ledger) {
+        let Some(failing_since) = self.standing.reached() else { return };
+        let (member, since) = (&self.setup, crate::confirm::doubt_since(failing_since));
+        match ledger.reopen(member.number, since).await {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::info!(member = %member.name, count, "what was confirmed before the connection was lost is confirmed again");
+            }
+            Err(error) => {
+                tracing::warn!(member = %member.name, error = %chain(&error), "what was confirmed cannot be put in doubt");
+            }
+        }
+    }
+
+    /// Notes how a question to the member ended: whatever it answers, it is there.
+    pub(crate) async fn asked<T>(&self, ledger: &Ledger, answer: &Result<T, MemberError>) {
+        match answer {
+            Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) => self.note_lost(error),
+            // Ours, and says nothing of the member.
+            Err(MemberError::Source(_)) => {}
+            Ok(_)
+            | Err(
+                MemberError::NoContext { .. }
+                | MemberError::NotFound
+                | MemberError::Refused { .. }
+                | MemberError::Unable { .. },
+            ) => self.reached(ledger).await,
+        }
     }
 
     /// Notes that a call to the member failed on the way.
@@ -160,7 +187,10 @@ impl Sender {
                 Ok(())
             }
             Err(error) => {
-                self.note_lost(&error);
+                // A member without a context for this object is there for others.
+                if !matches!(error, MemberError::NoContext { .. }) {
+                    self.note_lost(&error);
+                }
                 Err(error)
             }
         }

@@ -110,27 +110,12 @@ impl Slot {
             return Vec::new();
         }
         let reports = self.sender.send(line, parcels).await;
-        if line.is_some()
-            && let Some(since) = self.sender.note_reached()
-        {
-            self.doubt(since).await;
+        if line.is_some() {
+            self.sender.reached(&self.ledger).await;
         }
+        // Whoever probed and neither reached nor lost the member leaves the probe to the next.
+        self.sender.standing.untried(self.sender.clock.now());
         reports
-    }
-
-    /// After a member was out of reach, what it had confirmed shortly before is confirmed again: archives forget.
-    async fn doubt(&self, failing_since: outrigger_model::WallTime) {
-        let member = &self.sender.setup;
-        let since = crate::confirm::doubt_since(failing_since);
-        match self.ledger.reopen(member.number, since).await {
-            Ok(0) => {}
-            Ok(count) => {
-                tracing::info!(member = %member.name, count, "what was confirmed before the connection was lost is confirmed again");
-            }
-            Err(error) => {
-                tracing::warn!(member = %member.name, error = %chain(&error), "what was confirmed cannot be put in doubt");
-            }
-        }
     }
 
     fn without_bytes(&self, due: &Due, error: &ParcelError) -> Report {

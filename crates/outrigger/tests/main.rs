@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "files and clocks as users have them")]
 
+mod archives;
 mod asking;
 mod checking;
 mod door;
 mod modality;
 mod program;
 mod starting;
+mod wrong;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use outrigger_dataset::normal::{self, Fingerprint};
+use outrigger_dataset::transcode;
 use outrigger_dimse::{Settings, Timers};
 use outrigger_member::dimse::CONNECT_TIMEOUT;
 use outrigger_member::{DimseMember, DimseRoute, Member, Need, Outgoing, ReadBack, StoreSession};
 use outrigger_model::{InstanceHeader, Status, TransferSyntaxUid};
 use outrigger_runtime::net::Tcp;
-use outrigger_runtime::{Random, RealDisk, Spool, Threads, TlsClient};
+use outrigger_runtime::{BlockSource, Random, RealDisk, Spool, Threads, TlsClient};
 use outrigger_sim::peers::Station;
 use outrigger_sim::phantom::{Phantom, Shape, corpus};
 
@@ -101,4 +103,37 @@ pub(crate) async fn send(station: &Station, objects: &[Object]) {
         assert_eq!(store(&mut *session, object).await, Status::SUCCESS, "{:?}", object.header);
     }
     session.release().await.unwrap();
+}
+
+/// Reads each object back from an archive; it must be in step with what was sent.
+pub(crate) async fn same_at(station: &Station, objects: &[Object]) {
+    let archive = reached(station, None);
+    for object in objects {
+        if let Err(difference) = compared(&archive, object).await {
+            panic!("{} at {}: {difference}", object.header.sop_instance, station.ae_title);
+        }
+    }
+}
+
+/// Reads an object back; the error says how it differs.
+pub(crate) async fn compared(archive: &DimseMember, object: &Object) -> Result<(), String> {
+    let header = &object.header;
+    let (Some(study), Some(series)) = (&header.study, &header.series) else {
+        return Err("it stands outside studies".to_owned());
+    };
+    let mut encodings = vec![object.transfer_syntax.clone()];
+    encodings.extend(transcode::targets(&object.transfer_syntax));
+    let fetched = archive.fetch(study, series, &header.sop_instance, &header.sop_class, &encodings).await;
+    let (syntax, body) = fetched.map_err(|error| format!("{error:?}"))?;
+    let mut bytes = Vec::new();
+    for index in 0.. {
+        let block = body.read_block(index).unwrap();
+        if block.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&block);
+    }
+    let sent = Fingerprint::of(&object.transfer_syntax, object.bytes.clone());
+    let verdict = normal::compare(&sent, &Fingerprint::of(&syntax, bytes.into()));
+    if verdict.is_in_step() { Ok(()) } else { Err(format!("{verdict:?} in {syntax}")) }
 }

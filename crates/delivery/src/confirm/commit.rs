@@ -28,7 +28,9 @@ impl Sender {
             .collect();
         let mut last = MemberError::Unable { operation: "storage commitment without a route" };
         for route in &self.setup.routes {
-            match route.member.commit(&transaction, &instances).await {
+            let answer = route.member.commit(&transaction, &instances).await;
+            self.asked(ledger, &answer).await;
+            match answer {
                 Ok(CommitAnswer::Later) => return Ok(Vec::new()),
                 Ok(CommitAnswer::Now(report)) => {
                     ledger.commit_ended(&transaction).await?;
@@ -58,7 +60,7 @@ pub fn judge(postings: &[Due], report: &CommitReport, at: WallTime, route: &str,
             None => "storage commitment did not name the instance".to_owned(),
         };
         let attempt = Attempt { at, route: route.to_owned(), status: reason.map(Status), text };
-        let outcome = match plan::after_loss(due.attempts, at, jitter) {
+        let outcome = match plan::after_loss(due.healed.saturating_add(1), at, jitter) {
             plan::Next::RetryAt(at) => ReportOutcome::SendAgain { at },
             _ => ReportOutcome::Suspend(outrigger_model::SuspenseReason::Lost),
         };

@@ -59,7 +59,7 @@ pub fn judge(postings: &[Due], found: &Found, at: WallTime, route: &str, jitter:
 /// The report on an object that a member accepted and does not show.
 pub fn lost(due: &Due, at: WallTime, route: &str, jitter: u8) -> Report {
     let text = "accepted, and not shown by a query afterwards".to_owned();
-    let outcome = match plan::after_loss(due.attempts, at, jitter) {
+    let outcome = match plan::after_loss(due.healed.saturating_add(1), at, jitter) {
         plan::Next::RetryAt(at) => ReportOutcome::SendAgain { at },
         _ => ReportOutcome::Suspend(SuspenseReason::Lost),
     };

@@ -74,7 +74,9 @@ impl Sender {
     pub(crate) async fn verify(&self, ledger: &Ledger, due: &Due) -> Report {
         let at = self.wall();
         let route = self.setup.routes.first().map_or("", |route| route.label.as_str());
-        match self.read_back(ledger, due).await {
+        let read = self.read_back(ledger, due).await;
+        self.asked(ledger, &read).await;
+        match read {
             Ok(ReadBack::Same) => Report {
                 posting: due.posting,
                 attempt: None,

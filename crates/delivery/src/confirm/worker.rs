@@ -100,6 +100,8 @@ impl Confirmer {
             Step::Commit => self.sender.ask_to_commit(&self.ledger, waiting).await?,
             Step::ReadBack => self.read_back(waiting).await,
         };
+        // A probe that neither reached nor lost the member is left to the next.
+        self.sender.standing.untried(self.sender.clock.now());
         self.ledger.report(reports).await?;
         Ok(count)
     }
@@ -110,12 +112,13 @@ impl Confirmer {
         let mut reports = Vec::new();
         for ((study, number), postings) in series {
             let at = self.sender.wall();
-            match self.sender.shown(&study, &number).await {
+            let shown = self.sender.shown(&study, &number).await;
+            self.sender.asked(&self.ledger, &shown).await;
+            match shown {
                 Ok(found) => {
                     reports.extend(present::judge(&postings, &found, at, route, self.sender.jitter()));
                 }
                 Err(error) => {
-                    self.sender.note_lost(&error);
                     let unasked = |due| present::unasked(due, at, self.sender.again(due), route, &error);
                     reports.extend(postings.iter().map(unasked));
                 }

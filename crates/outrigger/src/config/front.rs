@@ -65,12 +65,12 @@ pub(crate) fn read_front(section: Section<'_>) -> Option<Vec<DimseFront>> {
             section.not_in_this_version(key, what);
         }
     }
-    let listeners = section.tables(&keys::FRONT_DIMSE);
-    if listeners.is_empty() {
+    let listeners = section.each(&keys::FRONT_DIMSE, read_listener);
+    if listeners.as_ref().is_some_and(Vec::is_empty) {
         section.wrong(&keys::FRONT_DIMSE, "there is no DICOM listener");
     }
     section.end();
-    listeners.into_iter().map(read_listener).collect()
+    listeners
 }
 
 fn read_listener(section: Section<'_>) -> Option<DimseFront> {
@@ -90,7 +90,7 @@ fn read_listener(section: Section<'_>) -> Option<DimseFront> {
     let inactivity = section.duration(&keys::INACTIVITY);
     let idle = section.duration(&keys::IDLE);
     let tls = section.table(&keys::TLS);
-    let tls = if tls.is_given() { Some(read_tls(tls)?) } else { None };
+    let tls = if tls.is_given() { read_tls(tls).map(Some) } else { Some(None) };
     section.end();
     implementation?;
     Some(DimseFront {
@@ -105,7 +105,7 @@ fn read_listener(section: Section<'_>) -> Option<DimseFront> {
         artim: artim?,
         inactivity: inactivity?,
         idle: idle?,
-        tls,
+        tls: tls?,
     })
 }
 

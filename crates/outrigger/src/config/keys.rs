@@ -220,9 +220,9 @@ pub(crate) const STACK_HARDWARE: Key = key("hardware", "a text", None, "its hard
 pub(crate) const STACK_WEB: Key = key("web", "a text", None, "its web or application server");
 pub(crate) const STATUS_RULES: Key = key(
     "status_rules",
-    "a table of status (four hexadecimal digits, or `A7xx`) to class",
+    PATH,
     None,
-    "statuses this member uses in its own way",
+    "statuses this member uses in its own way: a TOML file of lines such as `A7xx = \"retry-later\"`",
 );
 pub(crate) const ROUTE: Key = key("route", TABLES, None, "ways to reach it, in order of preference");
 
@@ -301,7 +301,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[front.dimse.tls]", doc: TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
-        MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, ISSUER, STATUS_RULES,
+        MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, STATUS_RULES,
     ] },
     Table { header: "[member.holds]", doc: HOLDS.doc, keys: &[HOLDS_MODALITIES, HOLDS_NEWER_THAN] },
     Table { header: "[member.stack]", doc: STACK.doc, keys: &[

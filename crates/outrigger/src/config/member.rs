@@ -84,8 +84,6 @@ pub(crate) struct MemberConfig {
     pub(crate) settle: Duration,
     /// The AE title it is called with.
     pub(crate) calling: CallingAe,
-    /// Its default issuer of patient ID.
-    pub(crate) issuer: Option<String>,
     /// Modalities it wants; empty means all.
     pub(crate) modalities: BTreeSet<String>,
     /// Only studies younger than this.
@@ -109,15 +107,7 @@ pub(crate) fn read_members_listen(section: Section<'_>) -> Option<MembersListen>
 /// Reads every `[[member]]`; names must differ.
 pub(crate) fn read_members(root: &Section<'_>) -> Option<Vec<MemberConfig>> {
     let mut names = BTreeSet::new();
-    let mut members = Vec::new();
-    let mut good = true;
-    for section in root.tables(&keys::MEMBER) {
-        match read_member(section, &mut names) {
-            Some(member) => members.push(member),
-            None => good = false,
-        }
-    }
-    good.then_some(members)
+    root.each(&keys::MEMBER, |section| read_member(section, &mut names))
 }
 
 fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option<MemberConfig> {
@@ -135,12 +125,15 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         "preserve" => Some(CallingAe::Preserve),
         given => AeTitle::new(given).ok().map(CallingAe::Given),
     });
-    let issuer = section.optional(&keys::ISSUER);
-    let (modalities, newer_than) = read_holds(section.table(&keys::HOLDS))?;
+    if section.has(&keys::ISSUER) {
+        section.not_in_this_version(&keys::ISSUER, "an issuer of patient ID for what comes from a member");
+    }
+    let holds = read_holds(section.table(&keys::HOLDS));
     let stack = read_stack(section.table(&keys::STACK));
     let status_rules = section.optional(&keys::STATUS_RULES).map(PathBuf::from);
     let routes = read_routes(&section);
     section.end();
+    let (modalities, newer_than) = holds?;
     Some(MemberConfig {
         name: name?,
         required: required?,
@@ -149,7 +142,6 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         connections: usize::try_from(connections?).ok()?,
         settle: settle?,
         calling: calling?,
-        issuer,
         modalities,
         newer_than,
         stack,
@@ -199,11 +191,11 @@ fn read_stack(section: Section<'_>) -> BTreeMap<&'static str, String> {
 }
 
 fn read_routes(section: &Section<'_>) -> Option<Vec<RouteConfig>> {
-    let routes = section.tables(&keys::ROUTE);
-    if routes.is_empty() {
+    let routes = section.each(&keys::ROUTE, read_route);
+    if routes.as_ref().is_some_and(Vec::is_empty) {
         section.wrong(&keys::ROUTE, "there is no route to the member");
     }
-    routes.into_iter().map(read_route).collect()
+    routes
 }
 
 fn read_route(section: Section<'_>) -> Option<RouteConfig> {

@@ -8,6 +8,8 @@ mod member;
 mod node;
 mod peer;
 mod reference;
+#[cfg(test)]
+mod samples;
 mod section;
 mod storage;
 mod units;

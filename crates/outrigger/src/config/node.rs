@@ -89,8 +89,8 @@ pub(crate) fn read_node(file: &str, text: &str) -> Result<NodeConfig, Mistakes> 
     read(file, text, |root| {
         let base = read_base(root);
         let data = base.as_ref().map(|base| base.data.clone()).unwrap_or_default();
-        let journal = read_journal(&root.table(&keys::JOURNAL), &data);
-        let ledger = read_ledger(&root.table(&keys::LEDGER), &data);
+        let journal = read_journal(root.table(&keys::JOURNAL), &data);
+        let ledger = read_ledger(root.table(&keys::LEDGER), &data);
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
         let members = read_members(root);
         for (key, what) in [

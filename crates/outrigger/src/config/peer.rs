@@ -46,7 +46,7 @@ pub(crate) struct PeerConfig {
 
 /// Reads every `[[peer]]`.
 pub(crate) fn read_peers(root: &Section<'_>) -> Option<Vec<PeerConfig>> {
-    root.tables(&keys::PEER).into_iter().map(read_peer).collect()
+    root.each(&keys::PEER, read_peer)
 }
 
 fn read_peer(section: Section<'_>) -> Option<PeerConfig> {

@@ -224,10 +224,19 @@ impl<'d> Section<'d> {
             return Vec::new();
         };
         let inner = |item: &'d Spanned<DeValue<'d>>| {
-            let table = item.get_ref().as_table()?;
-            Some(self.inner(format!("{}[]", self.full(key.name)), Some(table), item.span()))
+            let table = item.get_ref().as_table();
+            if table.is_none() {
+                self.wrong(key, format!("a {} stands in the list", item.get_ref().type_str()));
+            }
+            self.inner(format!("{}[]", self.full(key.name)), table, item.span())
         };
-        array.iter().filter_map(inner).collect()
+        array.iter().map(inner).collect()
+    }
+
+    /// Reads every table of a list of tables, to find the mistakes in all; `None` if one has any.
+    pub(crate) fn each<T>(&self, key: &Key, read: impl FnMut(Section<'d>) -> Option<T>) -> Option<Vec<T>> {
+        let read: Vec<Option<T>> = self.tables(key).into_iter().map(read).collect();
+        read.into_iter().collect()
     }
 
     /// Ends the table: every key that nobody read is a mistake.

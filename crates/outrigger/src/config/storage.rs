@@ -23,23 +23,19 @@ pub(crate) struct JournalConfig {
 }
 
 /// Reads `[journal]`.
-pub(crate) fn read_journal(section: &Section<'_>, data: &Path) -> Option<JournalConfig> {
+pub(crate) fn read_journal(section: Section<'_>, data: &Path) -> Option<JournalConfig> {
     let retention = section.duration(&keys::RETENTION);
     let max_size = section.size(&keys::MAX_SIZE);
     let reserve = section.size(&keys::RESERVE);
     let segment_size = section.size(&keys::SEGMENT_SIZE);
-    let copies = section.tables(&keys::COPY);
-    if copies.len() > 1 {
+    let copies = section.each(&keys::COPY, read_copy);
+    if copies.as_ref().is_some_and(|copies| copies.len() > 1) {
         section.not_in_this_version(&keys::COPY, "a second copy of the journal");
     }
-    let mut directory = Some(data.join("journal"));
-    for copy in copies {
-        copy.read(&keys::COPY_ENGINE, |text| (text == "log").then_some(()))?;
-        directory = copy.path(&keys::COPY_PATH);
-        copy.end();
-    }
+    section.end();
+    let directory = copies?.pop().unwrap_or_else(|| data.join("journal"));
     Some(JournalConfig {
-        directory: directory?,
+        directory,
         retention: retention?,
         max_size: max_size?,
         reserve: reserve?,
@@ -47,25 +43,40 @@ pub(crate) fn read_journal(section: &Section<'_>, data: &Path) -> Option<Journal
     })
 }
 
+fn read_copy(section: Section<'_>) -> Option<PathBuf> {
+    let engine = section.read(&keys::COPY_ENGINE, |text| match text {
+        "log" => Some(()),
+        _ => None,
+    });
+    let path = section.path(&keys::COPY_PATH);
+    section.end();
+    engine.and(path)
+}
+
 /// Reads `[ledger]`: the path of its SQLite database.
-pub(crate) fn read_ledger(section: &Section<'_>, data: &Path) -> Option<PathBuf> {
-    let given = section.optional(&keys::LEDGER_URL);
-    let Some(url) = given else { return (!section.has(&keys::LEDGER_URL)).then(|| data.join("ledger.db")) };
-    match units::substituted(&url, |name| std::env::var(name).ok()) {
-        Ok(url) => match url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-            _ if url.starts_with("postgres:") || url.starts_with("mysql:") => {
-                section.not_in_this_version(&keys::LEDGER_URL, "a ledger on a database server");
-                None
-            }
-            _ => {
-                section.wrong(&keys::LEDGER_URL, format!("`{url}` stands here"));
-                None
-            }
-        },
+pub(crate) fn read_ledger(section: Section<'_>, data: &Path) -> Option<PathBuf> {
+    let path = match section.has(&keys::LEDGER_URL) {
+        true => section.text(&keys::LEDGER_URL).and_then(|url| read_url(&section, &url)),
+        false => Some(data.join("ledger.db")),
+    };
+    section.end();
+    path
+}
+
+fn read_url(section: &Section<'_>, url: &str) -> Option<PathBuf> {
+    let url = match units::substituted(url, |name| std::env::var(name).ok()) {
+        Ok(url) => url,
         Err(missing) => {
             section.wrong(&keys::LEDGER_URL, missing.to_string());
-            None
+            return None;
         }
+    };
+    match url.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => return Some(PathBuf::from(path)),
+        _ if url.starts_with("postgres:") || url.starts_with("mysql:") => {
+            section.not_in_this_version(&keys::LEDGER_URL, "a ledger on a database server");
+        }
+        _ => section.wrong(&keys::LEDGER_URL, format!("`{url}` stands here")),
     }
+    None
 }

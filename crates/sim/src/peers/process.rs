@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -107,6 +107,23 @@ impl Process {
         self.log_before = self.log()?.len();
         self.child = spawn(&self.launch)?;
         self.wait_ready().await
+    }
+
+    /// Waits until it has ended by itself, no longer than `within`; gives how.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus, PeerError> {
+        let ended = async {
+            let mut poll = interval(READY_POLL);
+            loop {
+                if let Some(status) = self.child.try_wait().map_err(system("wait for a process"))? {
+                    return Ok(status);
+                }
+                poll.tick().await;
+            }
+        };
+        let ended = timeout(within, ended).await;
+        ended.unwrap_or_else(|_| {
+            Err(PeerError::TooSlow { program: self.name(), seconds: within.as_secs() })
+        })
     }
 
     /// All that it has written to its log.

@@ -1,0 +1,72 @@
+//! The sample configurations of the package, held against the declared keys.
+
+use std::collections::BTreeSet;
+
+use super::keys::TABLES_ALL;
+use super::{read_archive, read_node};
+
+const NODE: &str = include_str!("../../../../packaging/outrigger.toml");
+const ARCHIVE: &str = include_str!("../../../../packaging/archive.toml");
+
+/// The sample with every setting in force that it shows behind `#`.
+fn in_force(sample: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    sample.lines().map(line).collect()
+}
+
+/// Every key that a text sets, with the header of its table.
+fn set(text: &str) -> BTreeSet<(String, String)> {
+    let mut header = String::new();
+    let mut keys = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        if line.starts_with('[') {
+            header = line.to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            keys.insert((header.clone(), key.to_owned()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_samples_are_good_as_they_are_and_with_every_setting_in_force() {
+    for text in [NODE.to_owned(), in_force(NODE)] {
+        read_node("outrigger.toml", &text).unwrap();
+    }
+    read_archive("archive.toml", ARCHIVE).unwrap();
+}
+
+/// What is read by nobody is an unknown key: a sample that is good and has every key shows that each is read.
+#[test]
+fn the_samples_show_every_key_that_is_declared_and_no_other() {
+    let shown: BTreeSet<_> = set(&in_force(NODE)).union(&set(ARCHIVE)).cloned().collect();
+    let declared = TABLES_ALL.iter().flat_map(|table| {
+        table.keys.iter().map(|key| (table.header.to_owned(), key.name.to_owned()))
+    });
+    assert_eq!(shown, declared.collect());
+}
+
+#[test]
+fn defaults_shown_are_the_defaults() {
+    let shown: BTreeSet<&str> = NODE.lines().filter_map(|line| line.strip_prefix('#')).collect();
+    for key in TABLES_ALL.iter().filter(|table| table.header != "[[member.route]]").flat_map(|table| table.keys) {
+        let Some(default) = key.default else { continue };
+        let good = [format!("{} = {default}", key.name), format!("{} = \"{default}\"", key.name)];
+        let differs = NODE.lines().any(|line| line.starts_with(&format!("{} = ", key.name)));
+        assert!(differs || good.iter().any(|line| shown.contains(line.as_str())), "{}", key.name);
+    }
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_a_mistake_in_every_table() {
+    let text = in_force(NODE);
+    for table in TABLES_ALL.iter().filter(|table| table.header != "[archive]") {
+        let mistaken = text.replacen(table.header, &format!("{}\nunheard_of = 1", table.header), 1);
+        let mistakes = read_node("outrigger.toml", &mistaken).unwrap_err();
+        assert_eq!(mistakes.0.len(), 1, "{}: {mistakes}", table.header);
+        assert!(mistakes.0[0].key.ends_with("unheard_of"), "{mistakes}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Two unlike embedded archives behind a front door, and the books made anew from the journal.
+
+use std::fs;
+use std::time::Duration;
+
+use outrigger_sim::node::{Node, Role};
+use outrigger_sim::peers::Station;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::door::{Behind, Door, ae, line, written};
+use crate::modality::{Object, objects, same_at, send};
+use crate::program::run;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An embedded archive as a process.
+pub(crate) struct Archive {
+    node: Node,
+    title: String,
+    _directory: TempDir,
+}
+
+impl Archive {
+    /// Starts one whose catalogue is kept by `database`.
+    pub(crate) async fn start(title: &str, database: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().display();
+        let text = format!(
+            "[node]\nname = \"archive\"\ndata = \"{data}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"{title}\"]\n\
+             [archive]\nblobs = \"file:{data}/blobs\"\ncatalogue = \"{database}:{data}/catalogue\"\n"
+        );
+        let config = written(directory.path(), &text);
+        let program = crate::program::program();
+        let node = Node::start(program, Role::Archive, &config, directory.path(), Vec::new()).await.unwrap();
+        Self { node, title: title.to_owned(), _directory: directory }
+    }
+
+    pub(crate) fn station(&self) -> Station {
+        Station { ae_title: ae(&self.title), port: self.node.listening().unwrap().dimse[0].port() }
+    }
+}
+
+/// The accounts of the members, and where each object of the studies is, without what is not rebuilt: attempts, times.
+async fn books(door: &Door, sent: &[Object]) -> (Value, Vec<Value>) {
+    let balance = door.json(&["balance"]).await["members"].take();
+    let mut whys = Vec::new();
+    for object in sent {
+        let mut why = door.json(&["why", object.header.sop_instance.as_str()]).await;
+        let members = why["studies"][0]["instances"][0]["members"].as_array_mut().unwrap();
+        for member in members {
+            member["attempts"] = Value::Null;
+            member["next_at"] = Value::Null;
+        }
+        whys.push(why);
+    }
+    (balance, whys)
+}
+
+async fn stop(door: &mut Door) {
+    let id = i32::try_from(door.node.id()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+    door.node.process().ended(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_unlike_archives_have_what_was_sent_and_the_books_are_the_same_after_a_rebuild() {
+    let (a, b) = (Archive::start("A", "sqlite").await, Archive::start("B", "redb").await);
+    let members = [Behind::new("a", &a.station(), "present"), Behind::new("b", &b.station(), "verified")];
+    let mut door = Door::open(&members).await;
+    let sent = objects(1, 20);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+    for archive in [&a, &b] {
+        same_at(&archive.station(), &sent).await;
+    }
+    door.ask(&["member", "hold", "b"]).await.exits(0);
+    let more = objects(2, 4);
+    send(&door.station(), &more).await;
+    let owed = |balance: &Value| line(balance, "a")["pending"] == 0 && line(balance, "b")["pending"] == 4;
+    door.until(&["balance"], PATIENCE, owed).await;
+    let all: Vec<Object> = sent.into_iter().chain(more).collect();
+    let before = books(&door, &all).await;
+
+    stop(&mut door).await;
+    let config = door.config.display().to_string();
+    let rebuilt = run(&["rebuild", "--config", &config]).await.exits(0);
+    assert!(rebuilt.stdout.contains("rebuilt: 24 objects"), "{rebuilt:?}");
+    door.node.process().restart().await.unwrap();
+    let after = books(&door, &all).await;
+    assert_eq!(before, after);
+    door.ask(&["member", "resume", "b"]).await.exits(0);
+    door.balance_exits(0, PATIENCE).await;
+    same_at(&b.station(), &all).await;
+}
+
+#[tokio::test]
+async fn the_reference_is_as_the_program_prints_it() {
+    let printed = run(&["reference"]).await.exits(0).stdout;
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference.md");
+    let kept = fs::read_to_string(kept).unwrap();
+    assert!(kept == printed, "docs/reference.md is stale: write it anew with `outrigger reference`");
+}
+
+#[tokio::test]
+async fn the_demo_holds() {
+    let ran = run(&["demo"]).await.exits(0);
+    assert!(ran.stdout.contains("every check held"), "{}", ran.stdout);
+    run(&["demo", "--layers", "sqlite/oracle"]).await.exits(2).says(&["not in this version"]);
+}
