@@ -1,84 +1,19 @@
 //! A crash at every call of a scripted life of a journal, on a disk that forgets, tears and reorders.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bytes::Bytes;
-use outrigger_journal::{
-    Append, AppendError, Carried, Certainty, Entry, Journal, Opened, Presence, ReadError, RecordKind, Seq,
-};
+use outrigger_journal::{Carried, Journal, Opened, Seq};
 use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, Loss, SimDisk, Syncs};
 use outrigger_runtime::{Clock, Random};
 
-use crate::kit::{all_of, bytes, closing, object, options};
+use crate::kit::options;
+use crate::promises::{DIRECTORY, LARGE, Promises, Went, holds};
 
-const DIRECTORY: &str = "/node/journal";
 const CAPACITY: u64 = 1 << 30;
-const LARGE: usize = (1 << 20) + 100;
-
-/// What was promised, and what may have happened.
-#[derive(Debug, Clone, Default)]
-struct Promises {
-    acknowledged: BTreeMap<Seq, (Bytes, Option<Bytes>)>,
-    attempted: BTreeSet<Bytes>,
-    /// Releases that were asked for: these bodies may be gone.
-    may_be_released: BTreeSet<Seq>,
-    /// Releases that were confirmed: these bodies must be gone.
-    released: BTreeSet<Seq>,
-    next_seed: u64,
-}
-
-/// Whether the journal goes on.
-#[derive(Debug, PartialEq, Eq)]
-enum Went {
-    On,
-    Down,
-}
-
-impl Promises {
-    fn append(&mut self, journal: &mut Journal, lengths: &[Option<usize>]) -> Went {
-        let mut sent = Vec::new();
-        let batch: Vec<Append> = lengths
-            .iter()
-            .map(|length| {
-                self.next_seed += 1;
-                let seed = self.next_seed;
-                let append = length.map_or_else(|| closing(seed), |length| object(seed, length));
-                self.attempted.insert(append.header.clone());
-                sent.push((append.header.clone(), length.map(|length| bytes(seed, length))));
-                append
-            })
-            .collect();
-        let mut went = Went::On;
-        for (outcome, sent) in journal.append(batch).into_iter().zip(sent) {
-            match outcome {
-                Ok(receipt) => {
-                    let before = self.acknowledged.insert(receipt.seq(), sent);
-                    assert!(before.is_none(), "number {} was given twice", receipt.seq());
-                }
-                Err(AppendError::Failed) => went = Went::Down,
-                Err(AppendError::Full) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-        went
-    }
-
-    fn release(&mut self, journal: &mut Journal, every: u64) -> Went {
-        let seqs: Vec<Seq> = self.acknowledged.keys().copied().filter(|seq| seq.0 % every != 0).collect();
-        self.may_be_released.extend(&seqs);
-        match journal.release(&seqs) {
-            Ok(()) => self.released.extend(&seqs),
-            Err(_) if journal.state().health == outrigger_journal::Health::Failed => return Went::Down,
-            Err(_) => {}
-        }
-        Went::On
-    }
-}
 
 fn open(disk: &SimDisk, applied: Seq) -> Option<Opened> {
     let options = options(Path::new(DIRECTORY));
-    Journal::open(disk.shared(), Clock::System, Random::seeded(9), options, applied).ok()
+    Journal::open(disk.shared(), Clock::System, Random::System, options, applied).ok()
 }
 
 /// A life: small and large objects, batches, releases, segments that roll, are carried forward and merged, a close, a new start.
@@ -106,79 +41,6 @@ fn live(disk: &SimDisk, promises: &mut Promises) {
             return;
         }
     }
-}
-
-/// Checks a journal against what was promised.
-fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result<Journal, String> {
-    let options = options(Path::new(DIRECTORY));
-    let opened = Journal::open(disk.shared(), Clock::System, Random::seeded(11), options, applied);
-    let Opened { journal, report } =
-        opened.map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?;
-    if let Some(damage) = report.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
-        return Err(format!("damage: {damage}"));
-    }
-    let reader = journal.reader();
-    let mut seen = BTreeSet::new();
-    let mut after = Seq(0);
-    loop {
-        let entries = reader.records(after, 10).map_err(|error| error.to_string())?;
-        if entries.is_empty() {
-            break;
-        }
-        for entry in entries {
-            let record = match entry {
-                Entry::Record(record) => record,
-                Entry::Damaged(damage) => {
-                    let (first, last) = damage.entries.unwrap();
-                    if let Some(lost) =
-                        (first.0..=last.0).find(|seq| promises.acknowledged.contains_key(&Seq(*seq)))
-                    {
-                        return Err(format!("acknowledged entry {lost} is lost: {damage}"));
-                    }
-                    after = last;
-                    continue;
-                }
-            };
-            after = record.seq;
-            seen.insert(record.seq);
-            if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
-                continue;
-            }
-            if !promises.attempted.contains(&record.header) {
-                return Err(format!("entry {} was never appended: {:?}", record.seq, record.header));
-            }
-            let Some((header, body)) = promises.acknowledged.get(&record.seq) else { continue };
-            if *header != record.header {
-                return Err(format!("entry {} is {:?} and was {header:?}", record.seq, record.header));
-            }
-            let Some(body) = body else { continue };
-            let presence = record.body.map(|facts| facts.presence);
-            if promises.released.contains(&record.seq) && presence != Some(Presence::Released) {
-                return Err(format!("the body of {} is back", record.seq));
-            }
-            match reader.body(record.seq) {
-                Ok(source) if all_of(&*source) == body => {}
-                Err(ReadError::Released(seq)) if promises.may_be_released.contains(&seq) => {}
-                Ok(_) => return Err(format!("the body of {} is another", record.seq)),
-                Err(error) => return Err(format!("the body of {}: {error}", record.seq)),
-            }
-        }
-    }
-    if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains(seq)) {
-        return Err(format!("acknowledged entry {lost} is lost"));
-    }
-    let mut scrub = reader.scrub();
-    while let Some(step) = scrub.step().map_err(|error| error.to_string())? {
-        if let Some(damage) = step.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
-            let is_promised = damage.entries.is_none_or(|(first, last)| {
-                (first.0..=last.0).any(|seq| promises.acknowledged.contains_key(&Seq(seq)))
-            });
-            if is_promised {
-                return Err(format!("scrub: {damage}"));
-            }
-        }
-    }
-    Ok(journal)
 }
 
 /// A life with a fault at one call, and what was promised in it.

@@ -19,7 +19,7 @@ type Content = BTreeMap<Seq, (Bytes, Option<Bytes>)>;
 
 fn open(disk: &SimDisk, applied: Seq) -> Opened {
     let options = options(Path::new(DIRECTORY));
-    Journal::open(disk.shared(), Clock::System, Random::seeded(9), options, applied).unwrap()
+    Journal::open(disk.shared(), Clock::System, Random::System, options, applied).unwrap()
 }
 
 /// How the journal came to its end.

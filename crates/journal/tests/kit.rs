@@ -25,7 +25,7 @@ pub(crate) fn real_disk() -> ArcDisk {
 }
 
 pub(crate) fn open_on(disk: &ArcDisk, directory: &Path, applied: Seq) -> Opened {
-    Journal::open(disk.clone(), Clock::System, Random::seeded(5), options(directory), applied).unwrap()
+    Journal::open(disk.clone(), Clock::System, Random::System, options(directory), applied).unwrap()
 }
 
 pub(crate) fn open(directory: &Path) -> Journal {

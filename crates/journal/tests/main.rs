@@ -3,5 +3,11 @@
 
 mod crash;
 mod flips;
+mod gate;
 mod kit;
+mod model;
+mod promises;
+mod reader;
 mod records;
+mod room;
+mod service;
