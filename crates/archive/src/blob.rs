@@ -4,7 +4,7 @@
 //! data set            `length` bytes, exactly as transferred
 //! block checksums     CRC-32C of every 1 MiB of it, 4 bytes each
 //! facts               JSON: identifying attributes, transfer syntax, SHA-256, length, time, issuer
-//! end                 length (8) · length of the facts (4) · CRC-32C of checksums, facts and these 12 bytes (4) · `OUTRIGB1`
+//! end                 length (8) ; length of the facts (4) ; CRC-32C of checksums, facts and these 12 bytes (4) ; `OUTRIGB1`
 //! ```
 //!
 //! Numbers are little endian. A file whose end is not there was never synced and never acknowledged.

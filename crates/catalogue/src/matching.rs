@@ -21,7 +21,16 @@ pub(crate) enum Matcher {
     /// A range of microseconds since midnight, both ends inside.
     Times(Range<u64>),
     /// A number, or a text that is none.
-    Number(Result<i64, String>),
+    Number(Number),
+}
+
+/// A number, or a text that stands where one should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// A whole number.
+    Whole(i64),
+    /// Something else.
+    Text(String),
 }
 
 /// A range, both ends inside.
@@ -75,8 +84,8 @@ fn trimmed(value: &str) -> &str {
     value.trim_matches([' ', '\0'])
 }
 
-fn number(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| text.to_owned())
+fn number(text: &str) -> Number {
+    text.parse().map_or_else(|_| Number::Text(text.to_owned()), Number::Whole)
 }
 
 /// A key of one group matches any group; with several, each group is compared with its like.

@@ -12,6 +12,8 @@ use crate::tidy;
 pub enum Bench {
     /// The journal's layout: frames or files, room made in advance, number of files (docs/journal-layout.md)
     Layout,
+    /// The figures of docs/benchmarks.md: Outrigger beside DCMTK and Orthanc; a row's name follows
+    Figures,
 }
 
 impl Bench {
@@ -19,6 +21,7 @@ impl Bench {
     fn example(self) -> (&'static str, &'static str) {
         match self {
             Self::Layout => ("outrigger-journal", "layout"),
+            Self::Figures => ("outrigger", "figures"),
         }
     }
 }
@@ -37,9 +40,17 @@ pub enum BenchError {
 /// Runs a bench with the arguments that follow its name.
 pub fn run(bench: Bench, arguments: &[String]) -> Result<(), BenchError> {
     let (package, example) = bench.example();
+    if bench == Bench::Figures {
+        // What is measured is the program itself, which the example starts.
+        cargo(&["build", "--release", "--locked", "--package", package, "--bins"], &[])?;
+    }
+    cargo(&["run", "--release", "--locked", "--package", package, "--example", example, "--"], arguments)
+}
+
+fn cargo(verb: &[&str], arguments: &[String]) -> Result<(), BenchError> {
     let status = Command::new(env!("CARGO"))
         .current_dir(tidy::root())
-        .args(["run", "--release", "--locked", "--package", package, "--example", example, "--"])
+        .args(verb)
         .args(arguments)
         .status()
         .map_err(BenchError::Start)?;

@@ -43,7 +43,11 @@ pub(crate) fn built() -> Outcome<PathBuf> {
     path.pop();
     path.pop();
     path.push("outrigger");
-    if path.exists() { Ok(path) } else { Err(format!("{} is missing; build it first", path.display()).into()) }
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{} is missing; build it first", path.display()).into())
+    }
 }
 
 /// Starts a side.
@@ -117,8 +121,8 @@ impl Running {
     pub(crate) fn address(&self) -> Outcome<String> {
         Ok(match self {
             Self::Outrigger { node, .. } => node.listening()?.dimse.first().ok_or("no listener")?.to_string(),
-            Self::StoreScp(scp) => scp.station().address(),
-            Self::Orthanc(orthanc) => orthanc.station().address(),
+            Self::StoreScp(scp) => scp.station().address().to_string(),
+            Self::Orthanc(orthanc) => orthanc.station().address().to_string(),
         })
     }
 

@@ -66,7 +66,9 @@ async fn main() -> Outcome<()> {
     let rounds = arguments.rounds;
     match arguments.row {
         Row::Ct => store::compare(&program, store::Work::Ct, rounds, arguments.objects.unwrap_or(400)).await,
-        Row::Small => store::compare(&program, store::Work::Small, rounds, arguments.objects.unwrap_or(1500)).await,
+        Row::Small => {
+            store::compare(&program, store::Work::Small, rounds, arguments.objects.unwrap_or(1500)).await
+        }
         Row::Nagle => store::nagle(&program, rounds, arguments.objects.unwrap_or(40)).await,
         Row::Members => scripted::measure(&program, rounds, arguments.objects.unwrap_or(600)).await,
         Row::Memory => memory::measure(&program).await,

@@ -48,6 +48,9 @@ pub(crate) async fn measure(program: &Path, entries: usize) -> Outcome<()> {
     }
     println!("\n| what | seconds, median (min-max) of 7 |\n|---|---|");
     println!("| start to the ready line | {} |", Spread::of(starts).text(3));
-    println!("| kill -9 with {entries} undelivered entries, to the first acknowledgement | {} |", Spread::of(again).text(3));
+    println!(
+        "| kill -9 with {entries} undelivered entries, to the first acknowledgement | {} |",
+        Spread::of(again).text(3)
+    );
     Ok(())
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dimse::Settings;
 use outrigger_front::{
-    Accepts, Arrival, DimseFront, DimseOptions, FindRefusal, Limits, OtherSyntaxes, Outbox, Peers, Quarantine,
-    Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, DimseFront, DimseOptions, FindRefusal, Limits, OtherSyntaxes, Outbox, Peers,
+    Quarantine, Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_model::{AeTitle, Answer, Query, Selection, SopInstanceUid, Status, TransferSyntaxUid};
 use outrigger_runtime::net::Tcp;
@@ -41,7 +41,11 @@ pub(crate) async fn measure(program: &Path, rounds: usize, count: usize) -> Outc
         &["members", "objects/s", "share"],
         &[
             vec!["away".to_owned(), away.text(0), "1.00".to_owned()],
-            vec!["two taking everything".to_owned(), taking.text(0), format!("{:.2}", taking.median / away.median)],
+            vec![
+                "two taking everything".to_owned(),
+                taking.text(0),
+                format!("{:.2}", taking.median / away.median),
+            ],
         ],
     );
     backlog(program).await
@@ -56,7 +60,8 @@ async fn one_round(program: &Path, taken: bool, count: usize, round: usize) -> O
         vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()]
     };
     let members: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let node = start_node(program, directory.path(), &node_config(directory.path(), &members, "accepted")).await?;
+    let node =
+        start_node(program, directory.path(), &node_config(directory.path(), &members, "accepted")).await?;
     let address = node.listening()?.dimse.first().ok_or("no listener")?.to_string();
     let objects = load::objects(Shape::Ct, count, round as u64);
     Ok(load::send(&address, &objects, 4).await?.rate())
@@ -71,7 +76,8 @@ async fn backlog(program: &Path) -> Outcome<()> {
     };
     let addresses: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let members: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let node = start_node(program, directory.path(), &node_config(directory.path(), &members, "accepted")).await?;
+    let node =
+        start_node(program, directory.path(), &node_config(directory.path(), &members, "accepted")).await?;
     let address = node.listening()?.dimse.first().ok_or("no listener")?.to_string();
     load::send(&address, &load::objects(Shape::SmallCt, BACKLOG, 50), 4).await?;
     let mut sinks = Vec::new();
@@ -83,12 +89,17 @@ async fn backlog(program: &Path) -> Outcome<()> {
     for sink in &sinks {
         sink.until(BACKLOG + FRESH).await;
     }
-    println!("\nA backlog of {BACKLOG} is waiting, the members come back, and a new association sends {FRESH} CT\n");
+    println!(
+        "\nA backlog of {BACKLOG} is waiting, the members come back, and a new association sends {FRESH} CT\n"
+    );
     let rows: Vec<Vec<String>> = sinks
         .iter()
         .map(|sink| {
             let order = sink.received();
-            let last = objects.iter().filter_map(|object| order.iter().position(|uid| *uid == object.sop_instance)).max();
+            let last = objects
+                .iter()
+                .filter_map(|object| order.iter().position(|uid| *uid == object.sop_instance))
+                .max();
             vec![
                 sink.address.to_string(),
                 format!("{:.1}", taken.ack_ms(0.99)),

@@ -73,9 +73,13 @@ async fn one_round(
 }
 
 fn show(work: Work, associations: usize, count: usize, results: &BTreeMap<Side, Vec<Round>>) {
-    println!("\n{work:?}, {associations} association(s), {count} objects a round, TCP_NODELAY on all sides\n");
+    println!(
+        "\n{work:?}, {associations} association(s), {count} objects a round, TCP_NODELAY on all sides\n"
+    );
     let rate = |side: Side| {
-        results.get(&side).map_or(f64::NAN, |rounds| Spread::of(rounds.iter().map(|round| round.taken.rate())).median)
+        results
+            .get(&side)
+            .map_or(f64::NAN, |rounds| Spread::of(rounds.iter().map(|round| round.taken.rate())).median)
     };
     let ours = rate(Side::Outrigger);
     let mut rows = Vec::new();
@@ -117,8 +121,13 @@ pub(crate) async fn nagle(program: &Path, rounds: usize, count: usize) -> Outcom
                 let port = server.address()?.rsplit(':').next().unwrap_or("").parse()?;
                 let called = Station { ae_title: AeTitle::new("BENCH")?, port };
                 let calling = AeTitle::new("STORESCU")?;
-                let scu =
-                    StoreScu { calling: &calling, called: &called, files: &files, options: &[], nagle: Nagle::AsInstalled };
+                let scu = StoreScu {
+                    calling: &calling,
+                    called: &called,
+                    files: &files,
+                    options: &[],
+                    nagle: Nagle::AsInstalled,
+                };
                 let begun = Instant::now();
                 let run = scu.run().await?;
                 if run.successes() != count {
@@ -127,8 +136,11 @@ pub(crate) async fn nagle(program: &Path, rounds: usize, count: usize) -> Outcom
                 rates.entry(side).or_default().push(count as f64 / begun.elapsed().as_secs_f64());
             }
         }
-        println!("\n{shape:?} from storescu as installed (Nagle on), 1 association, {count} objects a round\n");
-        let ours = rates.get(&Side::Outrigger).map_or(f64::NAN, |rates| Spread::of(rates.iter().copied()).median);
+        println!(
+            "\n{shape:?} from storescu as installed (Nagle on), 1 association, {count} objects a round\n"
+        );
+        let ours =
+            rates.get(&Side::Outrigger).map_or(f64::NAN, |rates| Spread::of(rates.iter().copied()).median);
         let rows: Vec<Vec<String>> = rates
             .iter()
             .map(|(side, rates)| {

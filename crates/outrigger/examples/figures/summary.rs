@@ -40,7 +40,11 @@ pub(crate) fn machine(program: &Path) -> Outcome<()> {
     let cores = std::thread::available_parallelism()?;
     let model = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    println!("machine: {cores} cores,{} ; kernel {}", model.trim_start_matches(['\t', ':']), first("uname", &["-r"]));
+    println!(
+        "machine: {cores} cores,{} ; kernel {}",
+        model.trim_start_matches(['\t', ':']),
+        first("uname", &["-r"])
+    );
     println!("outrigger: {}", first(&program.display().to_string(), &["--version"]));
     println!("dcmtk: {}", first("storescp", &["--version"]));
     println!("orthanc: {}", first("Orthanc", &["--version"]));
