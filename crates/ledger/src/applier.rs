@@ -1,5 +1,7 @@
 //! The applier: what follows in the books from records of the journal.
 
+use std::time::Duration;
+
 use outrigger_catalogue::{CatalogueInstance, Put, PutOutcome, Version};
 use outrigger_journal::{BodyFacts, Entry, Presence, Record, RecordKind};
 use outrigger_model::{JournalId, Seq, Sha256Digest, WallTime};
@@ -19,6 +21,9 @@ use crate::store::{LedgerTx, MemberRow, StoreError};
 pub(crate) mod decide;
 pub(crate) mod desk;
 pub(crate) mod writer;
+
+/// How long closings are remembered for [`crate::Ledger::reopen`], by the journal's clock.
+const CLOSINGS_KEPT: Duration = Duration::from_secs(15 * 60);
 
 /// A record of the journal, read.
 #[derive(Debug)]
@@ -110,7 +115,14 @@ pub(crate) fn apply(
             Fact::Nothing => {}
         }
     }
+    if !desk.changes.closings.is_empty() {
+        desk.changes.closings_forgotten = Some(before(last.at, CLOSINGS_KEPT));
+    }
     desk.flush()
+}
+
+fn before(at: WallTime, duration: Duration) -> WallTime {
+    WallTime(at.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
 }
 
 fn catalogue_instance(incoming: &Incoming) -> Option<CatalogueInstance> {

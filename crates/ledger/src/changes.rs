@@ -7,7 +7,7 @@ use outrigger_model::{AeTitle, JournalId, MemberNumber, Seq, TransactionUid, Wal
 use crate::account::AccountChange;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
-use crate::note::Note;
+use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
@@ -39,7 +39,7 @@ pub struct Changes {
     /// Things noted.
     pub notes: Vec<Note>,
     /// Notes that are closed.
-    pub notes_closed: Vec<u64>,
+    pub notes_closed: Vec<(NoteKind, u64)>,
     /// Storage commitment transactions begun.
     pub commitments_begun: Vec<Commitment>,
     /// Storage commitment transactions ended.

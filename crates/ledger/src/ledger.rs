@@ -11,6 +11,7 @@ use outrigger_model::{JournalId, MemberName, MemberNumber, Seq, WallTime};
 use outrigger_runtime::{Clock, Threads};
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use crate::applier::writer::{Told, Writer};
 use crate::error::LedgerError;
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) tail: Arc<Tail>,
     pub(crate) accepting: Accepting,
     pub(crate) repeated: AtomicU64,
+    pub(crate) lookups_slow: Mutex<Option<Instant>>,
     pub(crate) applied: watch::Receiver<Seq>,
     pub(crate) health: watch::Receiver<LedgerHealth>,
     policies: Mutex<Policies>,
@@ -165,6 +167,7 @@ impl Ledger {
                 tail: known,
                 accepting: Accepting::default(),
                 repeated: AtomicU64::new(0),
+                lookups_slow: Mutex::new(None),
                 applied: applied_receiver,
                 health,
                 policies: Mutex::new(Policies::default()),
@@ -199,7 +202,7 @@ impl Ledger {
         let by_number: BTreeMap<MemberNumber, MemberPolicy> =
             members.iter().filter_map(|policy| Some((number(policy)?, policy.clone()))).collect();
         *self.shared.policies.lock().unwrap_or_else(PoisonError::into_inner) = Policies::new(by_number);
-        Ok(())
+        self.close_reached().await.map_err(LedgerOpenError::Ledger)
     }
 
     async fn name_members(&self, members: &[MemberPolicy]) -> Result<(), LedgerOpenError> {

@@ -4,9 +4,6 @@ use outrigger_model::{MemberNumber, Seq, WallTime};
 
 use crate::posting::PostingKey;
 
-/// Notes kept of each kind: weeks of attempts at a busy site, and some tens of megabytes at most.
-pub const NOTES_MAX: u64 = 200_000;
-
 /// Something noted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -47,12 +44,27 @@ pub enum NotesOf {
 }
 
 impl NoteKind {
-    /// Its number in the database.
-    pub(crate) fn code(self) -> u8 {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Attempt, Self::Finding, Self::Refusal];
+
+    /// Its word, which names its table.
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Attempt => 1,
-            Self::Finding => 2,
-            Self::Refusal => 3,
+            Self::Attempt => "attempt",
+            Self::Finding => "finding",
+            Self::Refusal => "refusal",
+        }
+    }
+
+    /// How many are kept, the newest.
+    pub fn kept(self) -> u64 {
+        match self {
+            // Days of attempts at a busy site, some tens of megabytes at most.
+            Self::Attempt => 200_000,
+            // More than people can work on; a finding that matters comes again.
+            Self::Finding => 20_000,
+            // As many as a quarantine of small objects holds.
+            Self::Refusal => 10_000,
         }
     }
 }

@@ -29,7 +29,7 @@ async fn live(rig: &Rig) -> Vec<SimDisk> {
         rig.report(entry, member, outcome).await;
     }
     disks.push(rig.disk.fork(3));
-    rig.ledger.reopen(A, WallTime(0)).await.unwrap();
+    rig.ledger.reopen(B, WallTime(0)).await.unwrap();
     disks
 }
 

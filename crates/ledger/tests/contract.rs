@@ -6,7 +6,7 @@ use outrigger_ledger::changes::{
 };
 use outrigger_ledger::commitment::Commitment;
 use outrigger_ledger::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
-use outrigger_ledger::note::{NOTES_MAX, Note, NoteKind, NotesOf};
+use outrigger_ledger::note::{Note, NoteKind, NotesOf};
 use outrigger_ledger::posting::{PostingKey, PostingRow, Stage, Suspended};
 use outrigger_ledger::store::{
     DueQuery, EntryList, Lanes, LedgerReads, MemberRow, Releasable, StoreError, read,
@@ -338,26 +338,31 @@ fn notes_are_listed_by_what_they_are_about_and_the_oldest_go_first() {
             note(NoteKind::Refusal, None, None, "fourth"),
         ];
         write(store, &Changes { notes, ..Changes::default() });
-        let listed = |kind, of| {
+        let bodies = |store: &dyn LedgerStore, kind, of| {
             let notes = ask(store, |books| books.notes(kind, of, 9));
-            notes.into_iter().map(|note| (note.id, note.body)).collect::<Vec<_>>()
+            notes.into_iter().map(|note| note.body).collect::<Vec<_>>()
         };
-        let bodies = |kind, of| listed(kind, of).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
-        assert_eq!(bodies(NoteKind::Attempt, NotesOf::Anything), ["second", "first"]);
         let of_posting = NotesOf::Posting(PostingKey { entry: Seq(1), member: A });
-        assert_eq!(bodies(NoteKind::Attempt, of_posting), ["first"]);
-        assert_eq!(bodies(NoteKind::Finding, NotesOf::Entry(Seq(1))), ["third"]);
-        assert_eq!(bodies(NoteKind::Finding, NotesOf::Entry(Seq(2))), [""; 0]);
-        let closed = listed(NoteKind::Finding, NotesOf::Anything).iter().map(|(id, _)| *id).collect();
+        for (kind, of, expected) in [
+            (NoteKind::Attempt, NotesOf::Anything, &["second", "first"][..]),
+            (NoteKind::Attempt, of_posting, &["first"]),
+            (NoteKind::Finding, NotesOf::Entry(Seq(1)), &["third"]),
+            (NoteKind::Finding, NotesOf::Entry(Seq(2)), &[]),
+        ] {
+            assert_eq!(bodies(store, kind, of), expected, "{kind:?} {of:?}");
+        }
+        let findings = ask(store, |books| books.notes(NoteKind::Finding, NotesOf::Anything, 9));
+        let closed = findings.iter().map(|note| (note.kind, note.id)).collect();
         write(store, &Changes { notes_closed: closed, ..Changes::default() });
-        assert_eq!(ask(store, |books| books.notes(NoteKind::Finding, NotesOf::Anything, 9)), []);
-        let many = (0..NOTES_MAX - 1).map(|_| note(NoteKind::Refusal, None, None, "more")).collect();
+        assert_eq!(bodies(store, NoteKind::Finding, NotesOf::Anything), [""; 0]);
+        let kept = NoteKind::Refusal.kept();
+        let many = (0..kept).map(|_| note(NoteKind::Refusal, None, None, "more")).collect();
         write(store, &Changes { notes: many, ..Changes::default() });
-        assert_eq!(ask(store, |books| books.notes(NoteKind::Attempt, NotesOf::Anything, 9)), []);
-        assert_eq!(
-            ask(store, |books| books.notes(NoteKind::Refusal, NotesOf::Anything, usize::MAX)).len() as u64,
-            NOTES_MAX
-        );
+        let refusals = ask(store, |books| books.notes(NoteKind::Refusal, NotesOf::Anything, usize::MAX));
+        assert_eq!(refusals.len() as u64, kept);
+        assert!(refusals.iter().all(|refusal| refusal.body == "more"), "the oldest is gone");
+        let attempts = bodies(store, NoteKind::Attempt, NotesOf::Anything);
+        assert_eq!(attempts, ["second", "first"], "others are not touched");
     });
 }
 

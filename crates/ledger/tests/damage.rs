@@ -36,8 +36,8 @@ fn faults(path: &Path) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_flipped_bit_is_found_or_harmless_and_a_rebuild_repairs() {
     let rig = Rig::new(Kind::Sqlite).await;
-    for instance in 0..40 {
-        rig.enter(instance, instance / 8, 1).await;
+    for instance in 0..300 {
+        rig.enter(instance, instance / 40, 1).await;
     }
     rig.report_attempt(Seq(5), A, ReportOutcome::Suspend(SuspenseReason::Refused), "no").await;
     rig.report_attempt(Seq(6), A, ReportOutcome::RetryAt { at: rig.now() }, "busy").await;
@@ -54,7 +54,7 @@ async fn a_flipped_bit_is_found_or_harmless_and_a_rebuild_repairs() {
     let bits = sound.len() * 8;
     let (mut found, mut harmless) = (0, 0);
     // A stride that is prime visits bytes of all pages and all bits of a byte.
-    for bit in (0..bits).step_by(bits / 400 | 1) {
+    for bit in (0..bits).step_by((bits / 400) | 1) {
         let mut flipped = sound.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(&path, &flipped).unwrap();

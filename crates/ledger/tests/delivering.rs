@@ -177,21 +177,23 @@ async fn what_was_confirmed_lately_can_be_put_in_doubt() {
     for kind in Kind::BOTH {
         let rig = Rig::new(kind).await;
         let early = rig.enter(1, 1, 1).await;
-        rig.due(A, Lane::Fresh, 9).await;
-        rig.report(early, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        rig.due(B, Lane::Fresh, 9).await;
+        rig.report(early, B, ReportOutcome::Reached(ConfirmLevel::Committed)).await;
         tokio::time::advance(Duration::from_secs(700)).await;
         let late = rig.enter(2, 1, 1).await;
-        rig.due(A, Lane::Fresh, 9).await;
-        rig.report(late, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        rig.due(B, Lane::Fresh, 9).await;
+        rig.report(late, B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
         let since = WallTime(rig.now().0 - 600_000_000);
-        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 1);
-        assert_eq!(standing(&rig, 0).await, (1, 1, 0));
-        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 0, "what is open is not opened again");
-        let waiting = rig.ledger.awaiting(A, ConfirmLevel::Accepted, 9, rig.now()).await.unwrap();
+        rig.report(late, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 0, "it is asked for acceptance alone");
+        assert_eq!(rig.ledger.reopen(B, since).await.unwrap(), 1);
+        assert_eq!(standing(&rig, 1).await, (1, 1, 0));
+        assert_eq!(rig.ledger.reopen(B, since).await.unwrap(), 0, "what is open is not opened again");
+        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, rig.now()).await.unwrap();
         assert_eq!(waiting.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [late]);
-        assert_eq!(rig.due(A, Lane::Fresh, 9).await, [], "it is asked for, not sent");
-        rig.report(late, A, ReportOutcome::Reached(ConfirmLevel::Present)).await;
-        assert_eq!(standing(&rig, 0).await, (2, 0, 0));
+        assert_eq!(rig.due(B, Lane::Fresh, 9).await, [], "it is asked for, not sent");
+        rig.report(late, B, ReportOutcome::Reached(ConfirmLevel::Committed)).await;
+        assert_eq!(standing(&rig, 1).await, (2, 0, 0));
     }
 }
 
@@ -248,5 +250,19 @@ async fn many_reports_at_once() {
         });
         rig.ledger.report(reports.collect()).await.unwrap();
         assert_eq!(standing(&rig, 0).await, (300, 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_for_less_closes_what_has_reached_it() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        rig.due(B, Lane::Fresh, 1).await;
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Present)).await;
+        assert_eq!(standing(&rig, 1).await, (0, 1, 0));
+        rig.members[1].confirm = ConfirmLevel::Present;
+        rig.ledger.configure(rig.members.clone()).await.unwrap();
+        assert_eq!(standing(&rig, 1).await, (1, 0, 0));
     }
 }

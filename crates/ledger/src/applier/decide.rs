@@ -130,7 +130,7 @@ fn re_encoded(desk: &mut Desk<'_>, entry: Seq) -> Result<(), StoreError> {
     desk.flush()?;
     let notes = desk.reads().notes(NoteKind::Finding, NotesOf::Entry(entry), FINDINGS_OF_ENTRY_MAX)?;
     let about_bytes = notes.iter().filter(|note| Finding::of_note(note).kind == FindingKind::OtherBytes);
-    let closed: Vec<u64> = about_bytes.map(|note| note.id).collect();
+    let closed: Vec<(NoteKind, u64)> = about_bytes.map(|note| (note.kind, note.id)).collect();
     desk.changes.notes_closed.extend(closed);
     Ok(())
 }

@@ -29,11 +29,7 @@ const BATCH_RECORDS: usize = 256;
 const JOBS_PER_BATCH: usize = 64;
 
 /// How soon a database that failed is tried again.
-const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
-
-/// How long closings are remembered for [`crate::Ledger::reopen`], and how often the older ones are dropped.
-const CLOSINGS_KEPT: Duration = Duration::from_secs(15 * 60);
-const CLOSINGS_DROPPED_EVERY: Duration = Duration::from_secs(60);
+const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
 
 /// The owner of the books.
 pub(crate) struct Writer {
@@ -53,7 +49,6 @@ pub(crate) struct Writer {
     applied: watch::Sender<Seq>,
     health: watch::Sender<LedgerHealth>,
     failures: u32,
-    closings_dropped: WallTime,
 }
 
 /// What the writer tells the others.
@@ -87,7 +82,6 @@ impl Writer {
             claims: Claims::default(),
             committing: HashSet::new(),
             read_back_later: HashMap::new(),
-            closings_dropped: WallTime(0),
             clock,
             reader,
             states: BTreeMap::new(),
@@ -203,20 +197,11 @@ impl Writer {
         mut work: impl FnMut(&mut Desk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let now = self.now();
-        let drop_closings = now.since(self.closings_dropped) > CLOSINGS_DROPPED_EVERY;
         self.store.transact(&mut |tx| {
             let mut desk = Desk::new(tx, now)?;
             work(&mut desk)?;
-            if drop_closings {
-                let kept = i64::try_from(CLOSINGS_KEPT.as_micros()).unwrap_or(i64::MAX);
-                desk.changes.closings_forgotten = Some(WallTime(now.0.saturating_sub(kept)));
-            }
             desk.flush()
-        })?;
-        if drop_closings {
-            self.closings_dropped = now;
-        }
-        Ok(())
+        })
     }
 
     fn is_up(&mut self) {

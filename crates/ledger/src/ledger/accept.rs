@@ -1,5 +1,6 @@
 //! Taking an object in: the acknowledgement rests on what is returned here.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::tail::Earlier;
 
 /// How long an acceptance waits for the catalogue before it goes on without: far below any peer's patience, far above a healthy answer.
 const LOOKUP_MAX: Duration = Duration::from_secs(1);
+
+/// How long after such a wait in vain nobody waits.
+const LOOKUP_AGAIN: Duration = Duration::from_secs(10);
 
 /// An object that has arrived complete.
 #[derive(Debug)]
@@ -140,12 +144,16 @@ impl Ledger {
         if let Earlier::Same(_) = held {
             return held;
         }
+        if self.lookups_are_slow() {
+            return Earlier::Unknown;
+        }
         let asked = instance.clone();
         let answer = self.look_up(move |books| books.lookup(&asked));
         match tokio::time::timeout(LOOKUP_MAX, answer).await {
             Ok(Ok(located)) => combine(held, located.as_ref(), &sha256),
             Ok(Err(error)) => {
-                tracing::warn!(
+                // Said once, louder, by the applier.
+                tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "an object is accepted without knowing whether it is new"
                 );
@@ -153,11 +161,19 @@ impl Ledger {
             }
             Err(_) => {
                 tracing::warn!(
-                    "an object is accepted without knowing whether it is new: the catalogue is slow"
+                    "objects are accepted without knowing whether they are new: the catalogue is slow"
                 );
+                let mut slow = self.shared.lookups_slow.lock().unwrap_or_else(PoisonError::into_inner);
+                *slow = Some(self.shared.clock.now());
                 Earlier::Unknown
             }
         }
+    }
+
+    /// Whether an answer was waited for in vain lately, so that not every sender waits as long.
+    fn lookups_are_slow(&self) -> bool {
+        let slow = *self.shared.lookups_slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.is_some_and(|since| self.shared.clock.now().saturating_duration_since(since) < LOOKUP_AGAIN)
     }
 }
 

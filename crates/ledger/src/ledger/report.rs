@@ -22,6 +22,10 @@ use crate::store::{LedgerReads, StoreError, read};
 /// Closed postings opened again by one decision at most; the rest follows in further ones.
 const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
 
+/// Levels at which an open posting can wait.
+const WAITING_LEVELS: [ConfirmLevel; 3] =
+    [ConfirmLevel::Accepted, ConfirmLevel::Present, ConfirmLevel::Committed];
+
 /// What an attempt's note holds.
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -91,7 +95,12 @@ impl Ledger {
     }
 
     /// Opens postings again that a member confirmed since then: it may have forgotten what it acknowledged. Gives their number.
+    ///
+    /// Where an acceptance is all that is asked of the member, there is nothing it could be asked again.
     pub async fn reopen(&self, member: MemberNumber, since: WallTime) -> Result<usize, LedgerError> {
+        if self.policies().get(member).is_none_or(|policy| policy.confirm == ConfirmLevel::Accepted) {
+            return Ok(0);
+        }
         let closed = self
             .write(move |writer| Ok(read(&*writer.store, |books| still_closed(books, member, since))?))
             .await?;
@@ -100,6 +109,34 @@ impl Ledger {
             self.decide(None, [reopened]).await?;
         }
         Ok(closed.len())
+    }
+
+    /// Closes postings that have reached what is asked now, where less is asked than was.
+    pub(crate) async fn close_reached(&self) -> Result<(), LedgerError> {
+        for (member, policy) in self.policies().iter() {
+            let enough = WAITING_LEVELS.into_iter().filter(|level| *level >= policy.confirm);
+            for level in enough {
+                self.close_at(member, level).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_at(&self, member: MemberNumber, level: ConfirmLevel) -> Result<(), LedgerError> {
+        loop {
+            let (stage, ever) = (Stage::Stored(level), WallTime(i64::MAX));
+            let reached =
+                self.query(move |books| books.waiting(member, stage, ever, REOPENED_PER_DECISION)).await?;
+            if reached.is_empty() {
+                return Ok(());
+            }
+            let reports = reached.iter().map(|owed| Report {
+                posting: owed.posting.key,
+                attempt: None,
+                outcome: ReportOutcome::Reached(level),
+            });
+            self.report(reports.collect()).await?;
+        }
     }
 
     /// Which of the postings that are to be sent again were closed: opening them again must be on stable storage.

@@ -13,7 +13,7 @@ use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber};
 use crate::member_set::MemberSet;
-use crate::note::{NOTES_MAX, Note, NoteKind, NotesOf};
+use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
@@ -91,8 +91,8 @@ struct Books {
     lanes: BTreeMap<(MemberNumber, LaneNumber), LaneRow>,
     closings: BTreeMap<PostingKey, WallTime>,
     peers: BTreeMap<AeTitle, Peer>,
-    notes: BTreeMap<u64, Note>,
-    notes_ever: u64,
+    notes: BTreeMap<(NoteKind, u64), Note>,
+    notes_ever: BTreeMap<NoteKind, u64>,
     commitments: BTreeMap<TransactionUid, Commitment>,
     catalogue: MemoryCatalogue,
 }
@@ -192,10 +192,14 @@ impl Books {
             self.peers.insert(ae_title.clone(), Peer { objects: objects + seen.objects, ..seen.clone() });
         }
         for note in &changes.notes {
-            self.notes_ever += 1;
-            self.notes.insert(self.notes_ever, Note { id: self.notes_ever, ..note.clone() });
+            let id = self.notes_ever.entry(note.kind).or_default();
+            *id += 1;
+            self.notes.insert((note.kind, *id), Note { id: *id, ..note.clone() });
         }
-        self.notes.retain(|id, _| !changes.notes_closed.contains(id) && id + NOTES_MAX > self.notes_ever);
+        self.notes.retain(|key, note| {
+            let newest = self.notes_ever.get(&note.kind).copied().unwrap_or_default();
+            !changes.notes_closed.contains(key) && note.id + note.kind.kept() > newest
+        });
         for begun in &changes.commitments_begun {
             self.commitments.insert(begun.transaction.clone(), begun.clone());
         }
@@ -218,7 +222,7 @@ impl Books {
 
     fn lanes_in_order(&self, query: &DueQuery) -> Vec<LaneNumber> {
         let fresh = |row: &LaneRow, since| row.urgency == Urgency::Expedited || row.newest_at >= since;
-        let mut lanes: Vec<(Urgency, Seq, LaneNumber)> = self
+        let mut lanes: Vec<(Urgency, (WallTime, Seq), LaneNumber)> = self
             .lanes
             .iter()
             .filter(|((member, _), row)| {
@@ -228,12 +232,13 @@ impl Books {
                         Lanes::Backlog { before } => !fresh(row, before),
                     }
             })
-            .map(|((_, lane), row)| (row.urgency, row.newest, *lane))
+            .map(|((_, lane), row)| (row.urgency, (row.newest_at, row.newest), *lane))
             .collect();
-        lanes.sort_by_key(|(urgency, newest, _)| match query.lanes {
-            Lanes::Fresh { .. } => (*urgency == Urgency::Usual, u64::MAX - newest.0),
-            Lanes::Backlog { .. } => (false, newest.0),
-        });
+        lanes.sort_by_key(|(_, newest, _)| *newest);
+        if let Lanes::Fresh { .. } = query.lanes {
+            lanes.reverse();
+            lanes.sort_by_key(|(urgency, ..)| *urgency == Urgency::Usual);
+        }
         lanes.into_iter().map(|(_, _, lane)| lane).collect()
     }
 }

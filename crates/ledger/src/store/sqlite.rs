@@ -157,6 +157,7 @@ impl LedgerStore for SqliteStore {
 
     fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {
         let connection = connect(&self.path).map_err(failed("opening another connection"))?;
+        connection.pragma_update(None, "query_only", true).map_err(failed("opening another connection"))?;
         Ok(Box::new(Self { connection, path: self.path.clone() }))
     }
 

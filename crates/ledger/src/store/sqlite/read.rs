@@ -104,34 +104,25 @@ pub(super) fn releasable(
     })
 }
 
-const NOTE: &str = "id, kind, entry, member, at, body, seal";
-
 pub(super) fn notes(
     connection: &Connection,
     kind: NoteKind,
     of: NotesOf,
     limit: usize,
 ) -> Result<Vec<Note>, StoreError> {
-    let doing = "reading notes";
-    let (kind, limit) = (kind.code(), up_to(limit));
-    match of {
-        NotesOf::Anything => {
-            let sql = format!("SELECT {NOTE} FROM note WHERE kind = ?1 ORDER BY id DESC LIMIT ?2");
-            all(connection, doing, &sql, params![kind, limit], read_note)
-        }
-        NotesOf::Entry(entry) => {
-            let sql =
-                format!("SELECT {NOTE} FROM note WHERE entry = ?2 AND kind = ?1 ORDER BY id DESC LIMIT ?3");
-            all(connection, doing, &sql, params![kind, entry.0.cast_signed(), limit], read_note)
-        }
-        NotesOf::Posting(key) => {
-            let sql = format!(
-                "SELECT {NOTE} FROM note WHERE entry = ?2 AND kind = ?1 AND member = ?3 ORDER BY id DESC LIMIT ?4"
-            );
-            let params = params![kind, key.entry.0.cast_signed(), key.member.0, limit];
-            all(connection, doing, &sql, params, read_note)
-        }
-    }
+    let (entry, member) = match of {
+        NotesOf::Anything => (None, None),
+        NotesOf::Entry(entry) => (Some(entry), None),
+        NotesOf::Posting(key) => (Some(key.entry), Some(i64::from(key.member.0))),
+    };
+    let by_entry = if entry.is_some() { "entry = ?1 AND" } else { "?1 IS NULL AND" };
+    let sql = format!(
+        "SELECT id, entry, member, at, body, seal FROM {} WHERE {by_entry} (?2 IS NULL OR member = ?2) \
+         ORDER BY id DESC LIMIT ?3",
+        kind.word()
+    );
+    let params = params![entry.map(|entry| entry.0.cast_signed()), member, up_to(limit)];
+    all(connection, "reading notes", &sql, params, |row| read_note(row, kind))
 }
 
 pub(super) fn commitments(connection: &Connection) -> Result<Vec<Commitment>, StoreError> {

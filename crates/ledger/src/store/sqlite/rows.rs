@@ -289,7 +289,7 @@ pub(super) fn read_lane(row: &Row<'_>) -> Result<LaneRow, StoreError> {
 }
 
 pub(super) fn closing_cells(key: PostingKey, at: WallTime) -> Vec<ToSqlOutput<'static>> {
-    Cells::default().int(key.member.0).int(at.0).number(key.entry.0).sealed()
+    Cells::default().int(at.0).int(key.member.0).number(key.entry.0).sealed()
 }
 
 pub(super) fn read_closing(row: &Row<'_>) -> Result<Seq, StoreError> {
@@ -311,7 +311,6 @@ pub(super) fn read_peer(row: &Row<'_>) -> Result<Peer, StoreError> {
 pub(super) fn note_cells(id: u64, note: &Note) -> Vec<ToSqlOutput<'_>> {
     Cells::default()
         .number(id)
-        .int(note.kind.code())
         .perhaps_int(note.entry.map(|entry| entry.0.cast_signed()))
         .perhaps_int(note.member.map(|member| i64::from(member.0)))
         .int(note.at.0)
@@ -319,11 +318,11 @@ pub(super) fn note_cells(id: u64, note: &Note) -> Vec<ToSqlOutput<'_>> {
         .sealed()
 }
 
-pub(super) fn read_note(row: &Row<'_>) -> Result<Note, StoreError> {
-    let mut cells = Reading::new(row, "note", 0, 7)?;
+pub(super) fn read_note(row: &Row<'_>, kind: NoteKind) -> Result<Note, StoreError> {
+    let mut cells = Reading::new(row, kind.word(), 0, 6)?;
     Ok(Note {
         id: cells.number()?,
-        kind: cells.coded(note_kind_of_code)?,
+        kind,
         entry: cells.next::<Option<i64>>()?.map(|entry| Seq(entry.cast_unsigned())),
         member: cells.next::<Option<u8>>()?.map(MemberNumber),
         at: cells.time()?,
@@ -419,10 +418,4 @@ fn stage_of_code(code: i64) -> Option<Stage> {
         .into_iter()
         .chain(stored)
         .find(|stage| stage_code(*stage) == code)
-}
-
-fn note_kind_of_code(code: i64) -> Option<NoteKind> {
-    [NoteKind::Attempt, NoteKind::Finding, NoteKind::Refusal]
-        .into_iter()
-        .find(|kind| i64::from(kind.code()) == code)
 }

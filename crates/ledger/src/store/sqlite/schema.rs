@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 9] = [
+pub(super) const SEALED: [(&str, usize); 11] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -14,7 +14,9 @@ pub(super) const SEALED: [(&str, usize); 9] = [
     ("lane", 7),
     ("closing", 4),
     ("peer", 4),
-    ("note", 7),
+    ("attempt", 6),
+    ("finding", 6),
+    ("refusal", 6),
     ("commitment", 5),
 ];
 
@@ -101,13 +103,13 @@ CREATE TABLE IF NOT EXISTS lane (
     seal INTEGER NOT NULL,
     PRIMARY KEY (member, lane)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS lane_order ON lane (member, expedited, newest);
+CREATE INDEX IF NOT EXISTS lane_order ON lane (member, expedited, newest_at, newest);
 CREATE TABLE IF NOT EXISTS closing (
-    member INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    member INTEGER NOT NULL,
     entry INTEGER NOT NULL,
     seal INTEGER NOT NULL,
-    PRIMARY KEY (member, at, entry)
+    PRIMARY KEY (at, member, entry)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS peer (
     ae_title TEXT PRIMARY KEY,
@@ -115,17 +117,33 @@ CREATE TABLE IF NOT EXISTS peer (
     objects INTEGER NOT NULL,
     seal INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS note (
+CREATE TABLE IF NOT EXISTS attempt (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind INTEGER NOT NULL,
     entry INTEGER,
     member INTEGER,
     at INTEGER NOT NULL,
     body TEXT NOT NULL,
     seal INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS note_by_kind ON note (kind, id);
-CREATE INDEX IF NOT EXISTS note_by_entry ON note (entry, kind) WHERE entry IS NOT NULL;
+CREATE INDEX IF NOT EXISTS attempt_by_entry ON attempt (entry) WHERE entry IS NOT NULL;
+CREATE TABLE IF NOT EXISTS finding (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry INTEGER,
+    member INTEGER,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS finding_by_entry ON finding (entry) WHERE entry IS NOT NULL;
+CREATE TABLE IF NOT EXISTS refusal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry INTEGER,
+    member INTEGER,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS refusal_by_entry ON refusal (entry) WHERE entry IS NOT NULL;
 CREATE TABLE IF NOT EXISTS commitment (
     txn TEXT PRIMARY KEY,
     member INTEGER NOT NULL,

@@ -10,9 +10,6 @@ use crate::entry::LaneNumber;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{DueQuery, DueRows, Lanes, Owed, StoreError};
 
-/// Studies looked at for one answer: only such with postings never sent are listed, so that each gives at least one.
-const LANES_MAX: i64 = 256;
-
 const POSTING: &str = "posting.member, posting.lane, posting.stage, posting.entry, posting.not_before, posting.attempts, \
      posting.healed, posting.reason, posting.status, posting.text, posting.since, posting.seal";
 
@@ -50,24 +47,27 @@ pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<DueRows, 
     Ok(DueRows { untried, retries })
 }
 
+/// Studies that have postings never sent; each gives at least one, so that no more than `limit` are needed.
 fn lanes(connection: &Connection, query: &DueQuery) -> Result<Vec<LaneRow>, StoreError> {
     let doing = "reading studies";
-    let member = query.member.0;
+    let (member, limit) = (query.member.0, up_to(query.limit));
     let of = |expedited: u8, time: &str, order: &str| {
         format!(
             "SELECT {LANE} FROM lane WHERE member = ?1 AND expedited = {expedited} AND newest_at {time} ?2 \
-             ORDER BY newest {order} LIMIT {LANES_MAX}"
+             ORDER BY newest_at {order}, newest {order} LIMIT ?3"
         )
     };
     match query.lanes {
         Lanes::Fresh { since } => {
-            let mut lanes =
-                all(connection, doing, &of(1, ">=", "DESC"), params![member, i64::MIN], read_lane)?;
-            lanes.extend(all(connection, doing, &of(0, ">=", "DESC"), params![member, since.0], read_lane)?);
+            let expedited = params![member, i64::MIN, limit];
+            let mut lanes = all(connection, doing, &of(1, ">=", "DESC"), expedited, read_lane)?;
+            let fresh = params![member, since.0, limit];
+            lanes.extend(all(connection, doing, &of(0, ">=", "DESC"), fresh, read_lane)?);
             Ok(lanes)
         }
         Lanes::Backlog { before } => {
-            all(connection, doing, &of(0, "<", "ASC"), params![member, before.0], read_lane)
+            let backlog = params![member, before.0, limit];
+            all(connection, doing, &of(0, "<", "ASC"), backlog, read_lane)
         }
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn closed_since(
     limit: usize,
 ) -> Result<Vec<Seq>, StoreError> {
     let sql =
-        "SELECT member, at, entry, seal FROM closing WHERE member = ?1 AND at >= ?2 ORDER BY at LIMIT ?3";
+        "SELECT at, member, entry, seal FROM closing WHERE at >= ?2 AND member = ?1 ORDER BY at LIMIT ?3";
     let params = params![member.0, since.0, up_to(limit)];
     all(connection, "reading closings", sql, params, read_closing)
 }

@@ -12,7 +12,7 @@ use super::rows::{
 use super::work::LANE;
 use crate::changes::{Changes, EntryChangeKind, PostingChange, Urgency};
 use crate::entry::LaneNumber;
-use crate::note::NOTES_MAX;
+use crate::note::NoteKind;
 use crate::peer::Peer;
 use crate::posting::PostingKey;
 use crate::record::MemberState;
@@ -190,32 +190,39 @@ fn write_peers(connection: &Connection, changes: &Changes) -> Result<(), StoreEr
 }
 
 fn write_notes(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
-    if changes.notes.is_empty() && changes.notes_closed.is_empty() {
-        return Ok(());
-    }
     let doing = "writing notes";
-    let mut delete = connection.prepare_cached("DELETE FROM note WHERE id = ?1").map_err(failed(doing))?;
-    for id in &changes.notes_closed {
+    for (kind, id) in &changes.notes_closed {
+        let sql = format!("DELETE FROM {} WHERE id = ?1", kind.word());
+        let mut delete = connection.prepare_cached(&sql).map_err(failed(doing))?;
         delete.execute([id.cast_signed()]).map_err(failed(doing))?;
     }
-    let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'note'";
-    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
-    let mut id: i64 = statement.query_row([], |row| row.get(0)).map_err(failed(doing))?;
-    for note in &changes.notes {
-        id += 1;
-        let sql = "INSERT INTO note VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        put(connection, doing, sql, note_cells(id.cast_unsigned(), note))?;
+    for kind in NoteKind::ALL {
+        let notes = || changes.notes.iter().filter(|note| note.kind == kind);
+        if notes().next().is_none() {
+            continue;
+        }
+        let table = kind.word();
+        let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = ?1";
+        let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+        let mut id: i64 = statement.query_row([table], |row| row.get(0)).map_err(failed(doing))?;
+        for note in notes() {
+            id += 1;
+            let sql = format!("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+            put(connection, doing, &sql, note_cells(id.cast_unsigned(), note))?;
+        }
+        let kept = i64::try_from(kind.kept()).unwrap_or(i64::MAX);
+        let sql = format!("DELETE FROM {table} WHERE id <= ?1");
+        let mut trim = connection.prepare_cached(&sql).map_err(failed(doing))?;
+        trim.execute([id.saturating_sub(kept)]).map_err(failed(doing))?;
     }
-    let kept = i64::try_from(NOTES_MAX).unwrap_or(i64::MAX);
-    let mut trim = connection.prepare_cached("DELETE FROM note WHERE id <= ?1").map_err(failed(doing))?;
-    trim.execute([id.saturating_sub(kept)]).map_err(failed(doing)).map(drop)
+    Ok(())
 }
 
 fn write_commitments(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let doing = "writing a commitment transaction";
     for commitment in &changes.commitments_begun {
-        let entries =
-            serde_json::Value::from_iter(commitment.entries.iter().map(|entry| entry.0)).to_string();
+        let entries: serde_json::Value = commitment.entries.iter().map(|entry| entry.0).collect();
+        let entries = entries.to_string();
         let sql = "INSERT OR REPLACE INTO commitment VALUES (?1, ?2, ?3, ?4, ?5)";
         put(connection, doing, sql, commitment_cells(commitment, &entries))?;
     }
