@@ -138,7 +138,7 @@ async fn acceptance(directory: &Path, number: usize) -> Result<Acceptance, Failu
 fn row(what: &str, count: usize, began: Instant, cpu: Duration) -> Result<(), Failure> {
     let count = u32::try_from(count.max(1))?;
     let each = began.elapsed() / count;
-    let cpu = (cpu_time()? - cpu) / count;
+    let cpu = cpu_time()?.saturating_sub(cpu) / count;
     println!("{what:<44} {:>9.0} /s   {each:>10.1?} each   cpu {cpu:>8.1?}", 1.0 / each.as_secs_f64());
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! The ledger over both of its stores, on a simulated disk and a clock that stands still.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "tests damage files behind the ledger's back"
-)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests damage files on purpose")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod accepting;
 mod applying;
