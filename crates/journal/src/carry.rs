@@ -210,7 +210,8 @@ impl Plan {
         for source in &self.sources {
             self.copy(source, &mut open, keys)?;
         }
-        let length = open.seal(self.shared.journal, self.epoch, open.end);
+        let doubtful = self.shared.index().doubtful.clone();
+        let length = open.seal((self.shared.journal, self.epoch), open.end, doubtful);
         let length = length.map_err(before_sync("sealing a segment")).map_err(Obstacle::Setback)?;
         let synced = open.file.sync_data().map_err(for_good("syncing a segment carried forward"));
         synced.map_err(Obstacle::Setback)?;

@@ -107,7 +107,7 @@ impl Tally {
     }
 
     /// What the seal of these frames says.
-    pub(crate) fn seal(&self, opening: Opening) -> Seal {
+    pub(crate) fn seal(&self, opening: Opening, doubtful: Ranges) -> Seal {
         Seal {
             opening,
             first: self.table.first(),
@@ -118,6 +118,7 @@ impl Tally {
             frame_bytes: self.frame_bytes,
             released: self.released.clone(),
             void: self.void.clone(),
+            doubtful,
             hash: self.hash(),
         }
     }

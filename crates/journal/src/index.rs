@@ -17,6 +17,8 @@ pub(crate) struct Index {
     /// Where the frames of the open segment are.
     pub(crate) open: Table,
     pub(crate) void: Ranges,
+    /// Lost numbers that may never have been acknowledged.
+    pub(crate) doubtful: Ranges,
     /// The last durable number.
     pub(crate) tail: Seq,
     /// Bytes of the bodies that are files of their own.
@@ -130,6 +132,11 @@ impl Index {
         table.and_then(|table| table.get(seq)).is_some_and(|slot| slot.place.is_kept())
     }
 
+    /// Whether a lost number had been acknowledged, as far as is known.
+    pub(crate) fn certainty(&self, lost: Seq) -> Certainty {
+        if self.doubtful.contains(lost) { Certainty::Perhaps } else { Certainty::Acknowledged }
+    }
+
     /// The same damage, without an entry where the bytes concerned are needed no more.
     pub(crate) fn weigh(&self, damage: Damage) -> Damage {
         match (damage.part, damage.entries) {
@@ -137,6 +144,9 @@ impl Index {
                 if !(first.0..=last.0).any(|seq| self.is_kept(Seq(seq))) =>
             {
                 Damage { part: DamagedPart::Padding, entries: None, certainty: Certainty::NoEntry, ..damage }
+            }
+            (_, Some((first, last))) if self.doubtful.missing(first, last).is_empty() => {
+                Damage { certainty: Certainty::Perhaps, ..damage }
             }
             _ => damage,
         }

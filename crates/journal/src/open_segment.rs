@@ -12,6 +12,7 @@ use crate::frame::{
     COMMIT_ALIGN, FRAME_ALIGN, FrameHead, FrameKind, HEAD_BYTES, Place, TRAILER_BYTES, Trailer,
 };
 use crate::ids::{Epoch, JournalId, Seq};
+use crate::ranges::Ranges;
 use crate::seal::{Opening, SEAL_END_BYTES, encode_seal_body, seal_end};
 
 /// Room is made in steps of this many bytes, see docs/journal-layout.md.
@@ -195,9 +196,14 @@ impl OpenSegment {
     }
 
     /// Writes the seal at `start` or behind it and cuts the file there, without sync; gives the length of the file.
-    pub(crate) fn seal(&mut self, journal: JournalId, epoch: Epoch, start: u64) -> io::Result<u64> {
+    pub(crate) fn seal(
+        &mut self,
+        (journal, epoch): (JournalId, Epoch),
+        start: u64,
+        doubtful: Ranges,
+    ) -> io::Result<u64> {
         let start = self.layout.start(start);
-        let seal = self.tally.seal(self.opening.clone());
+        let seal = self.tally.seal(self.opening.clone(), doubtful);
         let header = serde_json::to_vec(&seal).map_err(io::Error::other)?;
         let body = [Bytes::from(encode_seal_body(&self.tally.table, &self.tally.names))];
         let next = self.tally.table.end();

@@ -121,7 +121,7 @@ impl JournalReader {
                     offset: 0,
                     part: DamagedPart::Body,
                     entries: Some((seq, seq)),
-                    certainty: crate::Certainty::Acknowledged,
+                    certainty: self.shared.index().certainty(seq),
                 };
                 Err(ReadError::Damaged { seq, damage })
             }

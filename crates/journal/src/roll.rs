@@ -47,10 +47,11 @@ impl Journal {
     }
 
     fn seal_and_publish(&mut self) -> Result<(), Setback> {
+        let doubtful = self.shared.index().doubtful.clone();
         let Some(open) = self.open.as_mut().filter(|open| !open.tally.table.is_empty()) else {
             return Ok(());
         };
-        let length = match open.seal(self.shared.journal, self.epoch, open.end) {
+        let length = match open.seal((self.shared.journal, self.epoch), open.end, doubtful) {
             Ok(length) => length,
             Err(error) => {
                 open.roll_back().map_err(for_good("rolling a seal back"))?;

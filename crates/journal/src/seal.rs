@@ -49,6 +49,8 @@ pub(crate) struct Seal {
     pub(crate) released: Ranges,
     /// Numbers that the void records in this segment explain.
     pub(crate) void: Ranges,
+    /// Lost numbers, anywhere in the journal, that may never have been acknowledged.
+    pub(crate) doubtful: Ranges,
     /// SHA-256 of all frames but this one without bodies and padding, in hex.
     pub(crate) hash: String,
 }

@@ -65,6 +65,7 @@ pub(crate) struct Sealed {
     pub(crate) names: Vec<u128>,
     pub(crate) released: Ranges,
     pub(crate) void: Ranges,
+    pub(crate) doubtful: Ranges,
 }
 
 impl Segment {
@@ -183,5 +184,12 @@ pub(crate) fn read_sealed(disk: &dyn Disk, path: &Path, journal: JournalId) -> i
         original: opening.original,
         table: None,
     };
-    Ok(Some(Sealed { segment, table, names, released: seal.released, void: seal.void }))
+    Ok(Some(Sealed {
+        segment,
+        table,
+        names,
+        released: seal.released,
+        void: seal.void,
+        doubtful: seal.doubtful,
+    }))
 }

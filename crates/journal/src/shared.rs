@@ -168,7 +168,7 @@ impl Shared {
             offset,
             part,
             entries: Some(seq),
-            certainty: Certainty::Acknowledged,
+            certainty: self.index().certainty(seq.0),
         }
     }
 }

@@ -96,6 +96,7 @@ impl Loaded {
         if let Some(sealed) = read_sealed(place.disk, &path, place.journal).map_err(failed)? {
             let files = sealed.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
             self.names.extend(sealed.names.into_iter().zip(files.map(|slot| slot.seq)));
+            self.index.doubtful.add(&sealed.doubtful);
             self.add(sealed.segment, sealed.table, &sealed.released, &sealed.void);
             return Ok(None);
         }
@@ -191,6 +192,7 @@ impl Loaded {
         let verdict = judge(&path, &contents, Position::Last, place.applied, &void);
         self.cut_bytes = verdict.cut_bytes;
         let has_damage = verdict.damaged.iter().any(|damage| damage.entries.is_some());
+        self.doubt(&verdict.damaged);
         self.damaged.extend(verdict.damaged);
         if verdict.cut_bytes > 0 {
             tracing::warn!(
@@ -207,15 +209,23 @@ impl Loaded {
         let epoch = contents.epoch;
         let mut open =
             OpenSegment::resumed(file, opening.clone(), contents.tally.clone(), contents.records_end);
-        let sealed = open.seal(place.journal, epoch, verdict.keep_end).and_then(|length| {
-            open.file.sync_data()?;
-            Ok(length)
-        });
+        let sealed = open
+            .seal((place.journal, epoch), verdict.keep_end, self.index.doubtful.clone())
+            .and_then(|length| {
+                open.file.sync_data()?;
+                Ok(length)
+            });
         let length = sealed.map_err(io_error("sealing", &path))?;
         self.last_batch = Some(contents.last_batch);
         let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
         self.count(segment, &contents);
         sync_segments(place)
+    }
+
+    /// Remembers what was lost and may never have been acknowledged; no later start could tell.
+    fn doubt(&mut self, damaged: &[Damage]) {
+        let doubtful = damaged.iter().filter(|damage| damage.certainty == Certainty::Perhaps);
+        self.index.doubtful.add(&Ranges::new(doubtful.filter_map(|damage| damage.entries).collect()));
     }
 
     fn apply_releases(&mut self) {

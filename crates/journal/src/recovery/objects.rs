@@ -8,6 +8,7 @@ use crate::error::OpenError;
 use crate::ids::Seq;
 use crate::large::{Orphan, read_object};
 use crate::paths::object_name;
+use crate::ranges::Ranges;
 use crate::recovery::io_error;
 use crate::recovery::load::{Loaded, Place};
 
@@ -57,8 +58,13 @@ pub(crate) fn compare(
             }
         }
     }
-    for (name, seq) in missing.into_iter().filter(|(_, seq)| loaded.index.is_kept(*seq)) {
-        let perhaps = seq > place.applied && loaded.last_batch.is_some_and(|batch| seq >= batch);
+    missing.retain(|_, seq| loaded.index.is_kept(*seq));
+    for (name, seq) in missing {
+        let perhaps = seq > place.applied && loaded.last_batch.is_some_and(|batch| seq >= batch)
+            || loaded.index.doubtful.contains(seq);
+        if perhaps {
+            loaded.index.doubtful.add(&Ranges::new(vec![(seq, seq)]));
+        }
         loaded.damaged.push(Damage {
             file: place.paths.object(name),
             offset: 0,
