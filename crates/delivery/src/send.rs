@@ -64,6 +64,10 @@ impl Sender {
     /// archives forget.
     pub(crate) async fn reached(&self, ledger: &Ledger) {
         let Some(failing_since) = self.standing.reached() else { return };
+        if crate::confirm::step(self.setup.confirm).is_none() {
+            // There is no question to ask it again.
+            return;
+        }
         let (member, since) = (&self.setup, crate::confirm::doubt_since(failing_since));
         match ledger.reopen(member.number, since).await {
             Ok(0) => {}

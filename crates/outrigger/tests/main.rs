@@ -1,12 +1,20 @@
 //! The whole program from outside: its command line, with scripted and with real peers around it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "files and clocks as users have them")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "files and clocks as users have them"
+)]
 
 mod archives;
 mod asking;
 mod checking;
 mod door;
+mod faults;
 mod modality;
+mod peers;
 mod program;
+mod samples;
 mod starting;
+mod tls;
 mod wrong;

@@ -230,9 +230,28 @@ async fn a_member_that_is_away_when_it_is_asked_for_confirmation_is_asked_again(
     pair.door.ask(&["member", "resume", "wrong"]).await.exits(0);
     pair.wrong.keeps(sent.len()).await;
     pair.wrong.behave(Conduct::Rejects(Rejection::CONGESTION));
-    pair.door.ask(&["resend", sent[0].header.study.as_ref().unwrap().as_str(), "--to", "wrong"]).await.exits(0);
+    pair.door
+        .ask(&["resend", sent[0].header.study.as_ref().unwrap().as_str(), "--to", "wrong"])
+        .await
+        .exits(0);
     let away = |status: &Value| status["members"][1]["state"] == "away";
     pair.door.until(&["status"], PATIENCE, away).await;
     pair.wrong.behave(Conduct::Keeps);
     pair.door.balance_exits(0, PATIENCE).await;
+}
+
+/// A member that is asked nothing after a store has nothing to confirm again when it comes back.
+#[tokio::test]
+async fn a_member_whose_word_is_enough_keeps_its_confirmations_over_an_outage() {
+    let member = Scripted::start(&ae("A")).await.unwrap();
+    let door = Door::open(&[Behind::new("a", member.station(), "accepted")]).await;
+    send(&door.station(), &objects(1, 4)).await;
+    door.balance_exits(0, PATIENCE).await;
+    member.behave(Conduct::Resets);
+    send(&door.station(), &objects(2, 4)).await;
+    door.until(&["status"], PATIENCE, |status| status["members"][0]["state"] == "away").await;
+    member.behave(Conduct::Keeps);
+    let balance = door.balance_exits(0, PATIENCE).await;
+    assert_eq!(line(&balance, "a")["confirmed"], 8);
+    assert_eq!(member.kept().values().sum::<usize>(), 8, "nothing is stored twice");
 }

@@ -1,0 +1,185 @@
+//! Every sample object through the front door: byte for byte in the journal, in step at both members, and what a member
+//! refuses in suspense with its words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outrigger_dataset::element::Value as ElementValue;
+use outrigger_dataset::form::Form;
+use outrigger_dataset::read::read_form;
+use outrigger_dataset::scan::Scanner;
+use outrigger_journal::{Entry, Journal, Options, RecordKind, Seq};
+use outrigger_member::Member;
+use outrigger_model::{Status, Tag, TransferSyntaxUid};
+use outrigger_runtime::{BlockSource, Clock, Random, RealDisk};
+use outrigger_sim::part10;
+use outrigger_sim::peers::{DcmQrScp, Orthanc, OrthancSetup, Station};
+use serde_json::Value;
+
+use crate::archives::Archive;
+use crate::door::{Behind, Door, ae, answers, line};
+use crate::modality::{Object, compared, reached, store};
+
+/// Longest wait for some hundred objects at both members, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Objects of one association: below the 128 presentation contexts it may have.
+const PER_ASSOCIATION: usize = 60;
+
+/// The samples, each SOP Instance UID once.
+fn samples() -> Vec<Object> {
+    let directory = std::env::var_os("OUTRIGGER_SAMPLES").unwrap();
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut seen = BTreeSet::new();
+    let objects = paths.iter().filter(|path| path.is_file()).filter_map(|path| object(path));
+    objects.filter(|object| seen.insert(object.header.sop_instance.clone())).collect()
+}
+
+fn object(path: &Path) -> Option<Object> {
+    let file = fs::read(path).unwrap();
+    let parts = part10::parts(&file)?;
+    let meta = read_form(Form::ExplicitLittle, Bytes::copy_from_slice(parts.meta)).ok()?;
+    let ElementValue::Bytes(uid) = &meta.get(Tag(0x0002, 0x0010))?.value else { return None };
+    let transfer_syntax = TransferSyntaxUid::from_bytes(uid).ok()?;
+    let bytes = Bytes::copy_from_slice(parts.data_set);
+    let mut scanner = Scanner::new(&transfer_syntax);
+    scanner.push(&bytes);
+    let header = scanner.finish().ok()?.header;
+    Some(Object { header, transfer_syntax, bytes })
+}
+
+/// Sends all, some an association; each must be taken.
+async fn send_all(station: &Station, objects: &[Object]) {
+    let front = reached(station, None);
+    for some in objects.chunks(PER_ASSOCIATION) {
+        let mut needs: Vec<_> = some.iter().map(Object::need).collect();
+        needs.sort();
+        needs.dedup();
+        let mut session = front.open(&needs, &ae("CT1")).await.unwrap();
+        for object in some {
+            let status = store(&mut *session, object).await;
+            assert_eq!(status, Status::SUCCESS, "{:?} in {}", object.header, object.transfer_syntax);
+        }
+        session.release().await.unwrap();
+    }
+}
+
+/// What `why` says of each object at each member.
+async fn standings(door: &Door, objects: &[Object]) -> Vec<(Object, Value)> {
+    let mut all = Vec::new();
+    for object in objects {
+        let why = door.json(&["why", object.header.sop_instance.as_str()]).await;
+        for member in why["studies"][0]["instances"][0]["members"].as_array().unwrap() {
+            all.push((object.clone(), member.clone()));
+        }
+    }
+    all
+}
+
+/// Every object is at both members or in suspense, with a difference of 0.
+async fn settled(door: &Door, objects: &[Object], members: &[&str]) {
+    let holds = |balance: &Value| {
+        members.iter().all(|member| {
+            let row = line(balance, member);
+            row["accepted_entries"] == objects.len() && row["pending"] == 0 && row["difference"] == 0
+        })
+    };
+    door.until(&["balance"], PATIENCE, holds).await;
+}
+
+/// Compares the journal with what was sent, byte for byte; the node must be stopped.
+fn journal_holds(data: &Path, objects: &[Object]) {
+    let options = Options {
+        directory: data.join("journal"),
+        segment_bytes_max: 1 << 28,
+        reserve_bytes: 0,
+        max_size_bytes: 1 << 31,
+    };
+    let opened = Journal::open(Arc::new(RealDisk), Clock::System, Random::System, options, Seq(0)).unwrap();
+    let reader = opened.journal.reader();
+    let mut sent: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for object in objects {
+        *sent.entry(&object.bytes).or_default() += 1;
+    }
+    for entry in reader.records(Seq(0), usize::MAX).unwrap() {
+        let Entry::Record(record) = entry else { panic!("{entry:?}") };
+        if record.kind != RecordKind::Object {
+            continue;
+        }
+        let bytes = whole(&*reader.body(record.seq).unwrap());
+        let count =
+            sent.get_mut(bytes.as_slice()).unwrap_or_else(|| panic!("{} was not sent so", record.seq));
+        *count = count.checked_sub(1).unwrap();
+    }
+    assert!(sent.values().all(|count| *count == 0), "something that was sent is not in the journal");
+}
+
+fn whole(source: &dyn BlockSource) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for index in 0.. {
+        let block = source.read_block(index).unwrap();
+        if block.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&block);
+    }
+    bytes
+}
+
+/// Puts all samples through a front door before these two members, and compares everything.
+async fn go_through(mut door: Door, members: [(&str, &Station); 2]) {
+    let objects = samples();
+    assert!(objects.len() > 100, "{} samples", objects.len());
+    send_all(&door.station(), &objects).await;
+    settled(&door, &objects, &members.map(|(name, _)| name)).await;
+    let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+    for (object, at) in standings(&door, &objects).await {
+        let name = at["name"].as_str().unwrap();
+        if at["state"] == "suspense" {
+            let text = at["attempts"].to_string() + &at["reason"].to_string();
+            assert!(text.len() > 20, "no words for {:?}: {at:#}", object.header);
+            println!("{name}: {} in {}: {at}", object.header.sop_class, object.transfer_syntax);
+            continue;
+        }
+        assert_eq!(at["state"], "confirmed", "{at:#}");
+        *kept.entry(name.to_owned()).or_default() += 1;
+        let (_, station) = members.iter().find(|(member, _)| *member == name).unwrap();
+        if let Err(difference) = compared(&reached(station, None), &object).await {
+            panic!("{:?} in {} at {name}: {difference}", object.header, object.transfer_syntax);
+        }
+    }
+    println!("of {} samples are kept: {kept:?}", objects.len());
+    assert!(kept.values().all(|count| *count * 2 > objects.len()), "{kept:?} of {}", objects.len());
+    door.node.process().kill().unwrap();
+    journal_holds(&door.directory.path().join("data"), &objects);
+}
+
+#[tokio::test]
+async fn samples_reach_orthanc_and_an_embedded_archive() {
+    let ours = answers();
+    let caller = Station { ae_title: ae("CT1"), port: 1 };
+    let orthanc = Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), &[ours.clone(), caller])).await.unwrap();
+    let embedded = Archive::start("EMBEDDED", "sqlite").await;
+    let members = [
+        Behind::new("orthanc", orthanc.station(), "verified"),
+        Behind::new("embedded", &embedded.station(), "verified"),
+    ];
+    let door = Door::open_at(&ours, &members).await;
+    go_through(door, [("orthanc", orthanc.station()), ("embedded", &embedded.station())]).await;
+}
+
+#[tokio::test]
+async fn samples_reach_dcmqrscp_and_an_embedded_archive() {
+    let dcmqrscp = DcmQrScp::start(&ae("QRSCP"), &[]).await.unwrap();
+    let embedded = Archive::start("EMBEDDED", "redb").await;
+    let members = [
+        Behind::new("dcmqrscp", dcmqrscp.station(), "verified").with("connections = 1"),
+        Behind::new("embedded", &embedded.station(), "verified"),
+    ];
+    let door = Door::open(&members).await;
+    go_through(door, [("dcmqrscp", dcmqrscp.station()), ("embedded", &embedded.station())]).await;
+}
