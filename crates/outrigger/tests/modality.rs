@@ -42,7 +42,8 @@ impl Object {
         }
     }
 
-    fn outgoing(&self) -> Outgoing {
+    /// How it goes out.
+    pub(crate) fn outgoing(&self) -> Outgoing {
         Outgoing {
             sop_class: self.header.sop_class.clone(),
             sop_instance: self.header.sop_instance.clone(),
