@@ -10,3 +10,4 @@ mod power;
 mod pynetdicom;
 mod sending;
 mod shim;
+mod simulator;

@@ -1,0 +1,191 @@
+//! A member of the simulation: the shipped front over a small archive in memory that goes wrong as it is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
+use outrigger_front::{
+    Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+};
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
+use outrigger_model::{
+    Answer, Query, Selection, Sha256Digest, SopInstanceUid, Status, TransferSyntaxUid, WallTime, sop_class,
+};
+use outrigger_model::SopClassUid;
+use outrigger_runtime::{BlockSource, Spool};
+use tokio::sync::mpsc;
+
+use super::events::Events;
+
+/// How it deals with stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conduct {
+    /// Keeps the object and says so.
+    Keeps,
+    /// The same, after so many milliseconds.
+    Slow(u64),
+    /// Refuses for now: A700.
+    Full,
+    /// Refuses: 0110.
+    Fails,
+    /// Refuses for good: 0124 is a matter of its configuration, 0122 of the object's class.
+    Refuses(RefusalKind),
+    /// Says success, and does not have the object.
+    Forgets,
+}
+
+/// One archive, which lives through the crashes of the node; clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Archive {
+    pub(crate) name: &'static str,
+    spool: Spool,
+    events: Events,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    conduct: Conduct,
+    catalogue: MemoryCatalogue,
+    objects: BTreeMap<SopInstanceUid, (TransferSyntaxUid, Bytes, Sha256Digest)>,
+    stores: u64,
+}
+
+impl Archive {
+    pub(crate) fn new(name: &'static str, spool: Spool, events: Events) -> Self {
+        let kept = Kept {
+            conduct: Conduct::Keeps,
+            catalogue: MemoryCatalogue::default(),
+            objects: BTreeMap::new(),
+            stores: 0,
+        };
+        Self { name, spool, events, kept: Arc::new(Mutex::new(kept)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deals with stores so from now on.
+    pub(crate) fn behave(&self, conduct: Conduct) {
+        self.lock().conduct = conduct;
+    }
+
+    /// What it has: the digest of each instance's bytes.
+    pub(crate) fn inventory(&self) -> BTreeMap<SopInstanceUid, Sha256Digest> {
+        self.lock().objects.iter().map(|(uid, (.., sha256))| (uid.clone(), *sha256)).collect()
+    }
+
+    /// Whether its catalogue shows an instance exactly once.
+    pub(crate) fn shows(&self, instance: &SopInstanceUid) -> bool {
+        self.lock().catalogue.lookup(instance).unwrap().is_some()
+    }
+
+    fn keep(&self, arrival: Arrival, bytes: Bytes) -> Stored {
+        let mut kept = self.lock();
+        kept.stores += 1;
+        let sha256 = Sha256Digest(arrival.body.sha256);
+        let uid = arrival.header.sop_instance.clone();
+        self.events.put(&format!("{} keeps {uid} {sha256}", self.name));
+        let version = Version {
+            transfer_syntax: arrival.transfer_syntax.clone(),
+            sha256,
+            length: bytes.len() as u64,
+            stored_at: WallTime(0),
+            place: kept.stores,
+        };
+        let instance = CatalogueInstance { header: arrival.header, issuer: None, version };
+        kept.catalogue.put_instances(&[instance]).unwrap();
+        kept.objects.insert(uid, (arrival.transfer_syntax, bytes, sha256));
+        Stored::New
+    }
+}
+
+fn refused(kind: RefusalKind) -> StoreRefusal {
+    StoreRefusal { kind, text: "as the seed says".to_owned(), source: None }
+}
+
+fn whole(source: &dyn BlockSource) -> Bytes {
+    let mut bytes = Vec::new();
+    for index in 0.. {
+        let block = source.read_block(index).unwrap();
+        if block.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&block);
+    }
+    bytes.into()
+}
+
+#[async_trait]
+impl Service for Archive {
+    fn accepts(&self) -> Accepts {
+        Accepts {
+            preferred: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
+            others: OtherSyntaxes::Refuse,
+            services: [sop_class::STUDY_ROOT_FIND, sop_class::STUDY_ROOT_GET].map(SopClassUid::known).to_vec(),
+        }
+    }
+
+    fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        let conduct = self.lock().conduct;
+        let bytes = whole(&arrival.body);
+        match conduct {
+            Conduct::Keeps => Ok(self.keep(arrival, bytes)),
+            Conduct::Slow(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Ok(self.keep(arrival, bytes))
+            }
+            Conduct::Full => Err(refused(RefusalKind::OutOfResources)),
+            Conduct::Fails => Err(refused(RefusalKind::Failed)),
+            Conduct::Refuses(kind) => Err(refused(kind)),
+            Conduct::Forgets => {
+                self.events.put(&format!("{} forgets {}", self.name, arrival.header.sop_instance));
+                Ok(Stored::New)
+            }
+        }
+    }
+
+    async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        let page = self.lock().catalogue.find(&query, Cursor::default(), usize::MAX).unwrap();
+        let (answers, taken) = mpsc::channel(page.items.len().max(1));
+        for answer in page.items {
+            answers.try_send(Ok(answer)).unwrap();
+        }
+        Ok(taken)
+    }
+
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        let kept = self.lock();
+        let page = kept.catalogue.select(&selection, Cursor::default(), usize::MAX).unwrap();
+        let listed = page.items.into_iter().map(|located| {
+            let (syntax, bytes, _) = &kept.objects[&located.sop_instance];
+            Retrievable {
+                sop_class: located.sop_class,
+                sop_instance: located.sop_instance,
+                transfer_syntax: syntax.clone(),
+                length: bytes.len() as u64,
+                place: String::new(),
+            }
+        });
+        Ok(listed.collect())
+    }
+
+    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+        match self.lock().objects.get(&instance.sop_instance) {
+            Some((_, bytes, _)) => Ok(Arc::new(bytes.clone())),
+            None => Err(FindRefusal {
+                status: Status::CANNOT_PERFORM_SUBOPERATIONS,
+                text: "it is not here".to_owned(),
+                source: None,
+            }),
+        }
+    }
+}
