@@ -157,7 +157,7 @@ impl Journal {
         let refilled = self.reserve.refill().and_then(|()| self.room());
         match refilled {
             Ok(room) if room >= ROOM_AGAIN_BYTES.min(self.shared.state().capacity / 8) => {
-                self.shared.set_health(Health::Healthy)
+                self.shared.set_health(Health::Healthy);
             }
             Ok(_) => {}
             Err(error) => self.shared.fail("looking for room", &error),

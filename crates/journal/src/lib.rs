@@ -1,7 +1,6 @@
 //! The book of original entry: an append-only, framed log of records and the bytes of objects.
 //!
-//! What is appended is on stable storage before its receipt exists. Knows no DICOM. The format stands in
-//! docs/journal-format.md, the measurements behind it in docs/journal-layout.md.
+//! What is appended is on stable storage before its receipt exists. Knows no DICOM. See docs/journal-format.md.
 
 // What is appended and read.
 mod damage;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use outrigger_runtime::disk::{Access, ArcDisk};
 use outrigger_runtime::{Clock, DiskFile, Random};
 
-use crate::damage::{Certainty, Damage, DamagedPart};
+use crate::damage::{Damage, DamagedPart};
 use crate::ids::{JournalId, Seq};
 use crate::index::{Index, SegmentKey};
 use crate::options::Options;

@@ -59,8 +59,8 @@ fn calls() -> u64 {
     disk.calls()
 }
 
-fn crash_at(call: u64) -> Option<FaultAt> {
-    Some(FaultAt { call, fault: Fault::Crash, lasting: Lasting::Once })
+fn crash_at(call: u64) -> FaultAt {
+    FaultAt { call, fault: Fault::Crash, lasting: Lasting::Once }
 }
 
 const LOSSES: [Loss; 6] = [Loss::Nothing, Loss::Everything, Loss::Some, Loss::Some, Loss::Some, Loss::Some];
@@ -68,7 +68,7 @@ const LOSSES: [Loss; 6] = [Loss::Nothing, Loss::Everything, Loss::Some, Loss::So
 #[test]
 fn fault_a_crash_at_every_call_loses_nothing_acknowledged() {
     for call in 1..=calls() {
-        let (disk, promises) = life(call, Syncs::Honest, crash_at(call));
+        let (disk, promises) = life(call, Syncs::Honest, Some(crash_at(call)));
         let last = promises.acknowledged.keys().next_back().copied().unwrap_or(Seq(0));
         for (seed, loss) in (0..).zip(LOSSES) {
             let disk = disk.fork(call * 100 + seed);
@@ -89,7 +89,7 @@ fn fault_a_crash_at_every_call_loses_nothing_acknowledged() {
 #[test]
 fn fault_without_syncs_the_same_crashes_lose() {
     let lost = (1..=calls()).filter(|call| {
-        let (disk, promises) = life(*call, Syncs::Ignored, crash_at(*call));
+        let (disk, promises) = life(*call, Syncs::Ignored, Some(crash_at(*call)));
         disk.crash(Loss::Everything);
         holds(&disk, &promises, Seq(0)).is_err()
     });
@@ -99,14 +99,14 @@ fn fault_without_syncs_the_same_crashes_lose() {
 #[test]
 fn fault_a_crash_at_every_call_of_a_recovery_loses_nothing_acknowledged() {
     for call in (1..=calls()).step_by(3) {
-        let (disk, promises) = life(call, Syncs::Honest, crash_at(call));
+        let (disk, promises) = life(call, Syncs::Honest, Some(crash_at(call)));
         let loss = if call % 2 == 0 { Loss::Some } else { Loss::Everything };
         disk.crash(loss);
         let whole = disk.fork(call);
         drop(open(&whole, Seq(0)));
         for nested in 1..=whole.calls() {
             let disk = disk.fork(nested);
-            disk.plan(crash_at(nested));
+            disk.plan(Some(crash_at(nested)));
             assert!(open(&disk, Seq(0)).is_none(), "call {nested} of {}", whole.calls());
             disk.crash(if nested % 2 == 0 { Loss::Everything } else { Loss::Some });
             if let Err(error) = holds(&disk, &promises, Seq(0)) {

@@ -10,7 +10,7 @@ use outrigger_journal::{
 use outrigger_runtime::disk::simulated::{Loss, SimDisk};
 use outrigger_runtime::{Clock, Random};
 
-use crate::kit::{all_of, closing, object, options};
+use crate::kit::{all_of, append, closing, object, options};
 
 const DIRECTORY: &str = "/node/journal";
 const LARGE: usize = (1 << 20) + 100;
@@ -37,16 +37,13 @@ fn written(end: End) -> SimDisk {
         for at in 0..6_u64 {
             let seed = round * 100 + at * 10;
             let batch = vec![object(seed, 9000), closing(seed + 1), object(seed + 2, 700), closing(seed + 3)];
-            journal.append(batch).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+            append(&mut journal, batch);
         }
         journal.append(vec![object(round, LARGE)]).remove(0).unwrap();
         let released: Vec<Seq> = (1..15).map(Seq).collect();
         journal.release(&released).unwrap();
         while journal.carry_forward().unwrap() == Carried::Some {}
-        journal
-            .append(vec![object(7, 3000), closing(8)])
-            .into_iter()
-            .for_each(|outcome| drop(outcome.unwrap()));
+        append(&mut journal, vec![object(7, 3000), closing(8)]);
         match (round, end) {
             (0, _) | (_, End::Closed) => journal.close().unwrap(),
             (_, End::Killed) => drop(journal),
@@ -152,13 +149,12 @@ fn flip_all(end: End, take: impl Fn(&Path, u64, u64) -> bool) {
         }
     }
     assert!(flipped > 300, "{flipped}");
-    println!("{flipped} bits flipped");
 }
 
 #[test]
 fn a_flipped_bit_is_found_and_takes_one_entry_at_most() {
     let some = |_: &Path, byte: u64, length: u64| {
-        byte % (length / 40) == 0 || (byte < 300 && byte % 11 == 0) || length - byte < 20
+        byte.is_multiple_of(length / 40) || (byte < 300 && byte.is_multiple_of(11)) || length - byte < 20
     };
     flip_all(End::Closed, some);
     flip_all(End::Killed, some);
@@ -166,8 +162,9 @@ fn a_flipped_bit_is_found_and_takes_one_entry_at_most() {
 
 #[test]
 fn fault_a_flipped_bit_in_every_byte() {
-    let all =
-        |_: &Path, byte: u64, length: u64| length < (1 << 20) || byte % 9973 == 0 || length - byte < 500;
+    let all = |_: &Path, byte: u64, length: u64| {
+        length < (1 << 20) || byte.is_multiple_of(9973) || length - byte < 500
+    };
     flip_all(End::Killed, all);
     flip_all(End::Closed, all);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_journal::{Append, Journal, Opened, Options, RecordKind, Seq};
+use outrigger_journal::{Append, Durable, Journal, Opened, Options, RecordKind, Seq};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{BlockSource, Body, Clock, Content, Random, RealDisk};
@@ -63,6 +63,11 @@ pub(crate) fn object(seed: u64, length: usize) -> Append {
 
 pub(crate) fn closing(seed: u64) -> Append {
     Append { kind: RecordKind::Closing, header: Bytes::from(format!(r#"{{"closing":{seed}}}"#)), body: None }
+}
+
+/// Appends in one commit, and expects every receipt.
+pub(crate) fn append(journal: &mut Journal, batch: Vec<Append>) -> Vec<Durable> {
+    journal.append(batch).into_iter().map(Result::unwrap).collect()
 }
 
 /// Everything a body holds.

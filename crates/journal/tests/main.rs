@@ -1,5 +1,6 @@
 //! What the journal promises, tried from outside.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests damage files on purpose")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod crash;
 mod flips;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use outrigger_journal::{Carried, Entry, Presence, Seq};
 
-use crate::kit::{closing, object, open};
+use crate::kit::{append, closing, object, open};
 
 fn listed_by_python(directory: &Path) -> Result<String, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_journal.py");
@@ -21,12 +21,12 @@ fn peer_python_reads_what_we_wrote() {
     let mut journal = open(directory.path());
     for seed in 0..12 {
         let batch = vec![object(seed, 7000), closing(seed), object(seed + 50, 1)];
-        journal.append(batch).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+        append(&mut journal, batch);
     }
     journal.append(vec![object(99, (1 << 20) + 7)]).remove(0).unwrap();
     journal.release(&(1..14).map(Seq).collect::<Vec<_>>()).unwrap();
     while journal.carry_forward().unwrap() == Carried::Some {}
-    journal.append(vec![object(3, 0), closing(4)]).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+    append(&mut journal, vec![object(3, 0), closing(4)]);
     let mut expected = String::new();
     for entry in journal.reader().records(Seq(0), 1000).unwrap() {
         let Entry::Record(record) = entry else { panic!("{entry:?}") };

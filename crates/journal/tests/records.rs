@@ -2,7 +2,7 @@
 
 use outrigger_journal::{Entry, Presence, ReadError, Record, RecordKind, Seq};
 
-use crate::kit::{all_of, bytes, closing, object, open, open_on, real_disk};
+use crate::kit::{all_of, append, bytes, closing, object, open, open_on, real_disk};
 
 fn records(reader: &outrigger_journal::JournalReader) -> Vec<Record> {
     let mut records = Vec::new();
@@ -58,7 +58,7 @@ fn many_segments_are_read_as_one_sequence() {
     let mut journal = open(directory.path());
     for round in 0..20 {
         let batch = (0..10).map(|at| if at % 3 == 0 { object(round * 10 + at, 5000) } else { closing(at) });
-        journal.append(batch.collect()).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+        append(&mut journal, batch.collect());
     }
     let before = records(&journal.reader());
     assert_eq!(before.len(), 200);
@@ -72,7 +72,7 @@ fn a_released_body_is_gone_and_its_record_stays() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = open(directory.path());
     let batch = (1..=30).map(|seed| object(seed, if seed % 10 == 0 { 1_500_000 } else { 9000 }));
-    journal.append(batch.collect()).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+    append(&mut journal, batch.collect());
     let bytes_before = journal.state().bytes;
     let released: Vec<Seq> = (1..=30).filter(|seq| seq % 4 != 0).map(Seq).collect();
     journal.release(&released).unwrap();
@@ -86,7 +86,7 @@ fn a_released_body_is_gone_and_its_record_stays() {
             assert_eq!(facts.presence == Presence::Released, is_released);
             match reader.body(record.seq) {
                 Ok(body) => {
-                    assert_eq!(all_of(&*body), bytes(record.seq.0, usize::try_from(facts.length).unwrap()))
+                    assert_eq!(all_of(&*body), bytes(record.seq.0, usize::try_from(facts.length).unwrap()));
                 }
                 Err(ReadError::Released(seq)) => assert!(released.contains(&seq)),
                 Err(error) => panic!("{error}"),
