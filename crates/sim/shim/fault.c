@@ -10,6 +10,7 @@
  *   OUTRIGGER_FAULT_KIND     crash: killed before the call. torn: killed after half of a write.
  *                            eio, enospc: the call fails. short: half of a write is done, and said so
  *   OUTRIGGER_FAULT_LASTING  once, or on: that call and all that follow
+ *   OUTRIGGER_FAULT_SYNCS    ignored: a sync says that it is done and does nothing
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -38,6 +39,7 @@ static size_t prefix_length;
 static int trace = -1;
 static long at;
 static int lasts;
+static int ignores_syncs;
 static enum kind kind;
 static int error;
 
@@ -47,12 +49,14 @@ __attribute__((constructor)) static void start(void)
     const char *what = getenv("OUTRIGGER_FAULT_KIND");
     const char *lasting = getenv("OUTRIGGER_FAULT_LASTING");
     const char *number = getenv("OUTRIGGER_FAULT_AT");
+    const char *syncs = getenv("OUTRIGGER_FAULT_SYNCS");
 
     prefix = getenv("OUTRIGGER_FAULT_PREFIX");
     prefix_length = prefix ? strlen(prefix) : 0;
     if (name)
         trace = (int)syscall(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     at = number ? atol(number) : 0;
+    ignores_syncs = syncs && strcmp(syncs, "ignored") == 0;
     lasts = lasting && strcmp(lasting, "on") == 0;
     if (!what)
         kind = NONE;
@@ -170,8 +174,18 @@ static enum fate fate_of_path(const char *name, int folder, const char *path)
 #define ON_PATH_HERE(name, parameters, arguments) \
     WHOLE(int, -1, name, parameters, arguments, fate_of_path(#name, AT_FDCWD, path))
 
-ON_FILE(fsync, (int file), (file))
-ON_FILE(fdatasync, (int file), (file))
+/* A sync that is ignored is a call all the same, and counts. */
+#define SYNC(name) \
+    int name(int file) \
+    { \
+        REAL(name); \
+        if (fate_of_file(#name, file) == FAILED) \
+            return -1; \
+        return ignores_syncs ? 0 : real(file); \
+    }
+
+SYNC(fsync)
+SYNC(fdatasync)
 ON_FILE(ftruncate, (int file, off_t length), (file, length))
 ON_FILE(ftruncate64, (int file, off64_t length), (file, length))
 ON_FILE(fallocate, (int file, int mode, off_t offset, off_t length), (file, mode, offset, length))

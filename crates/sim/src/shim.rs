@@ -103,6 +103,14 @@ impl Shim {
         Ok(variables)
     }
 
+    /// The environment in which a program's syncs of any file do nothing and say that they are done: the control of
+    /// every test that cuts the power.
+    pub fn without_syncs(&self, prefix: &Path) -> Result<Vec<(&'static str, String)>, PeerError> {
+        let mut variables = self.variables(prefix, None)?;
+        variables.push(("OUTRIGGER_FAULT_SYNCS", "ignored".to_owned()));
+        Ok(variables)
+    }
+
     /// The calls that counted so far, in order.
     pub fn calls(&self) -> Result<Vec<Call>, PeerError> {
         let trace = self.trace();

@@ -7,3 +7,4 @@ mod books;
 mod chance;
 mod kill;
 mod load;
+mod power;

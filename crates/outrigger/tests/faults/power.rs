@@ -1,0 +1,84 @@
+//! The power goes: what a front door acknowledged is on the disk, although the disk's cache is volatile.
+
+use std::time::Duration;
+
+use outrigger_sim::power::VolatileDisk;
+use outrigger_sim::shim::Shim;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::actor::{Actor, Behind, UNTOUCHED};
+use super::books::{balance, violations};
+use super::chance::{Chance, soak};
+use super::load::{Supply, associations, ended};
+
+/// Associations that send when the power goes.
+const ASSOCIATIONS: usize = 2;
+/// Objects offered: more than can be stored until the cut.
+const OBJECTS: u32 = 5000;
+/// The cut comes this long after sending began, or up to as much later again.
+const SENDING: Duration = Duration::from_millis(500);
+/// Cuts in a run that people wait for.
+const CUTS: u64 = 5;
+/// Size of the disk.
+const DISK_MEBIBYTES: u64 = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syncs {
+    Done,
+    Ignored,
+}
+
+/// Stores under a few associations until the power is cut; gives how many objects were acknowledged, and all that is wrong
+/// once the node has started from what survived and a member has come that was away until then.
+async fn cut(chance: &Chance, syncs: Syncs) -> (usize, Vec<String>) {
+    let shim = Shim::build().await.unwrap();
+    let mut disk = VolatileDisk::create(DISK_MEBIBYTES).await.unwrap();
+    let outside = TempDir::new().unwrap();
+    let at = |name: &str| outside.path().join(name);
+    let mut archive = Actor::archive(&at("a"), "A", "sqlite");
+    let member = Behind { name: "a", station: archive.station(), confirm: "present" };
+    let mut door = Actor::door(&at("door"), &disk.path().join("data"), "72h", &[member]);
+    let variables = match syncs {
+        Syncs::Done => UNTOUCHED,
+        Syncs::Ignored => shim.without_syncs(&disk.path()).unwrap(),
+    };
+    door.start(variables).await.unwrap();
+
+    let objects = Supply::new(chance.below(1 << 32)).take(OBJECTS);
+    let sending = associations(&door.station(), objects, ASSOCIATIONS);
+    sleep(SENDING + chance.within(SENDING)).await;
+    disk.cut().unwrap();
+    // Answers after the cut count too; they end when a sync fails, or here.
+    sleep(SENDING).await;
+    door.kill();
+    let acked = ended(sending).await.acked;
+    disk.restore().await.unwrap();
+
+    door.start(UNTOUCHED).await.unwrap();
+    archive.start(UNTOUCHED).await.unwrap();
+    let wrong = violations(&door, &[archive.station()], &acked).await;
+    let books = balance(&door, Duration::ZERO).await;
+    println!("{syncs:?}: {} acknowledged, {} wrong, {}", acked.len(), wrong.len(), books["members"][0]);
+    door.kill();
+    (acked.len(), wrong)
+}
+
+#[tokio::test]
+async fn fault_power_loses_nothing_acknowledged() {
+    let chance = Chance::new();
+    let mut all = 0;
+    for number in 1..=CUTS * soak() {
+        let (acked, wrong) = cut(&chance, Syncs::Done).await;
+        assert!(acked > 0, "cut {number} came before anything was acknowledged");
+        assert!(wrong.is_empty(), "cut {number}: of {acked} {} are wrong: {wrong:#?}", wrong.len());
+        all += acked;
+    }
+    println!("{all} objects acknowledged before {} cuts", CUTS * soak());
+}
+
+#[tokio::test]
+async fn fault_power_control_without_syncs_loses() {
+    let (acked, wrong) = cut(&Chance::new(), Syncs::Ignored).await;
+    assert!(acked > 0 && !wrong.is_empty(), "nothing of {acked} is lost, though nothing was synced");
+}
