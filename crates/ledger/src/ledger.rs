@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::applier::writer::{Told, Writer};
 use crate::error::LedgerError;
+use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::policy::{MemberPolicy, Policies};
 use crate::record::{Decider, Decision, DecisionRecord, MemberRecord, MemberState, RECORD_VERSION, encode};
@@ -73,7 +74,7 @@ pub(crate) struct Shared {
     pub(crate) accepting: Accepting,
     pub(crate) repeated: AtomicU64,
     pub(crate) lookups_slow: Mutex<Option<Instant>>,
-    pub(crate) applied: watch::Receiver<Seq>,
+    pub(crate) followers: Followers,
     pub(crate) health: watch::Receiver<LedgerHealth>,
     policies: Mutex<Policies>,
     writer: Worker<Writer>,
@@ -145,7 +146,7 @@ impl Ledger {
         threads: Threads,
     ) -> Result<Self, LedgerOpenError> {
         let (applied, tail) = check_position(&*store, &journal)?;
-        let (applied_sender, applied_receiver) = watch::channel(applied);
+        let followers = Followers::new(applied);
         let (health_sender, health) = watch::channel(LedgerHealth::Up);
         let (stop, stopped) = watch::channel(false);
         let known = Arc::new(Tail::new(applied, tail));
@@ -153,7 +154,7 @@ impl Ledger {
             Worker::start(store.reader()?, "ledger lookup", threads, stopped.clone())?;
         let (queries, queries_end) =
             Worker::start(store.reader()?, "ledger query", threads, stopped.clone())?;
-        let told = Told { tail: known.clone(), applied: applied_sender, health: health_sender };
+        let told = Told { tail: known.clone(), followers: followers.clone(), health: health_sender };
         let owner = Writer::new(store, journal.reader(), clock.clone(), told)?;
         let (writer, queue) = Worker::new();
         let run = owner.run(queue, journal.watch_tail(), stopped);
@@ -168,7 +169,7 @@ impl Ledger {
                 accepting: Accepting::default(),
                 repeated: AtomicU64::new(0),
                 lookups_slow: Mutex::new(None),
-                applied: applied_receiver,
+                followers,
                 health,
                 policies: Mutex::new(Policies::default()),
                 writer,
@@ -238,7 +239,7 @@ impl Ledger {
 
     /// Follows how far the journal is applied: it changes when something new may be due.
     pub fn watch(&self) -> watch::Receiver<Seq> {
-        self.shared.applied.clone()
+        self.shared.followers.join()
     }
 
     /// Follows whether the ledger follows the journal.
@@ -341,6 +342,6 @@ fn check_position(store: &dyn LedgerStore, journal: &JournalHandle) -> Result<(S
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("applied", &*self.shared.applied.borrow()).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("applied", &self.shared.followers.applied()).finish_non_exhaustive()
     }
 }

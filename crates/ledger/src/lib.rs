@@ -25,6 +25,7 @@ pub mod store;
 mod applier;
 mod calendar;
 mod claims;
+mod followers;
 mod tail;
 mod worker;
 

@@ -15,6 +15,7 @@ use crate::applier::{Fact, Incoming, apply};
 use crate::claims::Claims;
 use crate::commitment::Commitment;
 use crate::error::LedgerError;
+use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
@@ -46,7 +47,7 @@ pub(crate) struct Writer {
     entries: u64,
     states: BTreeMap<MemberNumber, MemberState>,
     tail: Arc<Tail>,
-    applied: watch::Sender<Seq>,
+    followers: Followers,
     health: watch::Sender<LedgerHealth>,
     failures: u32,
 }
@@ -54,7 +55,7 @@ pub(crate) struct Writer {
 /// What the writer tells the others.
 pub(crate) struct Told {
     pub(crate) tail: Arc<Tail>,
-    pub(crate) applied: watch::Sender<Seq>,
+    pub(crate) followers: Followers,
     pub(crate) health: watch::Sender<LedgerHealth>,
 }
 
@@ -86,7 +87,7 @@ impl Writer {
             reader,
             states: BTreeMap::new(),
             tail: told.tail,
-            applied: told.applied,
+            followers: told.followers,
             health: told.health,
             failures: 0,
         };
@@ -156,7 +157,7 @@ impl Writer {
             self.learn_states()?;
         }
         self.tail.applied(last);
-        self.applied.send_replace(last);
+        self.followers.tell(last);
         self.is_up();
         Ok(Step::Applied)
     }

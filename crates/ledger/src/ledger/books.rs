@@ -159,7 +159,7 @@ impl Ledger {
                 LedgerHealth::Up => None,
                 LedgerHealth::Down { text, .. } => Some(text),
             },
-            applied: *self.shared.applied.borrow(),
+            applied: self.shared.followers.applied(),
             tail: Seq(self.shared.journal.tail().0),
             entries: facts.entries,
             repeated: self.shared.repeated.load(Ordering::Relaxed),
