@@ -76,7 +76,6 @@ pub(crate) fn simulate(seed: u64, mutation: Mutation) -> Outcome {
             break;
         }
     }
-    wrong.iter().for_each(|wrong| events.put(wrong));
     Outcome { hash: events.hash(), wrong, events }
 }
 
@@ -132,6 +131,9 @@ impl Simulation {
             self.events.follow(&clock);
             let wrong = self.live_by(number, &clock).await;
             self.now_us = clock.wall_us() + 1_000_000;
+            wrong.iter().for_each(|wrong| self.events.put(wrong));
+            let Life { loss, books, .. } = &self.plan.lives[number];
+            self.events.put(&format!("crash: {loss:?}, books {books:?}"));
             wrong
         });
         // The power goes before anything of the process can tidy up.
@@ -145,7 +147,6 @@ impl Simulation {
         if life.books == Books::Gone {
             self.store = MemoryStore::default();
         }
-        self.events.put(&format!("crash: {:?}, books {:?}", life.loss, life.books));
         wrong
     }
 
