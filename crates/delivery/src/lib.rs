@@ -8,6 +8,7 @@
 pub mod breaker;
 pub mod confirm;
 pub mod lanes;
+pub mod lines;
 pub mod parcel;
 pub mod plan;
 pub mod release;

@@ -8,6 +8,7 @@ use outrigger_member::{MemberError, Need, Reply, StoreSession};
 use outrigger_model::{AeTitle, Status, WallTime};
 use outrigger_runtime::{Clock, Random, Threads};
 
+use crate::lines::Lines;
 use crate::parcel::{self, EncodeError, Parcel};
 use crate::plan::{self, Ending, Next, Others};
 use crate::setup::{Calling, MemberSetup, Route};
@@ -33,6 +34,8 @@ pub struct Sender {
     pub random: Random,
     /// Where transcoding runs.
     pub threads: Threads,
+    /// The connections it may have.
+    pub lines: Lines,
 }
 
 /// An open connection, and what it was opened for.
@@ -64,10 +67,6 @@ impl Sender {
     /// archives forget.
     pub(crate) async fn reached(&self, ledger: &Ledger) {
         let Some(failing_since) = self.standing.reached() else { return };
-        if crate::confirm::step(self.setup.confirm).is_none() {
-            // There is no question to ask it again.
-            return;
-        }
         let (member, since) = (&self.setup, crate::confirm::doubt_since(failing_since));
         match ledger.reopen(member.number, since).await {
             Ok(0) => {}

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::breaker::Permit;
 use crate::lanes;
+use crate::lines::LinePermit;
 use crate::parcel::{self, Parcel, ParcelError};
 use crate::send::{Line, Sender, chain, hang_up};
 use crate::setup::MemberSetup;
@@ -20,7 +21,7 @@ const BATCH: usize = 32;
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A connection without work is ended after this: archives count idle associations.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(2);
 
 /// One connection's loop.
 pub struct Slot {
@@ -38,23 +39,33 @@ impl Slot {
     /// Works until the node stops; what is claimed then is given back.
     pub async fn run(mut self) {
         let mut line: Option<Line> = None;
+        let mut permit: Option<LinePermit> = None;
         let mut news = self.ledger.watch();
         let mut turn = 0;
         let mut idle_since = Instant::now();
         while !self.shutdown.is_stopping() {
             if let Permit::Wait(until) = self.sender.standing.permit(self.sender.clock.now()) {
                 hang_up(&mut line).await;
+                permit = None;
                 self.pause(until).await;
+                continue;
+            }
+            if permit.is_none() {
+                permit = self.permit().await;
                 continue;
             }
             let batch = self.claim(turn).await;
             if batch.is_empty() {
                 self.sender.standing.untried(self.sender.clock.now());
-                if line.is_some() && idle_since.elapsed() > IDLE {
+                if line.is_some() && (idle_since.elapsed() > IDLE || self.sender.lines.is_asked()) {
                     hang_up(&mut line).await;
+                }
+                if line.is_none() {
+                    permit = None;
                 }
                 tokio::select! {
                     _ = news.changed() => {}
+                    () = self.sender.lines.asked(), if permit.is_some() => {}
                     () = tokio::time::sleep(ASK_AGAIN) => {}
                     () = self.shutdown.stopping() => {}
                 }
@@ -63,8 +74,21 @@ impl Slot {
             turn += 1;
             self.work(&mut line, batch).await;
             idle_since = Instant::now();
+            if self.sender.lines.is_asked() {
+                hang_up(&mut line).await;
+                permit = None;
+            }
         }
         hang_up(&mut line).await;
+    }
+
+    /// Waits for a connection of the member's; the probe, if this was it, is left to others meanwhile.
+    async fn permit(&mut self) -> Option<LinePermit> {
+        self.sender.standing.untried(self.sender.clock.now());
+        tokio::select! {
+            permit = self.sender.lines.to_store() => permit,
+            () = self.shutdown.stopping() => None,
+        }
     }
 
     async fn pause(&mut self, until: Instant) {

@@ -12,6 +12,7 @@ use outrigger_runtime::{Clock, Random, Shutdown, Threads};
 use tokio::sync::mpsc;
 
 use crate::confirm::worker::Confirmer;
+use crate::lines::Lines;
 use crate::parcel;
 use crate::release::Releaser;
 use crate::send::{Sender, chain};
@@ -65,6 +66,7 @@ impl Delivery {
                 clock: options.clock.clone(),
                 random: options.random.clone(),
                 threads: options.threads,
+                lines: Lines::new(setup.connections),
             };
             confirmers.insert(setup.number, start_member(&options, sender));
         }

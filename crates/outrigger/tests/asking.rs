@@ -168,7 +168,10 @@ async fn suspense_is_worked_by_id_and_by_the_many() {
     let items = list["items"].as_array().unwrap();
     assert_eq!(items.len(), 4);
     for item in items {
-        assert_eq!((&item["member"], &item["reason"], &item["status"]), (&"b".into(), &"refused".into(), &"C123".into()));
+        assert_eq!(
+            (&item["member"], &item["reason"], &item["status"]),
+            (&"b".into(), &"refused".into(), &"C123".into())
+        );
         assert!(item["text"].as_str().unwrap().contains("as the script says"), "{item:#}");
     }
     assert!(pair.door.ask(&["suspense", "list"]).await.exits(0).stdout.contains("C123"));
@@ -185,7 +188,8 @@ async fn suspense_is_worked_by_id_and_by_the_many() {
     let retried = pair.door.ask(&["suspense", "retry", id, "--json"]).await.exits(0).json();
     assert_eq!(retried["count"], 1);
     pair.b.keeps(1).await;
-    let written = ["suspense", "write-off", items[1]["id"].as_str().unwrap(), "--by", "ada", "--reason", "a test"];
+    let written =
+        ["suspense", "write-off", items[1]["id"].as_str().unwrap(), "--by", "ada", "--reason", "a test"];
     pair.door.ask(&written).await.exits(0);
     let many = ["suspense", "retry", "--member", "b", "--reason-code", "refused"];
     assert!(pair.door.ask(&many).await.exits(0).stdout.starts_with('2'));

@@ -59,8 +59,12 @@ async fn every_mistake_is_reported_with_its_file_and_line() {
     let (directory, ran) = check(MISTAKEN, &["--json"]).await;
     let ran = ran.exits(2);
     let answer = ran.json();
-    let mut found: Vec<u64> =
-        answer["mistakes"].as_array().unwrap().iter().map(|mistake| mistake["line"].as_u64().unwrap()).collect();
+    let mut found: Vec<u64> = answer["mistakes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mistake| mistake["line"].as_u64().unwrap())
+        .collect();
     found.dedup();
     assert_eq!(found, marked(MISTAKEN), "{answer:#}");
     let file = directory.path().join("outrigger.toml").display().to_string();
@@ -94,7 +98,10 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
 
 #[tokio::test]
 async fn what_is_no_configuration_is_said_in_one_sentence() {
-    run(&["check", "--config", "/nonexistent/outrigger.toml"]).await.exits(2).says(&["/nonexistent/outrigger.toml"]);
+    run(&["check", "--config", "/nonexistent/outrigger.toml"])
+        .await
+        .exits(2)
+        .says(&["/nonexistent/outrigger.toml"]);
     let (_directory, ran) = check("[node\n", &[]).await;
     assert!(ran.exits(2).stderr.contains("outrigger.toml:1: "));
     run(&["check"]).await.exits(2);

@@ -74,7 +74,8 @@ fn quiet() -> (TempDir, PathBuf, String) {
 /// The first segment of the journal of a node that ran.
 fn segment(data: &Path) -> PathBuf {
     let listed = fs::read_dir(data.join("journal/segments")).unwrap().map(|entry| entry.unwrap().path());
-    let mut segments: Vec<_> = listed.filter(|path| path.extension().is_some_and(|end| end == "segment")).collect();
+    let mut segments: Vec<_> =
+        listed.filter(|path| path.extension().is_some_and(|end| end == "segment")).collect();
     segments.sort();
     segments.swap_remove(0)
 }
@@ -88,7 +89,10 @@ async fn the_ready_line_names_the_ports_really_bound() {
         let address = ready.pointer(pointer).and_then(|address| address.as_str()).unwrap();
         assert!(address.starts_with("127.0.0.1:") && !address.ends_with(":0"), "{ready}");
     }
-    assert_eq!((&ready["ready"]["web"], &ready["ready"]["hl7"]), (&"[]".parse().unwrap(), &"[]".parse().unwrap()));
+    assert_eq!(
+        (&ready["ready"]["web"], &ready["ready"]["hl7"]),
+        (&"[]".parse().unwrap(), &"[]".parse().unwrap())
+    );
     reached(&started.station(), None).health().await.unwrap();
 }
 
@@ -165,9 +169,7 @@ async fn sigterm_lets_open_associations_finish_and_takes_no_new_ones() {
     let mut session = associated(&station, &sent).await;
     assert_eq!(store(&mut *session, &sent[0]).await, Status::SUCCESS);
     started.signal(Signal::TERM);
-    let late = async {
-        while reached(&station, None).health().await.is_ok() {}
-    };
+    let late = async { while reached(&station, None).health().await.is_ok() {} };
     timeout(PATIENCE, late).await.unwrap();
     for object in &sent[1..] {
         assert_eq!(store(&mut *session, object).await, Status::SUCCESS);
@@ -227,5 +229,9 @@ async fn peer_dcmtk_is_answered_while_nobody_else_may_call() {
     let mut elsewhere = started.station();
     elsewhere.ae_title = ae("NOT_US");
     let refused = EchoScu::run(&ae("ANY"), &elsewhere).await.unwrap();
-    assert!(!refused.success() && refused.said().contains("Called AE Title Not Recognized"), "{}", refused.said());
+    assert!(
+        !refused.success() && refused.said().contains("Called AE Title Not Recognized"),
+        "{}",
+        refused.said()
+    );
 }

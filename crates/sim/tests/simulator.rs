@@ -85,7 +85,8 @@ fn simulated_disk_that_ignores_syncs_loses() {
 #[test]
 fn simulated_member_that_drops_in_silence_is_caught() {
     let wrong = |seed| simulate(seed, Mutation::SilentDrop).wrong;
-    let caught = (0..SEEDS).map(wrong).any(|wrong| wrong.iter().any(|wrong| wrong.contains("NOT AT THE MEMBER")));
+    let caught =
+        (0..SEEDS).map(wrong).any(|wrong| wrong.iter().any(|wrong| wrong.contains("NOT AT THE MEMBER")));
     assert!(caught);
 }
 
@@ -104,8 +105,14 @@ fn simulated_survey() {
         let outcome = std::panic::catch_unwind(|| simulate(seed, Mutation::None));
         match outcome {
             Ok(outcome) if outcome.wrong.is_empty() => {}
-            Ok(outcome) => { bad += 1; println!("{seed}: {:?}", outcome.wrong) },
-            Err(_) => { bad += 1; println!("{seed}: PANIC") },
+            Ok(outcome) => {
+                bad += 1;
+                println!("{seed}: {:?}", outcome.wrong)
+            }
+            Err(_) => {
+                bad += 1;
+                println!("{seed}: PANIC")
+            }
         }
     }
     println!("bad {bad}");

@@ -89,6 +89,12 @@ impl Sender {
                 let outcome = ReportOutcome::Suspend(SuspenseReason::Differs);
                 Report { posting: due.posting, attempt: Some(attempt), outcome }
             }
+            // An instance outside studies, say: asking again is of no use, and nobody may take it for confirmed.
+            Err(error @ MemberError::Unable { .. }) => {
+                let attempt = Attempt { at, route: route.to_owned(), status: None, text: chain(&error) };
+                let outcome = ReportOutcome::Suspend(SuspenseReason::KeptFailing);
+                Report { posting: due.posting, attempt: Some(attempt), outcome }
+            }
             Err(error) => unasked(due, at, self.again(due), route, &error),
         }
     }

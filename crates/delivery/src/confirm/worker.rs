@@ -16,6 +16,9 @@ use crate::send::{Sender, chain};
 /// Postings taken at once: a commitment request of this size stays far below the smallest limits met in archives.
 const BATCH: usize = 256;
 
+/// Objects read back in a row over one connection, before those that store get their turn.
+const READ_BACK_BATCH: usize = 32;
+
 /// How often the ledger is asked for what is ready to be confirmed; settling times are seconds to minutes.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
@@ -70,7 +73,7 @@ impl Confirmer {
     async fn round(&mut self) -> Result<usize, LedgerError> {
         let number = self.sender.setup.number;
         let now = self.sender.wall();
-        let unverified = self.ledger.unverified(number, BATCH).await?;
+        let unverified = self.ledger.unverified(number, READ_BACK_BATCH).await?;
         let mut worked = 0;
         if let Some(step) = step(self.sender.setup.confirm) {
             self.ledger
@@ -79,7 +82,8 @@ impl Confirmer {
                     WallTime(now.0 - i64::try_from(REPORT_WAIT.as_micros()).unwrap_or(0)),
                 )
                 .await?;
-            let waiting = self.ledger.awaiting(number, ConfirmLevel::Accepted, BATCH, now).await?;
+            let batch = if step == Step::ReadBack { READ_BACK_BATCH } else { BATCH };
+            let waiting = self.ledger.awaiting(number, ConfirmLevel::Accepted, batch, now).await?;
             worked += self.confirm(step, waiting).await?;
         }
         worked += self.confirm(Step::ReadBack, unverified).await?;
@@ -95,6 +99,7 @@ impl Confirmer {
             self.ledger.give_back(&waiting).await?;
             return Ok(0);
         }
+        let Some(_line) = self.sender.lines.to_ask().await else { return Ok(0) };
         let reports = match step {
             Step::Query => self.query(waiting).await,
             Step::Commit => self.sender.ask_to_commit(&self.ledger, waiting).await?,

@@ -43,16 +43,18 @@ fn the_samples_are_good_as_they_are_and_with_every_setting_in_force() {
 #[test]
 fn the_samples_show_every_key_that_is_declared_and_no_other() {
     let shown: BTreeSet<_> = set(&in_force(NODE)).union(&set(ARCHIVE)).cloned().collect();
-    let declared = TABLES_ALL.iter().flat_map(|table| {
-        table.keys.iter().map(|key| (table.header.to_owned(), key.name.to_owned()))
-    });
+    let declared = TABLES_ALL
+        .iter()
+        .flat_map(|table| table.keys.iter().map(|key| (table.header.to_owned(), key.name.to_owned())));
     assert_eq!(shown, declared.collect());
 }
 
 #[test]
 fn defaults_shown_are_the_defaults() {
     let shown: BTreeSet<&str> = NODE.lines().filter_map(|line| line.strip_prefix('#')).collect();
-    for key in TABLES_ALL.iter().filter(|table| table.header != "[[member.route]]").flat_map(|table| table.keys) {
+    for key in
+        TABLES_ALL.iter().filter(|table| table.header != "[[member.route]]").flat_map(|table| table.keys)
+    {
         let Some(default) = key.default else { continue };
         let good = [format!("{} = {default}", key.name), format!("{} = \"{default}\"", key.name)];
         let differs = NODE.lines().any(|line| line.starts_with(&format!("{} = ", key.name)));

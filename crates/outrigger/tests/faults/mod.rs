@@ -4,6 +4,7 @@
 
 mod actor;
 mod books;
+mod calls;
 mod chance;
 mod kill;
 mod load;

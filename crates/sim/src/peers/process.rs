@@ -121,9 +121,7 @@ impl Process {
             }
         };
         let ended = timeout(within, ended).await;
-        ended.unwrap_or_else(|_| {
-            Err(PeerError::TooSlow { program: self.name(), seconds: within.as_secs() })
-        })
+        ended.unwrap_or_else(|_| Err(PeerError::TooSlow { program: self.name(), seconds: within.as_secs() }))
     }
 
     /// All that it has written to its log.

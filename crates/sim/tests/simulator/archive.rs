@@ -10,11 +10,11 @@ use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
 use outrigger_front::{
     Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
+use outrigger_model::SopClassUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
     Answer, Query, Selection, Sha256Digest, SopInstanceUid, Status, TransferSyntaxUid, WallTime, sop_class,
 };
-use outrigger_model::SopClassUid;
 use outrigger_runtime::{BlockSource, Spool};
 use tokio::sync::mpsc;
 
@@ -126,7 +126,9 @@ impl Service for Archive {
         Accepts {
             preferred: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
             others: OtherSyntaxes::Refuse,
-            services: [sop_class::STUDY_ROOT_FIND, sop_class::STUDY_ROOT_GET].map(SopClassUid::known).to_vec(),
+            services: [sop_class::STUDY_ROOT_FIND, sop_class::STUDY_ROOT_GET]
+                .map(SopClassUid::known)
+                .to_vec(),
         }
     }
 

@@ -111,7 +111,10 @@ pub(crate) fn safe<'a>(
     let mut wrong = found.wrong.clone();
     for object in acknowledged {
         if !found.objects.contains_key(&held(object)) {
-            wrong.push(format!("LOST: {} was acknowledged and is not in the journal", object.header.sop_instance));
+            wrong.push(format!(
+                "LOST: {} was acknowledged and is not in the journal",
+                object.header.sop_instance
+            ));
         }
     }
     let mut known = BTreeSet::new();
@@ -152,7 +155,8 @@ pub(crate) fn sound(
     }
     for (number, archive) in archives.iter().enumerate() {
         let name = archive.name.to_lowercase();
-        let member = ledger.policies().iter().find(|(_, policy)| policy.name.as_str() == name).map(|(n, _)| n);
+        let member =
+            ledger.policies().iter().find(|(_, policy)| policy.name.as_str() == name).map(|(n, _)| n);
         let Some(member) = member else {
             wrong.push(format!("member {number} has no number"));
             continue;
@@ -200,7 +204,10 @@ fn at_member(
                     wrong.push(format!("{key} stands in suspense without a reason"));
                 }
             }
-            standing @ (Standing::Pending | Standing::Superseded | Standing::NotWanted | Standing::WrittenOff) => {
+            standing @ (Standing::Pending
+            | Standing::Superseded
+            | Standing::NotWanted
+            | Standing::WrittenOff) => {
                 wrong.push(format!("{uid} is {standing:?} at {} in the end", archive.name));
             }
         }

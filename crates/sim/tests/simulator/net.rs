@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use outrigger_runtime::net::{BoxStream, Listener, Net, Stream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf,
+};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -125,7 +127,8 @@ impl SimNet {
         let (from_near, to_near) = tokio::io::split(near);
         let (from_far, to_far) = tokio::io::split(far);
         let pump = |from, to, purpose| {
-            let pump = Pump { net: self.clone(), port, number, dice: Dice::new(dice.bits(), purpose), budget };
+            let pump =
+                Pump { net: self.clone(), port, number, dice: Dice::new(dice.bits(), purpose), budget };
             tokio::spawn(pump.run(from, to, weather)).abort_handle()
         };
         let pumps = [pump(from_near, to_far, 1), pump(from_far, to_near, 2)];
@@ -146,7 +149,12 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self, mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>, weather: Weather) {
+    async fn run(
+        mut self,
+        mut from: ReadHalf<DuplexStream>,
+        mut to: WriteHalf<DuplexStream>,
+        weather: Weather,
+    ) {
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let Ok(read) = from.read(&mut buffer).await else { return };
@@ -217,7 +225,11 @@ impl Stream for SimStream {
 }
 
 impl AsyncRead for SimStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }

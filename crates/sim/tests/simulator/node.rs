@@ -84,8 +84,7 @@ impl Node {
             threads: Threads::Simulated,
             shutdown: shutdown.clone(),
         }));
-        let options =
-            GatewayOptions { ledger: ledger.clone(), spool, undeliverable: Undeliverable::Accept };
+        let options = GatewayOptions { ledger: ledger.clone(), spool, undeliverable: Undeliverable::Accept };
         let service = Arc::new(Gateway::new(options));
         let peers = front(world, "/node/quarantine", NODE_AE, NODE_PORT, service, shutdown).await?;
         Ok(Self { journal, ledger, _guard: guard, _peers: peers })

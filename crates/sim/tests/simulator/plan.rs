@@ -191,7 +191,8 @@ fn event(dice: &Dice, confirm: [ConfirmLevel; MEMBERS]) -> Event {
         6 => Event::CutSenders,
         7 => dice.pick(&[Event::DiskFull, Event::DiskRoom]),
         8 => {
-            let fault = dice.pick(&[Fault::Crash, Fault::Crash, Fault::Io, Fault::NoSpace, Fault::ShortWrite]);
+            let fault =
+                dice.pick(&[Fault::Crash, Fault::Crash, Fault::Io, Fault::NoSpace, Fault::ShortWrite]);
             Event::DiskFault(1 + dice.below(40), fault, dice.pick(&[Lasting::Once, Lasting::FromThenOn]))
         }
         _ => dice.pick(&[Event::BooksAway, Event::BooksBack, Event::BooksBack]),
