@@ -230,18 +230,19 @@ fn run(variant: Variant, disk: &ArcDisk, directory: &Path, time: Duration) -> Re
         let (queue, disk, directory, named) =
             (queue.clone(), disk.clone(), directory.to_owned(), named.clone());
         let pieces = Arc::new(pieces(variant.payload, number));
+        let file_of_its_own = move |pieces: &[Vec<u8>]| match variant.place {
+            Place::Frame => Ok(None),
+            Place::FileOfItsOwn => {
+                let name = named.fetch_add(1, Ordering::Relaxed);
+                write_file(&*disk, &directory, name, pieces).map(Some)
+            }
+        };
         writers.push(std::thread::spawn(move || -> Result<Vec<f64>, Failure> {
             let mut latencies = Vec::new();
             while begun.elapsed() < time {
                 let start = Clock::System.now();
-                let sent = match variant.place {
-                    Place::Frame => pieces.clone(),
-                    Place::FileOfItsOwn => {
-                        let name = named.fetch_add(1, Ordering::Relaxed);
-                        write_file(&*disk, &directory, name, &pieces)?;
-                        Arc::new(Vec::new())
-                    }
-                };
+                let is_written = file_of_its_own(&pieces)?.is_some();
+                let sent = if is_written { Arc::new(Vec::new()) } else { pieces.clone() };
                 let (done, answered) = channel();
                 queue.send(Request { pieces: sent, done })?;
                 answered.recv()?;

@@ -53,6 +53,14 @@ fn written(end: End) -> SimDisk {
     disk
 }
 
+/// The bytes of an entry, if all of them can be read.
+fn body_of(reader: &JournalReader, seq: Seq) -> Option<Bytes> {
+    let source = reader.body(seq).ok()?;
+    let blocks = source.length().div_ceil(1 << 20);
+    let is_sound = (0..blocks).all(|at| source.read_block(at).is_ok());
+    is_sound.then(|| all_of(&*source))
+}
+
 /// What can be read, and what is said to be damaged.
 fn read(reader: &JournalReader) -> (Content, Vec<Damage>) {
     let (mut content, mut damaged) = (Content::new(), Vec::new());
@@ -60,33 +68,19 @@ fn read(reader: &JournalReader) -> (Content, Vec<Damage>) {
     loop {
         let entries = reader.records(after, 16).unwrap();
         for entry in &entries {
-            match entry {
+            let record = match entry {
+                Entry::Record(record) => record,
                 Entry::Damaged(damage) => {
                     after = damage.entries.unwrap().1;
                     damaged.push(damage.clone());
+                    continue;
                 }
-                Entry::Record(record) => {
-                    after = record.seq;
-                    let is_kept = record.body.is_some_and(|facts| facts.presence == Presence::Kept);
-                    let body = if is_kept {
-                        let read =
-                            reader.body(record.seq).map_err(|error| error.to_string()).and_then(|source| {
-                                let blocks = source.length().div_ceil(1 << 20);
-                                (0..blocks)
-                                    .try_for_each(|at| source.read_block(at).map(drop))
-                                    .map_err(|error| error.to_string())?;
-                                Ok(all_of(&*source))
-                            });
-                        match read {
-                            Ok(body) => Some(body),
-                            Err(_) => continue,
-                        }
-                    } else {
-                        None
-                    };
-                    content.insert(record.seq, (record.header.clone(), body));
-                }
-            }
+            };
+            after = record.seq;
+            let is_kept = record.body.is_some_and(|facts| facts.presence == Presence::Kept);
+            let body = if is_kept { body_of(reader, record.seq).map(Some) } else { Some(None) };
+            let Some(body) = body else { continue };
+            content.insert(record.seq, (record.header.clone(), body));
         }
         if entries.is_empty() {
             return (content, damaged);

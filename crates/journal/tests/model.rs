@@ -55,11 +55,7 @@ fn live(seed: u64, steps: &[Step]) -> Result<(), String> {
                 None
             }
             Step::Carry => {
-                for _ in 0..20 {
-                    if !matches!(running.carry_forward(), Ok(Carried::Some)) {
-                        break;
-                    }
-                }
+                (0..20).any(|_| !matches!(running.carry_forward(), Ok(Carried::Some)));
                 None
             }
             Step::Close => {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use outrigger_journal::{
-    Append, AppendError, Certainty, Entry, Journal, Opened, Presence, ReadError, RecordKind, Seq,
+    Append, AppendError, Certainty, Damage, Entry, Journal, JournalReader, Opened, Presence, ReadError,
+    RecordKind, Seq,
 };
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Clock, Random};
@@ -93,57 +94,67 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
             break;
         }
         for entry in entries {
-            let record = match entry {
-                Entry::Record(record) => record,
-                Entry::Damaged(damage) => {
-                    let (first, last) = damage.entries.unwrap();
-                    if let Some(lost) =
-                        (first.0..=last.0).find(|seq| promises.acknowledged.contains_key(&Seq(*seq)))
-                    {
-                        return Err(format!("acknowledged entry {lost} is lost: {damage}"));
-                    }
-                    after = last;
-                    continue;
-                }
-            };
-            after = record.seq;
-            seen.insert(record.seq);
-            if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
-                continue;
-            }
-            if !promises.attempted.contains(&record.header) {
-                return Err(format!("entry {} was never appended: {:?}", record.seq, record.header));
-            }
-            let Some((header, body)) = promises.acknowledged.get(&record.seq) else { continue };
-            if *header != record.header {
-                return Err(format!("entry {} is {:?} and was {header:?}", record.seq, record.header));
-            }
-            let Some(body) = body else { continue };
-            let presence = record.body.map(|facts| facts.presence);
-            if promises.released.contains(&record.seq) && presence != Some(Presence::Released) {
-                return Err(format!("the body of {} is back", record.seq));
-            }
-            match reader.body(record.seq) {
-                Ok(source) if all_of(&*source) == body => {}
-                Err(ReadError::Released(seq)) if promises.may_be_released.contains(&seq) => {}
-                Ok(_) => return Err(format!("the body of {} is another", record.seq)),
-                Err(error) => return Err(format!("the body of {}: {error}", record.seq)),
-            }
+            after = entry_holds(&reader, promises, entry, &mut seen)?;
         }
     }
     if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains(seq)) {
         return Err(format!("acknowledged entry {lost} is lost"));
     }
+    scrub_holds(&reader, promises)?;
+    Ok(journal)
+}
+
+fn scrub_holds(reader: &JournalReader, promises: &Promises) -> Result<(), String> {
+    let is_promised = |damage: &&Damage| {
+        let promised = |seq| promises.acknowledged.contains_key(&Seq(seq));
+        damage.certainty == Certainty::Acknowledged
+            && damage.entries.is_none_or(|(first, last)| (first.0..=last.0).any(promised))
+    };
     let mut scrub = reader.scrub();
     while let Some(step) = scrub.step().map_err(|error| error.to_string())? {
-        if let Some(damage) = step.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
-            let is_promised = damage.entries.is_none_or(|(first, last)| {
-                (first.0..=last.0).any(|seq| promises.acknowledged.contains_key(&Seq(seq)))
-            });
-            if is_promised {
-                return Err(format!("scrub: {damage}"));
-            }
+        if let Some(damage) = step.damaged.iter().find(is_promised) {
+            return Err(format!("scrub: {damage}"));
         }
     }
-    Ok(journal)
+    Ok(())
+}
+
+/// Checks one entry, and gives the number it ends at.
+fn entry_holds(
+    reader: &JournalReader,
+    promises: &Promises,
+    entry: Entry,
+    seen: &mut BTreeSet<Seq>,
+) -> Result<Seq, String> {
+    let record = match entry {
+        Entry::Record(record) => record,
+        Entry::Damaged(damage) => {
+            let (first, last) = damage.entries.unwrap();
+            let lost = (first.0..=last.0).find(|seq| promises.acknowledged.contains_key(&Seq(*seq)));
+            return lost.map_or(Ok(last), |lost| Err(format!("acknowledged entry {lost} is lost: {damage}")));
+        }
+    };
+    let seq = record.seq;
+    seen.insert(seq);
+    if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
+        return Ok(seq);
+    }
+    if !promises.attempted.contains(&record.header) {
+        return Err(format!("entry {seq} was never appended: {:?}", record.header));
+    }
+    let Some((header, body)) = promises.acknowledged.get(&seq) else { return Ok(seq) };
+    if *header != record.header {
+        return Err(format!("entry {seq} is {:?} and was {header:?}", record.header));
+    }
+    let Some(body) = body else { return Ok(seq) };
+    let presence = record.body.map(|facts| facts.presence);
+    if promises.released.contains(&seq) && presence != Some(Presence::Released) {
+        return Err(format!("the body of {seq} is back"));
+    }
+    match reader.body(seq) {
+        Ok(source) if all_of(&*source) == body => Ok(seq),
+        Err(ReadError::Released(seq)) if promises.may_be_released.contains(&seq) => Ok(seq),
+        Ok(_) => Err(format!("the body of {seq} is another")),
+        Err(error) => Err(format!("the body of {seq}: {error}")),
+    }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use outrigger_journal::{AppendError, Durable, Health, Journal, JournalHandle, ReadError, Seq};
+use outrigger_journal::{
+    AppendError, Durable, Entry, Health, Journal, JournalHandle, JournalReader, ReadError, Seq,
+};
 use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, Loss, SimDisk};
 use outrigger_runtime::{Clock, Random, Spool, Threads};
 
@@ -133,6 +135,26 @@ async fn a_commit_that_hangs_is_not_waited_for_for_ever() {
     journal.close().await.unwrap();
 }
 
+/// Reads here and there until `done`, and counts the bodies.
+fn read_until(done: &AtomicU64, reader: &JournalReader, from: u64) -> u64 {
+    let (mut read, mut at) = (0, from);
+    while done.load(Ordering::Relaxed) == 0 || read == 0 {
+        at = at.wrapping_mul(31).wrapping_add(7);
+        let seq = Seq(at % reader.tail().0.max(1) + 1);
+        match reader.body(seq) {
+            Ok(body) if body.length() > 0 => {
+                assert_eq!(all_of(&*body).len() as u64, body.length());
+                read += 1;
+            }
+            Ok(_) | Err(ReadError::Released(_) | ReadError::Unknown(_)) => {}
+            Err(error) => panic!("{seq}: {error}"),
+        }
+        let listed = reader.records(Seq(seq.0 - 1), 3).unwrap();
+        assert!(listed.iter().all(|entry| matches!(entry, Entry::Record(_))), "{listed:?}");
+    }
+    read
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_see_whole_entries_while_segments_are_carried_forward() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,27 +163,7 @@ async fn readers_see_whole_entries_while_segments_are_carried_forward() {
     let readers: Vec<_> = (0..2_u64)
         .map(|number| {
             let (reader, done) = (journal.reader(), done.clone());
-            std::thread::spawn(move || {
-                let (mut read, mut at) = (0_u64, number);
-                while done.load(Ordering::Relaxed) == 0 || read == 0 {
-                    at = at.wrapping_mul(31).wrapping_add(7);
-                    let seq = Seq(at % reader.tail().0.max(1) + 1);
-                    match reader.body(seq) {
-                        Ok(body) if body.length() > 0 => {
-                            assert_eq!(all_of(&*body).len() as u64, body.length());
-                            read += 1;
-                        }
-                        Ok(_) | Err(ReadError::Released(_) | ReadError::Unknown(_)) => {}
-                        Err(error) => panic!("{seq}: {error}"),
-                    }
-                    let listed = reader.records(Seq(seq.0 - 1), 3).unwrap();
-                    assert!(
-                        listed.iter().all(|entry| matches!(entry, outrigger_journal::Entry::Record(_))),
-                        "{listed:?}"
-                    );
-                }
-                read
-            })
+            std::thread::spawn(move || read_until(&done, &reader, number))
         })
         .collect();
     for round in 0..60 {

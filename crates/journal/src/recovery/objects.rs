@@ -45,17 +45,7 @@ pub(crate) fn compare(
             }
             // Released; the crash came before it was removed.
             Some(_) => place.disk.remove(&path).map_err(io_error("removing", &path))?,
-            None => {
-                let found =
-                    read_object(place.disk, &path, place.journal).map_err(io_error("reading", &path))?;
-                match (found, trust) {
-                    (Some(orphan), Trust::Cache) => orphans.push((path, orphan)),
-                    (Some(_) | None, Trust::Cache | Trust::Nothing) => {
-                        tracing::warn!(file = %path.display(), "a large object that was never acknowledged is removed");
-                        place.disk.remove(&path).map_err(io_error("removing", &path))?;
-                    }
-                }
-            }
+            None => orphans.extend(unnamed(place, path, trust)?),
         }
     }
     missing.retain(|_, seq| loaded.index.is_kept(*seq));
@@ -74,6 +64,17 @@ pub(crate) fn compare(
         });
     }
     Ok(orphans)
+}
+
+/// A file that no frame names: kept if it is complete and can be trusted, else removed.
+fn unnamed(place: Place<'_>, path: PathBuf, trust: Trust) -> Result<Option<(PathBuf, Orphan)>, OpenError> {
+    let found = read_object(place.disk, &path, place.journal).map_err(io_error("reading", &path))?;
+    if let (Some(orphan), Trust::Cache) = (found, trust) {
+        return Ok(Some((path, orphan)));
+    }
+    tracing::warn!(file = %path.display(), "a large object that was never acknowledged is removed");
+    place.disk.remove(&path).map_err(io_error("removing", &path))?;
+    Ok(None)
 }
 
 /// Whatever was arriving at the end of the last run was never acknowledged.
