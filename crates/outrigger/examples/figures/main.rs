@@ -10,6 +10,7 @@
 )]
 
 mod contestant;
+mod delivery;
 mod load;
 mod memory;
 mod restart;
@@ -30,6 +31,10 @@ enum Row {
     Nagle,
     /// With two scripted members that take everything, and with a backlog of 10,000
     Members,
+    /// Delivery over one connection to DCMTK's storescp as installed, beside storescu
+    Delivery,
+    /// Until two Orthanc members have 500 CT, beside one sender that feeds both
+    Pair,
     /// Memory: idle, 100 associations, one object of 500 MB
     Memory,
     /// Start, and accepting again after kill -9 with 100,000 undelivered entries
@@ -71,6 +76,8 @@ async fn main() -> Outcome<()> {
         }
         Row::Nagle => store::nagle(&program, rounds, arguments.objects.unwrap_or(40)).await,
         Row::Members => scripted::measure(&program, rounds, arguments.objects.unwrap_or(600)).await,
+        Row::Delivery => delivery::one_connection(&program, rounds, arguments.objects.unwrap_or(100)).await,
+        Row::Pair => delivery::pair(&program, rounds, arguments.objects.unwrap_or(500)).await,
         Row::Memory => memory::measure(&program).await,
         Row::Restart => restart::measure(&program, arguments.objects.unwrap_or(100_000)).await,
     }
