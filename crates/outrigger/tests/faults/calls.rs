@@ -1,6 +1,7 @@
 //! A fault at each call by which the process changes files: killed before it, killed in the middle of a write, EIO, ENOSPC,
 //! a short write. Nothing is acknowledged that is not there afterwards, and service goes on where it can.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ fn objects(seed: u64) -> Vec<Object> {
 impl Subject {
     fn actor(&self, directory: &Path) -> Actor {
         let data = directory.join("data");
+        fs::create_dir_all(directory).unwrap();
         match self {
             Self::Door { prepared, archive, .. } => {
                 let status = Command::new("cp").arg("-r").args([prepared, &data]).status();
