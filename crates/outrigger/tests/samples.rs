@@ -34,12 +34,16 @@ const PER_ASSOCIATION: usize = 60;
 
 /// The samples, each SOP Instance UID once.
 fn samples() -> Vec<Object> {
+    let mut seen = BTreeSet::new();
+    files().filter(|object| seen.insert(object.header.sop_instance.clone())).collect()
+}
+
+/// Every sample file, in the order of their names.
+fn files() -> impl Iterator<Item = Object> {
     let directory = std::env::var_os("OUTRIGGER_SAMPLES").unwrap();
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let mut seen = BTreeSet::new();
-    let objects = paths.iter().filter(|path| path.is_file()).filter_map(|path| object(path));
-    objects.filter(|object| seen.insert(object.header.sop_instance.clone())).collect()
+    paths.into_iter().filter(|path| path.is_file()).filter_map(|path| object(&path))
 }
 
 fn object(path: &Path) -> Option<Object> {
@@ -109,6 +113,19 @@ async fn owed(door: &Door, objects: &[Object]) -> Vec<String> {
 
 /// Compares the journal with what was sent, byte for byte; the node must be stopped.
 fn journal_holds(data: &Path, objects: &[Object]) {
+    let mut sent: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for object in objects {
+        *sent.entry(&object.bytes).or_default() += 1;
+    }
+    for (header, bytes) in journal(data) {
+        let count = sent.get_mut(bytes.as_slice()).unwrap_or_else(|| panic!("not as it was sent: {header}"));
+        *count = count.checked_sub(1).unwrap();
+    }
+    assert!(sent.values().all(|count| *count == 0), "something that was sent is not in the journal");
+}
+
+/// The objects in the journal of a node that is stopped: what is noted about each, and its bytes.
+fn journal(data: &Path) -> Vec<(Value, Vec<u8>)> {
     let options = Options {
         directory: data.join("journal"),
         segment_bytes_max: 1 << 28,
@@ -117,21 +134,15 @@ fn journal_holds(data: &Path, objects: &[Object]) {
     };
     let opened = Journal::open(Arc::new(RealDisk), Clock::System, Random::System, options, Seq(0)).unwrap();
     let reader = opened.journal.reader();
-    let mut sent: BTreeMap<&[u8], usize> = BTreeMap::new();
-    for object in objects {
-        *sent.entry(&object.bytes).or_default() += 1;
-    }
+    let mut objects = Vec::new();
     for entry in reader.records(Seq(0), usize::MAX).unwrap() {
         let Entry::Record(record) = entry else { panic!("{entry:?}") };
-        if record.kind != RecordKind::Object {
-            continue;
+        if record.kind == RecordKind::Object {
+            let header = serde_json::from_slice(&record.header).unwrap();
+            objects.push((header, whole(&*reader.body(record.seq).unwrap())));
         }
-        let bytes = whole(&*reader.body(record.seq).unwrap());
-        let count =
-            sent.get_mut(bytes.as_slice()).unwrap_or_else(|| panic!("{} was not sent so", record.seq));
-        *count = count.checked_sub(1).unwrap();
     }
-    assert!(sent.values().all(|count| *count == 0), "something that was sent is not in the journal");
+    objects
 }
 
 fn whole(source: &dyn BlockSource) -> Vec<u8> {

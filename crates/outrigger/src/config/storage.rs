@@ -55,9 +55,10 @@ fn read_copy(section: Section<'_>) -> Option<PathBuf> {
 
 /// Reads `[ledger]`: the path of its SQLite database.
 pub(crate) fn read_ledger(section: Section<'_>, data: &Path) -> Option<PathBuf> {
-    let path = match section.has(&keys::LEDGER_URL) {
-        true => section.text(&keys::LEDGER_URL).and_then(|url| read_url(&section, &url)),
-        false => Some(data.join("ledger.db")),
+    let path = if section.has(&keys::LEDGER_URL) {
+        section.text(&keys::LEDGER_URL).and_then(|url| read_url(&section, &url))
+    } else {
+        Some(data.join("ledger.db"))
     };
     section.end();
     path
