@@ -14,6 +14,9 @@ use crate::setup::MemberSetup;
 /// Largest object transcoded: its old and its new bytes are in memory together, and connections work at the same time.
 const TRANSCODE_BYTES_MAX: u64 = 512 << 20;
 
+/// Attempts in its own encoding before another one is tried first.
+const OWN_ENCODING_ATTEMPTS: u32 = 2;
+
 /// An object and what it needs of a connection.
 #[derive(Debug)]
 pub struct Parcel {
@@ -23,7 +26,9 @@ pub struct Parcel {
     pub bytes: Arc<dyn BlockSource>,
     /// The AE title of its sender.
     pub sender: outrigger_model::AeTitle,
-    /// What it needs.
+    /// The encoding of `bytes`.
+    pub encoding: TransferSyntaxUid,
+    /// What it needs of a connection: that encoding first, or another after that one was lost on the way repeatedly.
     pub need: Need,
 }
 
@@ -90,12 +95,31 @@ pub async fn prepare(
 }
 
 fn packed(due: Due, object: StoredObject) -> Parcel {
+    let encodings = order(&object.transfer_syntax, due.attempts);
+    let mut encodings = encodings.into_iter();
     let need = Need {
         sop_class: due.header.sop_class.clone(),
-        alternatives: transcode::targets(&object.transfer_syntax),
-        transfer_syntax: object.transfer_syntax,
+        transfer_syntax: encodings.next().unwrap_or_else(|| object.transfer_syntax.clone()),
+        alternatives: encodings.collect(),
     };
-    Parcel { due, bytes: object.bytes, sender: object.origin.calling_ae, need }
+    Parcel {
+        due,
+        bytes: object.bytes,
+        sender: object.origin.calling_ae,
+        encoding: object.transfer_syntax,
+        need,
+    }
+}
+
+/// The encodings an object can be sent in, the one to try first in front: its own, and, since some archives accept an
+/// encoding and then break off, the others in turn after that was tried in vain.
+fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
+    let mut encodings = vec![own.clone()];
+    encodings.extend(transcode::targets(own));
+    let turn =
+        usize::try_from(attempts.saturating_sub(OWN_ENCODING_ATTEMPTS - 1)).unwrap_or(0) % encodings.len();
+    encodings.rotate_left(turn);
+    encodings
 }
 
 /// Asks members that have the object verified, the preferred one first; only bytes with the journal's digest count.
@@ -138,12 +162,11 @@ pub async fn outgoing(
     encoding: TransferSyntaxUid,
     threads: Threads,
 ) -> Result<Outgoing, EncodeError> {
-    let native = encoding == parcel.need.transfer_syntax;
+    let native = encoding == parcel.encoding;
     let bytes: Arc<dyn BlockSource> = if native {
         Arc::clone(&parcel.bytes)
     } else {
-        let (source, from, to) =
-            (Arc::clone(&parcel.bytes), parcel.need.transfer_syntax.clone(), encoding.clone());
+        let (source, from, to) = (Arc::clone(&parcel.bytes), parcel.encoding.clone(), encoding.clone());
         let work = threads.blocking("transcoding", move || transcoded(&*source, &from, &to));
         Arc::new(work.await.map_err(EncodeError::Thread)??)
     };
@@ -182,4 +205,20 @@ pub fn whole(source: &dyn BlockSource, limit: u64) -> Result<Bytes, EncodeError>
 /// Everybody but `member`.
 pub fn others(all: &[MemberSetup], member: MemberNumber) -> Vec<MemberSetup> {
     all.iter().filter(|other| other.number != member).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_encoding_comes_first_only_after_two_attempts() {
+        let own = TransferSyntaxUid::known("1.2.840.10008.1.2.1.99");
+        let first = |attempts| order(&own, attempts).remove(0);
+        assert_eq!([first(0), first(1)], [own.clone(), own.clone()]);
+        assert_ne!(first(2), own);
+        let all = order(&own, 0).len();
+        assert_eq!(first(1 + u32::try_from(all).unwrap()), own, "every encoding has its turn");
+        assert_eq!(order(&own, 5).len(), all);
+    }
 }

@@ -204,7 +204,7 @@ impl Sender {
         let Some(encoding) = open.session.takes(&parcel.need) else {
             let text = format!(
                 "no presentation context accepted for {} in {} or what it can become",
-                parcel.need.sop_class, parcel.need.transfer_syntax
+                parcel.need.sop_class, parcel.encoding
             );
             return Tried::words(Ending::NoContext, &text);
         };
