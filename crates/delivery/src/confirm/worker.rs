@@ -100,11 +100,16 @@ impl Confirmer {
             return Ok(0);
         }
         let Some(_line) = self.sender.lines.to_ask().await else { return Ok(0) };
-        let reports = match step {
-            Step::Query => self.query(waiting).await,
-            Step::Commit => self.sender.ask_to_commit(&self.ledger, waiting).await?,
-            Step::ReadBack => self.read_back(waiting).await,
-        };
+        // Query and commitment speak of a UID, under which the member may have kept the version before.
+        let (first, later): (Vec<Due>, Vec<Due>) = waiting.into_iter().partition(|due| due.earlier.is_none());
+        let mut reports = self.read_back(later).await;
+        if !first.is_empty() {
+            reports.extend(match step {
+                Step::Query => self.query(first).await,
+                Step::Commit => self.sender.ask_to_commit(&self.ledger, first).await?,
+                Step::ReadBack => self.read_back(first).await,
+            });
+        }
         // A probe that neither reached nor lost the member is left to the next.
         self.sender.standing.untried(self.sender.clock.now());
         self.ledger.report(reports).await?;

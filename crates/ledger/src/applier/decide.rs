@@ -28,17 +28,21 @@ pub(crate) fn decide(
         Decision::Suspended { entry, member, reason, status, text } => {
             let suspended = Suspended { reason: reason.clone(), status: *status, text: text.clone(), at };
             let key = PostingKey { entry: *entry, member: *member };
-            let found = desk.alter(key, |row, posting| suspend(row, posting, key, suspended))?;
+            let outdated = is_outdated(desk, seq, key)?;
+            let found = desk.alter(key, |row, posting| match posting {
+                None if outdated => supersede(row, posting, key),
+                _ => suspend(row, posting, key, suspended),
+            })?;
             if found == Found::Nowhere {
                 note_unknown(desk, seq, key, at);
             }
             Ok(())
         }
-        Decision::Retried(which) => each(desk, seq, at, which, retry),
+        Decision::Retried(which) => each_again(desk, seq, at, which, retry),
         Decision::WrittenOff(which) => each(desk, seq, at, which, write_off),
-        Decision::Reopened(which) => each(desk, seq, at, which, reopen(at)),
-        Decision::Resent(which) => each(desk, seq, at, which, resend),
-        Decision::Healed(which) => each(desk, seq, at, which, heal),
+        Decision::Reopened(which) => each_again(desk, seq, at, which, reopen(at)),
+        Decision::Resent(which) => each_again(desk, seq, at, which, resend),
+        Decision::Healed(which) => each_again(desk, seq, at, which, heal),
         Decision::ReEncoded { entry } => re_encoded(desk, *entry),
         Decision::OtherContent { entry } => other_content(desk, *entry, at),
         Decision::MemberState { member, state } => {
@@ -62,6 +66,50 @@ fn each(
         }
     }
     Ok(())
+}
+
+/// Has entries sent, or asked about, again; those of which the member is to have a later version by now are moot.
+fn each_again(
+    desk: &mut Desk<'_>,
+    seq: Seq,
+    at: WallTime,
+    which: &AtMember,
+    alter: impl Fn(&mut EntryRow, &mut Option<PostingRow>, PostingKey),
+) -> Result<(), StoreError> {
+    for entry in &which.entries {
+        let one = AtMember { member: which.member, entries: vec![*entry] };
+        if is_outdated(desk, seq, PostingKey { entry: *entry, member: which.member })? {
+            each(desk, seq, at, &one, supersede)?;
+        } else {
+            each(desk, seq, at, &one, &alter)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the member has, or is owed, a later version of the same instance accepted before record `seq`: an earlier one
+/// must not be sent after it, and what is read back is the later one.
+fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, StoreError> {
+    let Some(instance) = desk.entry(key.entry)?.map(|row| row.header.sop_instance.clone()) else {
+        return Ok(false);
+    };
+    let Some(located) = desk.reads().lookup(&instance)? else { return Ok(false) };
+    // The catalogue may know of entries that come behind this record in the same transaction.
+    let places = std::iter::once(&located.current).chain(&located.others).map(|version| Seq(version.place));
+    for later in places.filter(|place| *place > key.entry && *place < seq) {
+        let standing = desk.entry(later)?.map(|row| row.marks.standing(key.member));
+        if matches!(standing, Some(Standing::Confirmed | Standing::Pending)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn supersede(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {
+    if posting.take().is_some() || row.marks.standing(key.member) == Standing::Confirmed {
+        row.marks.reopen(key.member);
+        row.marks.superseded.insert(key.member);
+    }
 }
 
 fn retry(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {

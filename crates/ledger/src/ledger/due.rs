@@ -71,6 +71,8 @@ pub struct Due {
     pub not_before: WallTime,
     /// Whether the journal still has its bytes; else a member that has it must give them.
     pub bytes: Bytes,
+    /// The entry before it under the same SOP Instance UID: a member may still show that one.
+    pub earlier: Option<Seq>,
 }
 
 impl Ledger {
@@ -261,6 +263,7 @@ impl Due {
             level: entry.marks.level(posting.member),
             not_before: WallTime(0),
             bytes: entry.bytes,
+            earlier: entry.relation.earlier(),
         }
     }
 }
