@@ -8,6 +8,7 @@ use outrigger_sim::phantom::{Phantom, Place, Shape};
 use sha2::{Digest, Sha256};
 
 use super::archive::Conduct;
+use super::checker::LookedUp;
 use super::dice::Dice;
 use super::net::{Reach, Weather};
 
@@ -112,6 +113,18 @@ impl Plan {
             memory_bytes_max: dice.pick(&[0, 8 << 10, 1 << 20]),
             segment_bytes_max: dice.pick(&[64 << 10, 256 << 10, 16 << 20]),
             retention_ms: dice.pick(&[0, 10_000, 3_600_000]),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether the books are never away.
+    pub(crate) fn looked_up(&self) -> LookedUp {
+        let mut events = self.lives.iter().flat_map(|life| &life.events);
+        if events.any(|(_, event)| matches!(event, Event::BooksAway)) {
+            LookedUp::NotAlways
+        } else {
+            LookedUp::Always
         }
     }
 }

@@ -195,7 +195,8 @@ impl Simulation {
         let found = checker::journaled(&node.journal.reader());
         let sent = self.sent();
         let acknowledged = sent.acknowledged.iter().map(|(sender, index)| &self.objects[*sender][*index]);
-        checker::safe(&found, acknowledged, self.objects.iter().flat_map(|objects| objects.iter()))
+        let all = self.objects.iter().flat_map(|objects| objects.iter());
+        checker::safe(&found, acknowledged, all, self.plan.looked_up())
     }
 
     fn send(&self, world: &World, life: usize) {
