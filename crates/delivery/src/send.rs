@@ -213,6 +213,11 @@ impl Sender {
             Err(error) => return Tried::encoding(&error),
         };
         let answer = open.session.store(&object).await;
+        if let Err(error @ MemberError::Source(_)) = &answer {
+            // The association ended in the middle of the object, and the member has no part in it.
+            *line = None;
+            return Tried::words(Ending::Damaged, &chain(error));
+        }
         if let Err(error) = &answer
             && !matches!(error, MemberError::NoContext { .. })
         {

@@ -6,6 +6,7 @@ mod actor;
 mod books;
 mod calls;
 mod chance;
+mod flip;
 mod kill;
 mod load;
 mod power;
