@@ -23,6 +23,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// A connection without work is ended after this: archives count idle associations.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// Wait after what was sent could not be noted: a journal that failed stays so until a restart, and until then the same
+/// objects would go out again and again.
+const NOTED_AGAIN: Duration = Duration::from_secs(30);
+
 /// One connection's loop.
 pub struct Slot {
     /// The ledger.
@@ -112,7 +116,7 @@ impl Slot {
         Vec::new()
     }
 
-    async fn work(&self, line: &mut Option<Line>, batch: Vec<Due>) {
+    async fn work(&mut self, line: &mut Option<Line>, batch: Vec<Due>) {
         let mut parcels = Vec::with_capacity(batch.len());
         let mut reports = Vec::new();
         for due in batch {
@@ -125,6 +129,7 @@ impl Slot {
         reports.extend(tried);
         if let Err(error) = self.ledger.report(reports).await {
             tracing::warn!(member = %self.sender.setup.name, error = %chain(&error), "what was sent could not be noted; it will be sent again");
+            self.pause(self.sender.clock.now() + NOTED_AGAIN).await;
         }
     }
 
