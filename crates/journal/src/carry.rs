@@ -79,8 +79,11 @@ impl Journal {
     /// Chooses what to carry forward.
     pub(crate) fn plan(&self) -> Option<Plan> {
         let index = self.shared.index();
-        let is_free =
-            |segment: &&Segment| segment.stage == Stage::Sealed && !self.stuck.contains(&segment.key());
+        let is_free = |segment: &&Segment| {
+            segment.stage == Stage::Sealed
+                && segment.file == segment.numbers.0
+                && !self.stuck.contains(&segment.key())
+        };
         let wasteful = index
             .segments
             .iter()
@@ -131,7 +134,7 @@ impl Journal {
                 .collect();
             segment.let_go(released.iter().filter(|seq| table.release(**seq).is_some()).count() as u64);
             segment.table = (segment.bodies > 0).then(|| Arc::new(table));
-            let renamed = self.shared.disk.rename(&path, &paths.segment(segment.numbers.0));
+            let renamed = self.shared.disk.rename(&path, &paths.segment(segment.file));
             renamed.map_err(before_sync("renaming a segment carried forward"))?;
             let at = index.segments.iter().position(|old| replaced.contains(&old.key())).unwrap_or(0);
             index.segments.retain(|old| !replaced.contains(&old.key()));
@@ -174,7 +177,7 @@ impl Plan {
         // Their frames are about to stop naming the files that were removed; those must not come back.
         let synced = shared.disk.sync_directory(&shared.paths.objects);
         synced.map_err(for_good("syncing the directory of objects")).map_err(setback)?;
-        let path = shared.paths.unfinished(first.numbers.0);
+        let path = shared.paths.unfinished(first.file);
         match shared.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(setback(for_good("removing an unfinished segment")(error)));
@@ -221,7 +224,7 @@ impl Plan {
 
     fn copy(&self, source: &Segment, open: &mut OpenSegment, keys: &[SegmentKey]) -> Result<(), Obstacle> {
         let stuck = |error: io::Error| {
-            tracing::warn!(segment = source.numbers.0, %error, "a segment cannot be carried forward and stays as it is");
+            tracing::warn!(segment = source.file, %error, "a segment cannot be carried forward and stays as it is");
             Obstacle::Stuck(keys.to_vec())
         };
         let file = self.shared.file(source.key()).map_err(stuck)?;

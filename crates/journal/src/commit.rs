@@ -183,6 +183,21 @@ impl Journal {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        self.numbered(batch)
+    }
+
+    /// Writes down which numbers went to refused batches, if that was not done yet.
+    pub(crate) fn explain(&mut self) -> Result<(), AppendError> {
+        if self.shared.health() == Health::Failed {
+            return Err(AppendError::Failed);
+        }
+        if self.void.is_empty() {
+            return Ok(());
+        }
+        self.numbered(&[]).map(drop).map_err(|setback| self.set_back(setback))
+    }
+
+    fn numbered(&mut self, batch: &[&Prepared]) -> Result<Vec<Durable>, Setback> {
         let first = self.next;
         let void = std::mem::take(&mut self.void);
         let outcome = self.write_batch(first, &void, batch);

@@ -39,6 +39,8 @@ pub enum DamagedPart {
     Hash,
     /// Entries whose file is gone or ends too early.
     Missing,
+    /// A segment whose file bears the name of another; nothing is lost.
+    Misplaced,
     /// A file that the disk cannot read from here on.
     Unreadable,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for DamagedPart {
             Self::Padding => "bytes without a meaning",
             Self::Hash => "the hash of a segment",
             Self::Missing => "missing entries",
+            Self::Misplaced => "a segment under another's name",
             Self::Unreadable => "a stretch that cannot be read",
         })
     }

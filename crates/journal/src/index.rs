@@ -49,7 +49,7 @@ pub(crate) enum Spot {
 
 impl Segment {
     pub(crate) fn key(&self) -> SegmentKey {
-        SegmentKey { number: self.numbers.0, rewrites: self.rewrites }
+        SegmentKey { number: self.file, rewrites: self.rewrites }
     }
 
     /// A place as its table on disk has it, now: the last bodies may have been let go since.

@@ -100,6 +100,11 @@ impl Journal {
 
     /// Seals the open segment and stops.
     pub fn close(mut self) -> Result<(), AppendError> {
+        match self.explain() {
+            // Without room they stay unexplained; no one was ever told of them.
+            Ok(()) | Err(AppendError::Full) => {}
+            Err(error) => return Err(error),
+        }
         self.seal_open()?;
         self.head.release_mark = self.shared.index().release_mark();
         let written = self.head.write(&*self.shared.disk, &self.shared.paths.head());

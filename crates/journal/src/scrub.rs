@@ -175,7 +175,7 @@ impl Scrub {
     fn end(&mut self, mut walk: Walk, step: &mut ScrubStep) -> Next {
         walk.contents.end();
         let shared = &self.reader.shared;
-        let path = shared.paths.segment(walk.segment.numbers.0);
+        let path = shared.paths.segment(walk.segment.file);
         let mut damaged = {
             let index = shared.index();
             let verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &index.void);
@@ -192,7 +192,7 @@ impl Scrub {
     /// What is wrong with the seal of a segment, its hash, or its place behind the one before.
     fn sealed(&self, walk: &Walk, are_frames_sound: bool) -> Option<Damage> {
         let Walk { segment, file, contents, from, .. } = walk;
-        let path = || self.reader.shared.paths.segment(segment.numbers.0);
+        let path = || self.reader.shared.paths.segment(segment.file);
         let frame = contents.seal.as_ref().filter(|frame| frame.body == Soundness::Sound);
         let seal =
             frame.and_then(|frame| Some((frame.offset, serde_json::from_slice::<Seal>(&frame.header).ok()?)));
@@ -268,7 +268,7 @@ impl Scrub {
     }
 
     fn unreadable(&self, segment: &Segment, offset: u64, error: &io::Error) -> Damage {
-        let file = self.reader.shared.paths.segment(segment.numbers.0);
+        let file = self.reader.shared.paths.segment(segment.file);
         tracing::warn!(file = %file.display(), offset, %error, "a segment of the journal cannot be read");
         let entries = Some((segment.first, segment.end.before()));
         Damage { file, offset, part: DamagedPart::Unreadable, entries, certainty: Certainty::Acknowledged }

@@ -23,6 +23,8 @@ const FRAME_AHEAD_BYTES: usize = 4096;
 /// What is known of a segment without reading its records.
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
+    /// The number its file is named by.
+    pub(crate) file: u32,
     /// The first and last number it stands for.
     pub(crate) numbers: (u32, u32),
     pub(crate) rewrites: u32,
@@ -72,6 +74,7 @@ impl Segment {
     /// The segment of which `tally` has counted all frames.
     pub(crate) fn of(tally: &Tally, opening: &Opening, length: u64, stage: Stage) -> Self {
         Self {
+            file: opening.segments.0,
             numbers: opening.segments,
             rewrites: opening.rewrites,
             stage,
@@ -169,6 +172,7 @@ pub(crate) fn read_sealed(disk: &dyn Disk, path: &Path, journal: JournalId) -> i
     let Some((table, names)) = decode_seal_body(&seal, body) else { return Ok(None) };
     let opening = seal.opening;
     let segment = Segment {
+        file: opening.segments.0,
         numbers: opening.segments,
         rewrites: opening.rewrites,
         stage: Stage::Sealed,

@@ -12,3 +12,4 @@ mod reader;
 mod records;
 mod room;
 mod service;
+mod surgery;

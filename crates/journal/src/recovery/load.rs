@@ -87,17 +87,18 @@ impl Loaded {
     ) -> Result<Option<(u32, Contents)>, OpenError> {
         let path = place.paths.segment(number);
         let failed = |source| io_error("reading", &path)(source);
-        if self.index.segments.last().is_some_and(|before| number <= before.numbers.1) {
-            // Merged into the one before; the crash came before it was removed.
-            place.disk.remove(&path).map_err(io_error("removing", &path))?;
-            return Ok(None);
-        }
         ours(place, &path)?;
         if let Some(sealed) = read_sealed(place.disk, &path, place.journal).map_err(failed)? {
+            if self.is_merged(number, &sealed.segment) {
+                // The crash came before it was removed.
+                place.disk.remove(&path).map_err(io_error("removing", &path))?;
+                return Ok(None);
+            }
             let files = sealed.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
             self.names.extend(sealed.names.into_iter().zip(files.map(|slot| slot.seq)));
             self.index.doubtful.add(&sealed.doubtful);
-            self.add(sealed.segment, sealed.table, &sealed.released, &sealed.void);
+            let segment = Segment { file: number, ..sealed.segment };
+            self.add(place, segment, sealed.table, &sealed.released, &sealed.void);
             return Ok(None);
         }
         let file = place.disk.open(&path, Access::Read).map_err(failed)?;
@@ -121,28 +122,56 @@ impl Loaded {
         self.damaged.push(seal);
         let opening = contents.opening.clone().unwrap_or_else(|| opening(number));
         let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
-        self.count(segment, &contents);
+        self.count(place, Segment { file: number, ..segment }, &contents);
         self.scanned.push((path, contents));
         Ok(None)
     }
 
-    fn count(&mut self, segment: Segment, contents: &Contents) {
+    /// Whether the segment before stands for this one too, and holds all that it holds.
+    fn is_merged(&self, number: u32, segment: &Segment) -> bool {
+        self.index.segments.last().is_some_and(|before| {
+            let (first, last) = before.numbers;
+            before.file == first
+                && first < number
+                && number <= last
+                && before.first <= segment.first
+                && segment.end <= before.end
+        })
+    }
+
+    fn count(&mut self, place: Place<'_>, segment: Segment, contents: &Contents) {
         let tally = &contents.tally;
         let files = tally.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
         self.names.extend(tally.names.iter().copied().zip(files.map(|slot| slot.seq)));
-        self.add(segment, tally.table.clone(), &tally.released, &tally.void);
+        self.add(place, segment, tally.table.clone(), &tally.released, &tally.void);
     }
 
-    fn add(&mut self, mut segment: Segment, table: Table, released: &Ranges, void: &Ranges) {
-        if segment.first < self.end() && !table.is_empty() {
-            tracing::warn!(
-                segment = segment.numbers.0,
-                "a segment repeats what another holds; it is left alone"
-            );
+    /// Puts a segment where its numbers belong, whatever its file is called.
+    fn add(
+        &mut self,
+        place: Place<'_>,
+        mut segment: Segment,
+        table: Table,
+        released: &Ranges,
+        void: &Ranges,
+    ) {
+        let file = place.paths.segment(segment.file);
+        let segments = &self.index.segments;
+        let at = segments.partition_point(|before| before.first <= segment.first);
+        let is_behind =
+            at.checked_sub(1).and_then(|at| segments.get(at)).is_none_or(|it| it.end <= segment.first);
+        let is_before = segments.get(at).is_none_or(|it| segment.end <= it.first);
+        let fits = table.is_empty() || (is_behind && is_before);
+        if !fits {
+            tracing::warn!(file = %file.display(), "a segment repeats what another holds; it is left alone");
             return;
         }
+        if segment.file != segment.numbers.0 {
+            let (part, certainty) = (DamagedPart::Misplaced, Certainty::NoEntry);
+            self.damaged.push(Damage { file, offset: 0, part, entries: None, certainty });
+        }
         segment.table = (segment.bodies > 0).then(|| Arc::new(table));
-        self.index.segments.push(segment);
+        self.index.segments.insert(at, segment);
         self.released.add(released);
         self.index.void.add(void);
     }
@@ -154,7 +183,7 @@ impl Loaded {
             if segment.first > expected {
                 for (first, last) in self.index.void.missing(expected, segment.first.before()) {
                     self.damaged.push(Damage {
-                        file: place.paths.segment(segment.numbers.0),
+                        file: place.paths.segment(segment.file),
                         offset: 0,
                         part: DamagedPart::Missing,
                         entries: Some((first, last)),
@@ -176,7 +205,7 @@ impl Loaded {
         }
         let last = self.index.segments.last();
         self.damaged.push(Damage {
-            file: last.map_or(place.paths.segments.clone(), |last| place.paths.segment(last.numbers.0)),
+            file: last.map_or(place.paths.segments.clone(), |last| place.paths.segment(last.file)),
             offset: last.map_or(0, |last| last.length),
             part: DamagedPart::Missing,
             entries: Some((end, place.applied)),
@@ -218,7 +247,7 @@ impl Loaded {
         let length = sealed.map_err(io_error("sealing", &path))?;
         self.last_batch = Some(contents.last_batch);
         let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
-        self.count(segment, &contents);
+        self.count(place, Segment { file: number, ..segment }, &contents);
         sync_segments(place)
     }
 
