@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::bench::{self, Bench};
-use xtask::{ci, tidy};
+use xtask::{ci, soak, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks, benches and soaks of the workspace")]
@@ -26,6 +26,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The fault tests of the whole program, many times over (docs/faults.md)
+    Soak {
+        /// How many times the counts of scripts/test
+        #[arg(long, default_value_t = soak::TIMES)]
+        times: u32,
+        /// Further arguments of `cargo nextest run`, such as a filter
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The rules of the sources that no compiler knows: layers, sizes, names, bans
     Tidy,
 }
@@ -34,6 +43,7 @@ fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Arguments::parse().command {
         Command::Ci => ci::run().map_err(Into::into),
         Command::Bench { bench, arguments } => bench::run(bench, &arguments).map_err(Into::into),
+        Command::Soak { times, arguments } => soak::run(times, &arguments).map_err(Into::into),
         Command::Tidy => tidy::check().map_err(Into::into),
     };
     match done {

@@ -229,9 +229,7 @@ async fn fault_flip_in_the_ledger() {
 
 #[tokio::test]
 async fn fault_flip_control_an_object_lost_in_silence_is_seen() {
-    let left = Left::by(End::Stopped, 1).await;
-    let mut more =
-        Left { data: left.data.clone(), objects: left.objects.clone(), _directory: left._directory };
+    let mut more = Left::by(End::Stopped, 1).await;
     more.objects.extend(Supply::new(2).take(1));
     let padding = Flip { file: PathBuf::from("journal/head"), offset: 0, bit: 0 };
     let wrong = more.journal_holds(&padding).await.unwrap_err();

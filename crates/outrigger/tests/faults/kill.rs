@@ -88,16 +88,18 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
     let mut supply = Supply::new(chance.seed);
     let began = Instant::now();
     let Outcome { mut acked, mut left, .. } =
-        ended(associations(&pair.door.station(), supply.take(series.objects), ASSOCIATIONS)).await;
+        ended(associations(&pair.door.station(), &supply.take(series.objects), ASSOCIATIONS)).await;
     let latest = began.elapsed() * series.latest_percent / 100;
     let (mut cut_off, mut slowest) = (0_u64, Duration::ZERO);
     let kills = series.kills * soak();
     for number in 0..kills {
         left.extend(supply.take(series.objects.saturating_sub(u32::try_from(left.len()).unwrap())));
-        let sending = associations(&pair.door.station(), std::mem::take(&mut left), ASSOCIATIONS);
+        let sending = associations(&pair.door.station(), &left, ASSOCIATIONS);
         sleep(chance.within(latest)).await;
         let mut victims = pair.victims(series.victim, number);
-        victims.iter_mut().for_each(|victim| victim.kill());
+        for victim in &mut victims {
+            victim.kill();
+        }
         let killed = Instant::now();
         for victim in victims {
             victim.start(UNTOUCHED).await.unwrap();
@@ -109,7 +111,7 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
         left = round.left;
     }
     // What never got through is offered once more, as a modality does.
-    let rest = ended(associations(&pair.door.station(), left, ASSOCIATIONS)).await;
+    let rest = ended(associations(&pair.door.station(), &left, ASSOCIATIONS)).await;
     assert!(rest.left.is_empty(), "{} objects are not taken although all is well", rest.left.len());
     acked.extend(rest.acked);
     println!(

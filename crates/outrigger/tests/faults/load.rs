@@ -45,7 +45,7 @@ impl Supply {
 
     fn object(&self, number: u32) -> Object {
         let place = Place { patient: number / PER_STUDY, instance: number % PER_STUDY, ..Place::default() };
-        let shape = if number % IMAGE_EVERY == 0 { Shape::SmallCt } else { Shape::Sr };
+        let shape = if number.is_multiple_of(IMAGE_EVERY) { Shape::SmallCt } else { Shape::Sr };
         Phantom::new(self.seed, place, shape).into()
     }
 }
@@ -60,7 +60,7 @@ pub(crate) async fn association(station: Station, objects: Vec<Object>) -> Outco
     let Ok(mut session) = reached(&station, None).open(&needs, &ae("CT1")).await else {
         return Outcome { left: objects.collect(), broken: true, ..outcome };
     };
-    while let Some(object) = objects.next() {
+    for object in objects.by_ref() {
         match session.store(&object.outgoing()).await {
             Ok(reply) if reply.status == Status::SUCCESS => outcome.acked.push(object),
             Ok(_) => outcome.left.push(object),
@@ -80,7 +80,7 @@ pub(crate) async fn association(station: Station, objects: Vec<Object>) -> Outco
 }
 
 /// Stores objects over several associations at once.
-pub(crate) fn associations(station: &Station, objects: Vec<Object>, count: usize) -> JoinSet<Outcome> {
+pub(crate) fn associations(station: &Station, objects: &[Object], count: usize) -> JoinSet<Outcome> {
     let mut tasks = JoinSet::new();
     for part in objects.chunks(objects.len().div_ceil(count).max(1)) {
         tasks.spawn(association(station.clone(), part.to_vec()));

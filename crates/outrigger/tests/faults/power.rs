@@ -46,7 +46,7 @@ async fn cut(chance: &Chance, syncs: Syncs) -> (usize, Vec<String>) {
     door.start(variables).await.unwrap();
 
     let objects = Supply::new(chance.below(1 << 32)).take(OBJECTS);
-    let sending = associations(&door.station(), objects, ASSOCIATIONS);
+    let sending = associations(&door.station(), &objects, ASSOCIATIONS);
     sleep(SENDING + chance.within(SENDING)).await;
     disk.cut().unwrap();
     // Answers after the cut count too; they end when a sync fails, or here.
