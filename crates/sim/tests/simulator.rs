@@ -89,31 +89,3 @@ fn simulated_member_that_drops_in_silence_is_caught() {
         (0..SEEDS).map(wrong).any(|wrong| wrong.iter().any(|wrong| wrong.contains("NOT AT THE MEMBER")));
     assert!(caught);
 }
-
-#[test]
-fn simulated_debug() {
-    let seed = number("OUTRIGGER_SEED").unwrap_or(1);
-    let outcome = simulate(seed, Mutation::None);
-    println!("{}{:#?}", outcome.events.shown(), outcome.wrong);
-}
-
-#[test]
-fn simulated_survey() {
-    let from = number("FROM").unwrap_or(0);
-    let mut bad = 0;
-    for seed in from..from + number("COUNT").unwrap_or(100) {
-        let outcome = std::panic::catch_unwind(|| simulate(seed, Mutation::None));
-        match outcome {
-            Ok(outcome) if outcome.wrong.is_empty() => {}
-            Ok(outcome) => {
-                bad += 1;
-                println!("{seed}: {:?}", outcome.wrong)
-            }
-            Err(_) => {
-                bad += 1;
-                println!("{seed}: PANIC")
-            }
-        }
-    }
-    println!("bad {bad}");
-}

@@ -46,11 +46,19 @@ pub(crate) struct Archive {
     kept: Arc<Mutex<Kept>>,
 }
 
+/// An instance as an archive has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Copy {
+    pub(crate) transfer_syntax: TransferSyntaxUid,
+    pub(crate) bytes: Bytes,
+    pub(crate) sha256: Sha256Digest,
+}
+
 #[derive(Debug)]
 struct Kept {
     conduct: Conduct,
     catalogue: MemoryCatalogue,
-    objects: BTreeMap<SopInstanceUid, (TransferSyntaxUid, Bytes, Sha256Digest)>,
+    objects: BTreeMap<SopInstanceUid, Copy>,
     stores: u64,
 }
 
@@ -74,12 +82,12 @@ impl Archive {
         self.lock().conduct = conduct;
     }
 
-    /// What it has: the digest of each instance's bytes.
-    pub(crate) fn inventory(&self) -> BTreeMap<SopInstanceUid, Sha256Digest> {
-        self.lock().objects.iter().map(|(uid, (.., sha256))| (uid.clone(), *sha256)).collect()
+    /// What it has.
+    pub(crate) fn inventory(&self) -> BTreeMap<SopInstanceUid, Copy> {
+        self.lock().objects.clone()
     }
 
-    /// Whether its catalogue shows an instance exactly once.
+    /// Whether its catalogue shows an instance.
     pub(crate) fn shows(&self, instance: &SopInstanceUid) -> bool {
         self.lock().catalogue.lookup(instance).unwrap().is_some()
     }
@@ -99,7 +107,7 @@ impl Archive {
         };
         let instance = CatalogueInstance { header: arrival.header, issuer: None, version };
         kept.catalogue.put_instances(&[instance]).unwrap();
-        kept.objects.insert(uid, (arrival.transfer_syntax, bytes, sha256));
+        kept.objects.insert(uid, Copy { transfer_syntax: arrival.transfer_syntax, bytes, sha256 });
         Stored::New
     }
 }
@@ -168,12 +176,12 @@ impl Service for Archive {
         let kept = self.lock();
         let page = kept.catalogue.select(&selection, Cursor::default(), usize::MAX).unwrap();
         let listed = page.items.into_iter().map(|located| {
-            let (syntax, bytes, _) = &kept.objects[&located.sop_instance];
+            let copy = &kept.objects[&located.sop_instance];
             Retrievable {
                 sop_class: located.sop_class,
                 sop_instance: located.sop_instance,
-                transfer_syntax: syntax.clone(),
-                length: bytes.len() as u64,
+                transfer_syntax: copy.transfer_syntax.clone(),
+                length: copy.bytes.len() as u64,
                 place: String::new(),
             }
         });
@@ -182,7 +190,7 @@ impl Service for Archive {
 
     async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
         match self.lock().objects.get(&instance.sop_instance) {
-            Some((_, bytes, _)) => Ok(Arc::new(bytes.clone())),
+            Some(copy) => Ok(Arc::new(copy.bytes.clone())),
             None => Err(FindRefusal {
                 status: Status::CANNOT_PERFORM_SUBOPERATIONS,
                 text: "it is not here".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use outrigger_dataset::normal::{self, Fingerprint, Verdict};
 use outrigger_journal::{Entry, JournalReader, Presence, RecordKind, Seq as JournalSeq};
 use outrigger_ledger::entry::{EntryRow, Standing};
 use outrigger_ledger::record::ObjectRecord;
@@ -10,9 +11,11 @@ use outrigger_ledger::{Ledger, LedgerStore, MemoryStore, PostingKey};
 use outrigger_model::{MemberNumber, Seq, Sha256Digest, SopInstanceUid};
 use sha2::{Digest, Sha256};
 
-use super::archive::Archive;
+use super::archive::{Archive, Copy};
 use super::plan::{Form, Object};
 
+/// How a copy is found that is what it should be.
+const SAME: &str = "the same";
 /// Records read at once.
 const PAGE: usize = 1_000;
 
@@ -142,7 +145,8 @@ pub(crate) fn safe<'a>(
     wrong
 }
 
-fn held(object: &Object) -> Held {
+/// What an object is known by.
+pub(crate) fn held(object: &Object) -> Held {
     (object.header.sop_instance.clone(), object.sha256)
 }
 
@@ -153,10 +157,11 @@ pub(crate) fn sound(
     reader: &JournalReader,
     found: &Journaled,
     archives: &[Archive],
+    sent: &BTreeMap<Held, &Object>,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let entries = read(store, |books| books.entries(EntryList::All, Seq(0), usize::MAX)).unwrap();
-    let known: BTreeSet<Held> = entries.iter().map(|entry| held_of(entry)).collect();
+    let known: BTreeSet<Held> = entries.iter().map(held_of).collect();
     let missing = found.objects.keys().filter(|held| !known.contains(held));
     wrong.extend(missing.map(|(uid, _)| format!("the books lack {uid}")));
     for member in read(store, |books| books.members()).unwrap() {
@@ -172,7 +177,7 @@ pub(crate) fn sound(
             wrong.push(format!("member {number} has no number"));
             continue;
         };
-        wrong.extend(at_member(store, &entries, member, archive));
+        wrong.extend(at_member(store, &entries, member, archive, sent));
     }
     let mut anew = MemoryStore::default();
     match Ledger::rebuild(reader, &mut anew as &mut dyn LedgerStore) {
@@ -192,6 +197,7 @@ fn at_member(
     entries: &[EntryRow],
     member: MemberNumber,
     archive: &Archive,
+    sent: &BTreeMap<Held, &Object>,
 ) -> Vec<String> {
     let inventory = archive.inventory();
     let mut latest: BTreeMap<&SopInstanceUid, &EntryRow> = BTreeMap::new();
@@ -207,9 +213,10 @@ fn at_member(
     for (uid, entry) in &latest {
         match entry.marks.standing(member) {
             Standing::Confirmed => {
-                if inventory.get(uid) != Some(&entry.sha256) || !archive.shows(uid) {
-                    let there = inventory.get(uid);
-                    wrong.push(format!("NOT AT THE MEMBER: {uid} at {}: {there:?}", archive.name));
+                let there =
+                    inventory.get(uid).map_or("nothing".to_owned(), |copy| same(copy, sent[&held_of(entry)]));
+                if there != SAME || !archive.shows(uid) {
+                    wrong.push(format!("NOT AT THE MEMBER: {uid} at {}: {there}", archive.name));
                 }
             }
             Standing::Suspense => {
@@ -231,6 +238,19 @@ fn at_member(
     let unclaimed = inventory.keys().filter(|uid| !latest.contains_key(uid));
     wrong.extend(unclaimed.map(|uid| format!("{} has {uid}, and the books do not know it", archive.name)));
     wrong
+}
+
+/// How a member's copy compares with what was sent: equal bytes, or equal content in another encoding.
+fn same(copy: &Copy, sent: &Object) -> String {
+    if copy.sha256 == sent.sha256 {
+        return SAME.to_owned();
+    }
+    let ours = Fingerprint::of(&sent.transfer_syntax, sent.bytes.clone());
+    let theirs = Fingerprint::of(&copy.transfer_syntax, copy.bytes.clone());
+    match normal::compare(&ours, &theirs) {
+        Verdict::Identical | Verdict::ReEncoded => SAME.to_owned(),
+        verdict => format!("{verdict:?}"),
+    }
 }
 
 fn dump(store: &dyn LedgerReader) -> Vec<String> {

@@ -53,13 +53,11 @@ pub(crate) struct SimNet(Arc<Mutex<State>>);
 struct State {
     dice: Dice,
     weather: Weather,
-    listeners: BTreeMap<u16, mpsc::UnboundedSender<(BoxStreamed, SocketAddr)>>,
+    listeners: BTreeMap<u16, mpsc::UnboundedSender<(SimStream, SocketAddr)>>,
     reach: BTreeMap<u16, Reach>,
     open: BTreeMap<u64, Link>,
     made: u64,
 }
-
-type BoxStreamed = SimStream;
 
 #[derive(Debug)]
 struct Link {
@@ -69,7 +67,7 @@ struct Link {
 
 struct SimListener {
     port: u16,
-    accepted: tokio::sync::Mutex<mpsc::UnboundedReceiver<(BoxStreamed, SocketAddr)>>,
+    accepted: tokio::sync::Mutex<mpsc::UnboundedReceiver<(SimStream, SocketAddr)>>,
 }
 
 /// One end of a connection.
@@ -176,8 +174,9 @@ impl Pump {
             }
             self.budget = self.budget.map(|left| left - passed as u64);
             if passed < read {
-                let cut = self.net.lock().open.remove(&self.number);
-                cut.into_iter().for_each(|link| link.pumps.iter().for_each(AbortHandle::abort));
+                if let Some(link) = self.net.lock().open.remove(&self.number) {
+                    link.pumps.iter().for_each(AbortHandle::abort);
+                }
                 return;
             }
         }

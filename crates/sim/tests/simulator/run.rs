@@ -131,7 +131,9 @@ impl Simulation {
             self.events.follow(&clock);
             let wrong = self.live_by(number, &clock).await;
             self.now_us = clock.wall_us() + 1_000_000;
-            wrong.iter().for_each(|wrong| self.events.put(wrong));
+            for wrong in &wrong {
+                self.events.put(wrong);
+            }
             let Life { loss, books, .. } = &self.plan.lives[number];
             self.events.put(&format!("crash: {loss:?}, books {books:?}"));
             wrong
@@ -277,7 +279,9 @@ impl Simulation {
         wrong.extend(self.safe(node));
         let reader = node.journal.reader();
         let found = checker::journaled(&reader);
-        wrong.extend(checker::sound(&self.store, &node.ledger, &reader, &found, &self.archives));
+        let all = self.objects.iter().flat_map(|objects| objects.iter());
+        let sent = all.map(|object| (checker::held(object), object)).collect();
+        wrong.extend(checker::sound(&self.store, &node.ledger, &reader, &found, &self.archives, &sent));
         self.events.put(&format!("{} entries, tail {}", found.objects.len(), node.journal.tail().0));
         wrong
     }

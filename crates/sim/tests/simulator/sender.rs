@@ -51,13 +51,9 @@ impl Sender {
             tokio::time::sleep(Duration::from_millis(self.dice.below(PAUSE_MS))).await;
             let answer = self.send(&node, &mut session, object).await;
             self.events.put(&format!("sender {} object {index}: {answer:?}", self.number));
-            let ends = match (answer, object.form) {
-                (Some(Status::SUCCESS), _) => true,
-                // Refused for what it is.
-                (Some(Status(0xA900..=0xA9FF | 0xC000..=0xCFFF)), Form::Truncated) => true,
-                (Some(_) | None, _) => false,
-            };
-            if ends {
+            // Refused for what it is, or taken.
+            let refused = matches!(answer, Some(Status(0xA900..=0xA9FF | 0xC000..=0xCFFF)));
+            if answer == Some(Status::SUCCESS) || refused && object.form == Form::Truncated {
                 self.note(index, object, answer);
             } else {
                 session = None;
