@@ -62,14 +62,13 @@ pub(crate) fn journaled(reader: &JournalReader) -> Journaled {
             }
             after = record.seq;
             numbers.insert(record.seq.0);
-            match record.kind {
-                RecordKind::Object => {
-                    if let Err(why) = object(reader, &record, &mut found.objects) {
-                        found.wrong.push(format!("object {}: {why}", record.seq.0));
-                    }
-                }
-                RecordKind::Void => void.extend(voided(&record.header)),
-                RecordKind::Closing | RecordKind::Decision | RecordKind::Member | RecordKind::Release => {}
+            if record.kind == RecordKind::Void {
+                void.extend(voided(&record.header));
+            }
+            if record.kind == RecordKind::Object
+                && let Err(why) = object(reader, &record, &mut found.objects)
+            {
+                found.wrong.push(format!("object {}: {why}", record.seq.0));
             }
         }
     }
