@@ -116,11 +116,14 @@ impl Shim {
         let trace = self.trace();
         let text = fs::read_to_string(&trace).map_err(PeerError::file(&trace))?;
         let call = |line: &str| {
-            let (_, rest) = line.split_once(' ')?;
+            let (number, rest) = line.split_once(' ')?;
             let (name, path) = rest.split_once(' ')?;
-            Some(Call { name: name.to_owned(), path: path.into() })
+            Some((number.parse::<usize>().ok()?, Call { name: name.to_owned(), path: path.into() }))
         };
-        Ok(text.lines().filter_map(call).collect())
+        // Two threads write their lines in either order.
+        let mut calls: Vec<_> = text.lines().filter_map(call).collect();
+        calls.sort_by_key(|(number, _)| *number);
+        Ok(calls.into_iter().map(|(_, call)| call).collect())
     }
 
     fn trace(&self) -> PathBuf {
