@@ -29,6 +29,8 @@ pub(crate) struct Head {
     pub(crate) copies: Vec<Copy>,
     /// The last start.
     pub(crate) epoch: Epoch,
+    /// Segments up to this number are on the disk for certain; the one behind it is not, until the journal is closed in order.
+    pub(crate) certain: u32,
     /// Every body up to this number is let go.
     pub(crate) release_mark: Seq,
 }
@@ -66,6 +68,7 @@ impl Head {
             generation: 1,
             copies: vec![Copy { name, engine: "log".to_owned() }],
             epoch: Epoch(0),
+            certain: 0,
             release_mark: Seq(0),
         }
     }

@@ -152,6 +152,11 @@ impl Index {
         }
     }
 
+    /// The greatest number of a segment.
+    pub(crate) fn last_number(&self) -> u32 {
+        self.segments.iter().map(|segment| segment.file.max(segment.numbers.1)).max().unwrap_or(0)
+    }
+
     /// Entries in it.
     pub(crate) fn entries(&self) -> u64 {
         self.segments.iter().map(|segment| segment.entries).sum()

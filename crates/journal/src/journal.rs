@@ -106,6 +106,7 @@ impl Journal {
             Err(error) => return Err(error),
         }
         self.seal_open()?;
+        self.head.certain = self.shared.index().last_number();
         self.head.release_mark = self.shared.index().release_mark();
         let written = self.head.write(&*self.shared.disk, &self.shared.paths.head());
         written.map_err(|error| self.shared.refused("writing the head", &error))

@@ -5,11 +5,10 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes};
 use outrigger_runtime::body::{BLOCK_BYTES, Body, Content};
-use outrigger_runtime::disk::{Access, ArcDisk, Disk, DiskFile};
+use outrigger_runtime::disk::{Access, ArcDisk, Disk};
 
 use crate::body::read_block_table;
 use crate::error::AppendError;
@@ -247,7 +246,6 @@ impl Source {
 /// A complete file that no segment names, as found at a start.
 #[derive(Debug)]
 pub(crate) struct Orphan {
-    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) frame: ReadFrame,
 }
 
@@ -271,7 +269,7 @@ pub(crate) fn read_object(disk: &dyn Disk, path: &Path, journal: JournalId) -> i
         return Ok(None);
     }
     let table = read_block_table(&*file, frame.head.body_length, frame.trailer.body_crc)?;
-    Ok(table.is_some().then_some(Orphan { file, frame }))
+    Ok(table.is_some().then_some(Orphan { frame }))
 }
 
 fn object_end(frame_at: u64) -> [u8; OBJECT_END_BYTES] {

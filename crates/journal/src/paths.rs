@@ -44,11 +44,6 @@ impl Paths {
         self.directory.join("reserve")
     }
 
-    /// Stands while a failed sync has left the page cache and the disk at odds.
-    pub(crate) fn failed(&self) -> PathBuf {
-        self.directory.join("failed")
-    }
-
     pub(crate) fn segment(&self, number: u32) -> PathBuf {
         self.segments.join(format!("{number:010}.segment"))
     }

@@ -1,10 +1,10 @@
 //! Opening a journal: after a clean end, after a crash, after damage, or for the first time.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{Access, ArcDisk, Disk, DiskFile, Kind};
+use outrigger_runtime::disk::{ArcDisk, Disk, DiskFile, Kind};
 use outrigger_runtime::{Clock, Random};
 use tokio::sync::watch;
 
@@ -13,23 +13,21 @@ use crate::error::{AppendError, OpenError};
 use crate::head::{FORMAT, FoundHead, Head};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, Opened, RecoveryReport};
-use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody};
+use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody, is_no_room};
 use crate::options::{FRAME_BODY_BYTES_MAX, Options, SEGMENT_BYTES_LIMIT};
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 use crate::recovery::load::{Loaded, Place};
-use crate::recovery::objects::Trust;
+use crate::recovery::renew::with_room;
 use crate::reserve::Reserve;
 use crate::shared::{Parts, Shared};
 
 mod judge;
 mod load;
 mod objects;
+mod renew;
 
 pub(crate) use judge::{Position, judge};
-
-/// Copied at once where a file has to be written anew.
-const COPY_BYTES: usize = 1 << 20;
 
 pub(crate) fn open(
     disk: ArcDisk,
@@ -46,19 +44,18 @@ pub(crate) fn open(
     for directory in [&paths.segments, &paths.objects, &paths.spool] {
         disk.create_directory(directory).map_err(io_error("making", directory))?;
     }
-    let trust = rescue(&*disk, &paths)?;
-    let place = Place { disk: &*disk, paths: &paths, journal, applied };
-    let mut loaded = Loaded::load(place)?;
-    loaded.damaged.extend(head_damage);
-    let orphans = objects::compare(place, &mut loaded, trust)?;
-    head.epoch = Epoch(head.epoch.max(loaded.epoch).0.saturating_add(1));
-    head.release_mark = loaded.index.release_mark();
-    head.write(&*disk, &paths.head()).map_err(io_error("writing", &paths.head()))?;
-    if trust == Trust::Nothing {
-        disk.remove(&paths.failed()).map_err(io_error("removing", &paths.failed()))?;
-    }
     let reserve = Reserve::open(&*disk, &paths, options.reserve_bytes);
-    let reserve = reserve.map_err(io_error("making", &paths.reserve()))?;
+    let mut reserve = reserve.map_err(io_error("making", &paths.reserve()))?;
+    let place = Place { disk: &*disk, paths: &paths, journal, applied, certain: head.certain };
+    let mut loaded = Loaded::load(place, &mut reserve)?;
+    loaded.damaged.extend(head_damage);
+    let orphans = objects::compare(place, &mut loaded)?;
+    head.epoch = Epoch(head.epoch.max(loaded.epoch).0.saturating_add(1));
+    head.certain = loaded.index.last_number();
+    head.release_mark = loaded.index.release_mark();
+    let written = with_room(&mut reserve, || head.write(&*disk, &paths.head()));
+    written.map_err(io_error("writing", &paths.head()))?;
+    reserve.refill().map_err(io_error("making", &paths.reserve()))?;
     let Loaded { index, damaged, cut_bytes, .. } = loaded;
     let (epoch, next, generation) = (head.epoch, index.tail.next(), head.generation);
     let parts = Parts { disk, clock, random, options, paths, journal, generation, index };
@@ -146,58 +143,19 @@ fn has_segments(disk: &dyn Disk, paths: &Paths) -> Result<bool, OpenError> {
     Ok(segments.iter().any(|listed| matches!(segment_name(&listed.path), SegmentName::Segment(_))))
 }
 
-/// After a failed sync the page cache may show what is not on the disk: the last segment is written anew, into a new file.
-fn rescue(disk: &dyn Disk, paths: &Paths) -> Result<Trust, OpenError> {
-    match disk.open(&paths.failed(), Access::Read) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Trust::Cache),
-        Err(error) => return Err(io_error("reading", &paths.failed())(error)),
-    }
-    tracing::warn!(journal = %paths.directory.display(), "the journal's disk failed in the last run; its last segment is written anew");
-    let segments = disk.list(&paths.segments).map_err(io_error("listing", &paths.segments))?;
-    let last = segments.iter().rev().find_map(|listed| match segment_name(&listed.path) {
-        SegmentName::Segment(number) => Some((number, &listed.path)),
-        SegmentName::Unfinished | SegmentName::Other => None,
-    });
-    if let Some((number, path)) = last {
-        let unfinished = paths.unfinished(number);
-        copy(disk, path, &unfinished).map_err(io_error("writing anew", path))?;
-        disk.rename(&unfinished, path).map_err(io_error("renaming", &unfinished))?;
-    }
-    for directory in [&paths.segments, &paths.objects, &paths.directory] {
-        disk.sync_directory(directory).map_err(io_error("syncing", directory))?;
-    }
-    Ok(Trust::Nothing)
-}
-
-/// Copies a file into a new one and syncs that.
-fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
-    match disk.remove(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let source = disk.open(from, Access::Read)?;
-    let target = disk.create(to)?;
-    let mut buffer = vec![0; COPY_BYTES];
-    let mut offset = 0;
-    loop {
-        let read = source.read_at(&mut buffer, offset)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        target.write_at(&[IoSlice::new(bytes)], offset)?;
-        offset += read as u64;
-    }
-    target.sync_data()
-}
-
 impl Journal {
     /// Appends a frame for each complete file that none named: it was durable, and may have been promised elsewhere.
     fn adopt(&mut self, orphans: Vec<(PathBuf, Orphan)>) -> Result<Vec<Seq>, OpenError> {
         let mut adopted = Vec::new();
-        for (path, Orphan { file, frame }) in orphans {
+        for (path, Orphan { frame }) in orphans {
             let crate::frame::FrameKind::Record(kind) = frame.head.kind else { continue };
-            file.sync_data().map_err(io_error("syncing", &path))?;
-            let directory = &self.shared.paths.objects;
-            self.shared.disk.sync_directory(directory).map_err(io_error("syncing", directory))?;
+            match self.renew_object(&path) {
+                Err(error) if is_no_room(&error) => {
+                    tracing::warn!(file = %path.display(), "no room to adopt a complete large object; the next start tries again");
+                    continue;
+                }
+                other => other.map_err(io_error("writing anew", &path))?,
+            }
             let body = PreparedBody::File(ObjectFile::found(self.shared.disk.clone(), &path, &frame));
             let prepared = Prepared { kind, header: frame.header.clone(), body };
             match self.commit(vec![prepared]).pop() {
@@ -213,5 +171,14 @@ impl Journal {
             }
         }
         Ok(adopted)
+    }
+
+    fn renew_object(&self, path: &Path) -> io::Result<()> {
+        let Shared { disk, paths, .. } = &*self.shared;
+        let fresh = paths.spool.join(path.file_name().unwrap_or_default());
+        let file = renew::copy(&**disk, path, &fresh, u64::MAX)?;
+        file.sync_data()?;
+        disk.rename(&fresh, path)?;
+        disk.sync_directory(&paths.objects)
     }
 }

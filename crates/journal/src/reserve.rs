@@ -29,7 +29,7 @@ pub(crate) enum Given {
 }
 
 impl Reserve {
-    /// Takes up to `wanted` bytes of room; less if there is not so much.
+    /// Finds what is kept of `wanted` bytes; [`Reserve::refill`] takes the rest.
     pub(crate) fn open(disk: &dyn Disk, paths: &Paths, wanted: u64) -> io::Result<Self> {
         let path = paths.reserve();
         let file = match disk.open(&path, Access::ReadWrite) {
@@ -41,9 +41,7 @@ impl Reserve {
             file.set_length(wanted)?;
             kept = wanted;
         }
-        let mut reserve = Self { file, kept, wanted };
-        reserve.refill()?;
-        Ok(reserve)
+        Ok(Self { file, kept, wanted })
     }
 
     /// Bytes that are wanted and not kept; the disk has to have them free beside what an object needs.

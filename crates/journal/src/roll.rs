@@ -75,8 +75,7 @@ impl Journal {
     fn begin_segment(&mut self, next: Seq) -> Result<OpenSegment, Setback> {
         let before = {
             let index = self.shared.index();
-            let number = index.segments.iter().map(|segment| segment.file.max(segment.numbers.1)).max();
-            number.zip(index.segments.last().map(|last| last.chain().to_owned()))
+            index.segments.last().map(|last| (index.last_number(), last.chain().to_owned()))
         };
         let number = before.as_ref().map_or(1, |(number, _)| number.saturating_add(1));
         let opening = Opening {

@@ -1,7 +1,6 @@
 //! What the writer and the readers share.
 
 use std::io;
-use std::io::IoSlice;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use outrigger_runtime::disk::{Access, ArcDisk};
@@ -103,7 +102,6 @@ impl Shared {
             "the journal's disk failed; it takes nothing more until it is restarted"
         );
         self.set_health(Health::Failed);
-        mark_failed(&self.disk, &self.paths);
     }
 
     pub(crate) fn state(&self) -> JournalState {
@@ -170,17 +168,5 @@ impl Shared {
             entries: Some(seq),
             certainty: self.index().certainty(seq.0),
         }
-    }
-}
-
-/// Leaves a mark for the next start: what the page cache shows may not be on the disk.
-///
-/// It needs no sync: after a reboot the cache is gone, and with it the need.
-pub(crate) fn mark_failed(disk: &ArcDisk, paths: &Paths) {
-    let marked = disk.create(&paths.failed()).and_then(|file| file.write_at(&[IoSlice::new(b"failed\n")], 0));
-    match marked {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => tracing::error!(%error, "the failure could not be marked in the journal's directory"),
     }
 }

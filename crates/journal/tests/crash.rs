@@ -78,6 +78,7 @@ fn fault_a_crash_at_every_call_loses_nothing_acknowledged() {
             let mut promises = promises.clone();
             let mut journal =
                 holds(&disk, &promises, applied).unwrap_or_else(|error| panic!("{}: {error}", context()));
+            promises.found(&journal.reader());
             assert_eq!(promises.append(&mut journal, &[Some(2000), None]), Went::On);
             drop(journal);
             disk.crash(Loss::Everything);
@@ -125,6 +126,7 @@ fn errors_at_every_call(fault: Fault, lasting: Lasting) {
         disk.crash(Loss::Nothing);
         let mut journal =
             holds(&disk, &promises, Seq(0)).unwrap_or_else(|error| panic!("{struck:?}: {error}"));
+        promises.found(&journal.reader());
         assert_eq!(promises.append(&mut journal, &[Some(2000), None]), Went::On, "{struck:?}");
         drop(journal);
         disk.crash(Loss::Everything);

@@ -64,6 +64,25 @@ impl Promises {
         went
     }
 
+    /// Whatever a start has found counts as promised from then on: others may have been told.
+    pub(crate) fn found(&mut self, reader: &JournalReader) {
+        let entries = reader.records(Seq(0), usize::MAX).unwrap();
+        for entry in entries {
+            let Entry::Record(record) = entry else { continue };
+            if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
+                continue;
+            }
+            let body = match reader.body(record.seq) {
+                // Damage is told by the checks, if the entry was promised.
+                Ok(source) if source.read_block(0).is_err() => continue,
+                Ok(source) => Some(all_of(&*source)),
+                Err(ReadError::Released(_) | ReadError::Unknown(_)) => None,
+                Err(_) => continue,
+            };
+            self.acknowledged.entry(record.seq).or_insert((record.header, body));
+        }
+    }
+
     pub(crate) fn release(&mut self, journal: &mut Journal, every: u64) -> Went {
         let seqs: Vec<Seq> = self.acknowledged.keys().copied().filter(|seq| seq.0 % every != 0).collect();
         self.may_be_released.extend(&seqs);
@@ -86,7 +105,7 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
         return Err(format!("damage: {damage}"));
     }
     let reader = journal.reader();
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     let mut after = Seq(0);
     loop {
         let entries = reader.records(after, 10).map_err(|error| error.to_string())?;
@@ -97,7 +116,7 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
             after = entry_holds(&reader, promises, entry, &mut seen)?;
         }
     }
-    if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains(seq)) {
+    if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains_key(seq)) {
         return Err(format!("acknowledged entry {lost} is lost"));
     }
     scrub_holds(&reader, promises)?;
@@ -124,7 +143,7 @@ fn entry_holds(
     reader: &JournalReader,
     promises: &Promises,
     entry: Entry,
-    seen: &mut BTreeSet<Seq>,
+    seen: &mut BTreeMap<Seq, Bytes>,
 ) -> Result<Seq, String> {
     let record = match entry {
         Entry::Record(record) => record,
@@ -135,8 +154,12 @@ fn entry_holds(
         }
     };
     let seq = record.seq;
-    seen.insert(seq);
-    if matches!(record.kind, RecordKind::Release | RecordKind::Void) {
+    let is_own = matches!(record.kind, RecordKind::Release | RecordKind::Void);
+    if !is_own && seen.values().any(|header| *header == record.header) {
+        return Err(format!("entry {seq} is there twice: {:?}", record.header));
+    }
+    seen.insert(seq, record.header.clone());
+    if is_own {
         return Ok(seq);
     }
     if !promises.attempted.contains(&record.header) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{Access, Disk};
+use outrigger_runtime::disk::{Access, Disk, DiskFile};
 
 use crate::contents::Contents;
 use crate::damage::{Certainty, Damage, DamagedPart};
@@ -13,11 +13,14 @@ use crate::frame::{FrameHead, HEAD_BYTES};
 use crate::head::FORMAT;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::index::Index;
+use crate::large::is_no_room;
 use crate::open_segment::OpenSegment;
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 use crate::recovery::io_error;
 use crate::recovery::judge::{Position, judge};
+use crate::recovery::renew::{copy, with_room};
+use crate::reserve::Reserve;
 use crate::scan::Scan;
 use crate::seal::Opening;
 use crate::segment::{Segment, Stage, read_sealed};
@@ -45,11 +48,13 @@ pub(crate) struct Place<'a> {
     pub(crate) paths: &'a Paths,
     pub(crate) journal: JournalId,
     pub(crate) applied: Seq,
+    /// Segments up to this number are on the disk for certain.
+    pub(crate) certain: u32,
 }
 
 impl Loaded {
     /// Reads all segments: of sealed ones the index, of the others every byte; seals the one that was open.
-    pub(crate) fn load(place: Place<'_>) -> Result<Self, OpenError> {
+    pub(crate) fn load(place: Place<'_>, reserve: &mut Reserve) -> Result<Self, OpenError> {
         let mut loaded = Self::default();
         let numbers = list(place)?;
         let count = numbers.len();
@@ -60,7 +65,7 @@ impl Loaded {
         }
         loaded.gaps_between(place);
         if let Some(contents) = open {
-            loaded.seal(place, contents)?;
+            loaded.seal(place, contents, reserve)?;
         }
         for (path, contents) in std::mem::take(&mut loaded.scanned) {
             let verdict = judge(&path, &contents, Position::Inner, place.applied, &loaded.index.void);
@@ -88,12 +93,14 @@ impl Loaded {
         let path = place.paths.segment(number);
         let failed = |source| io_error("reading", &path)(source);
         ours(place, &path)?;
-        if let Some(sealed) = read_sealed(place.disk, &path, place.journal).map_err(failed)? {
-            if self.is_merged(number, &sealed.segment) {
-                // The crash came before it was removed.
-                place.disk.remove(&path).map_err(io_error("removing", &path))?;
-                return Ok(None);
-            }
+        let is_certain = position == Position::Inner || number <= place.certain;
+        let sealed = read_sealed(place.disk, &path, place.journal).map_err(failed)?;
+        if sealed.as_ref().is_some_and(|sealed| self.is_merged(number, &sealed.segment)) {
+            // The crash came before it was removed.
+            place.disk.remove(&path).map_err(io_error("removing", &path))?;
+            return Ok(None);
+        }
+        if let Some(sealed) = sealed.filter(|_| is_certain) {
             let files = sealed.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
             self.names.extend(sealed.names.into_iter().zip(files.map(|slot| slot.seq)));
             self.index.doubtful.add(&sealed.doubtful);
@@ -214,7 +221,12 @@ impl Loaded {
     }
 
     /// Cuts what is torn off the segment that was open, and seals it; one without records goes.
-    fn seal(&mut self, place: Place<'_>, (number, contents): (u32, Contents)) -> Result<(), OpenError> {
+    fn seal(
+        &mut self,
+        place: Place<'_>,
+        (number, contents): (u32, Contents),
+        reserve: &mut Reserve,
+    ) -> Result<(), OpenError> {
         let path = place.paths.segment(number);
         let mut void = self.index.void.clone();
         void.add(&contents.tally.void);
@@ -234,21 +246,53 @@ impl Loaded {
             return sync_segments(place);
         }
         let opening = contents.opening.clone().unwrap_or_else(|| opening(number));
-        let file = place.disk.open(&path, Access::ReadWrite).map_err(io_error("opening", &path))?;
-        let epoch = contents.epoch;
-        let mut open =
-            OpenSegment::resumed(file, opening.clone(), contents.tally.clone(), contents.records_end);
-        let sealed = open
-            .seal((place.journal, epoch), verdict.keep_end, self.index.doubtful.clone())
-            .and_then(|length| {
-                open.file.sync_data()?;
-                Ok(length)
-            });
-        let length = sealed.map_err(io_error("sealing", &path))?;
+        let sealed =
+            with_room(reserve, || self.seal_anew(place, number, &contents, &opening, verdict.keep_end));
+        let length = match sealed {
+            Err(error) if is_no_room(&error) => {
+                tracing::warn!(file = %path.display(), "no room to write the last segment anew; it is sealed where it is");
+                let file = place.disk.open(&path, Access::ReadWrite).map_err(io_error("opening", &path))?;
+                self.seal_in(place, file, &contents, &opening, verdict.keep_end)
+            }
+            other => other,
+        };
+        let length = length.map_err(io_error("sealing", &path))?;
         self.last_batch = Some(contents.last_batch);
         let segment = Segment::of(&contents.tally, &opening, length, Stage::Sealed);
         self.count(place, Segment { file: number, ..segment }, &contents);
         sync_segments(place)
+    }
+
+    /// Writes the records of the last segment and its seal into a new file, which takes its place.
+    fn seal_anew(
+        &self,
+        place: Place<'_>,
+        number: u32,
+        contents: &Contents,
+        opening: &Opening,
+        end: u64,
+    ) -> io::Result<u64> {
+        let (path, fresh) = (place.paths.segment(number), place.paths.unfinished(number));
+        let file = copy(place.disk, &path, &fresh, end)?;
+        let length = self.seal_in(place, file, contents, opening, end)?;
+        place.disk.rename(&fresh, &path)?;
+        Ok(length)
+    }
+
+    fn seal_in(
+        &self,
+        place: Place<'_>,
+        file: Arc<dyn DiskFile>,
+        contents: &Contents,
+        opening: &Opening,
+        end: u64,
+    ) -> io::Result<u64> {
+        let tally = contents.tally.clone();
+        let mut open = OpenSegment::resumed(file, opening.clone(), tally, contents.records_end);
+        let identity = (place.journal, contents.epoch);
+        let length = open.seal(identity, end, self.index.doubtful.clone())?;
+        open.file.sync_data()?;
+        Ok(length)
     }
 
     /// Remembers what was lost and may never have been acknowledged; no later start could tell.

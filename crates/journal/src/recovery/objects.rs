@@ -12,21 +12,8 @@ use crate::ranges::Ranges;
 use crate::recovery::io_error;
 use crate::recovery::load::{Loaded, Place};
 
-/// Whether the page cache can be trusted to show what is on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// It can.
-    Cache,
-    /// A sync failed before; what was not acknowledged is thrown away.
-    Nothing,
-}
-
 /// Compares the files of bodies with the frames that name them, and gives the complete ones that none names.
-pub(crate) fn compare(
-    place: Place<'_>,
-    loaded: &mut Loaded,
-    trust: Trust,
-) -> Result<Vec<(PathBuf, Orphan)>, OpenError> {
+pub(crate) fn compare(place: Place<'_>, loaded: &mut Loaded) -> Result<Vec<(PathBuf, Orphan)>, OpenError> {
     empty_spool(place)?;
     let names: BTreeMap<u128, Seq> = std::mem::take(&mut loaded.names).into_iter().collect();
     let mut missing = names.clone();
@@ -45,7 +32,7 @@ pub(crate) fn compare(
             }
             // Released; the crash came before it was removed.
             Some(_) => place.disk.remove(&path).map_err(io_error("removing", &path))?,
-            None => orphans.extend(unnamed(place, path, trust)?),
+            None => orphans.extend(unnamed(place, path)?),
         }
     }
     missing.retain(|_, seq| loaded.index.is_kept(*seq));
@@ -66,10 +53,10 @@ pub(crate) fn compare(
     Ok(orphans)
 }
 
-/// A file that no frame names: kept if it is complete and can be trusted, else removed.
-fn unnamed(place: Place<'_>, path: PathBuf, trust: Trust) -> Result<Option<(PathBuf, Orphan)>, OpenError> {
+/// A file that no frame names: kept if it is complete, else removed.
+fn unnamed(place: Place<'_>, path: PathBuf) -> Result<Option<(PathBuf, Orphan)>, OpenError> {
     let found = read_object(place.disk, &path, place.journal).map_err(io_error("reading", &path))?;
-    if let (Some(orphan), Trust::Cache) = (found, trust) {
+    if let Some(orphan) = found {
         return Ok(Some((path, orphan)));
     }
     tracing::warn!(file = %path.display(), "a large object that was never acknowledged is removed");

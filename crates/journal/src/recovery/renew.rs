@@ -1,0 +1,50 @@
+//! Writing files anew where the page cache may show what is not on the disk.
+//!
+//! After a failed sync the kernel may take pages for written that are not, and go on showing them. Whether the last run ended so
+//! cannot be told, so after any end but an orderly one, what had not been sealed and succeeded is copied into a new file.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use outrigger_runtime::disk::{Access, Disk, DiskFile};
+
+use crate::large::is_no_room;
+use crate::reserve::{Given, Reserve};
+
+/// Copied at once.
+const COPY_BYTES: usize = 1 << 20;
+
+/// Copies the first `length` bytes of a file into a new one, without sync.
+pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.remove(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let source = disk.open(from, Access::Read)?;
+    let target = disk.create(to)?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut offset = 0;
+    while offset < length {
+        let room = usize::try_from(length - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+        let read = source.read_at(buffer.get_mut(..room).unwrap_or_default(), offset)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        target.write_at(&[IoSlice::new(bytes)], offset)?;
+        offset += read as u64;
+    }
+    Ok(target)
+}
+
+/// Does something that needs room, and gives the reserve for it if there is none.
+pub(crate) fn with_room<T>(reserve: &mut Reserve, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match work() {
+            Err(error) if is_no_room(&error) => {
+                if reserve.give()? == Given::Nothing {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
+    }
+}
