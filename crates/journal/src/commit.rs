@@ -71,6 +71,28 @@ pub(crate) fn for_good(doing: &'static str) -> impl FnOnce(io::Error) -> Setback
 /// A full journal has room again when it could take a good many objects, so that it does not flap.
 const ROOM_AGAIN_BYTES: u64 = 16 * FRAME_BODY_BYTES_MAX;
 
+/// Room for objects, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Up to the greatest size of the journal.
+    left: u64,
+    /// On the disk.
+    free: u64,
+}
+
+impl Room {
+    /// What is left behind an object, if it fits; the file of a large one is on the disk already.
+    fn without(self, ready: &Prepared) -> Option<Self> {
+        let frame = ready.frame_bytes();
+        let file = match &ready.body {
+            PreparedBody::File(file) => file.length,
+            PreparedBody::Inline { .. } | PreparedBody::None => 0,
+        };
+        let left = self.left.checked_sub(frame.saturating_add(file))?;
+        Some(Self { left, free: self.free.checked_sub(frame)? })
+    }
+}
+
 type Admitted = Vec<Result<Prepared, AppendError>>;
 
 impl Journal {
@@ -131,8 +153,7 @@ impl Journal {
             if ready.kind.is_owed() {
                 return Ok(ready);
             }
-            let bytes = ready.frame_bytes().saturating_add(ready.body_length());
-            let Some(left) = room.checked_sub(bytes) else {
+            let Some(left) = room.without(&ready) else {
                 self.shared.set_health(Health::Full);
                 return Err(AppendError::Full);
             };
@@ -142,21 +163,24 @@ impl Journal {
         Ok(batch.into_iter().map(admit).collect())
     }
 
-    /// Bytes that objects may still take.
-    pub(crate) fn room(&self) -> io::Result<u64> {
+    /// The room there is for objects.
+    fn room(&self) -> io::Result<Room> {
         let options = &self.shared.options;
         let may = options.max_size_bytes.saturating_sub(options.reserve_bytes);
-        let used = self.shared.index().bytes();
+        let left = may.saturating_sub(self.shared.index().bytes());
         let free = self.shared.disk.space(&self.shared.paths.directory)?.free;
         let free = free.saturating_sub(self.reserve.missing());
-        Ok(may.saturating_sub(used).min(free).saturating_sub(ROOM_MARGIN_BYTES))
+        let [left, free] = [left, free].map(|bytes| bytes.saturating_sub(ROOM_MARGIN_BYTES));
+        Ok(Room { left, free })
     }
 
     /// Looks whether a full journal has room again.
     pub(crate) fn recheck(&mut self) {
         let refilled = self.reserve.refill().and_then(|()| self.room());
         match refilled {
-            Ok(room) if room >= ROOM_AGAIN_BYTES.min(self.shared.state().capacity / 8) => {
+            Ok(room)
+                if room.left.min(room.free) >= ROOM_AGAIN_BYTES.min(self.shared.state().capacity / 8) =>
+            {
                 self.shared.set_health(Health::Healthy);
             }
             Ok(_) => {}
