@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use outrigger_catalogue::{CatalogueInstance, Put, PutOutcome, Version};
 use outrigger_journal::{BodyFacts, Entry, Presence, Record, RecordKind};
-use outrigger_model::{JournalId, Seq, Sha256Digest, WallTime};
+use outrigger_model::{JournalId, MemberName, MemberNumber, Seq, Sha256Digest, WallTime};
 
 use crate::account::Account;
 use crate::applier::desk::{Desk, Found};
@@ -102,11 +102,14 @@ pub(crate) fn apply(
         match fact {
             Fact::Object(record, body) => {
                 let Some(outcome) = outcomes.next() else { continue };
+                for member in &record.wanted {
+                    name_member(&mut desk, entries, member.number, &member.name);
+                }
                 enter_object(&mut desk, *seq, *at, record, body, outcome)?;
                 entries += 1;
             }
             Fact::Closing(record) => close(&mut desk, *seq, *at, record)?,
-            Fact::Member(record) => name_member(&mut desk, entries, record),
+            Fact::Member(record) => name_member(&mut desk, entries, record.number, &record.name),
             Fact::Decision(record) => crate::applier::decide::decide(&mut desk, *seq, *at, &record.decision)?,
             Fact::Unreadable(text) => {
                 let finding = Finding::of_entry(FindingKind::Unreadable, *seq, text.clone(), *at);
@@ -226,7 +229,8 @@ fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Ma
         .filter(|member| record.origin.member.as_ref() == Some(&member.name))
         .map(|member| member.number)
         .collect();
-    let wanted = record.wanted.iter().copied().collect::<MemberSet>().common(active).and(origin);
+    let wanted =
+        record.wanted.iter().map(|member| member.number).collect::<MemberSet>().common(active).and(origin);
     let superseded = match relation {
         Relation::RepeatOf(_) => wanted.without(origin),
         Relation::First | Relation::Uncompared(_) | Relation::ReEncodes(_) | Relation::Contradicts(_) => {
@@ -277,11 +281,12 @@ pub(crate) fn note_unknown(desk: &mut Desk<'_>, seq: Seq, key: PostingKey, at: W
     desk.changes.notes.push(finding.note());
 }
 
-fn name_member(desk: &mut Desk<'_>, entries: u64, record: &MemberRecord) {
-    if !desk.knows(record.number, &record.name) {
+/// Takes a member in that is not known yet: by its own record, or, where that one is lost, by an object it wants.
+fn name_member(desk: &mut Desk<'_>, entries: u64, number: MemberNumber, name: &MemberName) {
+    if !desk.knows(number, name) {
         desk.name_member(MemberRow {
-            number: record.number,
-            name: record.name.clone(),
+            number,
+            name: name.clone(),
             state: MemberState::Active,
             account: Account::joining(entries),
         });

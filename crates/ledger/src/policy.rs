@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use outrigger_model::{ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin};
 
+use crate::record::Wanting;
 use crate::scope::Scope;
 
 /// What is asked of a member.
@@ -63,8 +64,8 @@ impl Policies {
     }
 
     /// The members whose scope an object falls into.
-    pub(crate) fn wanting(&self, instance: &InstanceHeader, origin: &Origin) -> Vec<MemberNumber> {
+    pub(crate) fn wanting(&self, instance: &InstanceHeader, origin: &Origin) -> Vec<Wanting> {
         let wanting = self.iter().filter(|(_, policy)| policy.scope.wants(instance, origin));
-        wanting.map(|(number, _)| number).collect()
+        wanting.map(|(number, policy)| Wanting { number, name: policy.name.clone() }).collect()
     }
 }

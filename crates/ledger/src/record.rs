@@ -32,7 +32,17 @@ pub struct ObjectRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oddities: Vec<Oddity>,
     /// Members whose scope it fell into when it came.
-    pub wanted: Vec<MemberNumber>,
+    pub wanted: Vec<Wanting>,
+}
+
+/// A member that wants an object, by number and name: the object is owed there even if the record that gave the name its
+/// number is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanting {
+    /// Its permanent number.
+    pub number: MemberNumber,
+    /// The name that owns it.
+    pub name: MemberName,
 }
 
 /// The header of a record of closed postings.

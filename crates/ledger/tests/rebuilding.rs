@@ -4,7 +4,7 @@ use outrigger_journal::Seq as JournalSeq;
 use outrigger_ledger::{Compared, Ledger, MemberState, ReportOutcome, Resend, SuspenseFilter};
 use outrigger_model::{ConfirmLevel, Seq, SuspenseReason};
 
-use crate::kit::{A, B, Kind, Place, Rig, dump, member, study_uid};
+use crate::kit::{A, B, Kind, Place, Rig, dump, member, open_journal, study_uid};
 
 #[tokio::test(start_paused = true)]
 async fn a_rebuild_equals_the_original_also_after_release() {
@@ -61,4 +61,37 @@ async fn a_rebuild_is_one_over_sqlite_and_memory() {
     let mut memory = Place::new(Kind::Memory).open();
     Ledger::rebuild(&rig.journal.reader(), &mut *memory).unwrap();
     assert_eq!(dump(&*memory), original);
+}
+
+/// Flips a bit in the first place of the journal that holds `text`.
+fn flip_in_journal(rig: &Rig, text: &[u8]) {
+    let found = rig.disk.files().into_iter().find_map(|(path, _)| {
+        let content = rig.disk.content(&path).unwrap();
+        let at = content.windows(text.len()).position(|window| window == text)?;
+        Some((path, at))
+    });
+    let (path, at) = found.expect("the text stands in the journal");
+    rig.disk.flip(&path, u64::try_from(at * 8).unwrap()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_record_of_a_member_costs_nothing_that_is_owed_there() {
+    for name in [&b"\"name\":\"a\""[..], b"\"name\":\"b\""] {
+        let rig = Rig::new(Kind::Memory).await;
+        for instance in 0..3 {
+            rig.enter(instance, 0, 1).await;
+        }
+        rig.report(Seq(3), A, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+        let original = rig.dump().await;
+        rig.ledger.close().await;
+        rig.journal.clone().close().await.unwrap();
+        flip_in_journal(&rig, name);
+
+        let journal = open_journal(&rig.disk, &rig.clock, 0);
+        let place = Place::new(Kind::Memory);
+        let mut store = place.open();
+        let report = Ledger::rebuild(&journal.reader(), &mut *store).unwrap();
+        assert_eq!(report.damaged, 1, "the damage is counted");
+        assert_eq!(dump(&*store), original);
+    }
 }
