@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use outrigger_dataset::element::{DataSet, Value};
 use outrigger_dataset::form::Form;
 use outrigger_dataset::normal::{Digests, Outliner};
 use outrigger_dataset::read::{read, read_form};
@@ -40,8 +41,11 @@ fuzz_target!(|bytes: &[u8]| {
             let written = Bytes::from(write(&tree, form));
             let again = read_form(form, written.clone()).expect("what was written can be read");
             assert_eq!(write(&again, form), written);
-            let digests = Digests::of_data_set(&syntax, &again);
-            assert_eq!(digests.attributes, Digests::of_data_set(&syntax, &tree).attributes);
+            // The byte that makes an odd number of bytes even may make another number of them (US of one byte).
+            if !has_odd_length(&tree) {
+                let digests = Digests::of_data_set(&syntax, &again);
+                assert_eq!(digests.attributes, Digests::of_data_set(&syntax, &tree).attributes);
+            }
         }
         (Ok(scanned), Err(error)) => {
             let lost = [Oddity::TooDeep, Oddity::BadInnerLength];
@@ -50,6 +54,15 @@ fuzz_target!(|bytes: &[u8]| {
         (Err(_), Err(_)) => {}
     }
 });
+
+/// Whether a value anywhere in the tree, which the reader keeps at 64 levels, has an odd length.
+fn has_odd_length(tree: &DataSet) -> bool {
+    tree.elements.iter().any(|element| match &element.value {
+        Value::Bytes(bytes) => bytes.len() % 2 == 1,
+        Value::Sequence(items) => items.iter().any(has_odd_length),
+        Value::Fragments(fragments) => fragments.fragments.iter().any(|fragment| fragment.len() % 2 == 1),
+    })
+}
 
 fn scan(syntax: &TransferSyntaxUid, bytes: &[u8], piece: usize) -> Result<Scanned, ScanError> {
     let mut scanner = Scanner::new(syntax);

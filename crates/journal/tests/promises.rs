@@ -101,9 +101,16 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
     let opened = Journal::open(disk.shared(), Clock::System, Random::System, options, applied);
     let Opened { journal, report } =
         opened.map_err(|error| format!("{error}: {:?}", std::error::Error::source(&error)))?;
-    if let Some(damage) = report.damaged.iter().find(|damage| damage.certainty == Certainty::Acknowledged) {
+    // No bit was flipped, so all that can be wrong is what never was acknowledged.
+    if let Some(damage) = report.damaged.iter().find(|damage| damage.certainty != Certainty::Perhaps) {
         return Err(format!("damage: {damage}"));
     }
+    let doubted = |seq: Seq| {
+        report
+            .damaged
+            .iter()
+            .any(|damage| damage.entries.is_some_and(|(first, last)| first <= seq && seq <= last))
+    };
     let reader = journal.reader();
     let mut seen = BTreeMap::new();
     let mut after = Seq(0);
@@ -113,7 +120,12 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
             break;
         }
         for entry in entries {
+            let is_doubted = matches!(&entry, Entry::Record(record) if doubted(record.seq));
             after = entry_holds(&reader, promises, entry, &mut seen)?;
+            let is_read = reader.body(after).map_or(true, |body| body.read_block(0).is_ok());
+            if !is_read && !is_doubted {
+                return Err(format!("the body of {after} cannot be read, and the start did not say so"));
+            }
         }
     }
     if let Some(lost) = promises.acknowledged.keys().find(|seq| !seen.contains_key(seq)) {
@@ -126,8 +138,7 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
 fn scrub_holds(reader: &JournalReader, promises: &Promises) -> Result<(), String> {
     let is_promised = |damage: &&Damage| {
         let promised = |seq| promises.acknowledged.contains_key(&Seq(seq));
-        damage.certainty == Certainty::Acknowledged
-            && damage.entries.is_none_or(|(first, last)| (first.0..=last.0).any(promised))
+        damage.entries.is_none_or(|(first, last)| (first.0..=last.0).any(promised))
     };
     let mut scrub = reader.scrub();
     while let Some(step) = scrub.step().map_err(|error| error.to_string())? {

@@ -74,6 +74,9 @@ pub(crate) struct ServeArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+    /// Start without a copy of the journal that is lost, on this person's word (not in this version: there is one copy)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) accept_loss: Option<String>,
 }
 
 /// Options of `check`.
@@ -130,7 +133,7 @@ pub(crate) struct WhyArgs {
     #[arg(required_unless_present = "accession", conflicts_with = "accession")]
     pub(crate) uid: Option<String>,
     /// Accession number
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) accession: Option<String>,
     /// Issuer of the accession number or patient
     #[arg(long, requires = "accession")]
@@ -264,7 +267,7 @@ pub(crate) struct ResendArgs {
     /// Everything accepted since then (RFC 3339, such as 2026-11-24T06:00:00Z)
     #[arg(long, value_name = "TIME", requires = "to")]
     pub(crate) since: Option<String>,
-    /// The member; without it, every member
+    /// The member; a study without it goes to every member that wants it
     #[arg(long, value_name = "MEMBER")]
     pub(crate) to: Option<String>,
     /// The node.

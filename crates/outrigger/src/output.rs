@@ -20,6 +20,10 @@ pub(crate) fn failure(failure: &Failure) {
 /// A line of data; a reader that went away ends the output quietly.
 pub(crate) fn line(text: &str) {
     if let Err(error) = writeln!(io::stdout(), "{text}") {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever read has enough, as `head` does.
+            std::process::exit(0);
+        }
         note(&format!("the output could not be written: {error}"));
     }
 }

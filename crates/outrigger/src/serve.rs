@@ -104,6 +104,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     }
 
     tracing::info!("draining: no new associations, those that are open may finish");
+    admin.note_draining();
     doors.stop();
     drop(doors_stop);
     doors.all_gone().await;

@@ -22,7 +22,7 @@ pub struct WorkLost {
 }
 
 impl Threads {
-    /// Runs `future` for as long as it takes on a thread named `name`; the receiver fires when it has ended.
+    /// Runs `future` for as long as it takes on a thread named `name`; the receiver fires when it has ended, and errs if it panicked.
     ///
     /// The future may block its thread; it must be called from within a tokio runtime, whose timers it may use.
     pub fn dedicated<F>(self, name: &str, future: F) -> io::Result<oneshot::Receiver<()>>
@@ -31,9 +31,11 @@ impl Threads {
     {
         let (ended, end) = oneshot::channel();
         let work = async move {
-            // Held until the work is over, whichever way it ends.
-            let _ended: oneshot::Sender<()> = ended;
             future.await;
+            // Dropped instead if the work panics, which the receiver sees as an error.
+            if ended.send(()).is_err() {
+                tracing::trace!("nobody waited for the end of a worker");
+            }
         };
         match self {
             Self::System => {

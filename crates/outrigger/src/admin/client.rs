@@ -55,7 +55,12 @@ impl Client {
             let message = serde_json::from_str::<Value>(&text)
                 .ok()
                 .and_then(|value| Some(value.get("error")?.as_str()?.to_owned()))
-                .unwrap_or_else(|| format!("the node answered {status}"));
+                .unwrap_or_else(|| match status.as_u16() {
+                    404 => {
+                        format!("{} does not know this question; an embedded archive has no books", self.url)
+                    }
+                    _ => format!("the node answered {status}"),
+                });
             return Err(match status.as_u16() {
                 400 => Failure::Nonsense { message },
                 _ => Failure::Refused { message },

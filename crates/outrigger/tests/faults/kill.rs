@@ -89,7 +89,8 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
     let began = Instant::now();
     let Outcome { mut acked, mut left, .. } =
         ended(associations(&pair.door.station(), &supply.take(series.objects), ASSOCIATIONS)).await;
-    let latest = began.elapsed() * series.latest_percent / 100;
+    let longest = began.elapsed() * series.latest_percent / 100;
+    let mut latest = longest;
     let (mut cut_off, mut slowest) = (0_u64, Duration::ZERO);
     let kills = series.kills * soak();
     for number in 0..kills {
@@ -107,6 +108,12 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
         slowest = slowest.max(killed.elapsed());
         let round = ended(sending).await;
         cut_off += u64::from(round.broken);
+        // The first round was a cold one and the machine's speed changes: kills follow the pace of sending.
+        latest = match (series.victim, round.broken) {
+            (Victim::Member, _) => longest,
+            (_, true) => longest.min(latest * 5 / 4),
+            (_, false) => latest * 2 / 3,
+        };
         acked.extend(round.acked);
         left = round.left;
     }

@@ -15,6 +15,9 @@ pub(crate) async fn health() -> Json<Value> {
 
 /// 200 while stores are accepted, even with all members down.
 pub(crate) async fn ready(State(admin): State<NodeAdmin>) -> (StatusCode, Json<Value>) {
+    if admin.is_draining() {
+        return refused("the node is stopping");
+    }
     match admin.journal.state().health {
         Health::Healthy => (StatusCode::OK, Json(json!({"ready": true}))),
         Health::Full => refused("the journal is full"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_delivery::{Delivery, MemberSetup};
@@ -31,6 +32,8 @@ pub(crate) struct NodeAdmin {
     pub(crate) peers: Arc<watch::Sender<Arc<Peers>>>,
     /// Time.
     pub(crate) clock: Clock,
+    /// Set when the node stops taking associations.
+    draining: Arc<AtomicBool>,
     /// When this node started, and how many bytes the journal had then.
     started: (tokio::time::Instant, u64),
     /// The configuration in force; the lock is a leaf, held for a copy.
@@ -55,6 +58,7 @@ impl NodeAdmin {
         let members = parts.members.into_iter().map(|member| (member.number, member)).collect();
         let started = (parts.clock.now(), parts.journal.state().bytes);
         Self {
+            draining: Arc::default(),
             started,
             file: Arc::new(parts.file),
             ledger: parts.ledger,
@@ -84,6 +88,16 @@ impl NodeAdmin {
     /// Notes that a newer configuration has mistakes.
     pub(crate) fn note_bad_configuration(&self, mistakes: String) {
         self.lock().bad = Some(mistakes);
+    }
+
+    /// Notes that the node stops taking associations.
+    pub(crate) fn note_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the node stops taking associations.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Hours until the journal is full at the pace since this node started; `None` while it does not grow.

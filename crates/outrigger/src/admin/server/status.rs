@@ -62,12 +62,16 @@ fn member(
     let state = match (known.map(|member| member.state), standing) {
         (Some(MemberState::Held), _) => "held",
         (Some(MemberState::Retired), _) => "retired",
+        // The books list members until they are retired.
+        (None, _) if facts.trouble.is_none() => "retired",
         (_, StandingState::Up) => "up",
         (_, StandingState::Shaky) => "shaky",
         (_, StandingState::Away) => "away",
     };
-    if matches!(state, "away" | "held") {
-        reasons.push(format!("member {} is {state}", setup.name));
+    match (state, &error) {
+        ("away", Some(error)) => reasons.push(format!("member {} is away: {error}", setup.name)),
+        ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
+        _ => {}
     }
     let suspense = known.map_or(0, |member| member.suspense);
     if suspense > 0 {
@@ -97,8 +101,16 @@ fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
         Health::Full => "full",
         Health::Failed => "failed",
     };
-    if state.health != Health::Healthy {
-        reasons.push(format!("the journal is {health}"));
+    if state.health == Health::Full {
+        reasons.push(format!(
+            "the journal takes no objects: its disk has less free than the reserve, or it has reached max_size; free space on the disk of {}, or raise max_size",
+            state.directory.display()
+        ));
+    } else if state.health == Health::Failed {
+        reasons.push(format!(
+            "the journal's disk under {} failed; replace or repair it and start the node again",
+            state.directory.display()
+        ));
     } else if state.bytes.saturating_mul(100) > state.capacity.saturating_mul(JOURNAL_FULL_PERCENT) {
         reasons.push(format!("the journal is over {JOURNAL_FULL_PERCENT} % full"));
     }
