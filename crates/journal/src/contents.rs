@@ -32,8 +32,9 @@ pub(crate) struct Contents {
     expected: Seq,
     applied: Seq,
     bad: Option<Bad>,
-    /// Records with a damaged body behind which nothing sound was found yet: torn, if nothing ever is.
-    doubtful: Vec<FoundFrame>,
+    /// Records with a damaged body behind which nothing sound was found yet: torn, if nothing ever is. Each with the bad place
+    /// before it.
+    doubtful: Vec<(Option<Bad>, FoundFrame)>,
 }
 
 /// A place where something is wrong between two sound frames, or behind the last.
@@ -205,7 +206,7 @@ impl Contents {
                 self.count(&frame);
             }
             FrameKind::Record(_) if frame.body == Soundness::Damaged && frame.head.seq > self.applied => {
-                self.doubtful.push(frame);
+                self.doubtful.push((self.bad.take(), frame));
             }
             FrameKind::Record(_) => {
                 self.settle();
@@ -221,12 +222,12 @@ impl Contents {
 
     /// Something sound stands behind the doubtful records, so they are damaged and not torn.
     fn settle(&mut self) {
-        // What is bad stands behind them; it is put back in its place.
-        let behind = if self.doubtful.is_empty() { None } else { self.bad.take() };
-        for frame in std::mem::take(&mut self.doubtful) {
+        let behind = self.bad.take();
+        for (before, frame) in std::mem::take(&mut self.doubtful) {
+            self.bad = before;
             self.record(&frame);
         }
-        self.bad = self.bad.or(behind);
+        self.bad = behind;
     }
 
     fn record(&mut self, frame: &FoundFrame) {
@@ -266,16 +267,12 @@ impl Contents {
 
     /// Notes what is bad behind the last sound frame; nothing is added after this.
     pub(crate) fn end(&mut self) {
-        let doubtful = self.doubtful.first().map(|frame| {
-            let end = self.doubtful.last().map_or(frame.end(), FoundFrame::end);
-            Bad { offset: frame.offset, end, seq: Some(frame.head.seq), unknown_kind: None }
+        let doubtful = self.doubtful.drain(..).flat_map(|(before, frame)| {
+            let (offset, end, seq) = (frame.offset, frame.end(), Some(frame.head.seq));
+            [before, Some(Bad { offset, end, seq, unknown_kind: None })]
         });
-        let bad = match (doubtful, self.bad) {
-            (Some(doubtful), Some(bad)) if doubtful.offset < bad.offset => join(doubtful, bad),
-            (Some(doubtful), Some(bad)) => join(bad, doubtful),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => return,
-        };
+        let bad = doubtful.chain([self.bad.take()]).flatten().reduce(join);
+        let Some(bad) = bad else { return };
         let lost = Some((self.expected, self.expected));
         self.gaps.push(Gap {
             offset: bad.offset,

@@ -120,7 +120,7 @@ pub(crate) fn structural<'a>(
 }
 
 impl OpenSegment {
-    /// Begins a segment in an empty file: makes room and writes the opening, and leaves the sync to the first commit.
+    /// Begins a segment in an empty file: makes room and writes the opening, without sync.
     pub(crate) fn begin(
         file: Arc<dyn DiskFile>,
         opening: Opening,

@@ -98,6 +98,8 @@ impl Journal {
                 return Err(before_sync("beginning a segment")(error));
             }
         };
+        // Before any record, so that what is unsound there later was once sound.
+        open.file.sync_data().map_err(for_good("syncing a new segment"))?;
         let synced = shared.disk.sync_directory(&shared.paths.segments);
         synced.map_err(for_good("syncing the directory of segments"))?;
         let mut index = shared.index_mut();

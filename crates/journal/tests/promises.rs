@@ -1,5 +1,6 @@
 //! What a journal has promised in a test, and whether it holds.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -26,6 +27,8 @@ pub(crate) struct Promises {
     /// Releases that were confirmed: these bodies must be gone.
     pub(crate) released: BTreeSet<Seq>,
     next_seed: u64,
+    /// Entries that some start has called damaged, and that perhaps never were acknowledged.
+    doubted: RefCell<BTreeSet<Seq>>,
 }
 
 /// Whether the journal goes on.
@@ -105,12 +108,8 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
     if let Some(damage) = report.damaged.iter().find(|damage| damage.certainty != Certainty::Perhaps) {
         return Err(format!("damage: {damage}"));
     }
-    let doubted = |seq: Seq| {
-        report
-            .damaged
-            .iter()
-            .any(|damage| damage.entries.is_some_and(|(first, last)| first <= seq && seq <= last))
-    };
+    let named = report.damaged.iter().filter_map(|damage| damage.entries);
+    promises.doubted.borrow_mut().extend(named.flat_map(|(first, last)| (first.0..=last.0).map(Seq)));
     let reader = journal.reader();
     let mut seen = BTreeMap::new();
     let mut after = Seq(0);
@@ -120,10 +119,9 @@ pub(crate) fn holds(disk: &SimDisk, promises: &Promises, applied: Seq) -> Result
             break;
         }
         for entry in entries {
-            let is_doubted = matches!(&entry, Entry::Record(record) if doubted(record.seq));
             after = entry_holds(&reader, promises, entry, &mut seen)?;
             let is_read = reader.body(after).map_or(true, |body| body.read_block(0).is_ok());
-            if !is_read && !is_doubted {
+            if !is_read && !promises.doubted.borrow().contains(&after) {
                 return Err(format!("the body of {after} cannot be read, and the start did not say so"));
             }
         }
