@@ -67,15 +67,8 @@ pub fn lost(due: &Due, at: WallTime, route: &str, jitter: u8) -> Report {
     Report { posting: due.posting, attempt: Some(attempt), outcome }
 }
 
-/// The report on a question that could not be asked: the posting stays at its level and is asked about again later; where
-/// the member cannot be asked at all, a person must lower its confirm level or give it the service.
+/// The report on a question that could not be asked: the posting stays at its level and is asked about again later.
 pub fn unasked(due: &Due, at: WallTime, again: WallTime, route: &str, error: &MemberError) -> Report {
-    let outcome = match error {
-        MemberError::NoContext { .. } | MemberError::Unable { .. } => {
-            ReportOutcome::Suspend(SuspenseReason::NoContext)
-        }
-        _ => ReportOutcome::RetryAt { at: again },
-    };
     let attempt = Attempt { at, route: route.to_owned(), status: None, text: chain(error) };
-    Report { posting: due.posting, attempt: Some(attempt), outcome }
+    Report { posting: due.posting, attempt: Some(attempt), outcome: ReportOutcome::RetryAt { at: again } }
 }
