@@ -23,6 +23,7 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Head, record header and trailer of a frame, about.
 const FRAME_OVERHEAD_BYTES: usize = 700;
 const SEGMENT_BYTES: u64 = 128 << 20;
+const STEP_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,6 +37,7 @@ enum Place {
 enum Room {
     None,
     Fallocate,
+    FallocateInSteps,
     Zeros,
 }
 
@@ -178,7 +180,7 @@ fn variants() -> Vec<Variant> {
     }
     for payload in [39_000, 531_000] {
         for writers in [1, 4, 64] {
-            for room in [Room::None, Room::Fallocate, Room::Zeros] {
+            for room in [Room::None, Room::Fallocate, Room::FallocateInSteps, Room::Zeros] {
                 all.push(Variant { question: "room", payload, writers, room, ..base });
             }
             for files in [1, 2] {
@@ -305,20 +307,22 @@ struct Log {
     file: Arc<dyn DiskFile>,
     variant: Variant,
     end: u64,
+    room: u64,
     overhead: Vec<u8>,
 }
 
 impl Log {
     fn create(disk: ArcDisk, path: PathBuf, variant: Variant) -> io::Result<Self> {
         let file = disk.create(&path)?;
-        let log = Self { disk, path, file, variant, end: 0, overhead: vec![7; FRAME_OVERHEAD_BYTES] };
+        let log =
+            Self { disk, path, file, variant, end: 0, room: 0, overhead: vec![7; FRAME_OVERHEAD_BYTES] };
         log.make_room()?;
         Ok(log)
     }
 
     fn make_room(&self) -> io::Result<()> {
         match self.variant.room {
-            Room::None => {}
+            Room::None | Room::FallocateInSteps => {}
             Room::Fallocate => self.file.allocate(SEGMENT_BYTES)?,
             Room::Zeros => {
                 let zeros = vec![0; 1 << 20];
@@ -343,9 +347,14 @@ impl Log {
             Step::Page => vec![0; bytes.next_multiple_of(4096) - bytes],
         };
         parts.push(IoSlice::new(&padding));
+        let end = self.end + (bytes + padding.len()) as u64;
+        if self.variant.room == Room::FallocateInSteps && end > self.room {
+            self.room = end.next_multiple_of(STEP_BYTES);
+            self.file.allocate(self.room)?;
+        }
         self.file.write_at(&parts, self.end)?;
         self.file.sync_data()?;
-        self.end += (bytes + padding.len()) as u64;
+        self.end = end;
         if self.end > SEGMENT_BYTES - GROUP_BYTES_MAX as u64 * 2 {
             self.path.set_extension(format!(
                 "{}",
@@ -353,7 +362,7 @@ impl Log {
             ));
             self.file = self.disk.create(&self.path)?;
             self.make_room()?;
-            self.end = 0;
+            (self.end, self.room) = (0, 0);
         }
         Ok(())
     }
