@@ -3,18 +3,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::process::Failure;
+use crate::process::{Failure, with_causes};
 
 /// A failure with its causes, in one line.
 pub(crate) fn failure(failure: &Failure) {
-    let mut text = failure.to_string();
-    let mut cause = std::error::Error::source(failure);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    eprintln!("outrigger: {text}");
+    eprintln!("outrigger: {}", with_causes(failure));
 }
 
 /// A line of data; a reader that went away ends the output quietly.

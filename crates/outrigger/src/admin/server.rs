@@ -28,7 +28,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::admin::routes;
-use crate::process::Failure;
+use crate::process::{Failure, with_causes};
 
 /// A question that cannot be answered.
 #[derive(Debug)]
@@ -45,14 +45,7 @@ impl Refusal {
 
     /// It cannot be answered now.
     pub(crate) fn not_now(error: &dyn std::error::Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            text.push_str(": ");
-            text.push_str(&inner.to_string());
-            cause = inner.source();
-        }
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: text }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error: with_causes(error) }
     }
 }
 

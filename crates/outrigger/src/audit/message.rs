@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use outrigger_front::{AuditEvent, Party, StudyTally};
 use outrigger_model::SopClassUid;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+
+use crate::moment::rfc3339;
 
 /// A code of the DICOM controlled terminology (PS3.16 Annex D).
 #[derive(Debug, Clone, Copy)]
@@ -220,10 +220,7 @@ fn code(element: &str, Code(value, text): Code) -> String {
 }
 
 fn moment(at_us: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+    rfc3339(at_us).unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
 /// Text as it may stand in XML 1.0, on one line.

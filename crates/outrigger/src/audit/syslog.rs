@@ -1,17 +1,13 @@
 //! RFC 5424 messages over TCP with octet counting (RFC 6587 section 3.4.1).
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use crate::moment::rfc3339;
 
 /// Facility 10 (security and authorisation), severity 5 (notice).
 const PRIORITY: u8 = 85;
 
 /// A message in its frame.
 pub(crate) fn framed(xml: &str, at_us: i64, node: &str) -> Vec<u8> {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_us) * 1000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| "-".to_owned());
+    let time = rfc3339(at_us).unwrap_or_else(|| "-".to_owned());
     // The byte order mark says that the message is UTF-8 (RFC 5424 section 6.4).
     let message =
         format!("<{PRIORITY}>1 {time} {node} outrigger {} DICOM+RFC3881 - \u{FEFF}{xml}", std::process::id());

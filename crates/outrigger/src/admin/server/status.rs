@@ -7,11 +7,10 @@ use outrigger_journal::Health;
 use outrigger_ledger::{MemberState, StatusFacts};
 use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::Refusal;
 use super::node::NodeAdmin;
+use crate::moment::rfc3339;
 
 /// A journal fuller than this is worth a person's look, in percent: above it verified bytes go early.
 const JOURNAL_FULL_PERCENT: u64 = 80;
@@ -128,8 +127,5 @@ fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
 
 /// A time as RFC 3339.
 pub(crate) fn moment(at: WallTime) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| at.0.to_string())
+    rfc3339(at.0).unwrap_or_else(|| at.0.to_string())
 }
