@@ -9,6 +9,7 @@ use outrigger_model::{JournalId, MemberNumber, Seq, WallTime};
 use outrigger_runtime::Clock;
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::applier::desk::Desk;
 use crate::applier::{Fact, Incoming, apply};
@@ -26,8 +27,15 @@ use crate::worker::{Job, next};
 /// Records applied in one transaction: enough to spread its cost, few enough that whoever waits for the worker waits some ten milliseconds.
 const BATCH_RECORDS: usize = 256;
 
+/// Least time from one transaction to the next while records keep coming: a transaction writes whole pages of the database, and
+/// those of ten objects are hardly more than those of one. Whoever waits for the books to follow does not wait for this.
+const PACE: Duration = Duration::from_millis(10);
+
 /// Pieces of work done between two batches, so that neither starves the other.
 const JOBS_PER_BATCH: usize = 64;
+
+/// How often the journal is looked at though nothing was heard of it: never needed, and cheap.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// How soon a database that failed is tried again.
 const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(2) };
@@ -59,11 +67,26 @@ pub(crate) struct Told {
     pub(crate) health: watch::Sender<LedgerHealth>,
 }
 
-/// Whether there was something to apply.
+/// What there was to apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    Applied,
+    /// As many records as one transaction takes: more are likely there.
+    Full,
+    /// All that was there.
+    Partial,
+    /// Nothing.
     AtTheTail,
+}
+
+/// What the writer waits for, beside work that is sent to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Nothing: it goes on at once.
+    Not,
+    /// Something new in the journal.
+    News,
+    /// A time, whatever comes.
+    Until(Instant),
 }
 
 impl Writer {
@@ -104,15 +127,12 @@ impl Writer {
         mut tail: watch::Receiver<JournalSeq>,
         mut stop: watch::Receiver<bool>,
     ) {
+        let mut rests_until = Instant::now();
         loop {
             // Marked as seen before it is read, so that what comes meanwhile is not missed.
             tail.borrow_and_update();
-            let wait = match self.step() {
-                Ok(Step::Applied) => None,
-                Ok(Step::AtTheTail) => Some(Duration::MAX),
-                Err(error) => Some(self.failed(&error)),
-            };
-            let Some(wait) = wait else {
+            let wait = self.advance(&mut rests_until);
+            if wait == Wait::Not {
                 for _ in 0..JOBS_PER_BATCH {
                     let Ok(job) = queue.try_recv() else { break };
                     job(&mut self);
@@ -122,16 +142,39 @@ impl Writer {
                     return;
                 }
                 continue;
+            }
+            let until = match wait {
+                Wait::Until(until) => until,
+                Wait::Not | Wait::News => Instant::now() + LOOK_AGAIN,
             };
-            let waited = tokio::time::sleep(wait.min(Duration::from_secs(3600)));
             tokio::select! {
                 biased;
                 job = next(&mut queue, &mut stop) => match job {
                     Some(job) => job(&mut self),
                     None => return,
                 },
-                Ok(()) = tail.changed(), if wait == Duration::MAX => {}
-                () = waited => {}
+                Ok(()) = tail.changed(), if wait == Wait::News => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// Applies the next batch unless it rests, and says what to wait for.
+    fn advance(&mut self, rests_until: &mut Instant) -> Wait {
+        let now = Instant::now();
+        if now < *rests_until {
+            return Wait::Until(*rests_until);
+        }
+        match self.step() {
+            Ok(Step::Full) => Wait::Not,
+            Ok(Step::Partial) => {
+                *rests_until = now + PACE;
+                Wait::Not
+            }
+            Ok(Step::AtTheTail) => Wait::News,
+            Err(error) => {
+                *rests_until = now + self.failed(&error);
+                Wait::Until(*rests_until)
             }
         }
     }
@@ -159,12 +202,12 @@ impl Writer {
         self.tail.applied(last);
         self.followers.tell(last);
         self.is_up();
-        Ok(Step::Applied)
+        Ok(if entries.len() < BATCH_RECORDS { Step::Partial } else { Step::Full })
     }
 
     /// Applies everything up to `seq`, which is durable.
     pub(crate) fn follow(&mut self, seq: Seq) -> Result<(), LedgerError> {
-        while self.position < seq && self.step()? == Step::Applied {}
+        while self.position < seq && self.step()? != Step::AtTheTail {}
         Ok(())
     }
 

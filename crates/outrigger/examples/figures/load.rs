@@ -1,5 +1,6 @@
 //! The load: our own sender, Nagle's algorithm off, one association after another or several at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,8 +113,26 @@ pub(crate) fn sender(address: &str, called: &str) -> Outcome<DimseMember> {
 /// CPU seconds that a process and its ended children have used.
 pub(crate) fn cpu_s(process: u32) -> Outcome<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    // utime, stime, cutime, cstime (proc(5)), at 100 ticks a second.
-    Ok((ticks(11) + ticks(12) + ticks(13) + ticks(14)) / 100.0)
+    let behind_name = stat.rsplit_once(')').ok_or("no stat")?.1;
+    // utime, stime, cutime, cstime (proc(5)).
+    Ok(seconds(behind_name, &[11, 12, 13, 14]))
+}
+
+/// CPU seconds of each kind of thread of a running process, by the threads' names.
+pub(crate) fn threads_s(process: u32) -> Outcome<BTreeMap<String, f64>> {
+    let mut threads = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        let (name, rest) = stat.rsplit_once(')').ok_or("no stat")?;
+        let name = name.split_once('(').ok_or("no stat")?.1.to_owned();
+        *threads.entry(name).or_default() += seconds(rest, &[11, 12]);
+    }
+    Ok(threads)
+}
+
+/// The sum of fields behind the name in stat(5), at 100 ticks a second.
+fn seconds(behind_name: &str, fields: &[usize]) -> f64 {
+    let values: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |field: &usize| values.get(*field).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    fields.iter().map(ticks).sum::<f64>() / 100.0
 }

@@ -9,6 +9,7 @@
     reason = "a bench measures real time, reads /proc and prints"
 )]
 
+mod ceiling;
 mod contestant;
 mod delivery;
 mod load;

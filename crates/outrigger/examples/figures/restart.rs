@@ -40,7 +40,7 @@ pub(crate) async fn measure(program: &Path, entries: usize) -> Outcome<()> {
     for _ in 0..7 {
         node.process().kill()?;
         let begun = Instant::now();
-        node = start_node(program, directory.path(), &config).await?;
+        node.process().restart().await?;
         let address = node.listening()?.dimse.first().ok_or("no listener")?.to_string();
         load::send(&address, &load::objects(Shape::Sr, 1, seed), 1).await?;
         again.push(begun.elapsed().as_secs_f64());

@@ -8,10 +8,10 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_model::AeTitle;
 use outrigger_sim::peers::{Nagle, Station, StoreScu};
 
-use crate::Outcome;
 use crate::contestant::{Side, start};
 use crate::load::{self, Taken};
 use crate::summary::{Spread, table};
+use crate::{Outcome, ceiling};
 
 /// Objects sent before the measured ones: connections, caches and files are made by then.
 const WARM_UP: usize = 20;
@@ -28,6 +28,8 @@ pub(crate) enum Work {
 struct Round {
     taken: Taken,
     cpu_ms: f64,
+    /// CPU of each kind of thread, in milliseconds an object.
+    threads_ms: BTreeMap<String, f64>,
 }
 
 /// Measures all sides over one and four associations.
@@ -38,7 +40,9 @@ pub(crate) async fn compare(program: &Path, work: Work, rounds: usize, count: us
     };
     for associations in [1, 4] {
         let mut results: BTreeMap<Side, Vec<Round>> = BTreeMap::new();
+        let mut ceilings = Vec::new();
         for round in 0..rounds {
+            ceilings.push(ceiling::measure(&load::objects(shape, count, round as u64), associations)?.rate());
             let mut order = [Side::Outrigger, Side::StoreScp, Side::Orthanc];
             if round % 2 == 1 {
                 order.reverse();
@@ -48,7 +52,7 @@ pub(crate) async fn compare(program: &Path, work: Work, rounds: usize, count: us
                 results.entry(side).or_default().push(measured);
             }
         }
-        show(work, associations, count, &results);
+        show(work, associations, count, &results, Spread::of(ceilings));
     }
     Ok(())
 }
@@ -67,12 +71,23 @@ async fn one_round(
     let (warm_up, measured) = objects.split_at(WARM_UP);
     load::send(&address, warm_up, 1).await?;
     let before = load::cpu_s(server.id())?;
+    let threads_before = load::threads_s(server.id())?;
     let taken = load::send(&address, measured, associations).await?;
     let cpu_ms = (load::cpu_s(server.id())? - before) * 1e3 / count as f64;
-    Ok(Round { taken, cpu_ms })
+    let mut threads_ms = load::threads_s(server.id())?;
+    for (name, spent) in &mut threads_ms {
+        *spent = (*spent - threads_before.get(name).copied().unwrap_or(0.0)) * 1e3 / count as f64;
+    }
+    Ok(Round { taken, cpu_ms, threads_ms })
 }
 
-fn show(work: Work, associations: usize, count: usize, results: &BTreeMap<Side, Vec<Round>>) {
+fn show(
+    work: Work,
+    associations: usize,
+    count: usize,
+    results: &BTreeMap<Side, Vec<Round>>,
+    ceiling: Spread,
+) {
     println!(
         "\n{work:?}, {associations} association(s), {count} objects a round, TCP_NODELAY on all sides\n"
     );
@@ -94,9 +109,22 @@ fn show(work: Work, associations: usize, count: usize, results: &BTreeMap<Side, 
             of(&|round| round.taken.ack_ms(0.99)).text(2),
         ]);
     }
+    let ceiling_row = ["layout ceiling".to_owned(), ceiling.text(0), format!("{:.2}", ours / ceiling.median)];
+    rows.push(ceiling_row.into_iter().chain(std::iter::repeat_n("-".to_owned(), 3)).collect());
     let heading =
         ["side", "objects/s", "Outrigger is x times", "server CPU ms/object", "ack median ms", "ack p99 ms"];
     table(&heading, &rows);
+    show_threads(results.get(&Side::Outrigger).map_or(&[], Vec::as_slice));
+}
+
+/// Where Outrigger's CPU goes, by thread, mean of all rounds.
+fn show_threads(rounds: &[Round]) {
+    let mut threads: BTreeMap<&str, f64> = BTreeMap::new();
+    for (name, spent) in rounds.iter().flat_map(|round| &round.threads_ms) {
+        *threads.entry(name).or_default() += spent / rounds.len() as f64;
+    }
+    let threads: Vec<String> = threads.iter().map(|(name, spent)| format!("{name} {spent:.2}")).collect();
+    println!("\nOutrigger's CPU by thread, ms an object: {}", threads.join(", "));
 }
 
 /// From storescu as installed: its Nagle waits are what is measured.
