@@ -185,6 +185,11 @@ impl Contents {
         }
     }
 
+    /// The number behind the last sound record.
+    pub(crate) fn next(&self) -> Seq {
+        self.expected
+    }
+
     /// Takes what the scan found next.
     pub(crate) fn add(&mut self, found: Found) {
         match found {

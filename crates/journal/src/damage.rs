@@ -37,8 +37,10 @@ pub enum DamagedPart {
     Padding,
     /// A sealed segment whose frames are sound and not those that were sealed.
     Hash,
-    /// Entries whose file is gone or ends too early.
+    /// Entries that ought to stand there, as in a file that ends too early.
     Missing,
+    /// A whole file that ought to be there.
+    Gone,
     /// A segment whose file bears the name of another; nothing is lost.
     Misplaced,
     /// A file that the disk cannot read from here on.
@@ -63,10 +65,11 @@ impl fmt::Display for DamagedPart {
             Self::Opening => "the first frame of a segment",
             Self::Frame => "a frame",
             Self::Body => "the bytes of an object",
-            Self::Seal => "the index of a segment",
+            Self::Seal => "the index at the end",
             Self::Padding => "bytes without a meaning",
             Self::Hash => "the hash of a segment",
             Self::Missing => "missing entries",
+            Self::Gone => "a file that is gone",
             Self::Misplaced => "a segment under another's name",
             Self::Unreadable => "a stretch that cannot be read",
         })
@@ -75,7 +78,11 @@ impl fmt::Display for DamagedPart {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {} at byte {}", self.part, self.file.display(), self.offset)?;
+        let file = self.file.display();
+        match self.part {
+            DamagedPart::Gone => write!(f, "{file} is gone")?,
+            part => write!(f, "{part} in {file} at byte {}", self.offset)?,
+        }
         match self.entries {
             Some((first, last)) if first == last => write!(f, ", entry {first}"),
             Some((first, last)) => write!(f, ", entries {first} to {last}"),

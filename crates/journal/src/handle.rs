@@ -5,19 +5,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{Content, Threads};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::commit::Durable;
-use crate::damage::Damage;
-use crate::error::{AppendError, ReadError, ReleaseError};
+use crate::error::{AppendError, ReleaseError};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, check};
 use crate::large::Prepared;
 use crate::options::FRAME_BODY_BYTES_MAX;
 use crate::reader::JournalReader;
 use crate::record::Append;
+use crate::scrub::ScrubStep;
 use crate::state::{Health, JournalState};
 use crate::writer::{Pulse, Request, Waiting, Writer};
 
@@ -125,22 +126,24 @@ impl JournalHandle {
         self.reader.spool_directory()
     }
 
-    /// Reads and checks everything, at most about `bytes_per_second`, and gives what is damaged.
-    pub async fn scrub(&self, bytes_per_second: u64) -> Result<Vec<Damage>, ReadError> {
+    /// Reads and checks everything, at most about `bytes_per_second`, and tells of each step; dropped, it stops after the step it is at.
+    pub async fn scrub(
+        &self,
+        bytes_per_second: u64,
+        mut told: impl FnMut(ScrubStep),
+    ) -> Result<(), WorkLost> {
         let mut scrub = self.reader.scrub();
-        let mut damaged = Vec::new();
         loop {
             let begun = Instant::now();
             let work = move || {
                 let step = scrub.step();
                 (scrub, step)
             };
-            // A step that panicked was a defect; there is nothing to go on with.
-            let Ok((again, step)) = self.threads.blocking("scrub", work).await else { return Ok(damaged) };
+            let (again, step) = self.threads.blocking("scrub", work).await?;
             scrub = again;
-            let Some(step) = step? else { return Ok(damaged) };
-            damaged.extend(step.damaged);
+            let Some(step) = step else { return Ok(()) };
             let micros = step.bytes.saturating_mul(1_000_000) / bytes_per_second.max(1);
+            told(step);
             sleep_until(begun + Duration::from_micros(micros)).await;
         }
     }

@@ -1,6 +1,6 @@
 //! The journal itself, owned by one thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{ArcDisk, DiskFile};
@@ -57,12 +57,23 @@ pub struct Opened {
 pub struct RecoveryReport {
     /// Entries in it.
     pub entries: u64,
-    /// Bytes of a torn end that were never acknowledged and were cut.
-    pub cut_bytes: u64,
+    /// The torn end that was never acknowledged and was cut.
+    pub cut: Option<Cut>,
     /// What was acknowledged, or may have been, and is damaged.
     pub damaged: Vec<Damage>,
     /// Entries made of complete large files that no frame named.
     pub adopted: Vec<Seq>,
+}
+
+/// A torn end that was never acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The file it was cut off.
+    pub file: PathBuf,
+    /// Where it was cut, in bytes from its start.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
 }
 
 impl Journal {

@@ -56,7 +56,7 @@ pub(crate) fn open(
     let written = with_room(&mut reserve, || head.write(&*disk, &paths.head()));
     written.map_err(io_error("writing", &paths.head()))?;
     reserve.refill().map_err(io_error("making", &paths.reserve()))?;
-    let Loaded { index, damaged, cut_bytes, .. } = loaded;
+    let Loaded { index, damaged, cut, .. } = loaded;
     let (epoch, next, generation) = (head.epoch, index.tail.next(), head.generation);
     let parts = Parts { disk, clock, random, options, paths, journal, generation, index };
     let mut journal = Journal {
@@ -73,7 +73,7 @@ pub(crate) fn open(
     };
     let adopted = journal.adopt(orphans)?;
     let entries = journal.shared.index().entries();
-    Ok(Opened { journal, report: RecoveryReport { entries, cut_bytes, damaged, adopted } })
+    Ok(Opened { journal, report: RecoveryReport { entries, cut, damaged, adopted } })
 }
 
 /// An [`OpenError::Io`] for something done to `path`.

@@ -1,19 +1,20 @@
 //! Reading everything again, in steps.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::{BlockError, BlockSource, DiskFile};
 
 use crate::body::FileBody;
-use crate::contents::Contents;
+use crate::contents::{Behind, Contents};
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::error::ReadError;
 use crate::frame::Place;
 use crate::head::{FoundHead, Head};
 use crate::ids::Seq;
 use crate::large::read_object;
+use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::recovery::{Position, judge};
 use crate::scan::{Found, Scan, Soundness};
@@ -84,13 +85,13 @@ impl JournalReader {
 }
 
 impl Scrub {
-    /// Checks about the next 4 MiB; `None` when all is done.
-    pub fn step(&mut self) -> Result<Option<ScrubStep>, ReadError> {
+    /// Checks about the next 4 MiB; `None` when all is done. What the disk cannot read is damage like other damage.
+    pub fn step(&mut self) -> Option<ScrubStep> {
         let mut step = ScrubStep::default();
         self.next = match std::mem::replace(&mut self.next, Next::Done) {
-            Next::Done => return Ok(None),
+            Next::Done => return None,
             Next::Head => {
-                step.damaged.extend(self.head()?);
+                step.damaged.extend(self.head());
                 Next::SegmentAt(Seq(1))
             }
             Next::SegmentAt(from) => self.begin(from, &mut step),
@@ -103,21 +104,25 @@ impl Scrub {
                 Next::Files { frames, reading: self.blocks(*reading, &mut step), after }
             }
         };
-        Ok(Some(step))
+        Some(step)
     }
 
-    fn head(&self) -> Result<Option<Damage>, ReadError> {
+    fn head(&self) -> Option<Damage> {
         let path = self.reader.shared.paths.head();
-        let found = Head::read(&*self.reader.shared.disk, &path);
-        let offset = match found.map_err(|source| ReadError::Io { path: path.clone(), source })? {
-            FoundHead::Head { damaged_at, .. } => damaged_at,
-            FoundHead::Nothing | FoundHead::Newer(_) | FoundHead::Unreadable => Some(0),
+        let (offset, part) = match Head::read(&*self.reader.shared.disk, &path) {
+            Ok(FoundHead::Head { damaged_at, .. }) => (damaged_at?, DamagedPart::Head),
+            Ok(FoundHead::Nothing) => (0, DamagedPart::Gone),
+            Ok(FoundHead::Newer(_) | FoundHead::Unreadable) => (0, DamagedPart::Head),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "the head of the journal cannot be read");
+                (0, DamagedPart::Unreadable)
+            }
         };
-        Ok(offset.map(|offset| no_entry(path, offset, DamagedPart::Head)))
+        Some(no_entry(path, offset, part))
     }
 
-    fn begin(&self, from: Seq, step: &mut ScrubStep) -> Next {
-        let shared = &self.reader.shared;
+    fn begin(&mut self, from: Seq, step: &mut ScrubStep) -> Next {
+        let shared = self.reader.shared.clone();
         loop {
             let segment = {
                 let index = shared.index();
@@ -125,12 +130,14 @@ impl Scrub {
                 index.segments.get(at).filter(|segment| segment.end > segment.first).cloned()
             };
             let Some(segment) = segment else { return Next::Done };
-            let file = match shared.file(segment.key()) {
+            // By its name, as the next start will look for it: what is held open is there though its name is gone.
+            let file = match shared.file_anew(segment.key()) {
                 Ok(Some(file)) => file,
                 // Carried forward in between.
                 Ok(None) => continue,
                 Err(error) => {
                     step.damaged.push(self.unreadable(&segment, 0, &error));
+                    self.chain = Some(segment.chain().to_owned());
                     return Next::SegmentAt(segment.end);
                 }
             };
@@ -163,6 +170,7 @@ impl Scrub {
                 }
                 Err(error) => {
                     step.damaged.push(self.unreadable(&walk.segment, walk.scan.position(), &error));
+                    self.chain = Some(walk.segment.chain().to_owned());
                     return Next::SegmentAt(walk.segment.end);
                 }
             }
@@ -178,7 +186,11 @@ impl Scrub {
         let path = shared.paths.segment(walk.segment.file);
         let mut damaged = {
             let index = shared.index();
-            let verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &index.void);
+            // The writer publishes a batch before the void record in it.
+            let mut void = index.void.clone();
+            void.add(&walk.contents.tally.void);
+            let mut verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &void);
+            verdict.damaged.extend(at_the_end(&path, &walk, &void));
             verdict.damaged.into_iter().map(|damage| index.weigh(damage)).collect::<Vec<_>>()
         };
         if walk.segment.stage == Stage::Sealed {
@@ -217,10 +229,8 @@ impl Scrub {
     fn object(&self, frame: ReadFrame, step: &mut ScrubStep) -> Option<Box<Reading>> {
         let shared = &self.reader.shared;
         let path = shared.paths.object(frame.trailer.name);
-        let opened = FileBody::open(&*shared.disk, &path, &frame).and_then(|body| {
-            let tail = if body.is_some() { read_object(&*shared.disk, &path, shared.journal)? } else { None };
-            Ok((body, tail))
-        });
+        let opened = read_object(&*shared.disk, &path, shared.journal)
+            .and_then(|tail| Ok((FileBody::open(&*shared.disk, &path, &frame)?, tail)));
         let (part, offset) = match opened {
             Ok((Some(body), Some(_))) => return Some(Box::new(Reading { frame, body, block: 0 })),
             Ok((Some(body), None)) => {
@@ -228,7 +238,11 @@ impl Scrub {
                 return Some(Box::new(Reading { frame, body, block: 0 }));
             }
             Ok((None, _)) => (DamagedPart::Body, 0),
-            Err(_) => (DamagedPart::Unreadable, 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (DamagedPart::Gone, 0),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "a large object of the journal cannot be read");
+                (DamagedPart::Unreadable, 0)
+            }
         };
         self.object_damage(&frame, part, offset, step);
         None
@@ -271,8 +285,39 @@ impl Scrub {
         let file = self.reader.shared.paths.segment(segment.file);
         tracing::warn!(file = %file.display(), offset, %error, "a segment of the journal cannot be read");
         let entries = Some((segment.first, segment.end.before()));
-        Damage { file, offset, part: DamagedPart::Unreadable, entries, certainty: Certainty::Acknowledged }
+        let part = match error.kind() {
+            io::ErrorKind::NotFound => DamagedPart::Gone,
+            _ => DamagedPart::Unreadable,
+        };
+        Damage { file, offset, part, entries, certainty: Certainty::Acknowledged }
     }
+}
+
+/// What is wrong behind the last sound frame of a segment without a sound seal: all of it was durable once.
+fn at_the_end(path: &Path, walk: &Walk, void: &Ranges) -> Vec<Damage> {
+    let Walk { segment, contents, .. } = walk;
+    if contents.seal.is_some() {
+        return Vec::new();
+    }
+    let bad = contents.gaps.last().filter(|gap| gap.behind == Behind::Nothing);
+    let offset = bad.map_or(contents.records_end, |gap| gap.offset);
+    let part = if bad.is_some() { DamagedPart::Frame } else { DamagedPart::Missing };
+    let lost = if contents.next() < segment.end {
+        void.missing(contents.next(), segment.end.before())
+    } else {
+        Vec::new()
+    };
+    if lost.is_empty() && bad.is_some() && segment.stage == Stage::Open {
+        return vec![no_entry(path.to_owned(), offset, DamagedPart::Padding)];
+    }
+    let damage = |entries| Damage {
+        file: path.to_owned(),
+        offset,
+        part,
+        entries: Some(entries),
+        certainty: Certainty::Acknowledged,
+    };
+    lost.into_iter().map(damage).collect()
 }
 
 fn no_entry(file: std::path::PathBuf, offset: u64, part: DamagedPart) -> Damage {

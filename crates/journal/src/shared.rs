@@ -140,6 +140,16 @@ impl Shared {
         Ok(Some(file))
     }
 
+    /// The file that the name of a segment leads to now, whatever is held open; `None` if that version of it is gone.
+    pub(crate) fn file_anew(&self, key: SegmentKey) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        // Held while the name is looked up, as a segment carried forward takes the name of another.
+        let index = self.index();
+        if !index.segments.iter().any(|segment| segment.key() == key) {
+            return Ok(None);
+        }
+        self.disk.open(&self.paths.segment(key.number), Access::Read).map(Some)
+    }
+
     /// Lets go of what is held of segments that are no more.
     pub(crate) fn forget(&self, gone: &[SegmentKey]) {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(key, _)| !gone.contains(key));

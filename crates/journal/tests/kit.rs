@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_journal::{Append, Durable, Journal, Opened, Options, RecordKind, Seq};
+use outrigger_journal::{Append, Damage, Durable, Journal, JournalReader, Opened, Options, RecordKind, Seq};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{BlockSource, Body, Clock, Content, Random, RealDisk};
@@ -68,6 +68,12 @@ pub(crate) fn closing(seed: u64) -> Append {
 /// Appends in one commit, and expects every receipt.
 pub(crate) fn append(journal: &mut Journal, batch: Vec<Append>) -> Vec<Durable> {
     journal.append(batch).into_iter().map(Result::unwrap).collect()
+}
+
+/// What a scrub of everything finds damaged.
+pub(crate) fn scrubbed(reader: &JournalReader) -> Vec<Damage> {
+    let mut scrub = reader.scrub();
+    std::iter::from_fn(|| scrub.step()).flat_map(|step| step.damaged).collect()
 }
 
 /// Everything a body holds.

@@ -139,7 +139,7 @@ fn scrub_holds(reader: &JournalReader, promises: &Promises) -> Result<(), String
         damage.entries.is_none_or(|(first, last)| (first.0..=last.0).any(promised))
     };
     let mut scrub = reader.scrub();
-    while let Some(step) = scrub.step().map_err(|error| error.to_string())? {
+    while let Some(step) = scrub.step() {
         if let Some(damage) = step.damaged.iter().find(is_promised) {
             return Err(format!("scrub: {damage}"));
         }

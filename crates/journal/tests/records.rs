@@ -42,7 +42,7 @@ fn what_was_appended_is_read_back_at_once_and_after_a_start() {
     expect(&journal.reader());
     drop(journal);
     let opened = open_on(&real_disk(), directory.path(), Seq(3));
-    assert_eq!((opened.report.entries, opened.report.cut_bytes), (7, 0));
+    assert_eq!((opened.report.entries, opened.report.cut), (7, None));
     assert_eq!((opened.report.damaged, opened.report.adopted), (vec![], vec![]));
     expect(&opened.journal.reader());
     opened.journal.close().unwrap();

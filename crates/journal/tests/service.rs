@@ -11,7 +11,10 @@ use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, Loss, SimDisk}
 use outrigger_runtime::{Clock, Random, Spool, Threads};
 
 use crate::gate::Gate;
-use crate::kit::{all_of, bytes, closing, object, open_on, options, real_disk};
+use crate::kit::{all_of, bytes, closing, object, open_on, options, real_disk, scrubbed};
+
+/// Beyond what a frame holds.
+const LARGE: usize = (1 << 20) + 100;
 
 fn on_sim(disk: &SimDisk) -> JournalHandle {
     let opened = open_on(&disk.shared(), Path::new("/journal"), Seq(0));
@@ -80,7 +83,7 @@ async fn a_closed_journal_says_so_and_opens_again() {
     let second = again.append(object(2, 100)).await.unwrap();
     assert_eq!((first.seq(), second.seq()), (Seq(1), Seq(2)));
     assert_eq!((first.journal(), first.epoch().0 + 1), (second.journal(), second.epoch().0));
-    assert_eq!(again.scrub(u64::MAX).await.unwrap(), []);
+    assert_eq!(scrubbed(&again.reader()), []);
     again.close().await.unwrap();
 }
 
@@ -155,6 +158,16 @@ fn read_until(done: &AtomicU64, reader: &JournalReader, from: u64) -> u64 {
     read
 }
 
+/// Scrubs until `done`, never with a finding, and counts.
+fn scrub_until(done: &AtomicU64, reader: &JournalReader) -> u64 {
+    let mut scrubs = 0;
+    while done.load(Ordering::Relaxed) == 0 || scrubs == 0 {
+        assert_eq!(scrubbed(reader), []);
+        scrubs += 1;
+    }
+    scrubs
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_see_whole_entries_while_segments_are_carried_forward() {
     let directory = tempfile::tempdir().unwrap();
@@ -166,19 +179,26 @@ async fn readers_see_whole_entries_while_segments_are_carried_forward() {
             std::thread::spawn(move || read_until(&done, &reader, number))
         })
         .collect();
+    let scrubs = std::thread::spawn({
+        let (reader, done) = (journal.reader(), done.clone());
+        move || scrub_until(&done, &reader)
+    });
     for round in 0..60 {
         let mut kept = Vec::new();
         for seed in 0..8 {
             kept.push(journal.append(object(round * 8 + seed, 9000)).await.unwrap().seq());
         }
+        if round % 5 == 0 {
+            kept.push(journal.append(object(round, LARGE)).await.unwrap().seq());
+        }
         kept.remove(0);
         journal.release(kept).await.unwrap();
     }
     done.store(1, Ordering::Relaxed);
-    for reader in readers {
+    for reader in readers.into_iter().chain([scrubs]) {
         assert!(reader.join().unwrap() > 0);
     }
-    assert_eq!(journal.scrub(u64::MAX).await.unwrap(), []);
+    assert_eq!(scrubbed(&journal.reader()), []);
     assert_eq!(journal.state().bodies, 60);
     journal.close().await.unwrap();
     let kept = open_on(&real_disk(), directory.path(), Seq(0)).journal.state();

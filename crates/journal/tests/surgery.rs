@@ -6,7 +6,7 @@ use outrigger_journal::{
     Certainty, Damage, DamagedPart, Entry, Opened, Presence, ReadError, RecordKind, Seq,
 };
 
-use crate::kit::{all_of, append, bytes, closing, object, open, open_on, real_disk};
+use crate::kit::{all_of, append, bytes, closing, object, open, open_on, real_disk, scrubbed};
 
 const LARGE: usize = (1 << 20) + 100;
 
@@ -37,10 +37,7 @@ fn found(directory: &Path) -> (Vec<Damage>, Vec<u64>, Opened) {
     let opened = open_on(&real_disk(), directory, Seq(32));
     let reader = opened.journal.reader();
     let mut damaged = opened.report.damaged.clone();
-    let mut scrub = reader.scrub();
-    while let Some(step) = scrub.step().unwrap() {
-        damaged.extend(step.damaged);
-    }
+    damaged.extend(scrubbed(&reader));
     let entries = reader.records(Seq(0), 1000).unwrap();
     let read = entries.iter().filter_map(|entry| match entry {
         Entry::Record(record) => Some(record.seq.0),

@@ -26,6 +26,9 @@ pub enum LedgerError {
     /// The ledger is closed.
     #[error("the ledger could not be asked")]
     Closed(#[from] Gone),
+    /// A check of the database did not come to its end.
+    #[error("the ledger's database was not checked to its end")]
+    Scrub(#[source] WorkLost),
     /// No member owns this number.
     #[error("no member in the books has the number {}; `outrigger member list` shows them", number.0)]
     UnknownMember {

@@ -30,6 +30,8 @@ pub enum FindingKind {
     Unreadable,
     /// The bytes of an object in the journal are damaged.
     DamagedBytes,
+    /// A file of the journal is not as it was written, or is gone; no entry is lost by that.
+    DamagedFile,
     /// A member stored an object and altered it, or said so.
     Altered,
     /// A member said it had an object and does not show it.

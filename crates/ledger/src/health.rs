@@ -41,6 +41,7 @@ impl LedgerHealth {
             | LedgerError::JournalRead(_)
             | LedgerError::Record(_)
             | LedgerError::Closed(_)
+            | LedgerError::Scrub(_)
             | LedgerError::UnknownMember { .. }
             | LedgerError::Retired { .. } => Cure::Wait,
         };

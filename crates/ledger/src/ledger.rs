@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use outrigger_journal::{Append, Durable, JournalHandle, RecordKind};
-use outrigger_model::{JournalId, MemberName, MemberNumber, Seq, WallTime};
+use outrigger_model::{JournalId, MemberName, MemberNumber, Seq};
 use outrigger_runtime::{Clock, Threads};
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
@@ -26,6 +26,7 @@ use crate::worker::Worker;
 mod accept;
 mod books;
 mod commitments;
+mod damage;
 mod due;
 mod find;
 mod members;
@@ -40,6 +41,7 @@ mod why;
 
 pub use accept::{AcceptError, Acceptance, Accepted};
 pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, StatusFacts};
+pub use damage::{Coverage, Harm, JOURNAL_DAMAGE};
 pub use due::{Due, DueAsk, Lane};
 pub use members::Resend;
 pub use notes::{Compared, FindingShown, Refusal, RefusalShown};
@@ -256,11 +258,6 @@ impl Ledger {
                 tracing::error!("a worker of the ledger ended in the middle of its work");
             }
         }
-    }
-
-    /// Wall-clock time.
-    pub(crate) fn now(&self) -> WallTime {
-        WallTime(self.shared.clock.wall_us())
     }
 
     /// Reads the books on the thread for questions.

@@ -38,8 +38,8 @@ pub use calendar::rfc3339;
 pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
 pub use ledger::{
-    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Due, DueAsk, EntryFacts,
-    FindingShown, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, RebuildError, RebuildReport,
+    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk, EntryFacts,
+    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, RebuildError, RebuildReport,
     Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why,
     WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, check,
 };

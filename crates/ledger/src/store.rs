@@ -1,5 +1,7 @@
 //! What a database must do for the ledger, by operation.
 
+use std::path::PathBuf;
+
 use outrigger_catalogue::{CatalogueError, CatalogueInstance, Cursor, Located, Page, PutOutcome};
 use outrigger_model::{
     Answer, JournalId, MemberName, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime,
@@ -34,9 +36,6 @@ pub trait LedgerStore: LedgerReader {
 
     /// Opens the database anew after it failed, where it has to be.
     fn reconnect(&mut self) -> Result<(), StoreError>;
-
-    /// Checks the database as such, whatever is in the rows, and says what is wrong.
-    fn integrity(&self) -> Result<Vec<String>, StoreError>;
 }
 
 /// A look at the books.
@@ -46,7 +45,16 @@ pub trait LedgerReader: Send {
         &self,
         work: &mut dyn FnMut(&dyn LedgerReads) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// Checks the database as such, whatever is in the rows, and says what is wrong.
+    fn integrity(&self) -> Result<Vec<String>, StoreError>;
+
+    /// What ends a long look from another thread: the statement that runs fails.
+    fn interrupt(&self) -> Interrupt;
 }
+
+/// Ends a long look at the books.
+pub type Interrupt = Box<dyn Fn() + Send>;
 
 /// A transaction that writes.
 pub trait LedgerTx: LedgerReads {
@@ -243,6 +251,12 @@ pub enum StoreError {
         /// Which row.
         row: String,
     },
+    /// Its file was removed.
+    #[error("the ledger's database {path} is gone; stop the node and run `outrigger rebuild`")]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database is made to fail, by the simulator.
     #[error("the ledger's database is away")]
     Away,
@@ -259,17 +273,26 @@ impl StoreError {
     /// Whether only a rebuild helps.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::BadRow { .. } => true,
+            Self::Sqlite { source, .. } | Self::Catalogue(CatalogueError::Sqlite { source, .. }) => {
+                is_damage(source)
+            }
             Self::Catalogue(error) => {
                 matches!(error, CatalogueError::BadRow { .. } | CatalogueError::MissingRow { .. })
             }
-            Self::Sqlite { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-            ),
+            Self::BadRow { .. } | Self::Gone { .. } => true,
             Self::Away => false,
         }
     }
+}
+
+/// Whether SQLite says that its file is not as it was written.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    // What we ask is always the same, so that a name it does not know was changed in the database.
+    matches!(error, rusqlite::Error::SqlInputError { .. })
+        || matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+        )
 }
 
 /// Reads the books at one moment.

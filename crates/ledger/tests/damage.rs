@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use outrigger_ledger::store::LedgerReader;
 use outrigger_ledger::{Ledger, LedgerStore, ReportOutcome, SqliteStore};
 use outrigger_model::{ConfirmLevel, Seq, SuspenseReason};
 use outrigger_runtime::RealDisk;
@@ -81,6 +82,50 @@ async fn a_flipped_bit_is_found_or_harmless_and_a_rebuild_repairs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_database_that_is_taken_away_is_missed_and_none_is_made_in_its_place() {
+    let rig = Rig::new(Kind::Sqlite).await;
+    rig.enter(1, 1, 1).await;
+    assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0], "the control");
+    let (file, aside) = (rig.place.file(), rig.place.file().with_extension("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    let faults = rig.ledger.scrub().await.unwrap();
+    assert!(faults[0].contains("is gone") && faults[0].contains("`outrigger rebuild`"), "{faults:?}");
+    assert_eq!(rig.ledger.status().await.unwrap().damage.len(), 1);
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    assert_eq!(rig.ledger.findings().await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_of_the_database_is_ended_from_another_thread() {
+    let rig = Rig::new(Kind::Sqlite).await;
+    for instance in 0..100 {
+        rig.enter(instance, 1, 1).await;
+    }
+    let reader = rig.place.open().reader().unwrap();
+    let interrupt = reader.interrupt();
+    let checking = std::thread::spawn(move || {
+        loop {
+            if let Err(error) = reader.integrity() {
+                return error;
+            }
+        }
+    });
+    while !checking.is_finished() {
+        interrupt();
+        std::thread::yield_now();
+    }
+    let error = checking.join().unwrap();
+    assert!(!error.is_damage() && format!("{error:?}").contains("OperationInterrupted"), "{error:?}");
+}
+
+/// Alters what the database says of a posting in suspense, whatever its seal.
+fn say(rig: &Rig, text: &str) {
+    let connection = rusqlite::Connection::open(rig.place.file()).unwrap();
+    connection.execute("UPDATE posting SET text = ?1 WHERE text <> ''", [text]).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_row_is_not_served_and_scrub_names_it() {
     let mut rig = Rig::new(Kind::Sqlite).await;
     let entry = rig.enter(1, 1, 1).await;
@@ -89,9 +134,7 @@ async fn a_damaged_row_is_not_served_and_scrub_names_it() {
     rig.ledger.close().await;
 
     // Behind the seal's back, as a flipped bit would.
-    let connection = rusqlite::Connection::open(rig.place.file()).unwrap();
-    connection.execute("UPDATE posting SET text = 'no such glass'", []).unwrap();
-    drop(connection);
+    say(&rig, "no such glass");
     rig.restart().await;
     assert!(
         rig.ledger
@@ -101,5 +144,15 @@ async fn a_damaged_row_is_not_served_and_scrub_names_it() {
     );
     let faults = rig.ledger.scrub().await.unwrap();
     assert!(faults[0].contains("`posting`"), "{faults:?}");
-    assert!(!rig.ledger.findings().await.unwrap().is_empty());
+    let findings = rig.ledger.findings().await.unwrap();
+    let status = rig.ledger.status().await.unwrap();
+    assert_eq!((findings.len(), status.damage.len()), (faults.len(), faults.len()), "{findings:?}");
+    let mended = status.damage.iter().all(|(_, text)| text.contains("`outrigger rebuild`"));
+    assert!(mended, "{:?}", status.damage);
+
+    assert_eq!(rig.ledger.scrub().await.unwrap(), faults);
+    assert_eq!(rig.ledger.findings().await.unwrap(), findings, "found again, it is the same");
+    say(&rig, "no such class");
+    assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    assert_eq!(rig.ledger.findings().await.unwrap(), [], "it is no more");
 }

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Reload(AdminArgs),
     /// Show members, breakers, backlog, journal and peers of a running node
     Status(AdminArgs),
+    /// Read journal and ledger of a running node again, and show what is not as it was written
+    Scrub(AdminArgs),
     /// Show the trial balance
     Balance(BalanceArgs),
     /// Show where each object of a study, series or instance is, and what was tried

@@ -15,6 +15,8 @@ pub(crate) enum Finished {
     Attention,
     /// `balance`: something stands in suspense.
     Suspense,
+    /// `scrub`: something is not as it was written.
+    Findings,
     /// `why`: unknown.
     Unknown,
 }
@@ -25,7 +27,7 @@ impl From<Finished> for ExitCode {
             Finished::Good => 0,
             Finished::NotHeld => 1,
             Finished::Attention => 3,
-            Finished::Suspense => 4,
+            Finished::Suspense | Finished::Findings => 4,
             Finished::Unknown => 5,
         })
     }

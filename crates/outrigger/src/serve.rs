@@ -4,12 +4,14 @@ mod fronts;
 mod members;
 mod ready;
 pub(crate) mod reload;
+mod scrub;
 mod signals;
 mod storage;
 
 pub(crate) use fronts::{open_fronts, peers};
 pub(crate) use members::{adapter, adapters};
 pub(crate) use ready::Ready;
+pub(crate) use scrub::{Ended, Scrubber, Seen};
 pub(crate) use signals::{Signal, Signals};
 pub(crate) use storage::{lock_data, open_node_journal, open_storage, open_store};
 
@@ -86,6 +88,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     })
     .await?;
     let recording = storage::record_refusals(storage.ledger.clone(), fronts.refusals);
+    let scrubber = Scrubber::start(storage.scrubbed(&world, &config), node_stops.clone());
     let admin = NodeAdmin::new(NodeParts {
         file: file.into(),
         config: config.clone(),
@@ -94,6 +97,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
         delivery,
         members: members.setups,
         peers: fronts.peers,
+        scrubber,
         clock: world.clock.clone(),
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;

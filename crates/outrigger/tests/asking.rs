@@ -60,6 +60,7 @@ async fn a_node_that_is_not_there_is_said_to_be_unreachable() {
         &["resend", "1.2.3"],
         &["expedite", "1.2.3"],
         &["reload"],
+        &["scrub"],
     ] {
         let mut arguments = command.to_vec();
         arguments.extend(["--admin", &url]);

@@ -15,6 +15,7 @@ mod modality;
 mod peers;
 mod program;
 mod samples;
+mod scrubbing;
 mod starting;
 mod tls;
 mod wrong;

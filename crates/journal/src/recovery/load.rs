@@ -13,6 +13,7 @@ use crate::frame::{FrameHead, HEAD_BYTES};
 use crate::head::FORMAT;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::index::Index;
+use crate::journal::Cut;
 use crate::large::is_no_room;
 use crate::open_segment::OpenSegment;
 use crate::paths::{Paths, SegmentName, segment_name};
@@ -31,7 +32,7 @@ use crate::table::Table;
 pub(crate) struct Loaded {
     pub(crate) index: Index,
     pub(crate) damaged: Vec<Damage>,
-    pub(crate) cut_bytes: u64,
+    pub(crate) cut: Option<Cut>,
     pub(crate) epoch: Epoch,
     /// Each body kept in a file of its own when its segment was written: its file's name and its number.
     pub(crate) names: Vec<(u128, Seq)>,
@@ -231,7 +232,6 @@ impl Loaded {
         let mut void = self.index.void.clone();
         void.add(&contents.tally.void);
         let verdict = judge(&path, &contents, Position::Last, place.applied, &void);
-        self.cut_bytes = verdict.cut_bytes;
         let has_damage = verdict.damaged.iter().any(|damage| damage.entries.is_some());
         self.doubt(&verdict.damaged);
         self.damaged.extend(verdict.damaged);
@@ -240,6 +240,7 @@ impl Loaded {
                 file = %path.display(), bytes = verdict.cut_bytes, offset = verdict.keep_end,
                 "the torn end of the journal was cut; it was never acknowledged"
             );
+            self.cut = Some(Cut { file: path.clone(), offset: verdict.keep_end, bytes: verdict.cut_bytes });
         }
         if contents.tally.table.is_empty() && !has_damage {
             place.disk.remove(&path).map_err(io_error("removing", &path))?;

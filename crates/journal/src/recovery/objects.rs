@@ -45,7 +45,7 @@ pub(crate) fn compare(place: Place<'_>, loaded: &mut Loaded) -> Result<Vec<(Path
         loaded.damaged.push(Damage {
             file: place.paths.object(name),
             offset: 0,
-            part: DamagedPart::Missing,
+            part: DamagedPart::Gone,
             entries: Some((seq, seq)),
             certainty: if perhaps { Certainty::Perhaps } else { Certainty::Acknowledged },
         });

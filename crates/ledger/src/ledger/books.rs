@@ -10,8 +10,10 @@ use crate::account::{Account, Balance, MemberBalance};
 use crate::calendar::Day;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::error::LedgerError;
-use crate::health::LedgerHealth;
+use crate::finding::FindingKind;
+use crate::health::{Cure, LedgerHealth};
 use crate::ledger::Ledger;
+use crate::ledger::damage::with_cure;
 use crate::note::{NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::record::MemberState;
@@ -75,6 +77,8 @@ pub struct StatusFacts {
     pub peers: Vec<Peer>,
     /// Open findings, up to some thousands.
     pub findings: u64,
+    /// Those of damage in journal and books, the newest first, in words.
+    pub damage: Vec<(FindingKind, String)>,
 }
 
 /// What `status` shows of a member.
@@ -149,16 +153,22 @@ impl Ledger {
     pub async fn status(&self) -> Result<StatusFacts, LedgerError> {
         let health = self.shared.health.borrow().clone();
         let read = self.query(Facts::read).await;
-        let facts = match (read, &health) {
-            (Ok(facts), _) => facts,
-            (Err(_), LedgerHealth::Down { .. }) => Facts::default(),
-            (Err(error), LedgerHealth::Up) => return Err(error),
+        let mut trouble = match health {
+            LedgerHealth::Up => None,
+            LedgerHealth::Down { text, cure: Cure::Rebuild, .. } => Some(with_cure(text)),
+            LedgerHealth::Down { text, cure: Cure::Wait, .. } => Some(text),
+        };
+        let facts = match read {
+            Ok(facts) => facts,
+            Err(_) if trouble.is_some() => Facts::default(),
+            Err(LedgerError::Store(error)) if error.is_damage() => {
+                trouble = Some(with_cure(crate::health::in_words(&error)));
+                Facts::default()
+            }
+            Err(error) => return Err(error),
         };
         Ok(StatusFacts {
-            trouble: match health {
-                LedgerHealth::Up => None,
-                LedgerHealth::Down { text, .. } => Some(text),
-            },
+            trouble,
             applied: self.shared.followers.applied(),
             tail: Seq(self.shared.journal.tail().0),
             entries: facts.entries,
@@ -166,6 +176,7 @@ impl Ledger {
             members: facts.members,
             peers: facts.peers,
             findings: facts.findings,
+            damage: facts.damage,
         })
     }
 }
@@ -199,6 +210,7 @@ struct Facts {
     members: Vec<MemberFacts>,
     peers: Vec<Peer>,
     findings: u64,
+    damage: Vec<(FindingKind, String)>,
 }
 
 impl Facts {
@@ -217,11 +229,13 @@ impl Facts {
                 name: member.name,
             });
         }
+        let notes = books.notes(NoteKind::Finding, NotesOf::Anything, FINDINGS_COUNTED_MAX)?;
         Ok(Self {
             entries: books.position()?.map_or(0, |position| position.entries),
             members,
             peers: books.peers()?,
-            findings: books.notes(NoteKind::Finding, NotesOf::Anything, FINDINGS_COUNTED_MAX)?.len() as u64,
+            findings: notes.len() as u64,
+            damage: crate::ledger::damage::in_words(&notes),
         })
     }
 }

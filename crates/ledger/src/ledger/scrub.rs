@@ -1,17 +1,20 @@
 //! Checking the books: the database as such, each row's seal, and whether accounts, marks and postings agree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use outrigger_model::{MemberNumber, Seq};
 
 use crate::account::Account;
 use crate::entry::{EntryRow, Standing};
 use crate::error::LedgerError;
-use crate::finding::{Finding, FindingKind};
+use crate::finding::FindingKind;
 use crate::ledger::Ledger;
+use crate::ledger::damage::{Coverage, Harm};
 use crate::posting::{PostingKey, Stage};
 use crate::record::MemberState;
-use crate::store::{EntryList, LedgerReader, LedgerReads, StoreError, read};
+use crate::store::{EntryList, Interrupt, LedgerReader, LedgerReads, StoreError, read};
 
 /// Faults named at most; one is enough to rebuild.
 const FAULTS_MAX: usize = 100;
@@ -20,30 +23,55 @@ const FAULTS_MAX: usize = 100;
 const ENTRIES_PER_PAGE: usize = 2_000;
 
 impl Ledger {
-    /// Checks the whole database and gives what is wrong with it, in words; each becomes a finding. `outrigger rebuild` makes the books anew.
+    /// Checks the whole database and gives what is wrong with it, in words; each fault is a finding until a later check finds it no more.
+    ///
+    /// It reads beside the owner, by a connection of its own; dropped, it stops soon.
     pub async fn scrub(&self) -> Result<Vec<String>, LedgerError> {
-        let checked = self.write(|writer| Ok(writer.store.integrity()?)).await;
-        let mut faults = faults_of(checked)?;
-        let recounted = self.query(disagreements).await;
-        faults.extend(faults_of(recounted)?);
-        faults.truncate(FAULTS_MAX);
-        for fault in &faults {
-            let finding = Finding {
-                kind: FindingKind::Books,
-                entry: None,
-                member: None,
-                text: fault.clone(),
-                at: self.now(),
-            };
-            if let Err(error) = self.finding(finding).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    %fault,
-                    "a fault of the books could not be noted in them"
-                );
-            }
+        let opened = self.write(|writer| Ok(writer.store.reader()?)).await;
+        let checked = match opened {
+            Ok(reader) => self.checked(reader).await?,
+            Err(error) => Err(error),
+        };
+        let faults = faults_of(checked)?;
+        let harm = faults.iter().map(|fault| Harm::of_books(fault)).collect();
+        if let Err(error) = self.note_damage(&[FindingKind::Books], harm, Coverage::Whole).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, ?faults, "what is wrong with the books could not be noted in them");
         }
         Ok(faults)
+    }
+
+    /// What a check gives, on a thread of its own.
+    async fn checked(
+        &self,
+        reader: Box<dyn LedgerReader>,
+    ) -> Result<Result<Vec<String>, LedgerError>, LedgerError> {
+        let stop = Stop { is_asked: Arc::default(), interrupt: reader.interrupt() };
+        let is_asked = stop.is_asked.clone();
+        let work = move || -> Result<Vec<String>, LedgerError> {
+            let mut faults = reader.integrity()?;
+            if !is_asked.load(Ordering::Relaxed) {
+                faults.extend(faults_of(Ok(read(&*reader, |books| disagreements(books, &is_asked))?))?);
+            }
+            faults.truncate(FAULTS_MAX);
+            Ok(faults)
+        };
+        let checked = self.shared.threads.blocking("ledger scrub", work).await;
+        drop(stop);
+        checked.map_err(LedgerError::Scrub)
+    }
+}
+
+/// Ends a check on another thread when whoever waits for it is gone.
+struct Stop {
+    is_asked: Arc<AtomicBool>,
+    interrupt: Interrupt,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+        (self.interrupt)();
     }
 }
 
@@ -57,11 +85,11 @@ fn faults_of(checked: Result<Vec<String>, LedgerError>) -> Result<Vec<String>, L
 
 /// Checks a database that nobody has open: what `outrigger check` and a rebuild want to know.
 pub fn check(store: &dyn LedgerReader) -> Result<Vec<String>, StoreError> {
-    read(store, disagreements)
+    read(store, |books| disagreements(books, &AtomicBool::new(false)))
 }
 
-/// Counts the books anew from entries and postings, and says where they disagree.
-fn disagreements(books: &dyn LedgerReads) -> Result<Vec<String>, StoreError> {
+/// Counts the books anew from entries and postings, and says where they disagree; stopped, it says nothing.
+fn disagreements(books: &dyn LedgerReads, is_stopped: &AtomicBool) -> Result<Vec<String>, StoreError> {
     let members = books.members()?;
     let mut accounts: BTreeMap<MemberNumber, Account> = members
         .iter()
@@ -74,6 +102,9 @@ fn disagreements(books: &dyn LedgerReads) -> Result<Vec<String>, StoreError> {
     loop {
         let page = books.entries(EntryList::All, after, ENTRIES_PER_PAGE)?;
         let Some(last) = page.last() else { break };
+        if is_stopped.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
         after = last.seq;
         entries += page.len() as u64;
         for entry in &page {

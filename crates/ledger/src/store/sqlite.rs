@@ -9,7 +9,7 @@ use std::time::Duration;
 use outrigger_catalogue::{CatalogueInstance, Cursor, Located, OpenError, Page, PutOutcome};
 use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime};
 use outrigger_runtime::Disk;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::changes::Changes;
 use crate::commitment::Commitment;
@@ -18,7 +18,7 @@ use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
-    DueQuery, DueRows, EntryList, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
+    DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
     Position, Releasable, StoreError,
 };
 
@@ -90,7 +90,7 @@ impl SqliteStore {
     /// Opens or makes the database at `path`.
     pub fn open(path: &Path) -> Result<Self, SqliteOpenError> {
         let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
-        let connection = connect(path).map_err(failed)?;
+        let connection = connect(path, OpenFlags::default()).map_err(failed)?;
         let found = schema::prepare(&connection).map_err(failed)?;
         if found > schema::FORMAT {
             return Err(SqliteOpenError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
@@ -115,8 +115,23 @@ impl SqliteStore {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// As SQLite opens a database by itself, and a missing one stays missing.
+const NOT_ANEW: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    .union(OpenFlags::SQLITE_OPEN_URI);
+
+impl SqliteStore {
+    /// Another connection to the file, which has to be there: a new one beside the old one's log would be made of both.
+    fn connect_again(&self, doing: &'static str) -> Result<Connection, StoreError> {
+        if matches!(self.path.try_exists(), Ok(false)) {
+            return Err(StoreError::Gone { path: self.path.clone() });
+        }
+        connect(&self.path, NOT_ANEW).map_err(failed(doing))
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -142,6 +157,15 @@ impl LedgerReader for SqliteStore {
         work(&Books(&transaction))?;
         transaction.finish().map_err(failed("ending to read"))
     }
+
+    fn integrity(&self) -> Result<Vec<String>, StoreError> {
+        integrity::check(&self.connection)
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        let handle = self.connection.get_interrupt_handle();
+        Box::new(move || handle.interrupt())
+    }
 }
 
 impl LedgerStore for SqliteStore {
@@ -156,18 +180,14 @@ impl LedgerStore for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {
-        let connection = connect(&self.path).map_err(failed("opening another connection"))?;
+        let connection = self.connect_again("opening another connection")?;
         connection.pragma_update(None, "query_only", true).map_err(failed("opening another connection"))?;
         Ok(Box::new(Self { connection, path: self.path.clone() }))
     }
 
     fn reconnect(&mut self) -> Result<(), StoreError> {
-        self.connection = connect(&self.path).map_err(failed("opening the database anew"))?;
+        self.connection = self.connect_again("opening the database anew")?;
         Ok(())
-    }
-
-    fn integrity(&self) -> Result<Vec<String>, StoreError> {
-        integrity::check(&self.connection)
     }
 }
 

@@ -48,6 +48,12 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/members/retire", "takes a member out of the books", &["member"]),
     post("/resend", "posts a study, or everything since a time, again", &["study", "since_us", "to"]),
     post("/expedite", "puts a study before everything", &["study"]),
+    get(
+        "/scrub",
+        "how scrubs go; with a number the answer waits a second for the end of that one",
+        &["number"],
+    ),
+    post("/scrub", "reads journal and ledger again and gives the number of that scrub", &[]),
     post("/reload", "reads the configuration again", &[]),
     get("/openapi.json", "this document", &[]),
 ];

@@ -7,6 +7,7 @@ mod members;
 mod metrics;
 mod node;
 mod orders;
+mod scrub;
 mod status;
 mod suspense;
 mod why;
@@ -79,6 +80,7 @@ pub(crate) async fn start(
         .route("/members/retire", post(members::retire))
         .route("/resend", post(orders::resend))
         .route("/expedite", post(orders::expedite))
+        .route("/scrub", get(scrub::progress).post(scrub::begin))
         .route("/reload", post(orders::reload))
         .route("/openapi.json", get(|| async { Json(routes::openapi()) }));
     let top = Router::new()

@@ -10,6 +10,7 @@ mod rebuild;
 mod reference;
 mod reload;
 mod resend;
+mod scrub;
 mod serve;
 mod status;
 mod suspense;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command) -> Result<Finished, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Scrub(args) => scrub::run(&args),
         Command::Balance(args) => balance::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Suspense(args) => suspense::run(&args),

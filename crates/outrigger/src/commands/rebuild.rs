@@ -25,7 +25,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let world = World::real();
     let _lock = lock_data(&world, &config.base.data)?;
     set_aside(&world.disk, config)?;
-    let journal = open_node_journal(&world, config, Seq(0))?;
+    let (journal, _) = open_node_journal(&world, config, Seq(0))?;
     output::note(&format!("reading {} entries from the journal", journal.tail().0));
     let mut store = open_store(&config.ledger)?;
     let reader = journal.reader();

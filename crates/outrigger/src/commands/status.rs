@@ -36,6 +36,7 @@ fn show(status: &Value) {
         text("/journal/capacity"),
         text("/journal/copies/0/state"),
     ));
+    output::line(&format!("scrub: {}", scrubbed(status)));
     let rows = |key: &str| status.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let members: Vec<Vec<String>> = rows("members")
         .iter()
@@ -44,6 +45,11 @@ fn show(status: &Value) {
         })
         .collect();
     output::table(&["member", "state", "owed", "oldest (s)", "suspense"], &members);
+    for member in rows("members") {
+        for finding in member.get("findings").and_then(Value::as_array).into_iter().flatten() {
+            output::line(&format!("  {}: {}", plain(member.get("name")), plain(Some(finding))));
+        }
+    }
     let peers: Vec<Vec<String>> = rows("peers")
         .iter()
         .map(|peer| ["ae_title", "objects", "last_seen"].map(|key| plain(peer.get(key))).to_vec())
@@ -51,6 +57,21 @@ fn show(status: &Value) {
     if !peers.is_empty() {
         output::table(&["peer", "objects", "last seen"], &peers);
     }
+}
+
+/// How scrubbing goes.
+fn scrubbed(status: &Value) -> String {
+    let of = |pointer: &str| plain(status.pointer(pointer));
+    let is_there = |pointer: &str| status.pointer(pointer).is_some_and(|value| !value.is_null());
+    if is_there("/scrub/running") {
+        let (bytes, of_bytes) = (of("/scrub/running/bytes"), of("/scrub/running/of_bytes"));
+        return format!("under way, {bytes} of {of_bytes} bytes");
+    }
+    if !is_there("/scrub/last") {
+        return "none yet since the start".to_owned();
+    }
+    let found = status.pointer("/scrub/last/findings").and_then(Value::as_array).map_or(0, Vec::len);
+    format!("ended {}, {found} findings", of("/scrub/last/ended_at"))
 }
 
 /// A value as a person reads it.

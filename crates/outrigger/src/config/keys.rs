@@ -94,6 +94,18 @@ pub(crate) const RESERVE: Key = key(
 );
 pub(crate) const SEGMENT_SIZE: Key =
     key("segment_size", SIZE, Some("256MiB"), "size at which a new segment file begins");
+pub(crate) const SCRUB: Key = key(
+    "scrub",
+    DURATION,
+    Some("24h"),
+    "time between two scrubs, which read journal and ledger again to find damage; `0s`: only when asked for",
+);
+pub(crate) const SCRUB_RATE: Key = key(
+    "scrub_rate",
+    SIZE,
+    Some("16MiB"),
+    "bytes of the journal a scrub reads in a second, a tenth of what a hard disk can: the rest is for stores",
+);
 pub(crate) const COPY: Key =
     key("copy", TABLES, None, "copies of the journal; an answer waits for every healthy one");
 pub(crate) const COPY_ENGINE: Key = key("engine", "`log`", Some("log"), "how the copy is kept");
@@ -291,7 +303,9 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[node]", doc: NODE.doc, keys: &[NODE_NAME, NODE_DATA] },
     Table { header: "[log]", doc: LOG.doc, keys: &[LOG_LEVEL, LOG_FORMAT] },
     Table { header: "[admin]", doc: ADMIN.doc, keys: &[ADMIN_LISTEN] },
-    Table { header: "[journal]", doc: JOURNAL.doc, keys: &[RETENTION, MAX_SIZE, RESERVE, SEGMENT_SIZE] },
+    Table { header: "[journal]", doc: JOURNAL.doc, keys: &[
+        RETENTION, MAX_SIZE, RESERVE, SEGMENT_SIZE, SCRUB, SCRUB_RATE,
+    ] },
     Table { header: "[[journal.copy]]", doc: COPY.doc, keys: &[COPY_ENGINE, COPY_PATH] },
     Table { header: "[ledger]", doc: LEDGER.doc, keys: &[LEDGER_URL] },
     Table { header: "[[front.dimse]]", doc: FRONT_DIMSE.doc, keys: &[

@@ -20,6 +20,10 @@ pub(crate) struct JournalConfig {
     pub(crate) reserve: u64,
     /// Size of a segment, in bytes.
     pub(crate) segment_size: u64,
+    /// Between two scrubs; zero: only when asked for.
+    pub(crate) scrub: Duration,
+    /// A scrub reads so much in a second, in bytes.
+    pub(crate) scrub_rate: u64,
 }
 
 /// Reads `[journal]`.
@@ -28,6 +32,7 @@ pub(crate) fn read_journal(section: Section<'_>, data: &Path) -> Option<JournalC
     let max_size = section.size(&keys::MAX_SIZE);
     let reserve = section.size(&keys::RESERVE);
     let segment_size = section.size(&keys::SEGMENT_SIZE);
+    let (scrub, scrub_rate) = (section.duration(&keys::SCRUB), section.size(&keys::SCRUB_RATE));
     let copies = section.each(&keys::COPY, read_copy);
     if copies.as_ref().is_some_and(|copies| copies.len() > 1) {
         section.not_in_this_version(&keys::COPY, "a second copy of the journal");
@@ -40,6 +45,8 @@ pub(crate) fn read_journal(section: Section<'_>, data: &Path) -> Option<JournalC
         max_size: max_size?,
         reserve: reserve?,
         segment_size: segment_size?,
+        scrub: scrub?,
+        scrub_rate: scrub_rate?,
     })
 }
 

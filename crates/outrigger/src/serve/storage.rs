@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_front::RefusalEvent;
-use outrigger_journal::{Journal, JournalHandle, Options};
-use outrigger_ledger::{Ledger, LedgerOptions, LedgerStore, MemberPolicy, Need, Refusal, SqliteStore};
+use outrigger_journal::{Damage, Journal, JournalHandle, Options};
+use outrigger_ledger::{
+    Coverage, Harm, JOURNAL_DAMAGE, Ledger, LedgerOptions, LedgerStore, MemberPolicy, Need, Refusal,
+    SqliteStore,
+};
 use outrigger_model::{ConfirmLevel, WallTime};
 use outrigger_runtime::{DiskFile, Spool};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::World;
+use super::scrub::ScrubParts;
 use crate::config::{MemberConfig, NodeConfig};
 use crate::process::Failure;
 
@@ -49,7 +53,7 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     let applied =
         store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
     let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
-    let journal = open_node_journal(world, config, applied)?;
+    let (journal, damaged) = open_node_journal(world, config, applied)?;
     let now = WallTime(world.clock.wall_us());
     let options = LedgerOptions {
         members: config.members.iter().map(|member| policy(member, now)).collect(),
@@ -57,6 +61,7 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     };
     let ledger = Ledger::open(journal.clone(), store, options, world.clock.clone(), world.threads).await;
     let ledger = ledger.map_err(|error| Failure::of("the ledger cannot be opened", error))?;
+    note_damage(&ledger, &damaged).await;
     let max_object = config.base.fronts.iter().map(|front| front.max_object).max().unwrap_or(0);
     let spool = Spool {
         disk: world.disk.clone(),
@@ -77,12 +82,12 @@ pub(crate) fn open_store(path: &Path) -> Result<Box<dyn LedgerStore>, Failure> {
     }
 }
 
-/// Opens the journal and starts its writer.
+/// Opens the journal and starts its writer; gives the damage that was found.
 pub(crate) fn open_node_journal(
     world: &World,
     config: &NodeConfig,
     applied: outrigger_journal::Seq,
-) -> Result<JournalHandle, Failure> {
+) -> Result<(JournalHandle, Vec<Damage>), Failure> {
     let options = Options {
         directory: config.journal.directory.clone(),
         segment_bytes_max: config.journal.segment_size,
@@ -94,14 +99,22 @@ pub(crate) fn open_node_journal(
     let opened = opened.map_err(|error| Failure::of("the journal cannot be opened", error))?;
     let report = &opened.report;
     let adopted = report.adopted.len();
-    tracing::info!(entries = report.entries, cut_bytes = report.cut_bytes, adopted, "journal opened");
+    let cut_bytes = report.cut.as_ref().map_or(0, |cut| cut.bytes);
+    tracing::info!(entries = report.entries, cut_bytes, adopted, "journal opened");
     for damage in &report.damaged {
         tracing::error!(%damage, "the journal is damaged here; it is repaired from a member, or stands in suspense");
     }
-    opened
-        .journal
-        .start(world.threads)
-        .map_err(|error| Failure::of("the journal's writer cannot be started", error))
+    let started = opened.journal.start(world.threads);
+    let journal = started.map_err(|error| Failure::of("the journal's writer cannot be started", error))?;
+    Ok((journal, opened.report.damaged))
+}
+
+/// Makes findings of what a start found damaged; a scrub closes those that the start has mended.
+async fn note_damage(ledger: &Ledger, damaged: &[Damage]) {
+    let harm = damaged.iter().map(Harm::of_journal).collect();
+    if let Err(error) = ledger.note_damage(JOURNAL_DAMAGE, harm, Coverage::Part).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "damage of the journal could not be noted");
+    }
 }
 
 fn policy(member: &MemberConfig, now: WallTime) -> MemberPolicy {
@@ -142,6 +155,17 @@ pub(crate) fn record_refusals(ledger: Ledger, mut refusals: mpsc::Receiver<Refus
 }
 
 impl Storage {
+    /// What a scrub reads, and how.
+    pub(crate) fn scrubbed(&self, world: &World, config: &NodeConfig) -> ScrubParts {
+        ScrubParts {
+            journal: self.journal.clone(),
+            ledger: self.ledger.clone(),
+            every: config.journal.scrub,
+            bytes_per_second: config.journal.scrub_rate,
+            clock: world.clock.clone(),
+        }
+    }
+
     /// Finishes what is queued.
     pub(crate) async fn close(self) -> Result<(), Failure> {
         self.ledger.close().await;

@@ -1,5 +1,6 @@
-//! One bit is flipped in a file of a node that stands still: it starts, says so, loses no other entry, and delivers nothing
-//! that is not what it was sent. A damaged ledger is found or harmless, and made anew from the journal.
+//! One bit is flipped in a file of a node that stands still: it starts, it or its scrub names that file and no other, it loses no
+//! other entry, and delivers nothing that is not what it was sent. A damaged ledger is found or harmless, and made anew from the
+//! journal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ const AT_ONCE: usize = 4;
 /// How long a node may take to deliver, or to say what it cannot.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// One flip of this many may be in room made in advance.
+const ROOM_EVERY: u64 = 8;
 /// Flips in journals and in ledgers, in a run that people wait for.
 const JOURNAL_FLIPS: u64 = 60;
 const LEDGER_FLIPS: u64 = 24;
@@ -52,7 +55,8 @@ struct Flip {
     /// Below the data directory.
     file: PathBuf,
     offset: usize,
-    bit: u32,
+    /// Which bits of the byte.
+    mask: u8,
 }
 
 fn nowhere() -> Station {
@@ -93,12 +97,13 @@ impl Left {
         files
     }
 
-    /// A bit of a file, up to its last byte that is not zero: behind it is room that nothing was written to.
+    /// A bit of a file: mostly up to its last byte that is not zero, for behind it may be room that nothing was written to.
     fn flip(&self, chance: &Chance, file: &Path) -> Flip {
         let bytes = fs::read(self.data.join(file)).unwrap();
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
-        let offset = usize::try_from(chance.below(used as u64)).unwrap();
-        Flip { file: file.to_owned(), offset, bit: u32::try_from(chance.below(8)).unwrap() }
+        let within = if chance.below(ROOM_EVERY) == 0 { bytes.len() } else { used };
+        let offset = usize::try_from(chance.below(within as u64)).unwrap();
+        Flip { file: file.to_owned(), offset, mask: 1 << chance.below(8) }
     }
 
     /// A copy of it with the bit flipped, before an archive that is there.
@@ -108,7 +113,7 @@ impl Left {
         assert!(copied.success());
         let path = data.join(&flip.file);
         let mut bytes = fs::read(&path).unwrap();
-        bytes[flip.offset] ^= 1 << flip.bit;
+        bytes[flip.offset] ^= flip.mask;
         fs::write(&path, bytes).unwrap();
         let mut archive = Actor::archive(&directory.join("a"), "A", "sqlite");
         archive.start(UNTOUCHED).await.unwrap();
@@ -137,10 +142,17 @@ impl Left {
         if lost.len() > 1 || unread.len() != lost.len() || books["suspense"] != lost.len() {
             return wrong(format!("lost {lost:?}, read back {unread:?}"));
         }
-        let listed = door.json(&["suspense", "list"]).await.to_string();
-        // What only a reader of the whole file meets, such as an index that was made anew, is left to the scrub.
-        if !lost.is_empty() && !door.log().contains("damage") && !listed.contains("damage") {
-            return wrong(format!("nothing is said of it, and in suspense is {listed}"));
+        let named = named(&door).await?;
+        let file = door_file(directory.path(), flip);
+        let (ours, others): (Vec<_>, Vec<_>) = named.iter().partition(|text| text.contains(&file));
+        // What nobody acknowledged goes with a line in the log; whatever the ledger had applied, and that is all there is, does not.
+        let is_cut = door.log().lines().any(|line| line.contains("torn end") && line.contains(&file));
+        if !others.is_empty() || (ours.is_empty() && !(is_cut && lost.is_empty())) {
+            return wrong(format!("it is not named: {named:#?}"));
+        }
+        let tells_of_entries = ours.iter().any(|text| text.contains(", entr"));
+        if !lost.is_empty() && !tells_of_entries {
+            return wrong(format!("lost {lost:?}, and named {ours:#?}"));
         }
         Ok(())
     }
@@ -160,8 +172,10 @@ impl Left {
                 }
                 if door.json(&["balance"]).await["balanced"] == true {
                     let harmed = differing(&archive.station(), &self.objects).await;
-                    if !harmed.is_empty() {
-                        return wrong(format!("it balances without {harmed:?}"), &door);
+                    let found = named(&door).await?;
+                    let helped = found.iter().all(|text| text.contains("`outrigger rebuild`"));
+                    if !harmed.is_empty() || !helped {
+                        return wrong(format!("it balances without {harmed:?}, and says {found:#?}"), &door);
                     }
                     break;
                 }
@@ -177,8 +191,46 @@ impl Left {
             return wrong(format!("it does not start after the rebuild: {error}"), &door);
         }
         let after = violations(&door, &[archive.station()], &self.objects).await;
-        if after.is_empty() { Ok(()) } else { wrong(format!("after the rebuild {after:#?}"), &door) }
+        let found = named(&door).await?;
+        if after.is_empty() && found.is_empty() {
+            return Ok(());
+        }
+        wrong(format!("after the rebuild {after:#?}, {found:#?}"), &door)
     }
+}
+
+fn door_file(directory: &Path, flip: &Flip) -> String {
+    directory.join("data").join(&flip.file).display().to_string()
+}
+
+/// All that is said to be damaged: by the start, and by a scrub, after which `status` says the same.
+async fn named(door: &Actor) -> Result<Vec<String>, String> {
+    let mut named = reasons(door).await;
+    let scrubbed = door.ask(&["scrub", "--json"]).await;
+    let found = texts(&scrubbed.json()["findings"]);
+    if scrubbed.status != if found.is_empty() { 0 } else { 4 } {
+        return Err(format!("the scrub ends with {scrubbed:?}\n{}", door.log()));
+    }
+    let degraded = door.ask(&["status"]).await.status == 3;
+    let shown = reasons(door).await;
+    if found.iter().any(|text| !shown.contains(text)) || (!found.is_empty() && !degraded) {
+        return Err(format!("found {found:#?}, shown {shown:#?}\n{}", door.log()));
+    }
+    named.extend(found);
+    named.sort();
+    named.dedup();
+    Ok(named)
+}
+
+/// The reasons of damage in `status`.
+async fn reasons(door: &Actor) -> Vec<String> {
+    let all = texts(&door.json(&["status"]).await["reasons"]);
+    all.iter().filter_map(|reason| reason.strip_prefix("damage: ")).map(str::to_owned).collect()
+}
+
+fn texts(list: &serde_json::Value) -> Vec<String> {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(|text| text.as_str()).map(str::to_owned).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +283,16 @@ async fn fault_flip_in_the_ledger() {
 async fn fault_flip_control_an_object_lost_in_silence_is_seen() {
     let mut more = Left::by(End::Stopped, 1).await;
     more.objects.extend(Supply::new(2).take(1));
-    let padding = Flip { file: PathBuf::from("journal/head"), offset: 0, bit: 0 };
-    let wrong = more.journal_holds(&padding).await.unwrap_err();
+    let head = Flip { file: PathBuf::from("journal/head"), offset: 0, mask: 1 };
+    let wrong = more.journal_holds(&head).await.unwrap_err();
     assert!(wrong.contains("lost ["), "{wrong}");
+}
+
+#[tokio::test]
+async fn fault_flip_control_a_file_that_nobody_names_is_seen() {
+    let left = Left::by(End::Stopped, 1).await;
+    let nothing = Flip { file: PathBuf::from("journal/head"), offset: 0, mask: 0 };
+    let wrong = left.journal_holds(&nothing).await.unwrap_err();
+    assert!(wrong.contains("it is not named"), "{wrong}");
+    left.journal_holds(&Flip { mask: 1, ..nothing }).await.unwrap();
 }

@@ -1,4 +1,6 @@
-//! Checking the whole database: SQLite's own structure, and the seal of every row.
+//! Checking the whole database: SQLite's own structure, the definitions of its tables, and the seal of every row.
+
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -12,8 +14,13 @@ use crate::store::StoreError;
 const FAULTS_MAX: usize = 100;
 
 pub(super) fn check(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    // First, as no row can be asked for by a name that has changed.
+    let mut faults = broken_definitions(connection)?;
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
     // The structure of the whole file, and the rows of the catalogue.
-    let mut faults = outrigger_catalogue::sqlite::check(connection)?;
+    faults.extend(outrigger_catalogue::sqlite::check(connection)?);
     for (table, cells) in SEALED {
         if faults.len() < FAULTS_MAX {
             faults.extend(broken_seals(connection, table, cells)?);
@@ -21,6 +28,34 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<String>, StoreError> 
     }
     faults.truncate(FAULTS_MAX);
     Ok(faults)
+}
+
+/// Definitions that differ from those of a new database: to SQLite one name of a column is as good as another.
+fn broken_definitions(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let doing = "checking the definitions of tables";
+    let fresh = Connection::open_in_memory().map_err(failed(doing))?;
+    super::schema::prepare(&fresh).map_err(failed(doing))?;
+    if let Err(error) = outrigger_catalogue::sqlite::prepare(&fresh) {
+        return Ok(vec![format!("the definitions of the catalogue's tables cannot be checked: {error}")]);
+    }
+    let found = definitions(connection).map_err(failed(doing))?;
+    let expected = definitions(&fresh).map_err(failed(doing))?;
+    let differ = found.symmetric_difference(&expected).map(|(name, _)| name).collect::<BTreeSet<_>>();
+    Ok(differ
+        .into_iter()
+        .map(|name| format!("the definition of `{name}` is not as it was written"))
+        .collect())
+}
+
+/// Tables and indexes by name, with the words that define them.
+fn definitions(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {
+    let mut statement = connection
+        .prepare("SELECT name, type || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| {
+        let words: String = row.get(1)?;
+        Ok((row.get(0)?, words.split_whitespace().collect::<Vec<_>>().join(" ")))
+    })?;
+    rows.collect()
 }
 
 fn broken_seals(connection: &Connection, table: &str, cells: usize) -> Result<Vec<String>, StoreError> {

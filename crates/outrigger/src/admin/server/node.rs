@@ -14,6 +14,7 @@ use outrigger_runtime::Clock;
 use tokio::sync::watch;
 
 use crate::config::NodeConfig;
+use crate::serve::Scrubber;
 
 /// What the admin API of a node knows; clones share it.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct NodeAdmin {
     pub(crate) members: Arc<BTreeMap<MemberNumber, MemberSetup>>,
     /// Who may call.
     pub(crate) peers: Arc<watch::Sender<Arc<Peers>>>,
+    /// Scrubs.
+    pub(crate) scrubber: Scrubber,
     /// Time.
     pub(crate) clock: Clock,
     /// Set when the node stops taking associations.
@@ -66,6 +69,7 @@ impl NodeAdmin {
             delivery: parts.delivery,
             members: Arc::new(members),
             peers: Arc::new(parts.peers),
+            scrubber: parts.scrubber,
             clock: parts.clock,
             loaded: Arc::new(Mutex::new(Loaded { config: parts.config, at, bad: None })),
         }
@@ -130,6 +134,8 @@ pub(crate) struct NodeParts {
     pub(crate) members: Vec<MemberSetup>,
     /// Who may call.
     pub(crate) peers: watch::Sender<Arc<Peers>>,
+    /// Scrubs.
+    pub(crate) scrubber: Scrubber,
     /// Time.
     pub(crate) clock: Clock,
 }

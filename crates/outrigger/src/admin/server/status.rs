@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::node::NodeAdmin;
+use super::scrub;
 use crate::moment::rfc3339;
 
 /// A journal fuller than this is worth a person's look, in percent: above it verified bytes go early.
@@ -27,6 +28,8 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
     if loaded.bad.is_some() {
         reasons.push("a newer configuration has mistakes and is not in force".to_owned());
     }
+    let seen = admin.scrubber.seen();
+    reasons.extend(scrub::reasons(&facts, &seen));
     if let Some(trouble) = &facts.trouble {
         reasons.push(format!("the ledger's database: {trouble}"));
     }
@@ -42,6 +45,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
         "members": members,
         "peers": facts.peers.iter().map(peer).collect::<Vec<_>>(),
         "findings": facts.findings,
+        "scrub": scrub::shown(&seen),
     })))
 }
 
