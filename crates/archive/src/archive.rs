@@ -32,6 +32,8 @@ pub struct ArchiveOptions {
     pub catalogue: String,
     /// An object larger than this is refused, in bytes.
     pub object_bytes_max: u64,
+    /// Who opens it, for whoever wants it too.
+    pub holder: String,
 }
 
 /// Whether an archive takes objects.

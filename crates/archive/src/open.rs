@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use outrigger_catalogue::{Catalogue, CatalogueError};
-use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::disk::{self, ArcDisk, DiskFile, LockError};
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{Clock, Random, Spool, Threads};
 use tokio::sync::mpsc;
@@ -24,11 +24,14 @@ const MEMORY_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process has it.
-    #[error("the archive in {directory} is in use by another process; stop that one first")]
+    /// Its directory belongs to somebody else.
+    #[error("{directory} is in use; stop that one first, or give this archive a directory of its own")]
     InUse {
-        /// The archive's directory.
+        /// The directory.
         directory: PathBuf,
+        /// Who has it.
+        #[source]
+        source: LockError,
     },
     /// The disk failed.
     #[error("{path} could not be made ready")]
@@ -75,8 +78,8 @@ impl Archive {
         threads: Threads,
     ) -> Result<Self, OpenError> {
         let places = Places::new(&options.directory);
-        let (opening, at, url) = (disk.clone(), places.clone(), options.catalogue.clone());
-        let opened = threads.blocking("archive open", move || prepare(&opening, &at, &url)).await;
+        let (opening, at, object_bytes_max) = (disk.clone(), places.clone(), options.object_bytes_max);
+        let opened = threads.blocking("archive open", move || prepare(&opening, &at, &options)).await;
         let Opened { lock, catalogue, reading, recovered, bucket } = opened.map_err(OpenError::Lost)??;
         tracing::info!(?recovered, "the archive is open");
         let stopped = Stopped::default();
@@ -98,7 +101,7 @@ impl Archive {
             threads,
             random: random.clone(),
             memory_bytes_max: MEMORY_BYTES_MAX,
-            object_bytes_max: options.object_bytes_max,
+            object_bytes_max,
         };
         Ok(Self {
             intake: Intake { disk, places, random },
@@ -115,18 +118,20 @@ impl Archive {
     }
 }
 
-fn prepare(disk: &ArcDisk, places: &Places, url: &str) -> Result<Opened, OpenError> {
+fn prepare(disk: &ArcDisk, places: &Places, options: &ArchiveOptions) -> Result<Opened, OpenError> {
     let make = |path: &Path| {
         disk.create_directory(path).map_err(|source| OpenError::Disk { path: path.to_owned(), source })
     };
     make(places.root())?;
-    let lock = disk.lock(&places.lock()).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => OpenError::InUse { directory: places.root().to_owned() },
-        _ => OpenError::Disk { path: places.lock(), source },
+    let lock = disk::lock_as(&**disk, &places.lock(), &options.holder).map_err(|error| match error {
+        held @ LockError::Held { .. } => {
+            OpenError::InUse { directory: places.root().to_owned(), source: held }
+        }
+        LockError::Disk { path, source } => OpenError::Disk { path, source },
     })?;
     make(&places.spool())?;
     make(&places.blobs())?;
-    let mut catalogue = outrigger_catalogue::open(url).map_err(OpenError::Catalogue)?;
+    let mut catalogue = outrigger_catalogue::open(&options.catalogue).map_err(OpenError::Catalogue)?;
     let (recovered, bucket) = recover(&**disk, places, &mut *catalogue).map_err(OpenError::Recover)?;
     let reading = catalogue.another().map_err(OpenError::CatalogueReader)?;
     Ok(Opened { lock, catalogue, reading, recovered, bucket })

@@ -64,6 +64,7 @@ pub(crate) async fn open_over(directory: &Path, catalogue: &str, disk: ArcDisk) 
         directory: directory.join("archive"),
         catalogue: catalogue.to_owned(),
         object_bytes_max: 16 << 20,
+        holder: "archive test".to_owned(),
     };
     let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(7));
     Archive::open(options, disk, clock, random, Threads::System).await.unwrap()
@@ -75,6 +76,7 @@ pub(crate) async fn open_simulated(disk: &SimDisk, catalogue: &str) -> Option<Ar
         directory: "/archive".into(),
         catalogue: catalogue.to_owned(),
         object_bytes_max: 16 << 20,
+        holder: "archive test".to_owned(),
     };
     let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(disk.calls()));
     match Archive::open(options, disk.shared(), clock, random, Threads::Simulated).await {

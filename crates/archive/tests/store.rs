@@ -111,10 +111,15 @@ async fn a_closed_archive_refuses_and_a_second_process_is_kept_out() {
         directory: directory.path().join("archive"),
         catalogue: "memory:".to_owned(),
         object_bytes_max: 1,
+        holder: "archive second".to_owned(),
     };
     let second =
         Archive::open(options, Arc::new(RealDisk), Clock::System, Random::System, Threads::System).await;
-    assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+    let error = second.unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    let said = outrigger_model::with_causes(&error);
+    let shared = directory.path().join("archive").display().to_string();
+    assert!(said.contains(&shared) && said.ends_with("archive test has it"), "{said}");
     archive.close().await;
     let refused = store(&archive, small(2)).await.unwrap_err();
     assert_eq!(refused.kind, RefusalKind::OutOfResources);

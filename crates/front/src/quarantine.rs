@@ -32,10 +32,10 @@ pub struct RefusalEvent {
     pub at: WallTime,
     /// Where it came from.
     pub origin: Origin,
-    /// SOP Class UID of the command.
+    /// SOP Class UID of the command; where that is unreadable, of the data set, else of the presentation context.
     pub sop_class: SopClassUid,
-    /// SOP Instance UID of the command.
-    pub sop_instance: SopInstanceUid,
+    /// SOP Instance UID of the command; where that is unreadable, of the data set, if it has one.
+    pub sop_instance: Option<SopInstanceUid>,
     /// The encoding agreed on.
     pub transfer_syntax: TransferSyntaxUid,
     /// The status it was refused with.
@@ -55,7 +55,7 @@ pub struct RefusalEvent {
 pub(crate) struct Label {
     pub(crate) at: WallTime,
     pub(crate) sop_class: SopClassUid,
-    pub(crate) sop_instance: SopInstanceUid,
+    pub(crate) sop_instance: Option<SopInstanceUid>,
     pub(crate) transfer_syntax: TransferSyntaxUid,
 }
 

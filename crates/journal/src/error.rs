@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use outrigger_runtime::random::RandomError;
 
 use crate::ids::Seq;
+use crate::options::OptionsError;
 
 /// Why a journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +68,8 @@ pub enum OpenError {
         ours: crate::JournalId,
     },
     /// The options contradict each other.
-    #[error("the journal's limits do not fit together: {what}")]
-    Options {
-        /// What is wrong.
-        what: &'static str,
-    },
+    #[error("the journal's limits do not fit together")]
+    Options(#[source] OptionsError),
     /// The disk failed.
     #[error("the journal could not be opened: {doing} {path} failed")]
     Io {

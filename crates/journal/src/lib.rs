@@ -53,7 +53,7 @@ pub use error::{AppendError, OpenError, ReadError, ReleaseError};
 pub use handle::JournalHandle;
 pub use ids::{Epoch, JournalId, Seq};
 pub use journal::{Cut, Journal, Opened, RecoveryReport};
-pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, SEGMENT_BYTES};
+pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, OptionsError, SEGMENT_BYTES};
 pub use reader::JournalReader;
 pub use record::{Append, BodyFacts, Entry, Presence, Record, RecordKind};
 pub use scrub::{Scrub, ScrubStep};

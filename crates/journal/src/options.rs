@@ -16,7 +16,7 @@ pub const SEGMENT_BYTES: u64 = 128 << 20;
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
 
 /// What a journal is opened with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The directory that holds it; made if missing.
     pub directory: PathBuf,
@@ -39,3 +39,27 @@ pub(crate) const ROOM_MARGIN_BYTES: u64 = 64 << 10;
 
 /// A segment's index counts in units of eight bytes with 32 bits; half of that leaves room behind a full segment.
 pub(crate) const SEGMENT_BYTES_LIMIT: u64 = 16 << 30;
+
+/// Why the limits of a journal do not fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// A segment may not grow to that, or not at all.
+    #[error("a segment may take from 1 byte to 16 GiB")]
+    Segment,
+    /// Not even one object has room.
+    #[error("the greatest size leaves no room for objects beside the reserve")]
+    NoRoom,
+}
+
+impl Options {
+    /// Whether a journal can be opened with these limits; opening asks it first, and so may whoever reads a configuration.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        if self.segment_bytes_max == 0 || self.segment_bytes_max > SEGMENT_BYTES_LIMIT {
+            return Err(OptionsError::Segment);
+        }
+        if self.max_size_bytes < self.reserve_bytes.saturating_add(FRAME_BODY_BYTES_MAX) {
+            return Err(OptionsError::NoRoom);
+        }
+        Ok(())
+    }
+}

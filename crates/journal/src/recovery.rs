@@ -14,7 +14,7 @@ use crate::head::{FORMAT, FoundHead, Head};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, Opened, RecoveryReport};
 use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody, is_no_room};
-use crate::options::{FRAME_BODY_BYTES_MAX, Options, SEGMENT_BYTES_LIMIT};
+use crate::options::Options;
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 use crate::recovery::load::{Loaded, Place};
@@ -36,7 +36,7 @@ pub(crate) fn open(
     options: Options,
     applied: Seq,
 ) -> Result<Opened, OpenError> {
-    check(&options)?;
+    options.check().map_err(OpenError::Options)?;
     let paths = Paths::new(&options.directory);
     disk.create_directory(&paths.directory).map_err(io_error("making", &paths.directory))?;
     let lock = lock(&*disk, &paths)?;
@@ -79,17 +79,6 @@ pub(crate) fn open(
 /// An [`OpenError::Io`] for something done to `path`.
 fn io_error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> OpenError + 'a {
     move |source| OpenError::Io { doing, path: path.to_owned(), source }
-}
-
-fn check(options: &Options) -> Result<(), OpenError> {
-    let refuse = |what| Err(OpenError::Options { what });
-    if options.segment_bytes_max > SEGMENT_BYTES_LIMIT {
-        return refuse("a segment may take at most 16 GiB");
-    }
-    if options.max_size_bytes < options.reserve_bytes.saturating_add(FRAME_BODY_BYTES_MAX) {
-        return refuse("the greatest size leaves no room for objects beside the reserve");
-    }
-    Ok(())
 }
 
 fn lock(disk: &dyn Disk, paths: &Paths) -> Result<Arc<dyn DiskFile>, OpenError> {

@@ -4,6 +4,7 @@
 
 mod ae;
 mod association;
+mod causes;
 mod digest;
 mod entry;
 mod instance;
@@ -18,6 +19,7 @@ mod uid;
 
 pub use ae::{AeTitle, AeTitleError};
 pub use association::{AssociationId, Origin};
+pub use causes::with_causes;
 pub use digest::Sha256Digest;
 pub use entry::{Epoch, JournalId, Seq, WallTime};
 pub use instance::{InstanceHeader, Oddity};

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+pub(crate) use outrigger_model::with_causes;
+
 use crate::config::Mistakes;
 
 /// A command that did its work, and what it found.
@@ -48,7 +50,7 @@ pub(crate) enum Failure {
         instead: String,
     },
     /// The node cannot be reached.
-    #[error("no node answers at {url}; is it running, and is --admin right?")]
+    #[error("no node answers at {url}; start it, or give the URL of its admin API with --admin")]
     Unreachable {
         /// Where.
         url: String,
@@ -96,16 +98,4 @@ impl Failure {
             Self::Refused { .. } | Self::Failed { .. } => 1,
         })
     }
-}
-
-/// An error with all its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

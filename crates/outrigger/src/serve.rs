@@ -1,6 +1,7 @@
 //! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
 
 mod fronts;
+mod lock;
 mod members;
 mod ready;
 pub(crate) mod reload;
@@ -9,11 +10,12 @@ mod signals;
 mod storage;
 
 pub(crate) use fronts::{open_fronts, peers};
+pub(crate) use lock::{holder, lock_archive, lock_node};
 pub(crate) use members::{adapter, adapters};
 pub(crate) use ready::Ready;
 pub(crate) use scrub::{Ended, Scrubber, Seen};
 pub(crate) use signals::{Signal, Signals};
-pub(crate) use storage::{lock_data, open_node_journal, open_storage, open_store};
+pub(crate) use storage::{open_node_journal, open_storage, open_store};
 
 use std::sync::Arc;
 
@@ -59,7 +61,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     let world = World::real();
     server::install_metrics()?;
     let mut signals = Signals::listen()?;
-    let _lock = lock_data(&world, &config.base.data)?;
+    let _locks = lock_node(&world, &config)?;
     let storage = open_storage(&world, &config).await?;
     let (mut node, node_stops) = Shutdown::pair();
     let (mut doors, doors_stop) = Shutdown::pair();

@@ -66,6 +66,9 @@ async fn a_node_that_is_not_there_is_said_to_be_unreachable() {
         arguments.extend(["--admin", &url]);
         run(&arguments).await.exits(6).says(&[&url]);
     }
+    for no_url in ["nonsense", "/var/lib", "http://"] {
+        run(&["balance", "--admin", no_url]).await.exits(2).says(&[no_url.trim_end_matches('/'), "no URL"]);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `check`: every mistake with its place, and a word with each member.
 
+use outrigger_sim::certificates::Authority;
 use outrigger_sim::peers::{Station, free_port};
 use outrigger_sim::scripted::Scripted;
 use tempfile::TempDir;
@@ -94,6 +95,192 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
     let beyond = good.replace("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]\nlisten = \"0.0.0.0:8081\"");
     let (_directory, ran) = check(&beyond, &[]).await;
     ran.exits(2).says(&["`admin.listen`", "is not in this version"]);
+}
+
+/// A node's configuration in which nothing is wrong by itself: what is wrong is between lines, or on the disk.
+///
+/// `{here}` is an existing directory with a file `file` and certificates; a line's last comment says what is expected of it.
+const CONTRADICTING: &str = r#"[node]
+name = "front-1"
+data = "{here}/file"                            # wrong: is a file
+[admin]
+listen = "127.0.0.1:8081"
+[audit]
+file = "{here}"                                 # wrong: is a directory
+syslog = "collector:0"                          # wrong: `collector:0` stands here
+[journal]
+max_size = "1GiB"                               # wrong: no room for objects
+reserve = "2GiB"
+segment_size = "0B"                             # wrong: above zero
+[[journal.copy]]
+path = "{here}/file/journal"                    # wrong: lies below a file
+[ledger]
+url = "sqlite:{here}/nowhere/ledger.db"         # wrong: {here}/nowhere does not exist
+[members]
+listen = "0.0.0.0:8081"                         # wrong: `admin.listen` in line 5
+[[front.dimse]]
+listen = "127.0.0.1:11112"
+ae_titles = ["OUTRIGGER"]
+max_object = "0B"                               # wrong: above zero
+artim = "0s"                                    # wrong: above zero
+inactivity = "0s"                               # wrong: above zero
+idle = "0ms"                                    # wrong: above zero
+[front.dimse.tls]
+certificate_file = "{here}/missing.crt"         # wrong: missing.crt cannot be read
+key_file = "{here}/missing.key"                 # wrong: missing.key cannot be read
+client_ca_file = "{here}"                       # wrong: cannot be read
+[[front.dimse]]
+listen = "127.0.0.1:11112"                      # wrong: `front.dimse[].listen` in line 20
+ae_titles = ["OTHER"]
+[front.dimse.tls]
+certificate_file = "{here}/file"                # wrong: no certificate
+key_file = "{here}/good.key"
+[[front.dimse]]
+listen = "127.0.0.1:11113"
+ae_titles = ["OTHER"]
+[front.dimse.tls]
+certificate_file = "{here}/good.crt"
+key_file = "{here}/good.crt"                    # wrong: no private key
+[[front.dimse]]
+listen = "127.0.0.1:11114"
+ae_titles = ["OTHER"]
+[front.dimse.tls]
+certificate_file = "{here}/good.crt"
+key_file = "{here}/other.key"                   # wrong: cannot be used together
+[[peer]]
+ae_title = "CT1"
+hosts = ["10.0.0.0/24"]
+address = "10.0.0.7:0"                          # wrong: `10.0.0.7:0` stands here
+[[peer]]
+ae_title = "CT1"                                # wrong: `peer[].ae_title` in line 49
+hosts = ["10.0.0.7"]
+commit_address = "10.0.0.7"                     # wrong: `10.0.0.7` stands here
+[[member]]
+name = "primary"
+status_rules = "{here}/missing.toml"            # wrong: missing.toml cannot be read
+[member.holds]
+newer_than = "0d"                               # wrong: above zero
+[[member.route]]
+protocol = "dimse"
+address = "10.0.0.20:0"                         # wrong: `10.0.0.20:0` stands here
+ae_title = "PACS"
+response_timeout = "0s"                         # wrong: above zero
+[[member]]
+name = "companion"
+status_rules = "{here}/rules.toml"              # wrong: is of no use
+[[member.route]]
+protocol = "dimse"
+address = "10.0.0.21:104"
+ae_title = "PACS"
+tls = true
+ca_file = "{here}/missing.pem"                  # wrong: missing.pem cannot be read
+server_name = "not a name"                      # wrong: `not a name` stands here
+[[member]]
+name = "third"
+[[member.route]]
+protocol = "dimse"
+address = "10.0.0.21:104"                       # wrong: `member[].route[].address` in line 71
+ae_title = "PACS"
+"#;
+
+/// Asserts that each line marked `# wrong: WORDS` is reported with those words, and no other line is.
+async fn assert_marked(directory: &TempDir, text: &str, verb: &str) {
+    let here = directory.path().display().to_string();
+    let text = text.replace("{here}", &here);
+    let path = written(directory.path(), &text);
+    let ran = run(&[verb, "--config", path.to_str().unwrap()]).await.exits(2);
+    let mut expected = 0;
+    for (line, number) in text.lines().zip(1..) {
+        let place = format!("outrigger.toml:{number}: ");
+        let said: Vec<_> = ran.stderr.lines().filter(|said| said.contains(&place)).collect();
+        match line.split_once("# wrong: ") {
+            Some((_, words)) => {
+                assert!(said.len() == 1 && said[0].contains(words), "line {number}, `{words}`: {said:?}");
+                assert!(
+                    said[0].contains("expected")
+                        || said[0].contains("of its own")
+                        || said[0].contains("once"),
+                    "{said:?}"
+                );
+                expected += 1;
+            }
+            None => assert_eq!(said, [""; 0], "line {number} is good"),
+        }
+    }
+    assert!(expected >= 3);
+}
+
+fn files() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let authority = Authority::new().unwrap();
+    let (good, other) = (authority.issue("good").unwrap(), authority.issue("other").unwrap());
+    std::fs::copy(good.certificate, at("good.crt")).unwrap();
+    std::fs::copy(good.key, at("good.key")).unwrap();
+    std::fs::copy(other.key, at("other.key")).unwrap();
+    std::fs::write(at("file"), "a file").unwrap();
+    std::fs::write(at("rules.toml"), "A7xx = \"perhaps\"\n").unwrap();
+    directory
+}
+
+#[tokio::test]
+async fn contradictions_and_files_of_no_use_are_reported_all_at_once_as_serve_refuses_them() {
+    let directory = files();
+    for verb in ["check", "serve"] {
+        assert_marked(&directory, CONTRADICTING, verb).await;
+    }
+}
+
+#[tokio::test]
+async fn an_archive_is_checked_as_it_is_started() {
+    let text = r#"[node]
+name = "companion"
+data = "{here}/data"
+[ archive ]
+blobs = "file:{here}/data"                      # wrong: {here}/data is `node.data` in line 3
+catalogue = "redb:{here}/data/blobs.redb"       # wrong: lie one in the other
+[admin]
+listen = "127.0.0.1:11112"
+[[front.dimse]]
+listen = "0.0.0.0:11112"                        # wrong: `admin.listen` in line 8
+ae_titles = ["COMPANION"]
+[[peer]]
+ae_title = "OUTRIGGER_M"
+[[peer]]
+ae_title = "OUTRIGGER_M"                        # wrong: `peer[].ae_title` in line 13
+hosts = ["10.0.0.1"]
+"#;
+    let directory = files();
+    for verb in ["check", "archive"] {
+        assert_marked(&directory, text, verb).await;
+    }
+}
+
+#[tokio::test]
+async fn places_that_lie_in_each_other_are_named() {
+    let text = r#"[node]
+name = "front-1"
+data = "{here}/data"
+[[journal.copy]]                                # wrong: one copy at most is expected
+path = "{here}/journal"
+[[journal.copy]]
+path = "{here}/journal/second"                  # wrong: `journal.copy[].path` in line 5 lie one in the other
+[audit]
+file = "{here}/journal/audit.log"               # wrong: lie one in the other
+[ledger]
+url = "sqlite:{here}/data/audit/../ledger.db"
+[[front.dimse]]
+listen = "127.0.0.1:0"
+ae_titles = ["OUTRIGGER"]
+[[front.dimse]]
+listen = "127.0.0.1:0"
+ae_titles = ["OUTRIGGER"]
+"#;
+    let directory = files();
+    std::fs::create_dir_all(directory.path().join("data/audit")).unwrap();
+    for verb in ["check", "serve"] {
+        assert_marked(&directory, text, verb).await;
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use crate::disk::holder::{LockError, lock_as};
 pub use crate::disk::real::RealDisk;
 
+mod holder;
 mod real;
 pub mod simulated;
 

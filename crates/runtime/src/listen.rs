@@ -79,6 +79,8 @@ where
     let mut failures = 0;
     loop {
         tokio::select! {
+            // Once stopping is asked for nobody is let in any more, whoever knocks at the same moment.
+            biased;
             () = shutdown.stopping() => break,
             Some(ended) = connections.join_next() => note_end(ended),
             accepted = accept(&*listener, failures) => match accepted {

@@ -120,6 +120,11 @@ impl TlsClient {
     }
 }
 
+/// Whether a certificate can carry this name: a DNS name or an address.
+pub fn is_server_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
+}
+
 /// Connects to `host:port`, with TLS if it is spoken there, within `limit`.
 pub async fn dial(
     net: &dyn Net,

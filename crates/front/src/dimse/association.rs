@@ -22,6 +22,9 @@ const DRAIN_IDLE: Duration = Duration::from_secs(1);
 /// Mistyped argument (PS3.7 section C.5.10).
 const MISTYPED_ARGUMENT: Status = Status(0x0212);
 
+/// The command field of a C-STORE-RQ (PS3.7 table E.1-1).
+const C_STORE_RQ: u16 = 0x0001;
+
 /// What the verbs of one association share.
 pub(super) struct Session {
     pub(super) door: Arc<Door>,
@@ -101,6 +104,8 @@ pub(super) async fn serve_association(
     session.door.front.audit.put(AuditEvent::AssociationOpened { party }).await;
 
     let end = tokio::select! {
+        // An association that has ended in good order is not aborted because the time is over at the same moment.
+        biased;
         end = messages(&mut session, &mut association, shutdown.clone()) => end,
         () = drained(shutdown) => Interruption::Drained,
     };
@@ -173,8 +178,13 @@ async fn dispatch(
     match command {
         Command::CEchoRq { .. } => Ok(echo::echo(association, request).await?),
         Command::CStoreRq { sop_class, sop_instance, .. } => {
-            let what = StoreRequest { sop_class, sop_instance };
-            Ok(store::store(session, association, request, what).await?)
+            let named = Ok((sop_class, sop_instance));
+            Ok(store::store(session, association, request, StoreRequest { named }).await?)
+        }
+        // Its object is looked at and kept all the same: somebody may miss it.
+        Command::Malformed { field: C_STORE_RQ, problem, .. } => {
+            let named = Err(problem);
+            Ok(store::store(session, association, request, StoreRequest { named }).await?)
         }
         Command::CFindRq { .. } => find::find(session, association, request).await,
         Command::CGetRq { .. } => get::get(session, association, request).await,

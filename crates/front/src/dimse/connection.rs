@@ -53,6 +53,8 @@ async fn connect(door: &Arc<Door>, incoming: Incoming, id: AssociationId, shutdo
     let Incoming { stream, from, mut opening } = incoming;
     let mut decided = Decided::Nothing;
     let opened = tokio::select! {
+        // Who has just said what it wants is not taken for one that says nothing.
+        biased;
         opened = open(door, stream, |request| {
             let (verdict, what) = door.decide(request, id, from, &shutdown);
             decided = what;

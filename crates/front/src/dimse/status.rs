@@ -1,13 +1,17 @@
 //! What is answered to a C-STORE that is not taken (PS3.4 table B.2-1, PS3.7 Annex C).
 
-use outrigger_dataset::scan::ScanError;
+use outrigger_dataset::scan::{ScanError, Scanned};
 use outrigger_dimse::Outcome;
+use outrigger_dimse::command::CommandError;
 use outrigger_model::{InstanceHeader, SopClassUid, SopInstanceUid, Status, Tag};
 use outrigger_runtime::spool::SpoolError;
 
 use crate::service::{RefusalKind, StoreRefusal};
 
-/// Why an object is refused, for the peer and for the list of refusals.
+/// Longest Error Comment (0000,0902): LO of the default repertoire (PS3.5 table 6.2-1).
+const COMMENT_MAX: usize = 64;
+
+/// Why an object is refused, for the peer and for the list of refusals: no paths and nothing of our inside, which the log has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: Status,
@@ -23,26 +27,93 @@ impl Refusal {
     pub(super) fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status,
-            error_comment: Some(self.text.clone()),
+            error_comment: Some(comment(&self.text)),
             offending: self.offending.clone(),
         }
     }
 }
 
-/// The service's refusal.
+/// A text as an Error Comment: what does not fit goes, by whole words.
+fn comment(text: &str) -> String {
+    if text.len() <= COMMENT_MAX {
+        return text.to_owned();
+    }
+    let start = text.get(..text.floor_char_boundary(COMMENT_MAX + 1)).unwrap_or_default();
+    let end = start.rfind(' ').unwrap_or(COMMENT_MAX);
+    start.get(..end).unwrap_or_default().trim_end_matches([' ', ',', ';', ':']).to_owned()
+}
+
+/// The service's refusal: its own words are for the log.
 pub(super) fn of_service(refusal: &StoreRefusal) -> Refusal {
-    let status = match refusal.kind {
-        RefusalKind::OutOfResources => Status::OUT_OF_RESOURCES,
-        RefusalKind::NotAuthorized | RefusalKind::Rejected => Status::NOT_AUTHORIZED,
-        RefusalKind::ClassNotSupported => Status::SOP_CLASS_NOT_SUPPORTED,
-        RefusalKind::Failed => Status::PROCESSING_FAILURE,
+    let (status, text) = match refusal.kind {
+        RefusalKind::OutOfResources => {
+            (Status::OUT_OF_RESOURCES, "no room for the object now; try again later")
+        }
+        RefusalKind::NotAuthorized => {
+            (Status::NOT_AUTHORIZED, "this object may not be stored by this AE title")
+        }
+        RefusalKind::Rejected => {
+            (Status::NOT_AUTHORIZED, "this object was rejected before and is not taken again")
+        }
+        RefusalKind::ClassNotSupported => {
+            (Status::SOP_CLASS_NOT_SUPPORTED, "objects of this SOP class are not taken")
+        }
+        RefusalKind::Failed => {
+            (Status::PROCESSING_FAILURE, "the object could not be stored; try again later")
+        }
     };
-    Refusal::new(status, refusal.text.clone())
+    Refusal::new(status, text)
 }
 
 /// An object that could not be taken in: the sender may try again when there is room.
 pub(super) fn of_spool(error: &SpoolError) -> Refusal {
-    Refusal::new(Status::OUT_OF_RESOURCES, error.to_string())
+    let text = match error {
+        SpoolError::TooLarge { limit } => format!("the object is larger than the {limit} bytes taken here"),
+        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) => {
+            "the object could not be taken in; try again later".to_owned()
+        }
+    };
+    Refusal::new(Status::OUT_OF_RESOURCES, text)
+}
+
+/// SOP Class UID and SOP Instance UID of an object.
+pub(super) type Named = (SopClassUid, SopInstanceUid);
+
+/// What becomes of an object by what the command, the presentation context and its own bytes say of it.
+///
+/// Where it is refused, the UIDs that were seen in its bytes come back with the reason.
+pub(super) fn judge(
+    named: &Result<Named, CommandError>,
+    abstract_syntax: &SopClassUid,
+    scanned: Result<Scanned, Refusal>,
+) -> Result<Scanned, (Refusal, Option<Named>)> {
+    let names = |scanned: Scanned| (scanned.header.sop_class, scanned.header.sop_instance);
+    let (sop_class, sop_instance) = match named {
+        Ok(named) => named,
+        Err(problem) => return Err((of_command(problem), scanned.ok().map(names))),
+    };
+    let scanned = scanned.map_err(|refusal| (refusal, None))?;
+    match of_identity(sop_class, sop_instance, abstract_syntax, &scanned.header) {
+        Ok(()) => Ok(scanned),
+        Err(refusal) => Err((refusal, Some(names(scanned)))),
+    }
+}
+
+/// A command that does not say which object comes, or says something else that cannot be read (PS3.7 section 9.3.1.1).
+fn of_command(problem: &CommandError) -> Refusal {
+    let (status, offending, what) = match problem {
+        CommandError::Missing { tag } => (Status::DATA_SET_MISMATCH, vec![*tag], "is missing or empty"),
+        CommandError::BadUid { tag, .. } => (Status::DATA_SET_MISMATCH, vec![*tag], "is no UID"),
+        CommandError::BadValue { tag } => (Status::CANNOT_UNDERSTAND, vec![*tag], "cannot be read"),
+        CommandError::ForeignGroup { tag } => {
+            (Status::CANNOT_UNDERSTAND, vec![*tag], "does not belong there")
+        }
+        CommandError::Truncated { .. } | CommandError::TooManyElements => {
+            (Status::CANNOT_UNDERSTAND, Vec::new(), "cannot be read")
+        }
+    };
+    let element = offending.first().map(|tag| format!(" {tag}")).unwrap_or_default();
+    Refusal { status, text: format!("the command's element{element} {what}"), offending }
 }
 
 /// Bytes that cannot be understood, or that lack what identifies an object.
@@ -58,24 +129,30 @@ pub(super) fn of_scan(error: &ScanError) -> Refusal {
     Refusal { status: error.refusal(), text: error.to_string(), offending }
 }
 
-/// The UIDs of command and data set must be the same.
-pub(super) fn of_identity(
+/// The UIDs of command, presentation context and data set must be the same (PS3.4 section B.2.3).
+fn of_identity(
     sop_class: &SopClassUid,
     sop_instance: &SopInstanceUid,
+    abstract_syntax: &SopClassUid,
     header: &InstanceHeader,
 ) -> Result<(), Refusal> {
     let mut offending = Vec::new();
+    let mut differing = Vec::new();
     if header.sop_class != *sop_class {
         offending.push(Tag::SOP_CLASS_UID);
+        differing.push("SOP classes of command and data set differ");
+    } else if *abstract_syntax != *sop_class {
+        offending.push(Tag::SOP_CLASS_UID);
+        differing.push("SOP class is not that of the presentation context");
     }
     if header.sop_instance != *sop_instance {
         offending.push(Tag::SOP_INSTANCE_UID);
+        differing.push("SOP instances of command and data set differ");
     }
     if offending.is_empty() {
         return Ok(());
     }
-    let text = "UIDs of command and data set differ".to_owned();
-    Err(Refusal { status: Status::DATA_SET_MISMATCH, text, offending })
+    Err(Refusal { status: Status::DATA_SET_MISMATCH, text: differing.join("; "), offending })
 }
 
 #[cfg(test)]
@@ -99,9 +176,14 @@ mod tests {
             ("1.2", "1.2.4", vec![Tag::SOP_INSTANCE_UID]),
             ("1.9", "1.2.4", vec![Tag::SOP_CLASS_UID, Tag::SOP_INSTANCE_UID]),
         ] {
-            let outcome = of_identity(&class(sop_class), &instance(sop_instance), &header);
+            let command_class = class(sop_class);
+            let outcome = of_identity(&command_class, &instance(sop_instance), &command_class, &header);
             assert_eq!(outcome.err().map(|refusal| refusal.offending).unwrap_or_default(), offending);
         }
+        let other_context =
+            of_identity(&class("1.2"), &instance("1.2.3"), &class("1.9"), &header).unwrap_err();
+        assert_eq!(other_context.offending, [Tag::SOP_CLASS_UID]);
+        assert_eq!(other_context.status, Status::DATA_SET_MISMATCH);
     }
 
     #[test]
@@ -113,8 +195,58 @@ mod tests {
             (RefusalKind::Rejected, 0x0124),
             (RefusalKind::Failed, 0x0110),
         ] {
-            let refusal = StoreRefusal { kind, text: "why".into(), source: None };
-            assert_eq!(of_service(&refusal), Refusal::new(Status(status), "why"));
+            let refusal = of_service(&StoreRefusal { kind, text: "/var/lib/why".into(), source: None });
+            assert_eq!(refusal.status, Status(status));
+            assert!(!refusal.text.contains("why"), "{}", refusal.text);
         }
+    }
+
+    #[test]
+    fn what_a_command_lacks_is_named() {
+        let instance = Tag(0x0000, 0x1000);
+        let bad = SopInstanceUid::new("1.2\\3").unwrap_err();
+        for (problem, status, offending, words) in [
+            (CommandError::Missing { tag: instance }, 0xA900, &[instance][..], "missing"),
+            (CommandError::BadUid { tag: instance, source: bad }, 0xA900, &[instance], "no UID"),
+            (CommandError::BadValue { tag: Tag(0, 0x0700) }, 0xC000, &[Tag(0, 0x0700)], "cannot be read"),
+            (CommandError::TooManyElements, 0xC000, &[], "cannot be read"),
+        ] {
+            let refusal = of_command(&problem);
+            assert_eq!((refusal.status, &*refusal.offending), (Status(status), offending));
+            assert!(refusal.text.contains(words), "{}", refusal.text);
+        }
+    }
+
+    #[test]
+    fn a_comment_fits_and_shows_nothing_of_our_inside() {
+        let write = SpoolError::Write {
+            path: "/var/lib/outrigger/journal/spool/1".into(),
+            source: std::io::Error::from(std::io::ErrorKind::StorageFull),
+        };
+        let kinds = [
+            RefusalKind::OutOfResources,
+            RefusalKind::NotAuthorized,
+            RefusalKind::Rejected,
+            RefusalKind::ClassNotSupported,
+            RefusalKind::Failed,
+        ];
+        let of_kind = |kind| of_service(&StoreRefusal { kind, text: "/inside".into(), source: None });
+        let refusals = kinds
+            .map(of_kind)
+            .into_iter()
+            .chain([of_spool(&write), of_spool(&SpoolError::TooLarge { limit: u64::MAX })]);
+        for refusal in refusals {
+            let comment = refusal.outcome().error_comment.unwrap();
+            assert!(
+                !comment.is_empty() && comment.len() <= COMMENT_MAX && !comment.contains('/'),
+                "{comment}"
+            );
+        }
+        let long = Refusal::new(
+            Status::CANNOT_UNDERSTAND,
+            "the data set ends inside the element, and more bytes than fit are missing",
+        );
+        let cut = long.outcome().error_comment.unwrap();
+        assert_eq!(cut, "the data set ends inside the element, and more bytes than fit");
     }
 }

@@ -1,22 +1,28 @@
 //! C-STORE (PS3.4 Annex B): bytes are taken as they come, and success comes only from the service.
 
 use outrigger_dataset::scan::{Scanned, Scanner};
+use outrigger_dimse::command::CommandError;
 use outrigger_dimse::{Association, AssociationError, Command, DataSet, Outcome};
 use outrigger_model::{SopClassUid, SopInstanceUid, Status, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
 
 use super::association::{Request, Session};
 use super::policy;
-use super::status::{self, Refusal};
+use super::status::{self, Named, Refusal};
 use crate::admit::Permission;
 use crate::audit::AuditEvent;
 use crate::quarantine::{Label, RefusalEvent};
 use crate::service::{Arrival, Stored};
 
-/// What the command says of the object.
+/// What the command says of the object: the UIDs it names, or what is wrong with it.
 pub(super) struct StoreRequest {
-    pub(super) sop_class: SopClassUid,
-    pub(super) sop_instance: SopInstanceUid,
+    pub(super) named: Result<Named, CommandError>,
+}
+
+/// What the presentation context is for, and the encoding agreed on.
+struct Agreed {
+    abstract_syntax: SopClassUid,
+    transfer_syntax: TransferSyntaxUid,
 }
 
 /// What arrived: the bytes, and what was seen in them.
@@ -38,18 +44,14 @@ pub(super) async fn store(
             tracing::warn!(status = %refusal.status, text = refusal.text, "a store was refused");
             Err(refusal)
         }
-        Ok(transfer_syntax) => take(session, association, &what, transfer_syntax).await?,
+        Ok(agreed) => take(session, association, &what, agreed).await?,
     };
     let (outcome, label) = match outcome {
         Ok(stored) => (Outcome::of(Status::SUCCESS), name(stored)),
         Err(refusal) => (refusal.outcome(), "refused"),
     };
-    let response = Command::CStoreRsp {
-        message_id: request.message_id,
-        sop_class: Some(what.sop_class),
-        sop_instance: Some(what.sop_instance),
-        outcome,
-    };
+    let (sop_class, sop_instance) = what.named.ok().unzip();
+    let response = Command::CStoreRsp { message_id: request.message_id, sop_class, sop_instance, outcome };
     association.send(request.context, &response).await?;
     metrics::counter!("outrigger_stores_total", "outcome" => label).increment(1);
     metrics::histogram!("outrigger_store_seconds").record(begun.elapsed());
@@ -64,12 +66,8 @@ fn name(stored: Stored) -> &'static str {
     }
 }
 
-/// The encoding agreed on, if objects may come on this context at all.
-fn permitted(
-    session: &Session,
-    association: &Association,
-    request: Request,
-) -> Result<TransferSyntaxUid, Refusal> {
+/// What was agreed on, if objects may come on this context at all.
+fn permitted(session: &Session, association: &Association, request: Request) -> Result<Agreed, Refusal> {
     let context = association
         .context(request.context)
         .filter(|context| policy::is_storage(&context.abstract_syntax))
@@ -78,7 +76,10 @@ fn permitted(
         return Err(Refusal::new(Status::NOT_AUTHORIZED, "this AE title may not store"));
     }
     match request.data_set {
-        DataSet::Follows => Ok(context.transfer_syntax.clone()),
+        DataSet::Follows => Ok(Agreed {
+            abstract_syntax: context.abstract_syntax.clone(),
+            transfer_syntax: context.transfer_syntax.clone(),
+        }),
         DataSet::Absent => Err(Refusal::new(Status::CANNOT_UNDERSTAND, "no data set follows")),
     }
 }
@@ -87,7 +88,7 @@ async fn take(
     session: &mut Session,
     association: &mut Association,
     what: &StoreRequest,
-    transfer_syntax: TransferSyntaxUid,
+    Agreed { abstract_syntax, transfer_syntax }: Agreed,
 ) -> Result<Result<Stored, Refusal>, AssociationError> {
     let limit = session.door.options.object_bytes_max;
     let spool = session.door.front.service.spool();
@@ -98,14 +99,13 @@ async fn take(
         Received::Nothing(refusal) => return Ok(Err(refusal)),
     };
     metrics::counter!("outrigger_received_bytes_total").increment(body.length);
-    let judged = scanned.and_then(|scanned| {
-        status::of_identity(&what.sop_class, &what.sop_instance, &scanned.header)?;
-        Ok(scanned)
-    });
-    match judged {
-        Ok(scanned) => Ok(accept(session, what, transfer_syntax, body, scanned).await),
-        Err(refusal) => {
-            refuse(session, what, &refusal, transfer_syntax, body).await;
+    match status::judge(&what.named, &abstract_syntax, scanned) {
+        Ok(scanned) => Ok(accept(session, transfer_syntax, body, scanned).await),
+        Err((refusal, of_data_set)) => {
+            let (sop_class, sop_instance) = what.named.clone().ok().or(of_data_set).unzip();
+            let sop_class = sop_class.unwrap_or(abstract_syntax);
+            let label = Label { at: session.now(), sop_class, sop_instance, transfer_syntax };
+            refuse(session, label, &refusal, body).await;
             Ok(Err(refusal))
         }
     }
@@ -141,7 +141,6 @@ async fn receive(
 
 async fn accept(
     session: &mut Session,
-    what: &StoreRequest,
     transfer_syntax: TransferSyntaxUid,
     body: Body,
     scanned: Scanned,
@@ -149,13 +148,13 @@ async fn accept(
     let Scanned { header, oddities, .. } = scanned;
     let length = body.length;
     if !oddities.is_empty() {
-        tracing::info!(instance = %what.sop_instance, ?oddities, "an odd object came and is kept as it is");
+        tracing::info!(instance = %header.sop_instance, ?oddities, "an odd object came and is kept as it is");
     }
     let arrival =
         Arrival { header: header.clone(), oddities, transfer_syntax, body, origin: session.origin.clone() };
     match session.door.front.service.accept(arrival).await {
         Ok(stored) => {
-            tracing::debug!(instance = %what.sop_instance, length, ?stored, "stored");
+            tracing::debug!(instance = %header.sop_instance, length, ?stored, "stored");
             if let Some(study) = session.tallies.add(&header) {
                 let party = session.party.clone();
                 session.door.front.audit.put(AuditEvent::Stored { party, study }).await;
@@ -164,29 +163,18 @@ async fn accept(
         }
         Err(refusal) => {
             let error = &refusal as &dyn std::error::Error;
-            tracing::warn!(instance = %what.sop_instance, error, "the object was not accepted");
+            tracing::warn!(instance = %header.sop_instance, error, "the object was not accepted");
             Err(status::of_service(&refusal))
         }
     }
 }
 
 /// Refuses an object that contradicts itself, and keeps its bytes for diagnosis.
-async fn refuse(
-    session: &Session,
-    what: &StoreRequest,
-    refusal: &Refusal,
-    transfer_syntax: TransferSyntaxUid,
-    body: Body,
-) {
-    let label = Label {
-        at: session.now(),
-        sop_class: what.sop_class.clone(),
-        sop_instance: what.sop_instance.clone(),
-        transfer_syntax: transfer_syntax.clone(),
-    };
-    let (at, length) = (label.at, body.length);
+async fn refuse(session: &Session, label: Label, refusal: &Refusal, body: Body) {
+    let length = body.length;
     let (status, text) = (refusal.status, refusal.text.clone());
-    tracing::warn!(instance = %what.sop_instance, %status, text, length, "an object was refused");
+    let Label { at, sop_class, sop_instance, transfer_syntax } = label.clone();
+    tracing::warn!(instance = sop_instance.as_ref().map(SopInstanceUid::as_str), %status, text, length, "an object was refused");
     let kept = match session.door.front.quarantine.keep(label, body).await {
         Ok(path) => Some(path),
         Err(error) => {
@@ -197,8 +185,8 @@ async fn refuse(
     let event = RefusalEvent {
         at,
         origin: session.origin.clone(),
-        sop_class: what.sop_class.clone(),
-        sop_instance: what.sop_instance.clone(),
+        sop_class,
+        sop_instance,
         transfer_syntax,
         status,
         text,

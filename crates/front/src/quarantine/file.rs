@@ -4,15 +4,21 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 
 use outrigger_dataset::part10;
+use outrigger_model::SopInstanceUid;
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::Disk;
 use outrigger_runtime::{Body, Content};
 
 use super::Label;
 
+/// Media Storage SOP Instance UID (0002,0003) of an object that names itself nowhere: that of the nil UUID (PS3.5 section B.2).
+const NAMELESS: &str = "2.25.0";
+
 /// Preamble, prefix and file meta information.
 pub(super) fn header(label: &Label) -> Vec<u8> {
-    part10::file(&label.sop_class, &label.sop_instance, &label.transfer_syntax, &[])
+    let nameless = SopInstanceUid::known(NAMELESS);
+    let sop_instance = label.sop_instance.as_ref().unwrap_or(&nameless);
+    part10::file(&label.sop_class, sop_instance, &label.transfer_syntax, &[])
 }
 
 /// Writes header and body; not synced, since nothing is promised of it.

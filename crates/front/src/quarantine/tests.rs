@@ -20,7 +20,7 @@ fn label(at: i64) -> Label {
     Label {
         at: WallTime(at),
         sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
-        sop_instance: SopInstanceUid::known("1.2.3"),
+        sop_instance: Some(SopInstanceUid::known("1.2.3")),
         transfer_syntax: TransferSyntaxUid::known(EXPLICIT_VR_LE),
     }
 }

@@ -48,7 +48,13 @@ impl Client {
     ) -> Result<T, Failure> {
         let unreachable =
             |source: ureq::Error| Failure::Unreachable { url: self.url.clone(), source: Box::new(source) };
-        let mut answer = answer.map_err(unreachable)?;
+        let mut answer = answer.map_err(|error| match error {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::Argument {
+                what: format!("`{}` is no URL of an admin API", self.url),
+                instead: "one such as `http://127.0.0.1:8081` is expected".to_owned(),
+            },
+            error => unreachable(error),
+        })?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(256 << 20).read_to_string().map_err(unreachable)?;
         if !status.is_success() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outrigger_archive::{Archive, ArchiveOptions};
-use outrigger_runtime::Shutdown;
+use outrigger_runtime::{RealDisk, Shutdown};
 
 use crate::admin::server::{self, ArchiveAdmin};
 use crate::cli::ConfigArgs;
@@ -11,12 +11,12 @@ use crate::commands::read_config;
 use crate::config::{self, ArchiveConfig};
 use crate::logging;
 use crate::process::{Failure, Finished};
-use crate::serve::{Ready, Signal, Signals, World, lock_data, open_fronts, peers};
+use crate::serve::{Ready, Signal, Signals, World, holder, lock_archive, open_fronts, peers};
 
 /// Runs an archive until it is told to stop.
 pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
     let (file, text) = read_config(&args.config)?;
-    let config = config::read_archive(&file, &text).map_err(Failure::Configuration)?;
+    let config = config::read_archive(&file, &text, &RealDisk).map_err(Failure::Configuration)?;
     logging::start(config.base.log);
     super::runtime()?.block_on(serve(config, &file))?;
     Ok(Finished::Good)
@@ -26,7 +26,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     let world = World::real();
     server::install_metrics()?;
     let mut signals = Signals::listen()?;
-    let _lock = lock_data(&world, &config.base.data)?;
+    let _locks = lock_archive(&world, &config)?;
     let archive = open(&world, &config).await?;
     let (mut node, node_stops) = Shutdown::pair();
     let (mut doors, doors_stop) = Shutdown::pair();
@@ -36,7 +36,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     let mut refusals = fronts.refusals;
     let refused = tokio::spawn(async move {
         while let Some(event) = refusals.recv().await {
-            tracing::warn!(sop_instance = %event.sop_instance, status = %event.status, text = %event.text, "an object was refused");
+            tracing::warn!(sop_instance = ?event.sop_instance, status = %event.status, text = %event.text, "an object was refused");
         }
     });
     let admin = ArchiveAdmin { name: config.base.name.to_string() };
@@ -66,6 +66,7 @@ async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure>
         directory: config.blobs.clone(),
         catalogue: config.catalogue.clone(),
         object_bytes_max: max_object,
+        holder: holder("archive", &config.base),
     };
     Archive::open(options, world.disk.clone(), world.clock.clone(), world.random.clone(), world.threads)
         .await
@@ -74,8 +75,9 @@ async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure>
 
 /// Who may call, where C-MOVE goes to and the log level change at once; all else with the next start.
 fn reload(file: &str, seen: &tokio::sync::watch::Sender<Arc<outrigger_front::Peers>>) {
-    let read = read_config(std::path::Path::new(file))
-        .and_then(|(file, text)| config::read_archive(&file, &text).map_err(Failure::Configuration));
+    let read = read_config(std::path::Path::new(file)).and_then(|(file, text)| {
+        config::read_archive(&file, &text, &RealDisk).map_err(Failure::Configuration)
+    });
     match read {
         Ok(config) => {
             logging::set_level(config.base.log);

@@ -2,6 +2,7 @@
 
 mod probe;
 
+use outrigger_runtime::RealDisk;
 use serde_json::json;
 
 use crate::cli::CheckArgs;
@@ -37,13 +38,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Finished, Failure> {
     Ok(if all_good { Finished::Good } else { Finished::Attention })
 }
 
-/// A file with an `[archive]` table configures an archive, any other a node.
 fn read(file: &str, text: &str) -> Result<Checked, Mistakes> {
-    let is_archive = text.lines().any(|line| line.trim_start().starts_with("[archive]"));
-    if is_archive {
-        config::read_archive(file, text).map(|config| Checked::Archive(Box::new(config)))
+    if config::is_archive(text) {
+        config::read_archive(file, text, &RealDisk).map(|config| Checked::Archive(Box::new(config)))
     } else {
-        config::read_node(file, text).map(|config| Checked::Node(Box::new(config)))
+        config::read_node(file, text, &RealDisk).map(|config| Checked::Node(Box::new(config)))
     }
 }
 

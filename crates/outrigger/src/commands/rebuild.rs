@@ -2,6 +2,7 @@
 
 use outrigger_journal::Seq;
 use outrigger_ledger::Ledger;
+use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::ArcDisk;
 
 use crate::cli::ConfigArgs;
@@ -10,12 +11,12 @@ use crate::config::{self, NodeConfig};
 use crate::logging;
 use crate::output;
 use crate::process::{Failure, Finished};
-use crate::serve::{World, lock_data, open_node_journal, open_store};
+use crate::serve::{World, lock_node, open_node_journal, open_store};
 
 /// Rebuilds, with the node stopped; the old database stays beside the new one.
 pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
     let (file, text) = read_config(&args.config)?;
-    let config = config::read_node(&file, &text).map_err(Failure::Configuration)?;
+    let config = config::read_node(&file, &text, &RealDisk).map_err(Failure::Configuration)?;
     logging::start(config.base.log);
     super::runtime()?.block_on(rebuild(&config))?;
     Ok(Finished::Good)
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
 
 async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let world = World::real();
-    let _lock = lock_data(&world, &config.base.data)?;
+    let _locks = lock_node(&world, config)?;
     set_aside(&world.disk, config)?;
     let (journal, _) = open_node_journal(&world, config, Seq(0))?;
     output::note(&format!("reading {} entries from the journal", journal.tail().0));

@@ -1,5 +1,7 @@
 //! `outrigger serve`: a node in the foreground.
 
+use outrigger_runtime::RealDisk;
+
 use crate::cli::ServeArgs;
 use crate::commands::read_config;
 use crate::config;
@@ -16,7 +18,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Finished, Failure> {
         });
     }
     let (file, text) = read_config(&args.config)?;
-    let config = config::read_node(&file, &text).map_err(Failure::Configuration)?;
+    let config = config::read_node(&file, &text, &RealDisk).map_err(Failure::Configuration)?;
     logging::start(config.base.log);
     super::runtime()?.block_on(serve::run(config, &file))?;
     Ok(Finished::Good)

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use outrigger_runtime::Disk;
+use toml::de::DeTable;
+
+use super::claims::Claim;
 use super::document::Mistakes;
 use super::keys;
 use super::node::{Base, read, read_base};
@@ -17,18 +21,38 @@ pub(crate) struct ArchiveConfig {
     pub(crate) blobs: PathBuf,
     /// URL of the catalogue's database.
     pub(crate) catalogue: String,
+    /// The file it is in.
+    pub(crate) catalogue_file: PathBuf,
 }
 
 /// Reads the configuration of an embedded archive, or gives every mistake in it.
-pub(crate) fn read_archive(file: &str, text: &str) -> Result<ArchiveConfig, Mistakes> {
-    read(file, text, |root| {
+pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<ArchiveConfig, Mistakes> {
+    read(file, text, disk, |root| {
         let base = read_base(root);
         let section = root.table(&keys::ARCHIVE);
         let blobs = section.read(&keys::ARCHIVE_BLOBS, |text| after(text, "file:").map(PathBuf::from));
+        if let Some(blobs) = &blobs {
+            section.take_directory(&keys::ARCHIVE_BLOBS, Claim::Place(blobs.clone()));
+        }
         let catalogue = read_catalogue(&section);
+        let file = catalogue.as_deref().and_then(|url| Some(PathBuf::from(url.split_once(':')?.1)));
+        if let Some(file) = &file {
+            section.take_file(&keys::ARCHIVE_CATALOGUE, file, base.data());
+        }
         section.end();
-        Some(ArchiveConfig { base: base?, blobs: blobs?, catalogue: catalogue? })
+        Some(ArchiveConfig {
+            base: base.finish()?,
+            blobs: blobs?,
+            catalogue: catalogue?,
+            catalogue_file: file?,
+        })
     })
+}
+
+/// Whether a text configures an archive: it has an `[archive]` table; any other configures a node.
+pub(crate) fn is_archive(text: &str) -> bool {
+    let (table, _) = DeTable::parse_recoverable(text);
+    table.get_ref().contains_key(keys::ARCHIVE.name)
 }
 
 fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {

@@ -1,24 +1,13 @@
 //! `[[front.dimse]]`: where modalities and workstations connect.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use outrigger_model::AeTitle;
 
 use super::keys;
 use super::section::Section;
-
-/// Certificates of a listener or of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TlsFiles {
-    /// Certificate chain.
-    pub(crate) certificate: PathBuf,
-    /// Private key.
-    pub(crate) key: PathBuf,
-    /// Authorities of client certificates.
-    pub(crate) client_ca: Option<PathBuf>,
-}
+use super::tls::{ListenerTls, read_listener_tls};
 
 /// What becomes of encodings that no member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +44,7 @@ pub(crate) struct DimseFront {
     /// Longest silence between messages.
     pub(crate) idle: Duration,
     /// TLS, if any.
-    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) tls: Option<ListenerTls>,
 }
 
 /// Reads `[front]`.
@@ -74,7 +63,7 @@ pub(crate) fn read_front(section: Section<'_>) -> Option<Vec<DimseFront>> {
 }
 
 fn read_listener(section: Section<'_>) -> Option<DimseFront> {
-    let listen = section.address(&keys::LISTEN);
+    let listen = section.listener(&keys::LISTEN);
     let ae_titles = section.list(&keys::AE_TITLES, |text| AeTitle::new(text).ok());
     if ae_titles.is_empty() {
         section.wrong(&keys::AE_TITLES, "there is no AE title");
@@ -84,13 +73,13 @@ fn read_listener(section: Section<'_>) -> Option<DimseFront> {
     let max_associations = section.number(&keys::MAX_ASSOCIATIONS, 1..20_001);
     let per_peer = section.number(&keys::MAX_ASSOCIATIONS_PER_PEER, 1..20_001);
     let max_pdu = section.number(&keys::MAX_PDU, 4096..1_048_577);
-    let max_object = section.size(&keys::MAX_OBJECT);
+    let max_object = section.room(&keys::MAX_OBJECT);
     let accept = section.truth(&keys::ACCEPT_UNDELIVERABLE);
-    let artim = section.duration(&keys::ARTIM);
-    let inactivity = section.duration(&keys::INACTIVITY);
-    let idle = section.duration(&keys::IDLE);
+    let artim = section.timer(&keys::ARTIM);
+    let inactivity = section.timer(&keys::INACTIVITY);
+    let idle = section.timer(&keys::IDLE);
     let tls = section.table(&keys::TLS);
-    let tls = if tls.is_given() { read_tls(tls).map(Some) } else { Some(None) };
+    let tls = if tls.is_given() { read_listener_tls(tls).map(Some) } else { Some(None) };
     section.end();
     implementation?;
     Some(DimseFront {
@@ -122,12 +111,4 @@ pub(crate) fn read_implementation(section: &Section<'_>) -> Option<()> {
             None
         }
     }
-}
-
-fn read_tls(section: Section<'_>) -> Option<TlsFiles> {
-    let certificate = section.path(&keys::CERTIFICATE_FILE);
-    let key = section.path(&keys::KEY_FILE);
-    let client_ca = section.optional(&keys::CLIENT_CA_FILE).map(PathBuf::from);
-    section.end();
-    Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
 }

@@ -26,7 +26,11 @@ const TABLE: &str = "a table";
 const TABLES: &str = "a list of tables";
 const AE: &str = "an AE title of 1 to 16 characters";
 const DURATION: &str = "a duration such as `500ms`, `60s`, `15m`, `72h` or `30d`";
-const SIZE: &str = "a size such as `512KiB`, `64MiB` or `50GiB`";
+const TIMER: &str = "a duration above zero such as `500ms`, `60s` or `15m`";
+const SIZE: &str = "a size above zero such as `512KiB`, `64MiB` or `50GiB`";
+const REMOTE: &str = "`host:port`, the port from 1 to 65535";
+const CERTIFICATES: &str = "the path of a readable PEM file with certificates";
+const PRIVATE_KEY: &str = "the path of a readable PEM file with the private key of the certificate";
 const ADDRESS: &str = "an address and port such as `127.0.0.1:11112`; port 0 takes a free one";
 const PATH: &str = "a path";
 
@@ -155,18 +159,19 @@ pub(crate) const ACCEPT_UNDELIVERABLE: Key = key(
     Some("true"),
     "take encodings that no member takes; such objects wait in suspense",
 );
-pub(crate) const ARTIM: Key = key("artim", DURATION, Some("30s"), "ARTIM timer (PS3.8 section 9.1.5)");
+pub(crate) const ARTIM: Key = key("artim", TIMER, Some("30s"), "ARTIM timer (PS3.8 section 9.1.5)");
 pub(crate) const INACTIVITY: Key =
-    key("inactivity", DURATION, Some("60s"), "longest silence in the middle of a message");
-pub(crate) const IDLE: Key = key("idle", DURATION, Some("10m"), "longest silence between messages");
+    key("inactivity", TIMER, Some("60s"), "longest silence in the middle of a message");
+pub(crate) const IDLE: Key = key("idle", TIMER, Some("10m"), "longest silence between messages");
 pub(crate) const TLS: Key = key("tls", TABLE, None, "TLS on this listener (PS3.15 section B.12)");
 
 // [front.dimse.tls]
-pub(crate) const CERTIFICATE_FILE: Key = key("certificate_file", PATH, None, "certificate chain, PEM");
-pub(crate) const KEY_FILE: Key = key("key_file", PATH, None, "private key, PEM");
+pub(crate) const CERTIFICATE_FILE: Key =
+    key("certificate_file", CERTIFICATES, None, "certificate chain, PEM");
+pub(crate) const KEY_FILE: Key = key("key_file", PRIVATE_KEY, None, "private key, PEM");
 pub(crate) const CLIENT_CA_FILE: Key = key(
     "client_ca_file",
-    PATH,
+    CERTIFICATES,
     None,
     "authorities whose client certificates are demanded, PEM; without it none is",
 );
@@ -220,7 +225,7 @@ pub(crate) const HOLDS_MODALITIES: Key =
     key("modalities", "a list of modalities, or `*`", None, "modalities it wants; default all");
 pub(crate) const HOLDS_NEWER_THAN: Key = key(
     "newer_than",
-    "a duration such as `3650d`, or empty",
+    "a duration above zero such as `3650d`, or empty",
     Some(""),
     "only studies younger than this; default all",
 );
@@ -232,7 +237,7 @@ pub(crate) const STACK_HARDWARE: Key = key("hardware", "a text", None, "its hard
 pub(crate) const STACK_WEB: Key = key("web", "a text", None, "its web or application server");
 pub(crate) const STATUS_RULES: Key = key(
     "status_rules",
-    PATH,
+    "the path of a readable TOML file of statuses and their classes",
     None,
     "statuses this member uses in its own way: a TOML file of lines such as `A7xx = \"retry-later\"`",
 );
@@ -240,12 +245,16 @@ pub(crate) const ROUTE: Key = key("route", TABLES, None, "ways to reach it, in o
 
 // [[member.route]]
 pub(crate) const PROTOCOL: Key = key("protocol", "`dimse`", None, "the protocol");
-pub(crate) const ROUTE_ADDRESS: Key = key("address", "`host:port`", None, "where it listens");
+pub(crate) const ROUTE_ADDRESS: Key = key("address", REMOTE, None, "where it listens");
 pub(crate) const ROUTE_AE: Key = key("ae_title", AE, None, "its AE title");
 pub(crate) const ROUTE_TLS: Key =
     key("tls", "`true` or `false`", Some("false"), "whether it is spoken to over TLS");
-pub(crate) const ROUTE_CA: Key =
-    key("ca_file", PATH, None, "authorities its certificate is checked against, PEM; needed with `tls`");
+pub(crate) const ROUTE_CA: Key = key(
+    "ca_file",
+    CERTIFICATES,
+    None,
+    "authorities its certificate is checked against, PEM; needed with `tls`",
+);
 pub(crate) const ROUTE_SERVER_NAME: Key = key(
     "server_name",
     "a host name or address",
@@ -253,7 +262,7 @@ pub(crate) const ROUTE_SERVER_NAME: Key = key(
     "the name its certificate must carry; default: the host of `address`",
 );
 pub(crate) const RESPONSE_TIMEOUT: Key =
-    key("response_timeout", DURATION, Some("60s"), "longest wait for its answer to a store or an echo");
+    key("response_timeout", TIMER, Some("60s"), "longest wait for its answer to a store or an echo");
 pub(crate) const READ_BACK: Key = key(
     "read_back",
     "`get` or `move`",
@@ -269,10 +278,9 @@ pub(crate) const PEER_HOSTS: Key = key(
     None,
     "where it calls from; default anywhere",
 );
-pub(crate) const PEER_ADDRESS: Key =
-    key("address", "`host:port`", None, "where we call it: C-MOVE destination");
+pub(crate) const PEER_ADDRESS: Key = key("address", REMOTE, None, "where we call it: C-MOVE destination");
 pub(crate) const PEER_COMMIT_ADDRESS: Key =
-    key("commit_address", "`host:port`", None, "where storage commitment results go, if elsewhere");
+    key("commit_address", REMOTE, None, "where storage commitment results go, if elsewhere");
 pub(crate) const PEER_ALLOW: Key = key(
     "allow",
     "a list of `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`",
@@ -289,8 +297,7 @@ pub(crate) const AUDIT_FILE: Key = key(
     None,
     "local audit file, one DICOM audit message a line; default `audit.log` in the node's directory",
 );
-pub(crate) const AUDIT_SYSLOG: Key =
-    key("syslog", "`host:port`", None, "syslog collector (RFC 5424 over TCP)");
+pub(crate) const AUDIT_SYSLOG: Key = key("syslog", REMOTE, None, "syslog collector (RFC 5424 over TCP)");
 
 // [archive]
 pub(crate) const ARCHIVE_BLOBS: Key = key("blobs", "`file:DIRECTORY`", None, "where object bytes are kept");

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use outrigger_model::{AeTitle, ConfirmLevel, MemberName};
+use outrigger_member::StatusRules;
+use outrigger_model::{AeTitle, ConfirmLevel, MemberName, MemberNumber};
 
+use super::claims::Claim;
 use super::front::read_implementation;
 use super::keys;
 use super::section::Section;
+use super::tls::{RouteSecurity, RouteTls, read_route_tls};
 use super::units;
 
 /// `[members]`.
@@ -39,17 +41,6 @@ pub(crate) enum ReadBack {
     Get,
     /// C-MOVE to our members' listener.
     Move,
-}
-
-/// TLS toward a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RouteTls {
-    /// Authorities its certificate is checked against.
-    pub(crate) ca: PathBuf,
-    /// The name its certificate must carry.
-    pub(crate) server_name: Option<String>,
-    /// Our own certificate and key, where it demands one.
-    pub(crate) client: Option<(PathBuf, PathBuf)>,
 }
 
 /// One way to reach a member over DIMSE.
@@ -90,15 +81,15 @@ pub(crate) struct MemberConfig {
     pub(crate) newer_than: Option<Duration>,
     /// Declared layers.
     pub(crate) stack: BTreeMap<&'static str, String>,
-    /// Statuses it uses in its own way, as written.
-    pub(crate) status_rules: Option<PathBuf>,
+    /// Statuses it uses in its own way.
+    pub(crate) status_rules: StatusRules,
     /// Ways to reach it, in order of preference.
     pub(crate) routes: Vec<RouteConfig>,
 }
 
 /// Reads `[members]`.
 pub(crate) fn read_members_listen(section: Section<'_>) -> Option<MembersListen> {
-    let listen = section.address(&keys::MEMBERS_LISTEN);
+    let listen = section.listener(&keys::MEMBERS_LISTEN);
     let ae_title = section.ae_title(&keys::MEMBERS_AE);
     section.end();
     Some(MembersListen { listen: listen?, ae_title: ae_title? })
@@ -107,7 +98,12 @@ pub(crate) fn read_members_listen(section: Section<'_>) -> Option<MembersListen>
 /// Reads every `[[member]]`; names must differ.
 pub(crate) fn read_members(root: &Section<'_>) -> Option<Vec<MemberConfig>> {
     let mut names = BTreeSet::new();
-    root.each(&keys::MEMBER, |section| read_member(section, &mut names))
+    let members = root.each(&keys::MEMBER, |section| read_member(section, &mut names));
+    let most = usize::from(MemberNumber::COUNT_MAX);
+    if members.as_ref().is_some_and(|members| members.len() > most) {
+        root.wrong_as(&keys::MEMBER, "there are too many members", &format!("a node has at most {most}"));
+    }
+    members
 }
 
 fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option<MemberConfig> {
@@ -130,7 +126,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
     }
     let holds = read_holds(section.table(&keys::HOLDS));
     let stack = read_stack(section.table(&keys::STACK));
-    let status_rules = section.optional(&keys::STATUS_RULES).map(PathBuf::from);
+    let status_rules = read_status_rules(&section);
     let routes = read_routes(&section);
     section.end();
     let (modalities, newer_than) = holds?;
@@ -145,9 +141,27 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         modalities,
         newer_than,
         stack,
-        status_rules,
+        status_rules: status_rules?,
         routes: routes?,
     })
+}
+
+/// Statuses that a member uses in its own way: a TOML table of status, four hexadecimal digits with `x` for any, to class.
+fn read_status_rules(section: &Section<'_>) -> Option<StatusRules> {
+    if !section.has(&keys::STATUS_RULES) {
+        return Some(StatusRules::default());
+    }
+    let (path, content) = section.readable(&keys::STATUS_RULES)?;
+    let read = String::from_utf8(content)
+        .map_err(|error| error.to_string())
+        .and_then(|text| toml::from_str(&text).map_err(|error| error.message().to_owned()));
+    match read {
+        Ok(rules) => Some(rules),
+        Err(error) => {
+            section.wrong(&keys::STATUS_RULES, format!("{} is of no use: {error}", path.display()));
+            None
+        }
+    }
 }
 
 fn confirm_level(text: &str) -> Option<ConfirmLevel> {
@@ -160,12 +174,6 @@ fn confirm_level(text: &str) -> Option<ConfirmLevel> {
     })
 }
 
-/// How a route is protected.
-enum RouteSecurity {
-    Plain,
-    Tls(RouteTls),
-}
-
 type Holds = (BTreeSet<String>, Option<Duration>);
 
 fn read_holds(section: Section<'_>) -> Option<Holds> {
@@ -176,7 +184,7 @@ fn read_holds(section: Section<'_>) -> Option<Holds> {
     }
     let newer_than = section.read(&keys::HOLDS_NEWER_THAN, |text| match text {
         "" => Some(None),
-        given => units::duration(given).map(Some),
+        given => units::duration(given).filter(|age| !age.is_zero()).map(Some),
     });
     section.end();
     Some((modalities, newer_than?))
@@ -207,14 +215,14 @@ fn read_route(section: Section<'_>) -> Option<RouteConfig> {
         }
         Some(other) => section.wrong(&keys::PROTOCOL, format!("`{other}` stands here")),
     }
-    let has_port = |text: &str| {
-        text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    let address = section.read(&keys::ROUTE_ADDRESS, |text| has_port(text).then(|| text.to_owned()));
+    let address = section.read(&keys::ROUTE_ADDRESS, units::remote);
     let ae_title = section.ae_title(&keys::ROUTE_AE);
+    if let (Some(address), Some(ae_title)) = (address.clone(), ae_title.clone()) {
+        section.claim(&keys::ROUTE_ADDRESS, Claim::Node { address, ae_title });
+    }
     let implementation = read_implementation(&section);
-    let tls = read_route_tls(&section);
-    let response_timeout = section.duration(&keys::RESPONSE_TIMEOUT);
+    let tls = read_route_tls(&section, address.as_deref());
+    let response_timeout = section.timer(&keys::RESPONSE_TIMEOUT);
     let read_back = section.read(&keys::READ_BACK, |text| match text {
         "get" => Some(ReadBack::Get),
         "move" => Some(ReadBack::Move),
@@ -232,23 +240,4 @@ fn read_route(section: Section<'_>) -> Option<RouteConfig> {
         response_timeout: response_timeout?,
         read_back: read_back?,
     })
-}
-
-/// Reads whether TLS is spoken, and by which files; `None` after a mistake.
-fn read_route_tls(section: &Section<'_>) -> Option<RouteSecurity> {
-    let wanted = section.truth(&keys::ROUTE_TLS)?;
-    let ca = section.optional(&keys::ROUTE_CA).map(PathBuf::from);
-    let server_name = section.optional(&keys::ROUTE_SERVER_NAME);
-    let certificate = section.optional(&keys::CERTIFICATE_FILE).map(PathBuf::from);
-    let key = section.optional(&keys::KEY_FILE).map(PathBuf::from);
-    if !wanted {
-        return Some(RouteSecurity::Plain);
-    }
-    if ca.is_none() {
-        section.wrong(&keys::ROUTE_CA, "it is missing, and `tls` is on");
-    }
-    if certificate.is_some() != key.is_some() {
-        section.wrong(&keys::KEY_FILE, "`certificate_file` and `key_file` go together");
-    }
-    Some(RouteSecurity::Tls(RouteTls { ca: ca?, server_name, client: certificate.zip(key) }))
 }

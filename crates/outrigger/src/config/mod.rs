@@ -1,23 +1,26 @@
 //! The configuration: from a TOML file to values that are checked and usable, with every mistake reported.
 
 mod archive;
+mod claims;
 mod document;
 mod front;
 mod keys;
 mod member;
 mod node;
+mod paths;
 mod peer;
 mod reference;
 #[cfg(test)]
 mod samples;
 mod section;
 mod storage;
+mod tls;
 mod units;
 
-pub(crate) use archive::{ArchiveConfig, read_archive};
+pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
 pub(crate) use document::{Mistake, Mistakes};
-pub(crate) use front::{DimseFront, TlsFiles, Undeliverable};
-pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig, RouteTls};
+pub(crate) use front::{DimseFront, Undeliverable};
+pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig};
 pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
 pub(crate) use peer::{Allow, PeerConfig};
 pub(crate) use reference::reference;

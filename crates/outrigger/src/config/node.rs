@@ -1,10 +1,12 @@
 //! The configuration of a node: `outrigger serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use outrigger_runtime::Disk;
 use toml::de::DeTable;
 
+use super::claims::Claim;
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, read_front};
 use super::keys;
@@ -12,6 +14,7 @@ use super::member::{MemberConfig, MembersListen, read_members, read_members_list
 use super::peer::{PeerConfig, read_peers};
 use super::section::Section;
 use super::storage::{JournalConfig, read_journal, read_ledger};
+use super::units;
 
 /// The name of a node.
 pub(crate) type NodeName = outrigger_model::MemberName;
@@ -85,12 +88,12 @@ pub(crate) struct NodeConfig {
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.
-pub(crate) fn read_node(file: &str, text: &str) -> Result<NodeConfig, Mistakes> {
-    read(file, text, |root| {
+pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeConfig, Mistakes> {
+    read(file, text, disk, |root| {
         let base = read_base(root);
-        let data = base.as_ref().map(|base| base.data.clone()).unwrap_or_default();
-        let journal = read_journal(root.table(&keys::JOURNAL), &data);
-        let ledger = read_ledger(root.table(&keys::LEDGER), &data);
+        let data = base.data();
+        let journal = read_journal(root.table(&keys::JOURNAL), data);
+        let ledger = read_ledger(root.table(&keys::LEDGER), data);
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
         let members = read_members(root);
         for (key, what) in [
@@ -102,7 +105,7 @@ pub(crate) fn read_node(file: &str, text: &str) -> Result<NodeConfig, Mistakes> 
             }
         }
         Some(NodeConfig {
-            base: base?,
+            base: base.finish()?,
             journal: journal?,
             ledger: ledger?,
             members_listen: members_listen?,
@@ -115,9 +118,10 @@ pub(crate) fn read_node(file: &str, text: &str) -> Result<NodeConfig, Mistakes> 
 pub(crate) fn read<T>(
     file: &str,
     text: &str,
+    disk: &dyn Disk,
     read: impl Fn(&Section<'_>) -> Option<T>,
 ) -> Result<T, Mistakes> {
-    let document = Document::new(file, text);
+    let document = Document::new(file, text, disk);
     let (parsed, errors) = DeTable::parse_recoverable(document.text());
     for error in &errors {
         document.mistake(&error.span().unwrap_or_default(), "", error.message().trim_end(), "");
@@ -131,26 +135,52 @@ pub(crate) fn read<T>(
     document.finish(value)
 }
 
+/// What every process has, as far as it could be read.
+pub(crate) struct BaseRead {
+    name: Option<NodeName>,
+    data: Option<PathBuf>,
+    log: Option<LogConfig>,
+    admin: Option<AdminConfig>,
+    audit: Option<AuditConfig>,
+    fronts: Option<Vec<DimseFront>>,
+    peers: Option<Vec<PeerConfig>>,
+}
+
+impl BaseRead {
+    /// The directory of the node, by which others have their defaults; mistakes elsewhere leave it as it is.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+
+    /// The whole, or `None` after a mistake.
+    pub(crate) fn finish(self) -> Option<Base> {
+        Some(Base {
+            name: self.name?,
+            data: self.data?,
+            log: self.log?,
+            admin: self.admin?,
+            audit: self.audit?,
+            fronts: self.fronts?,
+            peers: self.peers?,
+        })
+    }
+}
+
 /// Reads what every process has.
-pub(crate) fn read_base(root: &Section<'_>) -> Option<Base> {
+pub(crate) fn read_base(root: &Section<'_>) -> BaseRead {
     let node = root.table(&keys::NODE);
     let name = node.read(&keys::NODE_NAME, |text| NodeName::new(text).ok());
     let data = node.path(&keys::NODE_DATA);
+    if let Some(data) = &data {
+        node.take_directory(&keys::NODE_DATA, Claim::Home(data.clone()));
+    }
     node.end();
     let log = read_log(root.table(&keys::LOG));
     let admin = read_admin(root.table(&keys::ADMIN));
     let audit = read_audit(root.table(&keys::AUDIT), data.as_deref());
     let fronts = read_front(root.table(&keys::FRONT));
     let peers = read_peers(root);
-    Some(Base {
-        name: name?,
-        data: data?,
-        log: log?,
-        admin: admin?,
-        audit: audit?,
-        fronts: fronts?,
-        peers: peers?,
-    })
+    BaseRead { name, data, log, admin, audit, fronts, peers }
 }
 
 fn read_log(section: Section<'_>) -> Option<LogConfig> {
@@ -165,7 +195,7 @@ fn read_log(section: Section<'_>) -> Option<LogConfig> {
 }
 
 fn read_admin(section: Section<'_>) -> Option<AdminConfig> {
-    let listen = section.address(&keys::ADMIN_LISTEN)?;
+    let listen = section.listener(&keys::ADMIN_LISTEN)?;
     if !listen.ip().is_loopback() {
         section.not_in_this_version(
             &keys::ADMIN_LISTEN,
@@ -176,9 +206,13 @@ fn read_admin(section: Section<'_>) -> Option<AdminConfig> {
     Some(AdminConfig { listen })
 }
 
-fn read_audit(section: Section<'_>, data: Option<&std::path::Path>) -> Option<AuditConfig> {
+fn read_audit(section: Section<'_>, data: Option<&Path>) -> Option<AuditConfig> {
     let file = section.optional(&keys::AUDIT_FILE).map(PathBuf::from);
-    let syslog = section.optional(&keys::AUDIT_SYSLOG);
+    let file = file.or_else(|| Some(data?.join("audit.log")));
+    if let Some(file) = &file {
+        section.take_file(&keys::AUDIT_FILE, file, file.parent());
+    }
+    let syslog = section.read_optional(&keys::AUDIT_SYSLOG, units::remote);
     section.end();
-    Some(AuditConfig { file: file.or_else(|| Some(data?.join("audit.log")))?, syslog })
+    Some(AuditConfig { file: file?, syslog })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use outrigger_model::AeTitle;
 
+use super::claims::Claim;
 use super::keys;
 use super::section::Section;
 use super::units;
@@ -52,8 +53,11 @@ pub(crate) fn read_peers(root: &Section<'_>) -> Option<Vec<PeerConfig>> {
 fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
     let ae_title = section.ae_title(&keys::PEER_AE);
     let hosts = section.list(&keys::PEER_HOSTS, units::network);
-    let address = section.optional(&keys::PEER_ADDRESS);
-    let commit_address = section.optional(&keys::PEER_COMMIT_ADDRESS);
+    if let Some(ae_title) = ae_title.clone() {
+        section.claim(&keys::PEER_AE, Claim::Caller { ae_title, hosts: hosts.clone() });
+    }
+    let address = section.read_optional(&keys::PEER_ADDRESS, units::remote);
+    let commit_address = section.read_optional(&keys::PEER_COMMIT_ADDRESS, units::remote);
     let mut allow: BTreeSet<Allow> = section.list(&keys::PEER_ALLOW, allowed).into_iter().collect();
     if !section.has(&keys::PEER_ALLOW) {
         allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get]);

@@ -1,6 +1,12 @@
 //! The sample configurations of the package, held against the declared keys.
 
 use std::collections::BTreeSet;
+use std::io::IoSlice;
+use std::path::Path;
+
+use outrigger_runtime::Disk;
+use outrigger_runtime::disk::simulated::SimDisk;
+use outrigger_sim::certificates::Authority;
 
 use super::keys::TABLES_ALL;
 use super::{read_archive, read_node};
@@ -15,6 +21,28 @@ fn in_force(sample: &str) -> String {
         _ => format!("{line}\n"),
     };
     sample.lines().map(line).collect()
+}
+
+/// A disk with the files that the sample names, and that nobody else has looked at.
+fn disk() -> SimDisk {
+    let disk = SimDisk::new(1, 1 << 20);
+    let authority = Authority::new().unwrap();
+    let identity = authority.issue("dicom").unwrap();
+    let real = |path: &Path| {
+        outrigger_runtime::disk::read_small(&outrigger_runtime::RealDisk, path, 1 << 20).unwrap()
+    };
+    disk.create_directory(Path::new("/etc/outrigger")).unwrap();
+    for (name, content) in [
+        ("dicom.crt", real(&identity.certificate)),
+        ("dicom.key", real(&identity.key)),
+        ("ca.crt", real(&authority.certificate())),
+        ("primary-statuses.toml", b"A7xx = \"retry-later\"".to_vec()),
+    ] {
+        let file = disk.create(&Path::new("/etc/outrigger").join(name)).unwrap();
+        file.write_at(&[IoSlice::new(&content)], 0).unwrap();
+    }
+    disk.create_directory(Path::new("/var/lib/outrigger")).unwrap();
+    disk
 }
 
 /// Every key that a text sets, with the header of its table.
@@ -33,10 +61,11 @@ fn set(text: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn the_samples_are_good_as_they_are_and_with_every_setting_in_force() {
+    let disk = disk();
     for text in [NODE.to_owned(), in_force(NODE)] {
-        read_node("outrigger.toml", &text).unwrap();
+        read_node("outrigger.toml", &text, &disk).unwrap();
     }
-    read_archive("archive.toml", ARCHIVE).unwrap();
+    read_archive("archive.toml", ARCHIVE, &disk).unwrap();
 }
 
 /// What is read by nobody is an unknown key: a sample that is good and has every key shows that each is read.
@@ -64,10 +93,10 @@ fn defaults_shown_are_the_defaults() {
 
 #[test]
 fn a_key_that_nobody_knows_is_a_mistake_in_every_table() {
-    let text = in_force(NODE);
+    let (text, disk) = (in_force(NODE), disk());
     for table in TABLES_ALL.iter().filter(|table| table.header != "[archive]") {
         let mistaken = text.replacen(table.header, &format!("{}\nunheard_of = 1", table.header), 1);
-        let mistakes = read_node("outrigger.toml", &mistaken).unwrap_err();
+        let mistakes = read_node("outrigger.toml", &mistaken, &disk).unwrap_err();
         assert_eq!(mistakes.0.len(), 1, "{}: {mistakes}", table.header);
         assert!(mistakes.0[0].key.ends_with("unheard_of"), "{mistakes}");
     }

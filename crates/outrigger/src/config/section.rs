@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use outrigger_model::AeTitle;
+use outrigger_runtime::Disk;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::claims::Claim;
 use super::document::Document;
 use super::units;
 
@@ -69,8 +71,23 @@ impl<'d> Section<'d> {
 
     /// Notes a mistake about a key.
     pub(crate) fn wrong(&self, key: &Key, wrong: impl Into<String>) {
-        let right = format!("{} is expected", key.expects);
+        self.wrong_as(key, wrong, &format!("{} is expected", key.expects));
+    }
+
+    /// Notes a mistake about a key where more is to be said of what would be right.
+    pub(crate) fn wrong_as(&self, key: &Key, wrong: impl Into<String>, right: &str) {
         self.document.mistake(&self.place(key), &self.full(key.name), wrong, right);
+    }
+
+    /// Takes something for a key that no other key may have.
+    pub(crate) fn claim(&self, key: &Key, claim: Claim) {
+        let place = self.table.and_then(|table| table.get(key.name)).map(Spanned::span);
+        self.document.claim(place, &self.full(key.name), claim);
+    }
+
+    /// The disk that holds the files named.
+    pub(crate) fn disk(&self) -> &'d dyn Disk {
+        self.document.disk()
     }
 
     /// Notes that what a key asks for is not in this version.
@@ -125,24 +142,36 @@ impl<'d> Section<'d> {
         value
     }
 
+    /// As [`Section::read`], of a key that may be left out.
+    pub(crate) fn read_optional<T>(&self, key: &Key, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.has(key).then(|| self.read(key, read)).flatten()
+    }
+
     /// A duration.
     pub(crate) fn duration(&self, key: &Key) -> Option<Duration> {
         self.read(key, units::duration)
     }
 
-    /// A size in bytes.
-    pub(crate) fn size(&self, key: &Key) -> Option<u64> {
-        self.read(key, units::size)
+    /// A duration above zero.
+    pub(crate) fn timer(&self, key: &Key) -> Option<Duration> {
+        self.read(key, |text| units::duration(text).filter(|span| !span.is_zero()))
+    }
+
+    /// A size above zero, in bytes.
+    pub(crate) fn room(&self, key: &Key) -> Option<u64> {
+        self.read(key, |text| units::size(text).filter(|size| *size > 0))
+    }
+
+    /// An address to listen on, which nothing else may take.
+    pub(crate) fn listener(&self, key: &Key) -> Option<SocketAddr> {
+        let address: SocketAddr = self.read(key, |text| text.parse().ok())?;
+        self.claim(key, Claim::Listener(address));
+        Some(address)
     }
 
     /// A path.
     pub(crate) fn path(&self, key: &Key) -> Option<PathBuf> {
         self.read(key, |text| (!text.is_empty()).then(|| PathBuf::from(text)))
-    }
-
-    /// An address to listen on.
-    pub(crate) fn address(&self, key: &Key) -> Option<SocketAddr> {
-        self.read(key, |text| text.parse().ok())
     }
 
     /// An AE title.

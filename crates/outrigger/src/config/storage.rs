@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use outrigger_journal::{Options, OptionsError, SEGMENT_BYTES};
+
+use super::claims::Claim;
 use super::keys;
 use super::section::Section;
 use super::units;
@@ -10,44 +13,56 @@ use super::units;
 /// `[journal]`, with its one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JournalConfig {
-    /// The copy's directory.
-    pub(crate) directory: PathBuf,
+    /// What it is opened with.
+    pub(crate) options: Options,
     /// How long bytes stay after balance.
     pub(crate) retention: Duration,
-    /// Room it may use, in bytes.
-    pub(crate) max_size: u64,
-    /// Free space kept, in bytes.
-    pub(crate) reserve: u64,
-    /// Size of a segment, in bytes.
-    pub(crate) segment_size: u64,
     /// Between two scrubs; zero: only when asked for.
     pub(crate) scrub: Duration,
     /// A scrub reads so much in a second, in bytes.
     pub(crate) scrub_rate: u64,
 }
 
-/// Reads `[journal]`.
-pub(crate) fn read_journal(section: Section<'_>, data: &Path) -> Option<JournalConfig> {
+/// Reads `[journal]`; `data` is the node's directory.
+pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<JournalConfig> {
     let retention = section.duration(&keys::RETENTION);
-    let max_size = section.size(&keys::MAX_SIZE);
-    let reserve = section.size(&keys::RESERVE);
-    let segment_size = section.size(&keys::SEGMENT_SIZE);
-    let (scrub, scrub_rate) = (section.duration(&keys::SCRUB), section.size(&keys::SCRUB_RATE));
+    let max_size = section.room(&keys::MAX_SIZE);
+    let reserve = section.room(&keys::RESERVE);
+    let segment_size = section.room(&keys::SEGMENT_SIZE);
+    let (scrub, scrub_rate) = (section.duration(&keys::SCRUB), section.room(&keys::SCRUB_RATE));
     let copies = section.each(&keys::COPY, read_copy);
     if copies.as_ref().is_some_and(|copies| copies.len() > 1) {
-        section.not_in_this_version(&keys::COPY, "a second copy of the journal");
+        section.wrong_as(
+            &keys::COPY,
+            "a second copy of the journal is not in this version",
+            "one copy at most is expected",
+        );
+    }
+    let directory = copies.and_then(|mut copies| copies.pop().or_else(|| by_default(&section, data)));
+    // A mistake in one of them does not hide what is wrong with the others.
+    let options = max_size.zip(reserve).map(|(max_size_bytes, reserve_bytes)| Options {
+        directory: directory.clone().unwrap_or_default(),
+        segment_bytes_max: segment_size.unwrap_or(SEGMENT_BYTES),
+        reserve_bytes,
+        max_size_bytes,
+    });
+    match options.as_ref().map(Options::check) {
+        Some(Err(error @ OptionsError::Segment)) => section.wrong(&keys::SEGMENT_SIZE, error.to_string()),
+        Some(Err(error @ OptionsError::NoRoom)) => {
+            section.wrong_as(&keys::MAX_SIZE, error.to_string(), "a size well above `reserve` is expected");
+        }
+        None | Some(Ok(())) => {}
     }
     section.end();
-    let directory = copies?.pop().unwrap_or_else(|| data.join("journal"));
-    Some(JournalConfig {
-        directory,
-        retention: retention?,
-        max_size: max_size?,
-        reserve: reserve?,
-        segment_size: segment_size?,
-        scrub: scrub?,
-        scrub_rate: scrub_rate?,
-    })
+    directory.and(segment_size)?;
+    Some(JournalConfig { options: options?, retention: retention?, scrub: scrub?, scrub_rate: scrub_rate? })
+}
+
+/// The journal in the node's directory, where no copy is configured.
+fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<PathBuf> {
+    let directory = data?.join("journal");
+    section.take_directory(&keys::COPY, Claim::Place(directory.clone()));
+    Some(directory)
 }
 
 fn read_copy(section: Section<'_>) -> Option<PathBuf> {
@@ -56,17 +71,23 @@ fn read_copy(section: Section<'_>) -> Option<PathBuf> {
         _ => None,
     });
     let path = section.path(&keys::COPY_PATH);
+    if let Some(path) = &path {
+        section.take_directory(&keys::COPY_PATH, Claim::Place(path.clone()));
+    }
     section.end();
     engine.and(path)
 }
 
-/// Reads `[ledger]`: the path of its SQLite database.
-pub(crate) fn read_ledger(section: Section<'_>, data: &Path) -> Option<PathBuf> {
+/// Reads `[ledger]`: the path of its SQLite database; `data` is the node's directory.
+pub(crate) fn read_ledger(section: Section<'_>, data: Option<&Path>) -> Option<PathBuf> {
     let path = if section.has(&keys::LEDGER_URL) {
         section.text(&keys::LEDGER_URL).and_then(|url| read_url(&section, &url))
     } else {
-        Some(data.join("ledger.db"))
+        data.map(|data| data.join("ledger.db"))
     };
+    if let Some(path) = &path {
+        section.take_file(&keys::LEDGER_URL, path, data);
+    }
     section.end();
     path
 }

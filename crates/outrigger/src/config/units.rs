@@ -44,6 +44,15 @@ pub(crate) fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
+/// Reads where somebody is called: `host:port`, the port above 0.
+pub(crate) fn remote(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
+    let plain = !host.is_empty() && !host.contains([':', '[', ']', ' ', '/']);
+    ((bracketed || plain) && port > 0).then(|| text.to_owned())
+}
+
 /// Why a text with `${env:NAME}` in it cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SubstitutionError {
@@ -106,6 +115,18 @@ mod tests {
         assert_eq!(network("::1").map(|n| n.prefix_len()), Some(128));
         for wrong in ["10.0.0.0/33", "10.0.0", "host", ""] {
             assert_eq!(network(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn who_is_called_has_a_host_and_a_port() {
+        for good in ["pacs:104", "10.0.0.20:11112", "[::1]:104"] {
+            assert_eq!(remote(good).as_deref(), Some(good));
+        }
+        for wrong in
+            ["pacs", "pacs:", ":104", "pacs:0", "pacs:65536", "::1:104", "[]:104", "http://pacs:104", ""]
+        {
+            assert_eq!(remote(wrong), None, "{wrong}");
         }
     }
 

@@ -8,13 +8,12 @@ use outrigger_front::{
     Destination, DimseFront as Front, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine,
     RefusalEvent, Service,
 };
-use outrigger_runtime::tls::IdentityFiles;
-use outrigger_runtime::{Shutdown, TlsServer};
+use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
 
 use super::World;
 use crate::audit::{self, AuditTrail};
-use crate::config::{Allow, Base, DimseFront, PeerConfig, TlsFiles};
+use crate::config::{Allow, Base, DimseFront, PeerConfig};
 use crate::process::Failure;
 
 /// Refused objects kept for diagnosis: enough for an afternoon of a modality gone wrong, little beside a journal.
@@ -118,6 +117,9 @@ fn options(world: &World, config: &DimseFront) -> Result<DimseOptions, Failure> 
         what: format!("the listener {} has no AE title", config.listen),
         instead: "give it `ae_titles`".to_owned(),
     })?;
+    if let Some(tls) = &config.tls {
+        warn_of_expiry(world, &tls.identity.certificate, tls.server.expires_us());
+    }
     let timers =
         Timers { artim: config.artim, inactivity: config.inactivity, idle: config.idle, ..Timers::STANDARD };
     Ok(DimseOptions {
@@ -131,16 +133,8 @@ fn options(world: &World, config: &DimseFront) -> Result<DimseOptions, Failure> 
         },
         object_bytes_max: config.max_object,
         settings: Settings { max_pdu: config.max_pdu, timers },
-        tls: config.tls.as_ref().map(|files| tls(world, files)).transpose()?,
+        tls: config.tls.as_ref().map(|tls| tls.server.clone()),
     })
-}
-
-fn tls(world: &World, files: &TlsFiles) -> Result<TlsServer, Failure> {
-    let identity = IdentityFiles { certificate: files.certificate.clone(), key: files.key.clone() };
-    let server = TlsServer::load(&*world.disk, &identity, files.client_ca.as_deref())
-        .map_err(|error| Failure::of("TLS cannot be set up", error))?;
-    warn_of_expiry(world, &files.certificate, server.expires_us());
-    Ok(server)
 }
 
 /// Says in the log when a certificate ends soon, or has ended.

@@ -1,8 +1,6 @@
 //! The members: their adapters, and the listener on which they answer us.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_delivery::{Calling, MemberSetup, Route};
@@ -10,23 +8,18 @@ use outrigger_dimse::{Settings, Timers};
 use outrigger_ledger::scope::{Only, Scope};
 use outrigger_member::answers::Expectations;
 use outrigger_member::{
-    Answers, AnswersOptions, CommitReport, DimseMember, DimseRoute, Outcome, ReadBack as MemberReadBack,
-    StatusRules,
+    Answers, AnswersOptions, CommitReport, DimseMember, DimseRoute, ReadBack as MemberReadBack,
 };
 use outrigger_model::{AeTitle, WallTime};
-use outrigger_runtime::tls::IdentityFiles;
-use outrigger_runtime::{Shutdown, Spool, TlsClient, disk};
+use outrigger_runtime::{Shutdown, Spool};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::World;
 use super::fronts::warn_of_expiry;
 use super::storage::Storage;
-use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig, RouteTls};
+use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig};
 use crate::process::Failure;
-
-/// A file of status rules larger than this is something else.
-const RULES_BYTES_MAX: u64 = 1 << 20;
 
 /// The members as delivery sees them, and their answers.
 pub(crate) struct Members {
@@ -87,21 +80,17 @@ fn setup(
         CallingAe::Preserve => Calling::Preserve,
     };
     let routes = member.routes.iter().map(|route| {
-        let adapter =
-            adapter(world, own, calling_toward(&calling, own), route, &storage.spool, expectations)?;
-        Ok(Route { label: format!("dimse {}", route.address), member: Arc::new(adapter) })
+        let adapter = adapter(world, own, calling_toward(&calling, own), route, &storage.spool, expectations);
+        Route { label: format!("dimse {}", route.address), member: Arc::new(adapter) }
     });
     Ok(MemberSetup {
         number,
         name: member.name.clone(),
-        routes: routes.collect::<Result<_, Failure>>()?,
+        routes: routes.collect(),
         connections: member.connections,
         confirm: member.confirm,
         settle: member.settle,
-        rules: member
-            .status_rules
-            .as_deref()
-            .map_or(Ok(StatusRules::default()), |path| rules(world, path))?,
+        rules: member.status_rules.clone(),
         calling,
         preference: member.preference,
     })
@@ -122,52 +111,29 @@ pub(crate) fn adapter(
     route: &RouteConfig,
     spool: &Spool,
     expectations: &Expectations,
-) -> Result<DimseMember, Failure> {
+) -> DimseMember {
     let read_back = match route.read_back {
         ReadBack::Get => MemberReadBack::Get,
         ReadBack::Move => {
             MemberReadBack::Move { destination: own.ae_title.clone(), expectations: expectations.clone() }
         }
     };
+    if let Some(tls) = &route.tls
+        && let (Some(identity), Some(expires_us)) = (&tls.identity, tls.client.expires_us())
+    {
+        warn_of_expiry(world, &identity.certificate, expires_us);
+    }
     let timers = Timers { response: route.response_timeout, ..Timers::STANDARD };
     let route = DimseRoute {
         address: route.address.clone(),
         ae_title: route.ae_title.clone(),
         calling,
-        tls: route.tls.as_ref().map(|files| tls(world, files)).transpose()?,
+        tls: route.tls.as_ref().map(|tls| tls.client.clone()),
         connect_timeout: outrigger_member::dimse::CONNECT_TIMEOUT,
         settings: Settings { timers, ..Settings::STANDARD },
         read_back,
     };
-    Ok(DimseMember::new(route, world.net.clone(), spool.clone()))
-}
-
-fn tls(world: &World, files: &RouteTls) -> Result<TlsClient, Failure> {
-    let identity = files
-        .client
-        .as_ref()
-        .map(|(certificate, key)| IdentityFiles { certificate: certificate.clone(), key: key.clone() });
-    let client = TlsClient::load(&*world.disk, &files.ca, identity.as_ref())
-        .map_err(|error| Failure::of("TLS toward a member cannot be set up", error))?;
-    if let (Some((certificate, _)), Some(expires_us)) = (&files.client, client.expires_us()) {
-        warn_of_expiry(world, certificate, expires_us);
-    }
-    Ok(match &files.server_name {
-        Some(name) => client.expecting(name.clone()),
-        None => client,
-    })
-}
-
-/// Statuses that a member uses in its own way: a TOML table of status, four hexadecimal digits with `x` for any, to class.
-fn rules(world: &World, path: &Path) -> Result<StatusRules, Failure> {
-    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::of(format!("the status rules {} are of no use", path.display()), error)
-    };
-    let bytes =
-        disk::read_small(&*world.disk, path, RULES_BYTES_MAX).map_err(|error| wrong(Box::new(error)))?;
-    let text = String::from_utf8(bytes).map_err(|error| wrong(Box::new(error)))?;
-    let table: BTreeMap<String, Outcome> = toml::from_str(&text).map_err(|error| wrong(Box::new(error)))?;
-    StatusRules::new(&table).map_err(|error| wrong(Box::new(error)))
+    DimseMember::new(route, world.net.clone(), spool.clone())
 }
 
 /// What a member wants to hold, as things stand at `now`.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use outrigger_runtime::RealDisk;
 use serde_json::{Value, json};
 
 use crate::admin::server::NodeAdmin;
@@ -20,7 +21,7 @@ pub(crate) fn told(admin: &NodeAdmin) {
 /// Reads it again and says what is in force now, what needs a restart, or which mistakes keep the old one in force.
 pub(crate) fn reload(admin: &NodeAdmin) -> Value {
     let read = read_config(admin.file.as_ref())
-        .and_then(|(file, text)| config::read_node(&file, &text).map_err(Failure::Configuration));
+        .and_then(|(file, text)| config::read_node(&file, &text, &RealDisk).map_err(Failure::Configuration));
     match read {
         Ok(fresh) => applied(admin, &fresh),
         Err(error) => {

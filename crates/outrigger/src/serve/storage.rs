@@ -1,17 +1,16 @@
 //! The data directory, the journal and the ledger of a node.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_front::RefusalEvent;
-use outrigger_journal::{Damage, Journal, JournalHandle, Options};
+use outrigger_journal::{Damage, Journal, JournalHandle};
 use outrigger_ledger::{
     Coverage, Harm, JOURNAL_DAMAGE, Ledger, LedgerOptions, LedgerStore, MemberPolicy, Need, Refusal,
     SqliteStore,
 };
 use outrigger_model::{ConfirmLevel, WallTime};
-use outrigger_runtime::{DiskFile, Spool};
+use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -31,20 +30,6 @@ pub(crate) struct Storage {
     pub(crate) ledger: Ledger,
     /// Where large objects stream to.
     pub(crate) spool: Spool,
-}
-
-/// Takes the lock of the data directory, made if missing; it is held until dropped.
-pub(crate) fn lock_data(world: &World, data: &Path) -> Result<Arc<dyn DiskFile>, Failure> {
-    let shown = data.display();
-    let made = world.disk.create_directory(data);
-    made.map_err(|error| Failure::of(format!("the data directory {shown} cannot be made"), error))?;
-    let locked = world.disk.lock(&data.join("lock"));
-    locked.map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => {
-            Failure::of(format!("the data directory {shown} is in use; stop the other node first"), error)
-        }
-        _ => Failure::of(format!("the data directory {shown} cannot be locked"), error),
-    })
 }
 
 /// Opens journal and ledger, and brings the ledger up to the journal.
@@ -88,12 +73,7 @@ pub(crate) fn open_node_journal(
     config: &NodeConfig,
     applied: outrigger_journal::Seq,
 ) -> Result<(JournalHandle, Vec<Damage>), Failure> {
-    let options = Options {
-        directory: config.journal.directory.clone(),
-        segment_bytes_max: config.journal.segment_size,
-        reserve_bytes: config.journal.reserve,
-        max_size_bytes: config.journal.max_size,
-    };
+    let options = config.journal.options.clone();
     let opened =
         Journal::open(world.disk.clone(), world.clock.clone(), world.random.clone(), options, applied);
     let opened = opened.map_err(|error| Failure::of("the journal cannot be opened", error))?;
@@ -142,7 +122,7 @@ pub(crate) fn record_refusals(ledger: Ledger, mut refusals: mpsc::Receiver<Refus
                 at: event.at,
                 calling_ae: event.origin.calling_ae,
                 peer: event.origin.peer,
-                sop_instance: Some(event.sop_instance),
+                sop_instance: event.sop_instance,
                 status: event.status,
                 text: event.text,
                 kept: event.kept.map(|path| path.display().to_string()),
