@@ -97,6 +97,24 @@ async fn a_database_that_is_taken_away_is_missed_and_none_is_made_in_its_place()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_changed_definition_of_a_table_is_found_though_every_row_is_sound() {
+    let rig = Rig::new(Kind::Sqlite).await;
+    rig.enter(1, 1, 1).await;
+    rig.ledger.close().await;
+    let file = rig.place.file();
+    assert_eq!(faults(&file), [""; 0], "the control");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "ANALYZE; PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = replace(sql, 'attempts ', 'attempto ') WHERE name = 'posting'",
+        )
+        .unwrap();
+    drop(connection);
+    assert_eq!(faults(&file), ["the definition of `posting` is not as it was written"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_of_the_database_is_ended_from_another_thread() {
     let rig = Rig::new(Kind::Sqlite).await;
     for instance in 0..100 {

@@ -168,6 +168,10 @@ impl Left {
             loop {
                 let log = door.log();
                 if found.iter().any(|word| log.contains(word)) {
+                    let named = named(&door).await?;
+                    if named.is_empty() || !named.iter().all(|text| text.contains("`outrigger rebuild`")) {
+                        return wrong(format!("met when it was read, and the scrub says {named:#?}"), &door);
+                    }
                     break;
                 }
                 if door.json(&["balance"]).await["balanced"] == true {
