@@ -49,8 +49,9 @@ fn broken_definitions(connection: &Connection) -> Result<Vec<String>, StoreError
 
 /// Tables and indexes by name, with the words that define them; statistics may come and go.
 fn definitions(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, String)>> {
-    let mut statement = connection
-        .prepare("SELECT name, type || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")?;
+    let sql = "SELECT name, type || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_schema \
+         WHERE name NOT LIKE 'sqlite_stat%'";
+    let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| {
         let words: String = row.get(1)?;
         Ok((row.get(0)?, words.split_whitespace().collect::<Vec<_>>().join(" ")))
