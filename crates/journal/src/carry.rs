@@ -180,7 +180,8 @@ impl Plan {
         let path = shared.paths.unfinished(first.file);
         match shared.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(setback(for_good("removing an unfinished segment")(error)));
+                // Nothing has been written yet: without room it is tried again.
+                return Err(setback(before_sync("removing an unfinished segment")(error)));
             }
             Ok(()) | Err(_) => {}
         }

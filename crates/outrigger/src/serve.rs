@@ -1,5 +1,6 @@
 //! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
 
+mod files;
 mod fronts;
 mod lock;
 mod members;

@@ -9,6 +9,7 @@
 mod archives;
 mod asking;
 mod checking;
+mod crowd;
 mod door;
 mod faults;
 mod modality;
@@ -16,6 +17,7 @@ mod peers;
 mod program;
 mod samples;
 mod scrubbing;
+mod senders;
 mod starting;
 mod tls;
 mod wrong;

@@ -128,7 +128,7 @@ fn journal_holds(data: &Path, objects: &[Object]) {
 }
 
 /// The objects in the journal of a node that is stopped: what is noted about each, and its bytes.
-fn journal(data: &Path) -> Vec<(Value, Vec<u8>)> {
+pub(crate) fn journal(data: &Path) -> Vec<(Value, Vec<u8>)> {
     let options = Options {
         directory: data.join("journal"),
         segment_bytes_max: 1 << 28,

@@ -15,11 +15,13 @@ use crate::modality::{Object, objects, send};
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Objects of one round: enough that a connection held up by the other member shows.
 const OBJECTS: u32 = 16;
-/// Rounds compared; the best of each side counts, as the machine is shared with other tests.
-const ROUNDS: u64 = 3;
-/// A healthy member may take this much longer than in the control, in percent of it and in all.
+/// Rounds compared, all of them together: the best or the middle one would hide what is held up until a breaker opens.
+const ROUNDS: u32 = 5;
+/// A healthy member may take this much longer than in the control, in percent of it and in all. Alone on the machine a
+/// round takes 25 to 40 ms on either side and the averages differ by 11 % at most; beside a test that compiles or syncs, one
+/// round of the five was 100 ms longer, which is 20 ms of the average. One response that is waited for here costs 100 ms.
 const LONGER_PERCENT: u32 = 120;
-const LONGER: Duration = Duration::from_millis(250);
+const LONGER: Duration = Duration::from_millis(30);
 
 /// Where an object stands at a member that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,16 @@ impl Pair {
     async fn open(conduct: Conduct) -> Self {
         let well = Scripted::start(&ae("WELL")).await.unwrap();
         let wrong = Scripted::start(&ae("WRONG")).await.unwrap();
+        Self::of(well, wrong, conduct).await
+    }
+
+    /// Whatever the second member holds up, it holds up for the first as well.
+    async fn entangled(conduct: Conduct) -> Self {
+        let [well, wrong] = Scripted::start_entangled([&ae("WELL"), &ae("WRONG")]).await.unwrap();
+        Self::of(well, wrong, conduct).await
+    }
+
+    async fn of(well: Scripted, wrong: Scripted, conduct: Conduct) -> Self {
         wrong.behave(conduct);
         let members = [
             Behind::new("well", well.station(), "present"),
@@ -70,19 +82,45 @@ impl Pair {
     }
 }
 
-/// The healthy member's best time beside one that goes wrong, against its best beside another healthy one.
-async fn is_not_held_up(control: &Pair, faulty: &Pair) -> Vec<Object> {
-    let (mut usual, mut beside) = (Duration::MAX, Duration::MAX);
-    let mut sent = Vec::new();
-    for number in 1..=ROUNDS {
-        usual = usual.min(control.round(number).await.1);
-        let (objects, took) = faulty.round(number).await;
-        beside = beside.min(took);
-        sent.extend(objects);
+/// How long a round takes the healthy member on average, beside one that goes wrong and beside another healthy one.
+struct Rounds {
+    usual: Duration,
+    beside: Duration,
+    sent: Vec<Object>,
+}
+
+impl Rounds {
+    /// Sends to the control and to the other in turn, the one first and then the other.
+    async fn of(control: &Pair, faulty: &Pair) -> Self {
+        let (mut usual, mut beside, mut sent) = (Duration::ZERO, Duration::ZERO, Vec::new());
+        for number in 1..=u64::from(ROUNDS) {
+            let (objects, took, without);
+            if number % 2 == 0 {
+                (objects, took) = faulty.round(number).await;
+                without = control.round(number).await.1;
+            } else {
+                without = control.round(number).await.1;
+                (objects, took) = faulty.round(number).await;
+            }
+            println!("round {number}: {took:?} beside a member that goes wrong, {without:?} without");
+            usual += without;
+            beside += took;
+            sent.extend(objects);
+        }
+        Self { usual: usual / ROUNDS, beside: beside / ROUNDS, sent }
     }
-    let allowed = usual * LONGER_PERCENT / 100 + LONGER;
-    assert!(beside <= allowed, "{beside:?} beside a member that goes wrong, {usual:?} without");
-    sent
+
+    fn is_held_up(&self) -> bool {
+        self.beside > self.usual * LONGER_PERCENT / 100 + LONGER
+    }
+}
+
+async fn is_not_held_up(control: &Pair, faulty: &Pair) -> Vec<Object> {
+    let rounds = Rounds::of(control, faulty).await;
+    let Rounds { usual, beside, sent } = &rounds;
+    println!("{beside:?} beside a member that goes wrong, {usual:?} without");
+    assert!(!rounds.is_held_up(), "{beside:?} beside a member that goes wrong, {usual:?} without");
+    sent.clone()
 }
 
 /// Waits until each of the objects sent is classed so at the member that goes wrong.
@@ -105,8 +143,9 @@ async fn all_are_classed(pair: &Pair, count: usize, classed: Classed) {
     pair.door.ask(&["balance"]).await.exits(status);
 }
 
-/// Puts a member through one way of going wrong, beside a control, and makes it well again.
-async fn goes_wrong(conduct: Conduct, classed: Classed, words: &str) {
+/// Puts a member through one way of going wrong, beside a control, and makes it well again; gives how many connections
+/// it reset.
+async fn goes_wrong(conduct: Conduct, classed: Classed, words: &str) -> usize {
     let (control, faulty) = (Pair::open(Conduct::Keeps).await, Pair::open(conduct).await);
     let sent = is_not_held_up(&control, &faulty).await;
     all_are_classed(&control, sent.len(), Classed::Confirmed).await;
@@ -127,6 +166,7 @@ async fn goes_wrong(conduct: Conduct, classed: Classed, words: &str) {
     assert_eq!(line(&balance, "wrong")["confirmed"], sent.len(), "{balance:#}");
     let kept = faulty.wrong.kept();
     assert!(sent.iter().all(|object| kept.contains_key(&object.header.sop_instance)), "{kept:?}");
+    faulty.wrong.resets()
 }
 
 /// Waits until `why` tells of an attempt in these words, whichever object was tried first.
@@ -180,8 +220,23 @@ async fn a_member_that_hangs_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_member_that_resets_in_the_middle_is_tried_again() {
-    goes_wrong(Conduct::Resets, Classed::Pending, "lost during C-STORE").await;
+async fn a_member_that_resets_in_the_middle_of_an_object_is_tried_again() {
+    let resets = goes_wrong(Conduct::ResetsReading, Classed::Pending, "lost during C-STORE").await;
+    assert!(resets > 0, "no connection was reset in the middle of a PDU");
+}
+
+#[tokio::test]
+async fn a_member_that_resets_in_the_middle_of_its_response_gets_the_object_again() {
+    let resets = goes_wrong(Conduct::ResetsAnswering, Classed::Pending, "lost during C-STORE").await;
+    assert!(resets > 0, "no connection was reset in the middle of a PDU");
+}
+
+/// The control of all that measure whether the healthy member is held up: here it is, and it shows.
+#[tokio::test]
+async fn a_healthy_member_in_one_window_with_one_that_hangs_is_seen_to_be_held_up() {
+    let control = Pair::open(Conduct::Keeps).await;
+    let rounds = Rounds::of(&control, &Pair::entangled(Conduct::Hangs).await).await;
+    assert!(rounds.is_held_up(), "{:?} is taken for {:?}", rounds.beside, rounds.usual);
 }
 
 #[tokio::test]
@@ -212,12 +267,12 @@ async fn rejects(rejection: Rejection, words: &str) {
 
 #[tokio::test]
 async fn a_member_that_rejects_for_good_is_left_alone_and_probed() {
-    rejects(Rejection::CALLED_AE, "rejected the association").await;
+    rejects(Rejection::CALLED_AE, "rejected permanently: called AE title not recognized").await;
 }
 
 #[tokio::test]
 async fn a_member_that_rejects_for_now_is_left_alone_and_probed() {
-    rejects(Rejection::LOCAL_LIMIT, "rejected the association").await;
+    rejects(Rejection::LOCAL_LIMIT, "rejected for now: local limit exceeded").await;
 }
 
 /// A member that dies between a store and its confirmation has nothing left to be sent: the confirmation alone must find
@@ -247,7 +302,7 @@ async fn a_member_whose_word_is_enough_keeps_its_confirmations_over_an_outage() 
     let door = Door::open(&[Behind::new("a", member.station(), "accepted")]).await;
     send(&door.station(), &objects(1, 4)).await;
     door.balance_exits(0, PATIENCE).await;
-    member.behave(Conduct::Resets);
+    member.behave(Conduct::ResetsReading);
     send(&door.station(), &objects(2, 4)).await;
     door.until(&["status"], PATIENCE, |status| status["members"][0]["state"] == "away").await;
     member.behave(Conduct::Keeps);

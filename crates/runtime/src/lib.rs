@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod body;
 pub mod clock;
+pub mod descriptors;
 pub mod disk;
 pub mod listen;
 pub mod net;

@@ -8,5 +8,6 @@ pub mod peers;
 pub mod power;
 pub mod scripted;
 pub mod shim;
+pub mod tap;
 
 pub use outrigger_dataset::{part10, phantom};

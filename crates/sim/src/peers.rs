@@ -16,7 +16,7 @@ mod station;
 mod tool;
 
 pub use dcmtk::{DcmQrScp, StoreScp};
-pub use dcmtk_scu::{EchoScu, FindScu, GetScu, MoveScu, StoreScu};
+pub use dcmtk_scu::{DcmSend, EchoScu, FindScu, GetScu, MoveScu, StoreScu};
 pub use error::PeerError;
 pub use orthanc::{Orthanc, OrthancSetup, OrthancTls};
 pub use orthanc_rest::OrthancInstance;

@@ -1,8 +1,11 @@
 //! A member that does as it is told: keeps objects, or goes wrong in one of the ways archives do.
 
+mod breaking;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_dataset::form::Form;
@@ -19,10 +22,11 @@ use outrigger_model::{
     AeTitle, Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, StatusClass, Tag, TransferSyntaxUid,
     sop_class,
 };
-use outrigger_runtime::net::{BoxStream, Net, Tcp};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex as Turn, watch};
 use tokio::task::JoinHandle;
 
+use self::breaking::Breaking;
 use crate::peers::Station;
 
 /// Largest data set taken, in bytes: tests of scripted members send small objects.
@@ -37,8 +41,10 @@ pub enum Conduct {
     Answers(u16),
     /// Takes the object and says nothing more.
     Hangs,
-    /// Closes the connection in the middle of the object, so that the peer sees a reset.
-    Resets,
+    /// Resets the connection when it has read half of a PDU of the object.
+    ResetsReading,
+    /// Keeps the object and resets the connection when it has sent half of the PDU that says so.
+    ResetsAnswering,
     /// Keeps the object and closes the connection instead of answering.
     LosesResponse,
     /// Says success, and does not have the object afterwards.
@@ -61,17 +67,36 @@ struct Shared {
     /// How often each instance was kept; the lock is a leaf, held for a look.
     kept: Mutex<BTreeMap<SopInstanceUid, usize>>,
     count: watch::Sender<usize>,
+    /// Connections it has reset.
+    resets: AtomicUsize,
+    /// Held while an object is dealt with, where members share one window.
+    turn: Option<Arc<Turn<()>>>,
 }
 
 impl Scripted {
     /// Starts a member that keeps what it is sent.
     pub async fn start(ae_title: &AeTitle) -> io::Result<Self> {
-        let listener = Tcp.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        Self::start_in(ae_title, None).await
+    }
+
+    /// Starts two members with one window: while one deals with an object, the other does not.
+    ///
+    /// This is what a healthy member beside a faulty one must never look like.
+    pub async fn start_entangled(titles: [&AeTitle; 2]) -> io::Result<[Self; 2]> {
+        let turn = Arc::new(Turn::new(()));
+        let [one, other] = titles.map(|title| Self::start_in(title, Some(Arc::clone(&turn))));
+        Ok([one.await?, other.await?])
+    }
+
+    async fn start_in(ae_title: &AeTitle, turn: Option<Arc<Turn<()>>>) -> io::Result<Self> {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let station = Station { ae_title: ae_title.clone(), port: listener.local_addr()?.port() };
         let shared = Arc::new(Shared {
             conduct: watch::Sender::new(Conduct::Keeps),
             kept: Mutex::default(),
             count: watch::Sender::new(0),
+            resets: AtomicUsize::new(0),
+            turn,
         });
         let serving = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -95,6 +120,11 @@ impl Scripted {
     /// How often it has kept each instance.
     pub fn kept(&self) -> BTreeMap<SopInstanceUid, usize> {
         self.shared.lock().clone()
+    }
+
+    /// How many connections it has reset in the middle of a PDU.
+    pub fn resets(&self) -> usize {
+        self.shared.resets.load(Ordering::Relaxed)
     }
 
     /// Waits until it keeps so many instances.
@@ -121,10 +151,18 @@ impl Shared {
         *kept.entry(instance.clone()).or_default() += 1;
         self.count.send_replace(kept.len());
     }
+
+    fn note_reset(&self) {
+        self.resets.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-async fn answer(stream: BoxStream, shared: Arc<Shared>) {
+async fn answer(stream: TcpStream, shared: Arc<Shared>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%error, "a scripted member lost a connection at once");
+    }
     let conduct = *shared.conduct.borrow();
+    let stream = Box::new(Breaking::new(stream, Arc::clone(&shared)));
     let verdict = match conduct {
         Conduct::Rejects(rejection) => Verdict::Reject(rejection),
         _ => Verdict::Accept(Box::new(policy())),
@@ -192,18 +230,26 @@ async fn store(
     instance: &SopInstanceUid,
 ) -> Result<Option<Outcome>, AssociationError> {
     let conduct = *shared.conduct.borrow();
-    if conduct == Conduct::Resets {
-        // What the peer sends of the object meets a closed socket.
-        return Ok(None);
-    }
     association.data_set(OBJECT_BYTES_MAX).await?;
+    let _turn = match &shared.turn {
+        Some(turn) => Some(turn.lock().await),
+        None => None,
+    };
     let status = match conduct {
         Conduct::Answers(status) => Status(status),
-        Conduct::Keeps | Conduct::LosesResponse | Conduct::Forgets => Status::SUCCESS,
-        Conduct::Resets | Conduct::Rejects(_) => return Ok(None),
+        Conduct::Keeps
+        | Conduct::LosesResponse
+        | Conduct::Forgets
+        | Conduct::ResetsReading
+        | Conduct::ResetsAnswering => Status::SUCCESS,
+        Conduct::Rejects(_) => return Ok(None),
         Conduct::Hangs => {
             let mut told = shared.conduct.subscribe();
-            drop(told.wait_for(|conduct| *conduct != Conduct::Hangs).await);
+            tokio::select! {
+                _ = told.wait_for(|conduct| *conduct != Conduct::Hangs) => {}
+                // The peer gave up.
+                _ = association.receive() => {}
+            }
             return Ok(None);
         }
     };

@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -62,21 +63,26 @@ pub struct Call {
 /// The compiled shim, and the trace of the process it was last given to.
 #[derive(Debug)]
 pub struct Shim {
-    directory: TempDir,
+    library: Arc<TempDir>,
+    traces: TempDir,
 }
 
 impl Shim {
     /// Compiles it.
     pub async fn build() -> Result<Self, PeerError> {
-        let directory =
-            TempDir::with_prefix("outrigger-shim-").map_err(PeerError::file(std::env::temp_dir()))?;
+        let directory = temporary()?;
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/fault.c");
         let library = directory.path().join("fault.so");
         let (library, source) = (library.to_string_lossy(), source.to_string_lossy());
         let options =
             ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o", &library, &source, "-ldl"];
         ToolRun::succeed("cc", options).await?;
-        Ok(Self { directory })
+        Ok(Self { library: Arc::new(directory), traces: temporary()? })
+    }
+
+    /// The same library, compiled once, for a process beside: its trace is its own.
+    pub fn beside(&self) -> Result<Self, PeerError> {
+        Ok(Self { library: Arc::clone(&self.library), traces: temporary()? })
     }
 
     /// The environment in which a program runs with the shim, with or without a fault; its trace starts anew.
@@ -91,7 +97,7 @@ impl Shim {
         fs::write(&trace, "").map_err(PeerError::file(&trace))?;
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let mut variables = vec![
-            ("LD_PRELOAD", text(self.directory.path().join("fault.so"))),
+            ("LD_PRELOAD", text(self.library.path().join("fault.so"))),
             ("OUTRIGGER_FAULT_PREFIX", text(prefix.to_owned())),
             ("OUTRIGGER_FAULT_TRACE", text(trace)),
         ];
@@ -127,8 +133,12 @@ impl Shim {
     }
 
     fn trace(&self) -> PathBuf {
-        self.directory.path().join("trace")
+        self.traces.path().join("trace")
     }
+}
+
+fn temporary() -> Result<TempDir, PeerError> {
+    TempDir::with_prefix("outrigger-shim-").map_err(PeerError::file(std::env::temp_dir()))
 }
 
 impl FaultKind {

@@ -11,3 +11,4 @@ mod pynetdicom;
 mod sending;
 mod shim;
 mod simulator;
+mod tap;

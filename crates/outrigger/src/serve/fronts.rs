@@ -44,6 +44,7 @@ pub(crate) async fn open_fronts(
     shutdown: &Shutdown,
     service: impl Fn(&DimseFront) -> Arc<dyn Service>,
 ) -> Result<FrontParts, Failure> {
+    super::files::allow(base);
     let (peers_sender, peers_seen) = watch::channel(Arc::new(peers(&base.peers)));
     let (refusals_box, refusals) = Outbox::new("refusal");
     let (audit_box, events) = Outbox::new("audit");

@@ -88,6 +88,31 @@ fn sent(stderr: &str, stdout: &str) -> Vec<Sent> {
     sent
 }
 
+/// `dcmsend`: sends files as they are, over as many associations as their encodings need.
+#[derive(Debug)]
+pub struct DcmSend<'a> {
+    /// Our AE title.
+    pub calling: &'a AeTitle,
+    /// To whom.
+    pub called: &'a Station,
+    /// A directory whose files go, good and bad.
+    pub directory: &'a Path,
+}
+
+impl DcmSend<'_> {
+    /// Sends; what cannot be read or is refused does not end the run.
+    pub async fn run(&self) -> Result<ToolRun, PeerError> {
+        let options =
+            ["--verbose", "--scan-directories", "--no-halt", "--no-uid-checks", "--decompress-never"];
+        let mut arguments: Vec<OsString> = options.iter().map(OsString::from).collect();
+        arguments.extend(["--aetitle".into(), self.calling.as_str().into()]);
+        arguments.extend(["--call".into(), self.called.ae_title.as_str().into()]);
+        arguments.extend(["127.0.0.1".into(), self.called.port.to_string().into()]);
+        arguments.push(self.directory.into());
+        ToolRun::of("dcmsend", arguments, Nagle::Off).await
+    }
+}
+
 /// `findscu`: one query.
 #[derive(Debug)]
 pub struct FindScu<'a> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use outrigger_model::AeTitle;
 
@@ -23,14 +24,28 @@ impl Station {
     }
 }
 
-/// A TCP port on loopback that nobody listens on at the moment.
+/// Ports given out: below those that the system takes for outgoing connections (ip_local_port_range begins at 32768), so
+/// that nothing takes one while its user is down.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+/// How far apart the first ports of two processes are, which are tests that run at the same time.
+const APART: u32 = 701;
+/// The next port to look at, counted from the first of this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A TCP port on loopback that nobody listens on at the moment, and that this process is not given again for long.
 ///
 /// Another process may take it before its user does: who starts a peer on it tries again with another.
 pub fn free_port() -> Result<u16, PeerError> {
-    let bound = |listener: TcpListener| -> io::Result<u16> { Ok(listener.local_addr()?.port()) };
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(bound)
-        .map_err(|source| PeerError::System { what: "give a free port", source })
+    let count = u32::from(PORTS.end - PORTS.start);
+    let first = std::process::id().wrapping_mul(APART);
+    for _ in 0..count {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = u16::try_from(number).map_or(PORTS.start, |number| PORTS.start + number);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(PeerError::System { what: "give a free port", source: io::ErrorKind::AddrInUse.into() })
 }
 
 /// How often a peer is started on ports found free, before its failure counts.
