@@ -230,10 +230,11 @@ impl Sender {
     fn judged(&self, answer: &Result<Reply, MemberError>) -> Tried {
         let outcome = classify(answer, &self.setup.rules);
         let status = answer.as_ref().ok().map(|reply| reply.status);
+        // The status stands beside it.
         let text = match answer {
             Ok(reply) => match &reply.comment {
-                Some(comment) => format!("{} {}: {comment}", reply.status, reply.status.text()),
-                None => format!("{} {}", reply.status, reply.status.text()),
+                Some(comment) => format!("{}: {comment}", reply.status.text()),
+                None => reply.status.text().to_owned(),
             },
             Err(error) => chain(error),
         };
@@ -266,7 +267,7 @@ impl Sender {
             Next::Reached(level) => ReportOutcome::Reached(level),
             Next::RetryAt(at) => ReportOutcome::RetryAt { at },
             Next::Suspend(reason) => ReportOutcome::Suspend(reason),
-            Next::GiveBack => return given_back(parcel),
+            Next::GiveBack => ReportOutcome::Released,
         };
         let attempt = Attempt { at, route: route.to_owned(), status: tried.status, text: tried.text };
         Report { posting: parcel.due.posting, attempt: Some(attempt), outcome }
@@ -323,13 +324,7 @@ fn needs(first: &Parcel, behind: &[Parcel]) -> Vec<Need> {
 
 /// An error with its causes, cut to what is kept.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
+    let mut text = outrigger_model::with_causes(error);
     let end = text.floor_char_boundary(TEXT_MAX);
     text.truncate(end);
     text

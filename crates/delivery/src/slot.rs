@@ -90,8 +90,10 @@ impl Slot {
     async fn permit(&mut self) -> Option<LinePermit> {
         self.sender.standing.untried(self.sender.clock.now());
         tokio::select! {
-            permit = self.sender.lines.to_store() => permit,
+            // A node that stops takes no connection from those that finish.
+            biased;
             () = self.shutdown.stopping() => None,
+            permit = self.sender.lines.to_store() => permit,
         }
     }
 

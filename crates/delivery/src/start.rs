@@ -120,6 +120,8 @@ async fn pass_on(
 ) {
     loop {
         let report = tokio::select! {
+            // Each of these was answered with success: what has come is handed on before the end.
+            biased;
             report = reports.recv() => report,
             () = shutdown.stopping() => None,
         };

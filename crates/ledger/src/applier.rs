@@ -110,7 +110,7 @@ pub(crate) fn apply(
             }
             Fact::Closing(record) => close(&mut desk, *seq, *at, record)?,
             Fact::Member(record) => name_member(&mut desk, entries, record.number, &record.name),
-            Fact::Decision(record) => crate::applier::decide::decide(&mut desk, *seq, *at, &record.decision)?,
+            Fact::Decision(record) => crate::applier::decide::decide(&mut desk, *seq, *at, record)?,
             Fact::Unreadable(text) => {
                 let finding = Finding::of_entry(FindingKind::Unreadable, *seq, text.clone(), *at);
                 desk.changes.notes.push(finding.note());

@@ -49,7 +49,7 @@ pub use object::{EntryFacts, StoredObject};
 pub use rebuild::{RebuildError, RebuildReport};
 pub use release::ReleaseMode;
 pub use scrub::check;
-pub use suspense::{SuspenseFilter, SuspenseItem};
+pub use suspense::{SuspenseFilter, SuspenseItem, WriteOffShown};
 pub use why::{Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy};
 
 /// The ledger; clones share it.

@@ -20,6 +20,7 @@ pub mod posting;
 pub mod record;
 pub mod scope;
 pub mod store;
+mod write_off;
 
 // Who keeps them.
 mod applier;
@@ -41,7 +42,7 @@ pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk, EntryFacts,
     FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, RebuildError, RebuildReport,
     Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why,
-    WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, check,
+    WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
 };
 pub use member_set::MemberSet;
 pub use peer::Peer;

@@ -1,4 +1,5 @@
-//! Things noted beside the books: attempts, findings, refusals. They are bounded, oldest dropped first, and no rebuild brings them back.
+//! Things noted beside the books: attempts, findings, refusals, write-offs. They are bounded, oldest dropped first, and only
+//! write-offs come back by a rebuild, from the decisions in the journal.
 
 use outrigger_model::{MemberNumber, Seq, WallTime};
 
@@ -30,6 +31,8 @@ pub enum NoteKind {
     Finding,
     /// An object that was refused.
     Refusal,
+    /// A posting that a person gave up.
+    WriteOff,
 }
 
 /// Which notes are asked for.
@@ -45,7 +48,7 @@ pub enum NotesOf {
 
 impl NoteKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Attempt, Self::Finding, Self::Refusal];
+    pub const ALL: [Self; 4] = [Self::Attempt, Self::Finding, Self::Refusal, Self::WriteOff];
 
     /// Its word, which names its table.
     pub fn word(self) -> &'static str {
@@ -53,6 +56,7 @@ impl NoteKind {
             Self::Attempt => "attempt",
             Self::Finding => "finding",
             Self::Refusal => "refusal",
+            Self::WriteOff => "write_off",
         }
     }
 
@@ -65,6 +69,8 @@ impl NoteKind {
             Self::Finding => 20_000,
             // As many as a quarantine of small objects holds.
             Self::Refusal => 10_000,
+            // One for each object that was given up: more than people give up, short of a whole archive.
+            Self::WriteOff => 1_000_000,
         }
     }
 }

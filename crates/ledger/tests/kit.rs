@@ -243,6 +243,7 @@ async fn body(instance: u32, version: u8) -> Body {
 ///
 /// Levels below the one that closes, attempts and timers stand in the database alone.
 pub(crate) fn dump(store: &dyn LedgerStore) -> String {
+    use outrigger_ledger::note::{NoteKind, NotesOf};
     use outrigger_ledger::store::EntryList;
     read(store, |books| {
         let mut lines = vec![format!("{:?}", books.position()?)];
@@ -256,6 +257,8 @@ pub(crate) fn dump(store: &dyn LedgerStore) -> String {
                 lines.push(format!("{key} {:?}", posting.suspense));
             }
         }
+        let given_up = books.notes(NoteKind::WriteOff, NotesOf::Anything, usize::MAX)?;
+        lines.extend(given_up.iter().map(|note| format!("{note:?}")));
         Ok(lines.join("\n"))
     })
     .unwrap()

@@ -27,7 +27,8 @@ async fn the_suspense_list_is_worked() {
         assert_eq!(items.len(), 3);
         assert_eq!(items[0].id, format!("{}:0", entries[0]));
         assert_eq!(items[0].status.as_deref(), Some("C000"));
-        assert_eq!(items[0].text, "refused for good, C000 (cannot understand): no such SOP class here");
+        assert_eq!(items[0].text, "refused for good: C000 (cannot understand): no such SOP class here");
+        assert!(items[0].next_step.contains("`retry`") && items[0].written_off.is_none());
         assert_eq!(items[0].at, "2026-01-01T00:00:00.000Z");
 
         let refused = SuspenseFilter::Of { member: Some(A), reason: Some(SuspenseReason::Refused) };
@@ -39,10 +40,57 @@ async fn the_suspense_list_is_worked() {
         assert_eq!(rig.ledger.write_off(other, "A. Person".into(), "test".into()).await.unwrap(), 0);
         let this = SuspenseFilter::Postings(vec![id]);
         assert_eq!(rig.ledger.write_off(this, "A. Person".into(), "test".into()).await.unwrap(), 1);
+        assert_given_up(&rig, id).await;
         let balance = rig.ledger.balance().await.unwrap();
         let a = &balance.members[0];
         assert_eq!((a.pending, a.suspense, a.written_off, a.difference), (2, 0, 1, 0));
         assert!(!balance.balanced);
+    }
+}
+
+/// Both who works the list and who asks why are told by whom a posting was given up, and what for.
+async fn assert_given_up(rig: &Rig, id: PostingKey) {
+    let shown = rig.ledger.suspense_of(id).await.unwrap().unwrap();
+    let given_up = shown.written_off.unwrap();
+    assert_eq!((given_up.by.as_deref(), given_up.reason.as_deref()), (Some("A. Person"), Some("test")));
+    assert_eq!(given_up.at, "2026-01-01T00:00:00.000Z");
+    assert_eq!(
+        (shown.reason.as_str(), shown.text.as_str()),
+        ("no-context", "C000 (cannot understand): no such SOP class here")
+    );
+    let other = PostingKey { member: B, ..id };
+    assert_eq!(rig.ledger.suspense_of(other).await.unwrap(), None, "it is not in suspense there");
+    let unknown = PostingKey { member: MemberNumber(9), ..id };
+    assert_eq!(rig.ledger.suspense_of(unknown).await.unwrap(), None);
+
+    let answer = rig.ledger.why(Why::Uid("1.2.1.1.2".to_owned())).await.unwrap();
+    let a = &answer.studies[0].instances[0].members[0];
+    assert_eq!(a.state, "written_off");
+    assert_eq!(a.written_off.as_ref(), Some(&given_up));
+    assert_eq!(a.reason.as_deref(), Some("C000 (cannot understand): no such SOP class here"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_attempts_the_first_and_the_newest_are_kept() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (entry, other) = (rig.enter(1, 1, 1).await, rig.enter(1, 2, 1).await);
+        rig.report_attempt(other, A, ReportOutcome::Released, "of another object").await;
+        for attempt in 0..50 {
+            let outcome = match attempt % 2 {
+                0 => ReportOutcome::RetryAt { at: rig.now() },
+                _ => ReportOutcome::Released,
+            };
+            rig.report_attempt(entry, A, outcome, &format!("attempt {attempt}")).await;
+        }
+        let answer = rig.ledger.why(Why::Uid("1.2.1.1.1".to_owned())).await.unwrap();
+        let a = &answer.studies[0].instances[0].members[0];
+        let texts: Vec<&str> = a.attempts.iter().map(|attempt| attempt.text.as_str()).collect();
+        assert_eq!(texts.len(), 21, "{texts:?}");
+        assert_eq!(texts[..2], ["cannot understand: attempt 0", "cannot understand: attempt 30"]);
+        assert_eq!(texts[20], "cannot understand: attempt 49");
+        let answer = rig.ledger.why(Why::Uid("1.2.2.1.1".to_owned())).await.unwrap();
+        assert_eq!(answer.studies[0].instances[0].members[0].attempts.len(), 1, "it is left alone");
     }
 }
 

@@ -54,7 +54,7 @@ pub enum ConnectError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The association was rejected (PS3.8 section 9.3.4).
-    #[error("{address} rejected the association: {reason}")]
+    #[error("the association with {address} was {reason}")]
     Rejected {
         /// Where.
         address: String,

@@ -162,7 +162,7 @@ pub(crate) enum SuspenseVerb {
         #[arg(long)]
         member: Option<String>,
         /// List objects that were refused at the front door instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "member")]
         refused: bool,
         /// The node.
         #[command(flatten)]

@@ -19,5 +19,6 @@ mod samples;
 mod scrubbing;
 mod senders;
 mod starting;
+mod telling;
 mod tls;
 mod wrong;

@@ -8,8 +8,9 @@ use crate::entry::{EntryRow, Relation, Standing};
 use crate::finding::{Finding, FindingKind};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{PostingKey, PostingRow, Stage, Suspended};
-use crate::record::{AtMember, Decision, MemberState};
+use crate::record::{AtMember, Decider, Decision, DecisionRecord, MemberState};
 use crate::store::StoreError;
+use crate::write_off::WriteOff;
 
 /// Postings closed between two writes while a member is taken out of the books: bounds the memory that takes.
 const RETIRED_PER_WRITE: usize = 1_000;
@@ -22,7 +23,7 @@ pub(crate) fn decide(
     desk: &mut Desk<'_>,
     seq: Seq,
     at: WallTime,
-    decision: &Decision,
+    DecisionRecord { by, decision, .. }: &DecisionRecord,
 ) -> Result<(), StoreError> {
     match decision {
         Decision::Suspended { entry, member, reason, status, text } => {
@@ -39,7 +40,7 @@ pub(crate) fn decide(
             Ok(())
         }
         Decision::Retried(which) => each_again(desk, seq, at, which, retry),
-        Decision::WrittenOff(which) => each(desk, seq, at, which, write_off),
+        Decision::WrittenOff(which) => written_off(desk, seq, at, which, by.as_ref()),
         Decision::Reopened(which) => each_again(desk, seq, at, which, reopen(at)),
         Decision::Resent(which) => each_again(desk, seq, at, which, resend),
         Decision::Healed(which) => each_again(desk, seq, at, which, heal),
@@ -116,6 +117,29 @@ fn retry(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) 
     if posting.as_ref().is_some_and(|posting| posting.stage == Stage::Suspense) {
         *posting = Some(PostingRow::fresh(key, row.lane));
     }
+}
+
+/// Gives postings up, and notes by whom and why, and what they stood in suspense for.
+fn written_off(
+    desk: &mut Desk<'_>,
+    seq: Seq,
+    at: WallTime,
+    which: &AtMember,
+    by: Option<&Decider>,
+) -> Result<(), StoreError> {
+    for entry in &which.entries {
+        let key = PostingKey { entry: *entry, member: which.member };
+        let mut given_up = None;
+        let found = desk.alter(key, |row, posting| {
+            given_up = posting.as_ref().map(|posting| WriteOff::of(posting, by, at));
+            write_off(row, posting, key);
+        })?;
+        if found == Found::Nowhere {
+            note_unknown(desk, seq, key, at);
+        }
+        desk.changes.notes.extend(given_up.map(|given_up| given_up.note(key)));
+    }
+    Ok(())
 }
 
 fn write_off(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {

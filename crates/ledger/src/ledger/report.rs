@@ -11,7 +11,7 @@ use crate::applier::writer::Writer;
 use crate::entry::Standing;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::note::{Note, NoteKind};
+use crate::note::{Note, NoteKind, NotesOf};
 use crate::policy::Policies;
 use crate::posting::{Attempt, PostingKey, PostingRow, Report, ReportOutcome, Stage};
 use crate::record::{
@@ -21,6 +21,9 @@ use crate::store::{LedgerReads, StoreError, read};
 
 /// Closed postings opened again by one decision at most; the rest follows in further ones.
 const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
+
+/// Attempts kept of one posting beside its first: one that is tried for weeks must not drive out those of others.
+pub(super) const ATTEMPTS_KEPT: usize = 20;
 
 /// Levels at which an open posting can wait.
 const WAITING_LEVELS: [ConfirmLevel; 3] =
@@ -286,6 +289,9 @@ fn take_in(
 ) -> Result<(), StoreError> {
     if let Some(attempt) = &report.attempt {
         desk.changes.notes.push(attempt.note(report.posting));
+        if report.outcome != ReportOutcome::Reached(ConfirmLevel::Accepted) {
+            thin_out(desk, report.posting)?;
+        }
     }
     let policy = policies.get(report.posting.member);
     desk.alter(report.posting, |_, posting| {
@@ -295,13 +301,25 @@ fn take_in(
     .map(drop)
 }
 
+/// Lets the attempts in the middle go where there are many: the first says how it began, the newest how it stands.
+fn thin_out(desk: &mut Desk<'_>, posting: PostingKey) -> Result<(), StoreError> {
+    let kept = desk.reads().notes(NoteKind::Attempt, NotesOf::Posting(posting), 2 * ATTEMPTS_KEPT)?;
+    if kept.len() > ATTEMPTS_KEPT {
+        // Newest first; the one that is added now is not among them.
+        let middle = kept.get(ATTEMPTS_KEPT - 1..kept.len() - 1).unwrap_or_default();
+        desk.changes.notes_closed.extend(middle.iter().map(|note| (note.kind, note.id)));
+    }
+    Ok(())
+}
+
 impl PostingRow {
     fn take_in(&mut self, report: &Report, settle: Option<std::time::Duration>, now: WallTime) {
         if self.stage == Stage::Suspense {
             // Only a decision, which a rebuild finds again, takes it out of there.
             return;
         }
-        if report.attempt.is_some() {
+        // What did not reach the member says nothing of the object.
+        if report.attempt.is_some() && report.outcome != ReportOutcome::Released {
             self.attempts = self.attempts.saturating_add(1);
         }
         match &report.outcome {

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use outrigger_catalogue::{Cursor, Located};
 use outrigger_model::{
-    ConfirmLevel, Level, Query, QueryKey, QueryRoot, Selection, Seq, SeriesUid, Sha256Digest, SopInstanceUid,
-    StudyUid, Tag, WallTime,
+    ConfirmLevel, Level, Query, QueryKey, QueryRoot, Selection, Seq, SeriesUid, Sha256Digest,
+    SopInstanceUid, StudyUid, Tag, WallTime,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::rfc3339;
 use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::error::LedgerError;
-use crate::ledger::Ledger;
+use crate::ledger::report::ATTEMPTS_KEPT;
+use crate::ledger::suspense::{next_step, without_status, written_off};
+use crate::ledger::{Ledger, WriteOffShown};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
@@ -27,8 +29,8 @@ const INSTANCES_PER_PAGE: usize = 500;
 /// Studies of one accession number at most.
 const STUDIES_MAX: usize = 100;
 
-/// Attempts shown of one posting, the latest.
-const ATTEMPTS_SHOWN: usize = 10;
+/// Attempts shown of one posting: the first and the latest, as many as are kept of one that is tried again and again.
+const ATTEMPTS_SHOWN: usize = 2 * ATTEMPTS_KEPT;
 
 /// Findings shown of one instance.
 const FINDINGS_SHOWN: usize = 10;
@@ -93,8 +95,14 @@ pub struct WhyMember {
     pub state: String,
     /// The level confirmed so far.
     pub level: Option<ConfirmLevel>,
-    /// Why it stands in suspense, in words.
+    /// Why it stands in suspense, or stood there before it was written off, in words.
     pub reason: Option<String>,
+    /// What a person can do about it, where it stands in suspense.
+    #[serde(default)]
+    pub next_step: Option<String>,
+    /// By whom it was given up, where it was.
+    #[serde(default)]
+    pub written_off: Option<WriteOffShown>,
     /// What was tried, the latest last.
     pub attempts: Vec<WhyAttempt>,
     /// When it is tried next, as RFC 3339; absent if it is due, or closed.
@@ -215,11 +223,7 @@ fn find(books: &dyn LedgerReads, query: &Query, tag: Tag) -> Result<Vec<String>,
     Ok(found)
 }
 
-fn explain(
-    books: &dyn LedgerReads,
-    members: &[MemberRow],
-    entry: &EntryRow,
-) -> Result<WhyInstance, StoreError> {
+fn explain(books: &dyn LedgerReads, members: &[MemberRow], entry: &EntryRow) -> Result<WhyInstance, StoreError> {
     let mut shown = Vec::new();
     for member in members.iter().filter(|member| member.state != MemberState::Retired) {
         shown.push(explain_member(books, member, entry)?);
@@ -253,21 +257,48 @@ fn explain_member(
         Standing::Confirmed | Standing::Superseded | Standing::NotWanted | Standing::WrittenOff => None,
     };
     let notes = books.notes(NoteKind::Attempt, NotesOf::Posting(key), ATTEMPTS_SHOWN)?;
-    let attempts = notes.iter().rev().map(Attempt::of_note).map(|attempt| WhyAttempt {
-        at: rfc3339(attempt.at),
-        route: attempt.route,
-        status: attempt.status.map(|status| status.to_string()),
-        text: attempt.text,
-    });
+    let attempts = notes.iter().rev().map(Attempt::of_note).map(WhyAttempt::from);
+    let given_up = match standing {
+        Standing::WrittenOff => written_off(books, key)?,
+        _ => None,
+    };
+    let suspended = posting.as_ref().and_then(|posting| posting.suspense.as_ref());
+    let stood_for = given_up.as_ref().and_then(|given_up| Some(given_up.stood_for.as_ref()?.1.clone()));
     let next = posting.as_ref().filter(|posting| posting.stage != Stage::Suspense);
     Ok(WhyMember {
         name: member.name.as_str().to_owned(),
         state: standing.word().to_owned(),
         level: entry.marks.level(member.number).or_else(|| posting.as_ref().and_then(PostingRow::level)),
-        reason: posting.as_ref().and_then(|posting| posting.suspense.as_ref()).map(ToString::to_string),
+        reason: suspended.map(ToString::to_string).or(stood_for),
+        next_step: suspended.map(|suspended| next_step(&suspended.reason).to_owned()),
+        written_off: given_up.map(WriteOffShown::from),
         attempts: attempts.collect(),
         next_at: next.map(|posting| posting.not_before).filter(|at| *at > WallTime(0)).map(rfc3339),
     })
+}
+
+impl From<Attempt> for WhyAttempt {
+    fn from(attempt: Attempt) -> Self {
+        let text = match attempt.status {
+            // The status stands beside it.
+            Some(status) => {
+                let comment = without_status(status, &attempt.text);
+                let words = status.text();
+                if comment.is_empty() || comment.contains(words) {
+                    if comment.is_empty() { words.to_owned() } else { comment.to_owned() }
+                } else {
+                    format!("{words}: {comment}")
+                }
+            }
+            None => attempt.text,
+        };
+        Self {
+            at: rfc3339(attempt.at),
+            route: attempt.route,
+            status: attempt.status.map(|status| status.to_string()),
+            text,
+        }
+    }
 }
 
 impl Standing {

@@ -34,6 +34,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/balance", "the trial balance", &["by"]),
     get("/why", "where each object of a study, series or instance is", &["uid", "accession", "issuer"]),
     get("/suspense", "what a person must look at", &["member", "reason"]),
+    get("/suspense/item", "one posting that stands in suspense, or was written off", &["id"]),
     get("/suspense/refused", "objects refused at the front door", &[]),
     post("/suspense/retry", "tries postings in suspense again", &["ids", "member", "reason"]),
     post(

@@ -44,6 +44,16 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, error: error.into() }
     }
 
+    /// There is no such member.
+    pub(crate) fn no_member(name: &str) -> Self {
+        Self::bad(format!("there is no member `{name}`; `outrigger member list` shows those there are"))
+    }
+
+    /// There is nothing that it concerns.
+    pub(crate) fn nothing(error: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, error: error.into() }
+    }
+
     /// It cannot be answered now.
     pub(crate) fn not_now(error: &dyn std::error::Error) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error: with_causes(error) }
@@ -70,6 +80,7 @@ pub(crate) async fn start(
         .route("/balance", get(balance::balance))
         .route("/why", get(why::why))
         .route("/suspense", get(suspense::list))
+        .route("/suspense/item", get(suspense::show))
         .route("/suspense/refused", get(suspense::refused))
         .route("/suspense/retry", post(suspense::retry))
         .route("/suspense/write-off", post(suspense::write_off))

@@ -1,5 +1,7 @@
 //! `outrigger suspense`: the list a person works.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::admin::client::Client;
@@ -10,7 +12,7 @@ use crate::output;
 use crate::process::{Failure, Finished};
 
 const COLUMNS: [&str; 7] = ["id", "member", "reason", "status", "text", "at", "sop_instance"];
-const REFUSED_COLUMNS: [&str; 6] = ["at", "calling_ae", "peer", "status", "text", "sop_instance"];
+const REFUSED_COLUMNS: [&str; 7] = ["at", "calling_ae", "peer", "status", "text", "sop_instance", "kept"];
 
 /// Carries out a verb.
 pub(crate) fn run(args: &SuspenseArgs) -> Result<Finished, Failure> {
@@ -57,20 +59,36 @@ fn list(member: Option<&str>, refused: bool, node: &AdminArgs) -> Result<Finishe
     }
     let cells = |item: &Value| columns.iter().map(|key| plain(item.get(*key))).collect();
     output::table(columns, &items(&answer).iter().map(cells).collect::<Vec<_>>());
+    let steps: BTreeMap<String, String> = items(&answer)
+        .iter()
+        .filter_map(|item| Some((plain(item.get("reason")), item.get("next_step")?.as_str()?.to_owned())))
+        .collect();
+    for (reason, step) in steps {
+        output::note(&format!("{reason}: {step}"));
+    }
     Ok(Finished::Good)
 }
 
 fn show(id: &str, node: &AdminArgs) -> Result<Finished, Failure> {
-    let answer = asked(None, "/suspense", node)?;
-    let found = items(&answer).iter().find(|item| item.get("id").and_then(Value::as_str) == Some(id));
-    let Some(item) = found else {
-        output::note(&format!("`{id}` is not in suspense"));
+    let answer: Value = Client::new(&node.admin).get("/suspense/item", &[("id", id)])?;
+    let Some(item) = answer.get("item").filter(|item| item.is_object()) else {
+        output::note(&format!(
+            "`{id}` is not in suspense, and was not written off; `outrigger suspense list` shows what is"
+        ));
         return Ok(Finished::Unknown);
     };
     if node.json {
         output::line(&item.to_string());
-    } else if let Some(fields) = item.as_object() {
-        fields.iter().for_each(|(key, value)| output::line(&format!("{key}: {}", plain(Some(value)))));
+        return Ok(Finished::Good);
+    }
+    for (key, value) in item.as_object().into_iter().flatten() {
+        match value.as_object() {
+            Some(inner) => {
+                let fields = inner.iter().map(|(key, value)| format!("{key} {}", plain(Some(value))));
+                output::line(&format!("{key}: {}", fields.collect::<Vec<_>>().join(", ")));
+            }
+            None => output::line(&format!("{key}: {}", plain(Some(value)))),
+        }
     }
     Ok(Finished::Good)
 }

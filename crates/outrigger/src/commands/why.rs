@@ -54,14 +54,27 @@ fn member(member: &Value) {
         }
     }
     output::line(&text);
+    let given = |key: &str| member.get(key).filter(|value| !value.is_null());
+    let below = |text: &str| output::line(&format!("      {text}"));
+    if let Some(reason) = given("reason") {
+        below(&plain(Some(reason)));
+    }
+    if let Some(given_up) = given("written_off") {
+        let field = |key: &str| plain(given_up.get(key));
+        below(&format!("written off {} by {}: {}", field("at"), field("by"), field("reason")));
+    }
+    if let Some(unreached) = given("unreached") {
+        let field = |key: &str| plain(unreached.get(key));
+        below(&format!("not reached since {}: {}", field("since"), field("text")));
+    }
+    for finding in items(member, "findings") {
+        below(&plain(Some(finding)));
+    }
     for attempt in items(member, "attempts") {
         let field = |key: &str| plain(attempt.get(key));
-        output::line(&format!(
-            "      {} {} {} {}",
-            field("at"),
-            field("route"),
-            field("status"),
-            field("text")
-        ));
+        below(&format!("{} {} {} {}", field("at"), field("route"), field("status"), field("text")));
+    }
+    if let Some(step) = given("next_step") {
+        below(&format!("next: {}", plain(Some(step))));
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 11] = [
+pub(super) const SEALED: [(&str, usize); 12] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -17,6 +17,7 @@ pub(super) const SEALED: [(&str, usize); 11] = [
     ("attempt", 6),
     ("finding", 6),
     ("refusal", 6),
+    ("write_off", 6),
     ("commitment", 5),
 ];
 
@@ -153,12 +154,28 @@ CREATE TABLE IF NOT EXISTS commitment (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Tables that came later: they are made in a database that lacks them, as what they hold begins with the first row.
+const TABLES_SINCE: &str = "
+CREATE TABLE IF NOT EXISTS write_off (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry INTEGER,
+    member INTEGER,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
+";
+
 /// Makes the tables where they are missing and gives the version found.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<u32> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found == 0 {
         connection.execute_batch(TABLES)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
+    }
+    if found <= FORMAT {
+        connection.execute_batch(TABLES_SINCE)?;
     }
     Ok(found.max(FORMAT))
 }

@@ -65,9 +65,7 @@ async fn change(
     Json(order): Json<Order>,
     to: MemberState,
 ) -> Result<Json<Value>, Refusal> {
-    let number = admin
-        .number(&order.member)
-        .ok_or_else(|| Refusal::bad(format!("there is no member `{}`", order.member)))?;
+    let number = admin.number(&order.member).ok_or_else(|| Refusal::no_member(&order.member))?;
     admin.ledger.change_member(number, to).await.map_err(|error| Refusal::not_now(&error))?;
     Ok(Json(json!({"member": order.member, "state": word(to)})))
 }

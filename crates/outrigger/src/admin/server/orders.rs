@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use outrigger_ledger::Resend;
+use outrigger_ledger::{Resend, Why};
 use outrigger_model::{StudyUid, WallTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,13 +33,11 @@ pub(crate) async fn resend(
     Json(order): Json<ResendOrder>,
 ) -> Result<Json<Value>, Refusal> {
     let to = match &order.to {
-        Some(name) => {
-            Some(admin.number(name).ok_or_else(|| Refusal::bad(format!("there is no member `{name}`")))?)
-        }
+        Some(name) => Some(admin.number(name).ok_or_else(|| Refusal::no_member(name))?),
         None => None,
     };
     let what = match (order.study, order.since_us) {
-        (Some(study), None) => Resend::Study(study_uid(&study)?),
+        (Some(study), None) => Resend::Study(known(&admin, &study).await?),
         (None, Some(since)) => Resend::Since(WallTime(since)),
         _ => return Err(Refusal::bad("either study or since_us is expected")),
     };
@@ -52,7 +50,7 @@ pub(crate) async fn expedite(
     State(admin): State<NodeAdmin>,
     Json(order): Json<ExpediteOrder>,
 ) -> Result<Json<Value>, Refusal> {
-    let study = study_uid(&order.study)?;
+    let study = known(&admin, &order.study).await?;
     let count = admin.ledger.expedite(study).await.map_err(|error| Refusal::not_now(&error))?;
     Ok(Json(json!({"count": count})))
 }
@@ -62,6 +60,16 @@ pub(crate) async fn reload(State(admin): State<NodeAdmin>) -> Json<Value> {
     Json(read_again::reload(&admin))
 }
 
-fn study_uid(text: &str) -> Result<StudyUid, Refusal> {
-    StudyUid::new(text).map_err(|error| Refusal::bad(format!("`{text}` is no Study Instance UID: {error}")))
+/// A study of which something was accepted.
+async fn known(admin: &NodeAdmin, text: &str) -> Result<StudyUid, Refusal> {
+    let study = StudyUid::new(text)
+        .map_err(|error| Refusal::bad(format!("`{text}` is no Study Instance UID: {error}")))?;
+    let found =
+        admin.ledger.why(Why::Uid(text.to_owned())).await.map_err(|error| Refusal::not_now(&error))?;
+    if found.studies.iter().any(|found| found.study_uid == study.as_str()) {
+        return Ok(study);
+    }
+    Err(Refusal::nothing(format!(
+        "nothing of the study `{text}` was accepted; a Study Instance UID is expected, as `outrigger why` shows it"
+    )))
 }

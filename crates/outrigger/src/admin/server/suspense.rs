@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use outrigger_ledger::posting::reason_of_code;
+use outrigger_ledger::posting::{PostingKeyError, reason_of_code};
 use outrigger_ledger::{PostingKey, SuspenseFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,13 @@ use super::node::NodeAdmin;
 pub(crate) struct Asked {
     member: Option<String>,
     reason: Option<String>,
+}
+
+/// Which one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct One {
+    id: String,
 }
 
 /// Which are tried again.
@@ -50,6 +57,16 @@ pub(crate) async fn list(
     Ok(Json(json!({"items": items})))
 }
 
+/// One posting that stands in suspense, or was written off.
+pub(crate) async fn show(
+    State(admin): State<NodeAdmin>,
+    Query(One { id }): Query<One>,
+) -> Result<Json<Value>, Refusal> {
+    let key: PostingKey = id.parse().map_err(|error: PostingKeyError| Refusal::bad(error.to_string()))?;
+    let item = admin.ledger.suspense_of(key).await.map_err(|error| Refusal::not_now(&error))?;
+    Ok(Json(json!({"item": item})))
+}
+
 /// Objects refused at the front door.
 pub(crate) async fn refused(State(admin): State<NodeAdmin>) -> Result<Json<Value>, Refusal> {
     let items = admin.ledger.refusals().await.map_err(|error| Refusal::not_now(&error))?;
@@ -69,7 +86,7 @@ pub(crate) async fn retry(
 ) -> Result<Json<Value>, Refusal> {
     let filter = named(&admin, &order.ids, order.member.as_deref(), order.reason.as_deref())?;
     let count = admin.ledger.retry(filter).await.map_err(|error| Refusal::not_now(&error))?;
-    Ok(Json(json!({"count": count})))
+    counted(count, &order.ids)
 }
 
 /// Gives up.
@@ -82,7 +99,17 @@ pub(crate) async fn write_off(
     }
     let filter = named(&admin, &order.ids, order.member.as_deref(), order.reason_code.as_deref())?;
     let count = admin.ledger.write_off(filter, order.by, order.reason).await;
-    Ok(Json(json!({"count": count.map_err(|error| Refusal::not_now(&error))?})))
+    counted(count.map_err(|error| Refusal::not_now(&error))?, &order.ids)
+}
+
+/// The number of postings concerned; an order that names some and concerns none was not carried out.
+fn counted(count: usize, ids: &[String]) -> Result<Json<Value>, Refusal> {
+    if count == 0 && !ids.is_empty() {
+        let ids = ids.join("`, `");
+        let error = format!("`{ids}` is not in suspense; `outrigger suspense list` shows what is");
+        return Err(Refusal::nothing(error));
+    }
+    Ok(Json(json!({"count": count})))
 }
 
 /// As [`filter`], but an order must name what it concerns.
@@ -104,10 +131,13 @@ fn filter(
     member: Option<&str>,
     reason: Option<&str>,
 ) -> Result<SuspenseFilter, Refusal> {
-    let known =
-        |name: &str| admin.number(name).ok_or_else(|| Refusal::bad(format!("there is no member `{name}`")));
+    let known = |name: &str| admin.number(name).ok_or_else(|| Refusal::no_member(name));
     let meant = |code: &str| {
-        reason_of_code(code).ok_or_else(|| Refusal::bad(format!("`{code}` is no reason for suspense")))
+        reason_of_code(code).ok_or_else(|| {
+            Refusal::bad(format!(
+                "`{code}` is no reason for suspense; `outrigger suspense list` shows those there are"
+            ))
+        })
     };
     if ids.is_empty() {
         return Ok(SuspenseFilter::Of {
