@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::{Due, DueAsk, Ledger, Report, ReportOutcome};
+use outrigger_ledger::{Due, DueAsk, Ledger, LedgerError, Report, ReportOutcome};
 use outrigger_runtime::Shutdown;
 use tokio::time::Instant;
 
@@ -13,9 +13,9 @@ use crate::parcel::{self, Parcel, ParcelError};
 use crate::send::{Line, Sender, chain, hang_up};
 use crate::setup::MemberSetup;
 
-/// Objects asked for at once: enough to keep a connection busy between two reports, few enough that a fresh object never
-/// waits long behind them.
-const BATCH: usize = 32;
+/// Objects asked for at once: enough to keep a connection busy while those before are noted, few enough that a fresh object
+/// never waits long behind them, and that the last ones are spread over the connections.
+const BATCH: usize = 16;
 
 /// Longest wait for something new before the ledger is asked again, for postings whose waiting time is over.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -47,8 +47,10 @@ impl Slot {
         let mut news = self.ledger.watch();
         let mut turn = 0;
         let mut idle_since = Instant::now();
+        let mut sent = Vec::new();
         while !self.shutdown.is_stopping() {
             if let Permit::Wait(until) = self.sender.standing.permit(self.sender.clock.now()) {
+                self.note(std::mem::take(&mut sent)).await;
                 hang_up(&mut line).await;
                 permit = None;
                 self.pause(until).await;
@@ -59,6 +61,10 @@ impl Slot {
                 continue;
             }
             let batch = self.claim(turn).await;
+            if batch.is_empty() && !sent.is_empty() {
+                self.note(std::mem::take(&mut sent)).await;
+                continue;
+            }
             if batch.is_empty() {
                 self.sender.standing.untried(self.sender.clock.now());
                 if line.is_some() && (idle_since.elapsed() > IDLE || self.sender.lines.is_asked()) {
@@ -76,13 +82,15 @@ impl Slot {
                 continue;
             }
             turn += 1;
-            self.work(&mut line, batch).await;
+            sent = self.work(&mut line, batch, sent).await;
             idle_since = Instant::now();
             if self.sender.lines.is_asked() {
+                self.note(std::mem::take(&mut sent)).await;
                 hang_up(&mut line).await;
                 permit = None;
             }
         }
+        self.note(sent).await;
         hang_up(&mut line).await;
     }
 
@@ -118,18 +126,36 @@ impl Slot {
         Vec::new()
     }
 
-    async fn work(&mut self, line: &mut Option<Line>, batch: Vec<Due>) {
-        let mut parcels = Vec::with_capacity(batch.len());
-        let mut reports = Vec::new();
-        for due in batch {
-            match parcel::prepare(&self.ledger, &self.others, due).await {
-                Ok(parcel) => parcels.push(parcel),
-                Err((due, error)) => reports.push(self.without_bytes(&due, &error)),
+    /// Sends a batch while what was `sent` before is noted; gives what is to be noted of the batch.
+    async fn work(&mut self, line: &mut Option<Line>, batch: Vec<Due>, sent: Vec<Report>) -> Vec<Report> {
+        let sending = async {
+            let mut parcels = Vec::with_capacity(batch.len());
+            let mut reports = Vec::new();
+            for due in batch {
+                match parcel::prepare(&self.ledger, &self.others, due).await {
+                    Ok(parcel) => parcels.push(parcel),
+                    Err((due, error)) => reports.push(self.without_bytes(&due, &error)),
+                }
             }
+            reports.extend(self.send(line, parcels).await);
+            reports
+        };
+        let noting = async { if sent.is_empty() { Ok(()) } else { self.ledger.report(sent).await } };
+        let (noted, reports) = tokio::join!(noting, sending);
+        self.noted(noted).await;
+        reports
+    }
+
+    /// Notes what was sent.
+    async fn note(&mut self, sent: Vec<Report>) {
+        if !sent.is_empty() {
+            let noted = self.ledger.report(sent).await;
+            self.noted(noted).await;
         }
-        let tried = self.send(line, parcels).await;
-        reports.extend(tried);
-        if let Err(error) = self.ledger.report(reports).await {
+    }
+
+    async fn noted(&mut self, noted: Result<(), LedgerError>) {
+        if let Err(error) = noted {
             tracing::warn!(member = %self.sender.setup.name, error = %chain(&error), "what was sent could not be noted; it will be sent again");
             self.pause(self.sender.clock.now() + NOTED_AGAIN).await;
         }
