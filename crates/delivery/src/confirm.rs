@@ -1,7 +1,13 @@
 //! Asking a member whether it really has what it accepted: by a query, by storage commitment, by reading back.
+//!
+//! `worker` is a member's loop, `steps` goes from the step that leads to the level wanted to those a member is left that
+//! cannot do it, `query`, `commit` and `verify` are the steps, `line` is the connection they share.
 
+pub mod ability;
 pub mod commit;
+pub(crate) mod line;
 pub mod present;
+pub(crate) mod steps;
 pub mod verify;
 pub mod worker;
 
@@ -18,8 +24,8 @@ pub(crate) fn doubt_since(failing_since: WallTime) -> WallTime {
     WallTime(failing_since.0.saturating_sub(i64::try_from(DOUBT.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// The step by which a posting goes on from `reached` to the level its member must reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A step by which a posting goes on from accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// An IMAGE-level query.
     Query,
@@ -29,13 +35,25 @@ pub enum Step {
     ReadBack,
 }
 
-/// The one step that leads to `wanted`; a stronger level includes the weaker ones, so there is no ladder to climb.
-pub fn step(wanted: ConfirmLevel) -> Option<Step> {
+impl Step {
+    /// The level it leads to.
+    pub fn level(self) -> ConfirmLevel {
+        match self {
+            Self::Query => ConfirmLevel::Present,
+            Self::Commit => ConfirmLevel::Committed,
+            Self::ReadBack => ConfirmLevel::Verified,
+        }
+    }
+}
+
+/// The one step that leads to `wanted`, and behind it those that a member is asked by which cannot do it, the surest first;
+/// a stronger level includes the weaker ones, so there is no ladder to climb. Where none is left its word has to do.
+pub fn steps(wanted: ConfirmLevel) -> &'static [Step] {
     match wanted {
-        ConfirmLevel::Accepted => None,
-        ConfirmLevel::Present => Some(Step::Query),
-        ConfirmLevel::Committed => Some(Step::Commit),
-        ConfirmLevel::Verified => Some(Step::ReadBack),
+        ConfirmLevel::Accepted => &[],
+        ConfirmLevel::Present => &[Step::Query],
+        ConfirmLevel::Committed => &[Step::Commit, Step::Query],
+        ConfirmLevel::Verified => &[Step::ReadBack, Step::Commit, Step::Query],
     }
 }
 
@@ -44,11 +62,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_level_has_its_step() {
-        assert_eq!(step(ConfirmLevel::Accepted), None);
-        assert_eq!(step(ConfirmLevel::Present), Some(Step::Query));
-        assert_eq!(step(ConfirmLevel::Committed), Some(Step::Commit));
-        assert_eq!(step(ConfirmLevel::Verified), Some(Step::ReadBack));
+    fn each_level_has_its_step_and_falls_to_the_next() {
+        use ConfirmLevel::{Accepted, Committed, Present, Verified};
+        let levels = |wanted| steps(wanted).iter().map(|step| step.level()).collect::<Vec<_>>();
+        assert_eq!(levels(Accepted), []);
+        assert_eq!(levels(Present), [Present]);
+        assert_eq!(levels(Committed), [Committed, Present]);
+        assert_eq!(levels(Verified), [Verified, Committed, Present]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! `release` lets bytes go, `versions` tells re-encodings from new versions.
 
 pub mod breaker;
+pub mod compare;
 pub mod confirm;
 pub mod lanes;
 pub mod lines;

@@ -14,6 +14,8 @@ pub struct Lines {
     free: Arc<Semaphore>,
     asking: Arc<AtomicUsize>,
     asked: Arc<Notify>,
+    storing: Arc<AtomicUsize>,
+    wanted: Arc<Notify>,
 }
 
 /// The right to one connection, given back when dropped.
@@ -22,10 +24,17 @@ pub struct LinePermit {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Counts a question that waits, also when its future is dropped.
-struct Asking<'a>(&'a AtomicUsize);
+/// Counts somebody who waits, also when the future is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
 
-impl Drop for Asking<'_> {
+impl<'a> Waiting<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -34,21 +43,42 @@ impl Drop for Asking<'_> {
 impl Lines {
     /// So many connections.
     pub fn new(count: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(count)), asking: Arc::default(), asked: Arc::default() }
+        Self {
+            free: Arc::new(Semaphore::new(count)),
+            asking: Arc::default(),
+            asked: Arc::default(),
+            storing: Arc::default(),
+            wanted: Arc::default(),
+        }
     }
 
-    /// Waits for a connection to store over.
+    /// Waits for a connection to store over; whoever asks meanwhile gives its own up after its batch.
     pub async fn to_store(&self) -> Option<LinePermit> {
-        let permit = Arc::clone(&self.free).acquire_owned().await;
-        permit.ok().map(|permit| LinePermit { _permit: permit })
+        let _waiting = Waiting::one_more(&self.storing);
+        self.wanted.notify_waiters();
+        self.permit().await
     }
 
     /// Waits for a connection to ask over; whoever stores meanwhile gives one up after its batch.
     pub async fn to_ask(&self) -> Option<LinePermit> {
-        self.asking.fetch_add(1, Ordering::Relaxed);
-        let _asking = Asking(&self.asking);
+        let _waiting = Waiting::one_more(&self.asking);
         self.asked.notify_waiters();
-        self.to_store().await
+        self.permit().await
+    }
+
+    async fn permit(&self) -> Option<LinePermit> {
+        let permit = Arc::clone(&self.free).acquire_owned().await;
+        permit.ok().map(|permit| LinePermit { _permit: permit })
+    }
+
+    /// Whether somebody waits for a connection to store over.
+    pub fn is_wanted(&self) -> bool {
+        self.storing.load(Ordering::Relaxed) > 0 && self.free.available_permits() == 0
+    }
+
+    /// Waits until somebody asks for a connection to store over.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
     }
 
     /// Whether a question waits for a connection.
@@ -78,6 +108,20 @@ mod tests {
         drop(storing);
         assert!(question.await.unwrap());
         assert!(!lines.is_asked());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_sees_that_somebody_waits_to_store() {
+        let lines = Lines::new(1);
+        let asking = lines.to_ask().await.unwrap();
+        assert!(!lines.is_wanted());
+        let storer = lines.clone();
+        let storing = tokio::spawn(async move { storer.to_store().await.is_some() });
+        lines.wanted().await;
+        assert!(lines.is_wanted() && !lines.is_asked());
+        drop(asking);
+        assert!(storing.await.unwrap());
+        assert!(!lines.is_wanted());
     }
 
     #[tokio::test]

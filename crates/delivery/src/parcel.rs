@@ -164,8 +164,13 @@ pub async fn fetched(
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
     let header = &due.header;
     let (Some(study), Some(series)) = (&header.study, &header.series) else {
-        return Err(MemberError::Unable { operation: "the retrieval of an instance outside studies" });
+        return Err(MemberError::OutsideStudies);
     };
+    member.fetch(study, series, &header.sop_instance, &header.sop_class, &encodings(due)).await
+}
+
+/// The encodings in which the object of a posting may be read back.
+pub fn encodings(due: &Due) -> Vec<TransferSyntaxUid> {
     let mut encodings = vec![due.transfer_syntax.clone()];
     let common = COMMON_ENCODINGS.iter().map(|uid| TransferSyntaxUid::known(uid));
     for encoding in transcode::targets(&due.transfer_syntax).into_iter().chain(common) {
@@ -173,7 +178,7 @@ pub async fn fetched(
             encodings.push(encoding);
         }
     }
-    member.fetch(study, series, &header.sop_instance, &header.sop_class, &encodings).await
+    encodings
 }
 
 /// The parcel as a connection takes it, transcoded where `encoding` is not its own.

@@ -84,7 +84,7 @@ impl Sender {
         match answer {
             Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) => self.note_lost(error),
             // Ours, and says nothing of the member.
-            Err(MemberError::Source(_)) => {}
+            Err(MemberError::Source(_) | MemberError::OutsideStudies) => {}
             Ok(_)
             | Err(
                 MemberError::NoContext { .. }

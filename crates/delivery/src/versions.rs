@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use outrigger_dataset::normal::{self, Fingerprint, Verdict};
+use outrigger_dataset::normal::Verdict;
 use outrigger_ledger::{Compared, Ledger, StoredObject};
 use outrigger_model::Seq;
 use outrigger_runtime::{Shutdown, Threads};
 
-use crate::parcel::{self, EncodeError};
+use crate::compare::{Copy, compare};
 use crate::send::chain;
 
 /// How often it is looked for something to compare; until then both versions are delivered in their order.
@@ -16,9 +15,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Pairs compared in a row before it is asked whether to stop.
 const BATCH: usize = 16;
-
-/// Largest object compared: both versions are in memory then; larger ones stay visible as different.
-const COMPARE_BYTES_MAX: u64 = 256 << 20;
 
 /// The loop that compares versions.
 pub struct Versions {
@@ -65,7 +61,7 @@ impl Versions {
         };
         let compared = match self
             .threads
-            .blocking("comparison of versions", move || compare(&before, &after))
+            .blocking("comparison of versions", move || compare(copy(&before), copy(&after)))
             .await
         {
             Ok(Ok(Verdict::Identical | Verdict::ReEncoded)) => Compared::ReEncoded,
@@ -89,10 +85,6 @@ impl Versions {
     }
 }
 
-fn compare(before: &StoredObject, after: &StoredObject) -> Result<Verdict, EncodeError> {
-    let fingerprint = |object: &StoredObject| -> Result<Fingerprint, EncodeError> {
-        let bytes: Bytes = parcel::whole(&*object.bytes, COMPARE_BYTES_MAX)?;
-        Ok(Fingerprint::of(&object.transfer_syntax, bytes))
-    };
-    Ok(normal::compare(&fingerprint(before)?, &fingerprint(after)?))
+fn copy(object: &StoredObject) -> Copy<'_> {
+    Copy { transfer_syntax: &object.transfer_syntax, bytes: &*object.bytes }
 }

@@ -17,6 +17,8 @@ enum Shut {
     Yes,
     /// And somebody waits.
     Waited,
+    /// Whoever waits may pass, and then nobody.
+    Once,
 }
 
 impl Gate {
@@ -26,6 +28,12 @@ impl Gate {
 
     pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = Shut::No;
+        self.0.1.notify_all();
+    }
+
+    /// Lets whoever waits pass, and shuts again behind.
+    pub(crate) fn let_one_pass(&self) {
+        *self.0.0.lock().unwrap() = Shut::Once;
         self.0.1.notify_all();
     }
 
@@ -40,7 +48,10 @@ impl Gate {
             *shut = Shut::Waited;
             self.0.1.notify_all();
         }
-        drop(self.0.1.wait_while(shut, |shut| *shut != Shut::No).unwrap());
+        let mut shut = self.0.1.wait_while(shut, |shut| !matches!(*shut, Shut::No | Shut::Once)).unwrap();
+        if *shut == Shut::Once {
+            *shut = Shut::Yes;
+        }
     }
 
     /// The real disk behind this gate.

@@ -8,6 +8,7 @@ mod gate;
 mod kit;
 mod model;
 mod promises;
+mod queue;
 mod reader;
 mod records;
 mod room;

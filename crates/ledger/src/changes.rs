@@ -1,12 +1,13 @@
 //! What a transaction changes: decided in pure code, written by a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_model::{AeTitle, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
 
 use crate::account::AccountChange;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
+use crate::healing::Healing;
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
@@ -40,6 +41,10 @@ pub struct Changes {
     pub notes: Vec<Note>,
     /// Notes that are closed.
     pub notes_closed: Vec<(NoteKind, u64)>,
+    /// Studies at members whose healings are forgotten, before `healings`.
+    pub healings_forgotten: BTreeSet<(MemberNumber, LaneNumber)>,
+    /// Postings whose object was sent again after the member had lost it.
+    pub healings: BTreeMap<PostingKey, Healing>,
     /// Storage commitment transactions begun.
     pub commitments_begun: Vec<Commitment>,
     /// Storage commitment transactions ended.

@@ -15,6 +15,7 @@ const CLAIM_MAX: Duration = Duration::from_secs(2 * 3600);
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     since: HashMap<PostingKey, Instant>,
+    ended: u64,
 }
 
 impl Claims {
@@ -41,6 +42,12 @@ impl Claims {
     /// Gives a posting back.
     pub(crate) fn end(&mut self, key: PostingKey) {
         self.since.remove(&key);
+        self.ended = self.ended.wrapping_add(1);
+    }
+
+    /// How often one ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended
     }
 
     /// Gives postings back.

@@ -23,11 +23,12 @@ use crate::store::{LedgerReader, LedgerReads, LedgerStore, MemberRow, StoreError
 use crate::tail::{Accepting, Tail};
 use crate::worker::Worker;
 
+mod ability;
 mod accept;
 mod books;
 mod commitments;
 mod damage;
-mod due;
+pub(crate) mod due;
 mod find;
 mod members;
 mod notes;
@@ -39,6 +40,8 @@ mod scrub;
 mod suspense;
 mod why;
 
+pub(crate) use ability::in_words;
+pub use ability::Noted;
 pub use accept::{AcceptError, Acceptance, Accepted};
 pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, StatusFacts};
 pub use damage::{Coverage, Harm, JOURNAL_DAMAGE};

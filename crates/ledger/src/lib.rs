@@ -11,6 +11,7 @@ pub mod changes;
 pub mod commitment;
 pub mod entry;
 pub mod finding;
+pub mod healing;
 pub mod member_set;
 pub mod note;
 pub mod order;
@@ -40,7 +41,7 @@ pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk, EntryFacts,
-    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, RebuildError, RebuildReport,
+    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted, RebuildError, RebuildReport,
     Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why,
     WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
 };

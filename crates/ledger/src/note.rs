@@ -44,6 +44,8 @@ pub enum NotesOf {
     Entry(Seq),
     /// Those of a posting.
     Posting(PostingKey),
+    /// Those of no entry.
+    NoEntry,
 }
 
 impl NoteKind {
@@ -81,6 +83,7 @@ impl NotesOf {
         match self {
             Self::Anything => true,
             Self::Entry(entry) => note.entry == Some(entry),
+            Self::NoEntry => note.entry.is_none(),
             Self::Posting(key) => note.entry == Some(key.entry) && note.member == Some(key.member),
         }
     }

@@ -80,6 +80,8 @@ pub struct Attempt {
 pub enum ReportOutcome {
     /// The member has it up to this level.
     Reached(ConfirmLevel),
+    /// The member has it up to this level and can be asked for no more: that closes the posting, whatever is asked of the member.
+    Settled(ConfirmLevel),
     /// It stays as far as it is, and is tried again then.
     RetryAt {
         /// When.

@@ -11,6 +11,7 @@ use crate::account::Account;
 use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
+use crate::healing::Healing;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -111,6 +112,9 @@ pub trait LedgerReads {
         limit: usize,
     ) -> Result<Vec<Seq>, StoreError>;
 
+    /// What was sent again to `member` of a study after it had lost it, by entry.
+    fn healings(&self, member: MemberNumber, lane: LaneNumber) -> Result<Vec<Healing>, StoreError>;
+
     /// When the oldest entry was accepted that `member` owes.
     fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError>;
 
@@ -152,7 +156,7 @@ pub struct Releasable {
     pub balanced_by: WallTime,
     /// Members that, where they want it, must have shown it to a query.
     pub present: MemberSet,
-    /// Members that must have committed to it.
+    /// Members that must have committed to it, or, where they cannot, have shown it to a query after settling.
     pub committed: MemberSet,
     /// Members it must have been read back from.
     pub verified: MemberSet,

@@ -2,11 +2,13 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests damage files on purpose")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
+mod ability;
 mod accepting;
 mod applying;
 mod contract;
 mod damage;
 mod delivering;
+mod healing;
 mod kit;
 mod people;
 mod property;

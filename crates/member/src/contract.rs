@@ -1,5 +1,7 @@
 //! What delivery asks of a member, whatever protocol it speaks.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -100,12 +102,57 @@ pub enum MemberError {
     /// Bytes of ours could not be read.
     #[error("the object's bytes could not be read")]
     Source(#[source] outrigger_runtime::BlockError),
-    /// The member cannot do this at all.
-    #[error("the member cannot do {operation}")]
+    /// The member cannot do this at all, whatever the object.
+    #[error("the member knows no {operation}: {denial}")]
     Unable {
         /// What was asked.
         operation: &'static str,
+        /// What it said to that.
+        denial: Denial,
     },
+    /// An instance outside studies, which no query or retrieval of the Study Root model names (PS3.4 section C.6.2).
+    #[error("an instance outside studies can be neither queried nor retrieved")]
+    OutsideStudies,
+}
+
+/// How a member said that it cannot do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// It accepts no presentation context for the SOP class; a negotiation shows when it does.
+    NoContext(String),
+    /// It accepted one, and answered the request with a status that says so.
+    Answered(Status),
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoContext(class) => write!(f, "it accepts no presentation context for {class}"),
+            Self::Answered(status) => write!(f, "it answers {status} ({})", status.text()),
+        }
+    }
+}
+
+/// What a member may be able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ability {
+    /// To answer a C-ECHO.
+    Echo,
+    /// To answer an IMAGE-level query.
+    Query,
+    /// To commit to instances.
+    Commit,
+    /// To give instances back, in the way its route is set up for.
+    ReadBack,
+}
+
+/// Instances of a class that are to be read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// Encodings they may come in.
+    pub encodings: Vec<TransferSyntaxUid>,
 }
 
 /// What a member shows of a series.
@@ -147,10 +194,24 @@ pub trait Member: Send + Sync + 'static {
     /// `calling` is the AE title to call with.
     async fn open(&self, needs: &[Need], calling: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError>;
 
-    /// Asks which instances of a series it shows.
-    async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;
+    /// Opens a connection for questions: queries, and reading instances of these classes back.
+    ///
+    /// Of more classes than fit into one association the last find no place in it.
+    async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError>;
 
-    /// Reads an instance back, in the encoding it is kept in where the member gives that; `NotFound` where it has none.
+    /// Asks what it can do, by what it accepts in a negotiation; what it then answers is another matter.
+    async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError>;
+
+    /// Asks which instances of a series it shows, over a connection of its own.
+    async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
+        let mut session = self.ask(&[]).await?;
+        let found = session.present(study, series).await;
+        session.release().await;
+        found
+    }
+
+    /// Reads an instance back over a connection of its own, in the encoding it is kept in where the member gives that;
+    /// `NotFound` where it has none.
     async fn fetch(
         &self,
         study: &StudyUid,
@@ -158,7 +219,13 @@ pub trait Member: Send + Sync + 'static {
         instance: &SopInstanceUid,
         class: &SopClassUid,
         encodings: &[TransferSyntaxUid],
-    ) -> Result<(TransferSyntaxUid, Body), MemberError>;
+    ) -> Result<(TransferSyntaxUid, Body), MemberError> {
+        let returned = Returned { sop_class: class.clone(), encodings: encodings.to_vec() };
+        let mut session = self.ask(std::slice::from_ref(&returned)).await?;
+        let fetched = session.fetch(study, series, instance, class).await;
+        session.release().await;
+        fetched
+    }
 
     /// Asks it to commit to instances (N-ACTION).
     async fn commit(
@@ -179,4 +246,29 @@ pub trait StoreSession: Send {
 
     /// Ends the connection in good order.
     async fn release(self: Box<Self>) -> Result<(), MemberError>;
+}
+
+/// A connection over which one question is asked after another.
+#[async_trait]
+pub trait AskSession: Send {
+    /// Whether it may still be used: after a connection was lost it may not.
+    fn is_open(&self) -> bool;
+
+    /// Whether instances of a class can be read back over it, as far as its negotiation says.
+    fn gives(&self, class: &SopClassUid) -> bool;
+
+    /// Asks which instances of a series the member shows.
+    async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;
+
+    /// Reads an instance back, in the encoding it is kept in where the member gives that; `NotFound` where it has none.
+    async fn fetch(
+        &mut self,
+        study: &StudyUid,
+        series: &SeriesUid,
+        instance: &SopInstanceUid,
+        class: &SopClassUid,
+    ) -> Result<(TransferSyntaxUid, Body), MemberError>;
+
+    /// Ends the connection in good order, if it can be.
+    async fn release(self: Box<Self>);
 }

@@ -1,26 +1,26 @@
 //! A member spoken to over DIMSE.
 
+mod abilities;
+mod ask;
 mod call;
 mod commit;
 mod fetch;
 mod get;
-mod health;
 mod move_;
 mod present;
 mod session;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use outrigger_dimse::Settings;
-use outrigger_model::{
-    AeTitle, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransactionUid, TransferSyntaxUid,
-};
+use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, TransactionUid};
 use outrigger_runtime::net::ArcNet;
-use outrigger_runtime::{Body, Spool, Threads, TlsClient};
+use outrigger_runtime::{Spool, Threads, TlsClient};
 
 use crate::answers::Expectations;
-use crate::contract::{CommitAnswer, Found, Member, MemberError, Need, StoreSession};
+use crate::contract::{Ability, AskSession, CommitAnswer, Member, MemberError, Need, Returned, StoreSession};
 use crate::learnt::Learnt;
 
 pub use call::CONNECT_TIMEOUT;
@@ -81,21 +81,6 @@ impl DimseMember {
         &self.learnt
     }
 
-    /// Tells an instance that is not there from one that is not given: some archives answer both with C000.
-    async fn why_refused(&self, wanted: fetch::Wanted<'_>, refused: MemberError) -> MemberError {
-        match present::find(self, wanted.study, wanted.series).await {
-            Ok(found) if !found.instances.contains(wanted.instance) => MemberError::NotFound,
-            Ok(_) => refused,
-            Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "what the member shows is not known"
-                );
-                refused
-            }
-        }
-    }
-
     /// The way it is reached.
     pub fn route(&self) -> &DimseRoute {
         &self.route
@@ -105,36 +90,19 @@ impl DimseMember {
 #[async_trait]
 impl Member for DimseMember {
     async fn health(&self) -> Result<(), MemberError> {
-        health::echo(self).await
+        abilities::echo(self).await
     }
 
     async fn open(&self, needs: &[Need], calling: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
         Ok(Box::new(session::open(self, needs, calling).await?))
     }
 
-    async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
-        present::find(self, study, series).await
+    async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+        Ok(Box::new(ask::open(self, returned).await?))
     }
 
-    async fn fetch(
-        &self,
-        study: &StudyUid,
-        series: &SeriesUid,
-        instance: &SopInstanceUid,
-        class: &SopClassUid,
-        encodings: &[TransferSyntaxUid],
-    ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-        let wanted = fetch::Wanted { study, series, instance };
-        let fetched = match &self.route.read_back {
-            ReadBack::Get => get::get(self, wanted, class, encodings).await,
-            ReadBack::Move { destination, expectations } => {
-                move_::move_(self, wanted, destination, expectations).await
-            }
-        };
-        match fetched {
-            Err(refused @ MemberError::Refused { .. }) => Err(self.why_refused(wanted, refused).await),
-            fetched => fetched,
-        }
+    async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
+        abilities::abilities(self).await
     }
 
     async fn commit(

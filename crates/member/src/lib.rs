@@ -11,7 +11,8 @@ pub mod status;
 
 pub use answers::{Answers, AnswersOptions, Expectations};
 pub use contract::{
-    CommitAnswer, CommitReport, ConnectError, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
+    Ability, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member, MemberError, Need, Outgoing,
+    Reply, Returned, StoreSession,
 };
 pub use dimse::{DimseMember, DimseRoute, ReadBack};
 pub use learnt::{Learnt, Seen};

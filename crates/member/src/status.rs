@@ -99,7 +99,7 @@ pub fn classify(answer: &Result<Reply, MemberError>, rules: &StatusRules) -> Out
         ) => Outcome::RetryLater,
         Err(MemberError::Lost { .. }) => Outcome::Unknown,
         Err(MemberError::NoContext { .. }) => Outcome::NoContext,
-        Err(MemberError::Unable { .. }) => Outcome::RefusedForGood,
+        Err(MemberError::Unable { .. } | MemberError::OutsideStudies) => Outcome::RefusedForGood,
     }
 }
 

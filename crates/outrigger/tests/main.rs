@@ -9,9 +9,11 @@
 mod archives;
 mod asking;
 mod checking;
+mod confirming;
 mod crowd;
 mod door;
 mod faults;
+mod levels;
 mod modality;
 mod peers;
 mod program;

@@ -2,6 +2,7 @@
 //!
 //! Only tests use this crate. What stands here speaks the real protocols or is a real program.
 
+pub mod able;
 pub mod certificates;
 pub mod node;
 pub mod peers;

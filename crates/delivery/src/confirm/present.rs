@@ -7,7 +7,7 @@ use outrigger_member::{Found, MemberError};
 use outrigger_model::{ConfirmLevel, SeriesUid, SopInstanceUid, StudyUid, SuspenseReason, WallTime};
 
 use crate::plan;
-use crate::send::{Sender, chain};
+use crate::send::chain;
 
 /// The accepted objects of one series.
 pub type Series = ((StudyUid, SeriesUid), Vec<Due>);
@@ -23,20 +23,6 @@ pub fn by_series(waiting: Vec<Due>) -> (Vec<Series>, Vec<Due>) {
         }
     }
     (series.into_iter().collect(), outside)
-}
-
-impl Sender {
-    /// Asks every route in turn what it shows of a series.
-    pub(crate) async fn shown(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
-        let mut last = None;
-        for route in &self.setup.routes {
-            match route.member.present(study, series).await {
-                Ok(found) => return Ok(found),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or(MemberError::Unable { operation: "a query without a route" }))
-    }
 }
 
 /// What a query says of the postings of a series: shown ones are present; the others were accepted and lost, and are stored
@@ -59,6 +45,7 @@ pub fn judge(postings: &[Due], found: &Found, at: WallTime, route: &str, jitter:
 /// The report on an object that a member accepted and does not show.
 pub fn lost(due: &Due, at: WallTime, route: &str, jitter: u8) -> Report {
     let text = "accepted, and not shown by a query afterwards".to_owned();
+    // How often its study was stored again before, the ledger knows.
     let outcome = match plan::after_loss(due.healed.saturating_add(1), at, jitter) {
         plan::Next::RetryAt(at) => ReportOutcome::SendAgain { at },
         _ => ReportOutcome::Suspend(SuspenseReason::Lost),

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::{Due, Ledger, LedgerError, Report};
+use outrigger_ledger::{Due, Ledger, LedgerError};
 use outrigger_member::CommitReport;
 use outrigger_model::{ConfirmLevel, WallTime};
 use outrigger_runtime::Shutdown;
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use crate::breaker::Permit;
-use crate::confirm::{Step, commit, present, step};
+use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
+use crate::confirm::line::AskLine;
+use crate::confirm::steps::Asker;
+use crate::confirm::{Step, steps};
 use crate::send::{Sender, chain};
 
 /// Postings taken at once: a commitment request of this size stays far below the smallest limits met in archives.
@@ -43,123 +46,156 @@ pub struct Confirmer {
 impl Sender {
     /// When a question about a posting that failed is asked again.
     pub(crate) fn again(&self, due: &Due) -> WallTime {
-        self.wall().after(AGAIN.after(due.attempts.max(1), self.jitter()))
+        self.wall().after(AGAIN.after(due.attempts.saturating_add(1), self.jitter()))
     }
 }
 
 impl Confirmer {
     /// Works until the node stops.
-    pub async fn run(mut self) {
-        while !self.shutdown.is_stopping() {
-            let worked = match self.round().await {
+    pub async fn run(self) {
+        let Self { ledger, sender, mut reports, mut shutdown } = self;
+        let mut asker = Asker {
+            ledger,
+            sender,
+            line: AskLine::default(),
+            lacks: Lacks::default(),
+            noted: std::collections::BTreeSet::default(),
+        };
+        let mut learn_at = Instant::now();
+        while !shutdown.is_stopping() {
+            while let Ok(report) = reports.try_recv() {
+                asker.take_in(report).await;
+            }
+            let worked = match asker.round(&mut learn_at).await {
                 Ok(worked) => worked,
                 Err(error) => {
-                    tracing::warn!(member = %self.sender.setup.name, error = %chain(&error), "confirmation waits for the ledger");
+                    tracing::warn!(member = %asker.sender.setup.name, error = %chain(&error), "confirmation waits for the ledger");
                     0
                 }
             };
             if worked > 0 {
                 continue;
             }
+            asker.line.rest(&asker.sender).await;
             tokio::select! {
-                Some(report) = self.reports.recv() => self.reported(report).await,
+                Some(report) = reports.recv() => asker.take_in(report).await,
+                () = asker.sender.lines.wanted(), if asker.line.is_held() => {}
                 () = tokio::time::sleep(ASK_EVERY) => {}
-                () = self.shutdown.stopping() => {}
+                () = shutdown.stopping() => {}
             }
         }
+        asker.line.hang_up().await;
+        // Each of these was answered with success.
+        while let Ok(report) = reports.try_recv() {
+            asker.take_in(report).await;
+        }
     }
+}
 
+impl Asker {
     /// Confirms what is ready; gives how many postings were asked about.
-    async fn round(&mut self) -> Result<usize, LedgerError> {
-        let number = self.sender.setup.number;
-        let now = self.sender.wall();
+    async fn round(&mut self, learn_at: &mut Instant) -> Result<usize, LedgerError> {
+        self.look_again(learn_at).await?;
+        let (number, wanted, now) = (self.sender.setup.number, self.sender.setup.confirm, self.sender.wall());
         let unverified = self.ledger.unverified(number, READ_BACK_BATCH).await?;
         let mut worked = 0;
-        if let Some(step) = step(self.sender.setup.confirm) {
-            self.ledger
-                .commits_overdue(
-                    number,
-                    WallTime(now.0 - i64::try_from(REPORT_WAIT.as_micros()).unwrap_or(0)),
-                )
-                .await?;
-            let batch = if step == Step::ReadBack { READ_BACK_BATCH } else { BATCH };
+        if wanted > ConfirmLevel::Accepted {
+            let begun_before = WallTime(now.0 - i64::try_from(REPORT_WAIT.as_micros()).unwrap_or(0));
+            self.ledger.commits_overdue(number, begun_before).await?;
+            let monotonic = self.sender.clock.now();
+            let next = steps(wanted).iter().find(|step| self.lacks.allows(**step, monotonic));
+            let batch = if next == Some(&Step::ReadBack) { READ_BACK_BATCH } else { BATCH };
             let waiting = self.ledger.awaiting(number, ConfirmLevel::Accepted, batch, now).await?;
-            worked += self.confirm(step, waiting).await?;
+            worked += self.open(waiting).await?;
         }
-        worked += self.confirm(Step::ReadBack, unverified).await?;
+        worked += self.closed(unverified).await?;
         Ok(worked)
     }
 
-    async fn confirm(&mut self, step: Step, waiting: Vec<Due>) -> Result<usize, LedgerError> {
+    /// Confirms open postings; gives their number.
+    async fn open(&mut self, waiting: Vec<Due>) -> Result<usize, LedgerError> {
         let count = waiting.len();
-        if count == 0 {
+        if count == 0 || !self.may(&waiting).await? {
             return Ok(0);
         }
-        if let Permit::Wait(_) = self.sender.standing.permit(self.sender.clock.now()) {
-            self.ledger.give_back(&waiting).await?;
-            return Ok(0);
-        }
-        let Some(_line) = self.sender.lines.to_ask().await else { return Ok(0) };
         // Query and commitment speak of a UID, under which the member may have kept the version before.
-        let (first, later): (Vec<Due>, Vec<Due>) = waiting.into_iter().partition(|due| due.earlier.is_none());
-        let mut reports = self.read_back(later).await;
-        if !first.is_empty() {
-            reports.extend(match step {
-                Step::Query => self.query(first).await,
-                Step::Commit => self.sender.ask_to_commit(&self.ledger, first).await?,
-                Step::ReadBack => self.read_back(first).await,
-            });
-        }
-        // A probe that neither reached nor lost the member is left to the next.
-        self.sender.standing.untried(self.sender.clock.now());
+        let (first, later) = waiting.into_iter().partition(|due| due.earlier.is_none());
+        let reports = self.confirmed(first, later).await?;
         self.ledger.report(reports).await?;
+        self.asked_enough().await;
         Ok(count)
     }
 
-    async fn query(&self, waiting: Vec<Due>) -> Vec<Report> {
-        let (series, outside) = present::by_series(waiting);
-        let route = self.sender.setup.routes.first().map_or("", |route| route.label.as_str());
-        let mut reports = Vec::new();
-        for ((study, number), postings) in series {
-            let at = self.sender.wall();
-            let shown = self.sender.shown(&study, &number).await;
-            self.sender.asked(&self.ledger, &shown).await;
-            match shown {
-                Ok(found) => {
-                    reports.extend(present::judge(&postings, &found, at, route, self.sender.jitter()));
-                }
-                Err(error) => {
-                    let unasked = |due| present::unasked(due, at, self.sender.again(due), route, &error);
-                    reports.extend(postings.iter().map(unasked));
-                }
-            }
+    /// Reads closed postings back; gives their number.
+    async fn closed(&mut self, unverified: Vec<Due>) -> Result<usize, LedgerError> {
+        let count = unverified.len();
+        if count == 0 || !self.may(&unverified).await? {
+            return Ok(0);
         }
-        for due in &outside {
-            reports.push(self.sender.verify(&self.ledger, due).await);
-        }
-        reports
+        let reports = self.read_back_closed(unverified).await?;
+        self.ledger.report(reports).await?;
+        self.asked_enough().await;
+        Ok(count)
     }
 
-    async fn read_back(&self, waiting: Vec<Due>) -> Vec<Report> {
-        let mut reports = Vec::with_capacity(waiting.len());
-        for due in &waiting {
-            reports.push(self.sender.verify(&self.ledger, due).await);
+    /// Waits for the right to ask; what is not asked about is given back.
+    async fn may(&mut self, postings: &[Due]) -> Result<bool, LedgerError> {
+        if self.may_ask() && self.line.is_granted(&self.sender).await {
+            return Ok(true);
         }
-        reports
+        self.line.hang_up().await;
+        self.ledger.give_back(postings).await?;
+        Ok(false)
     }
 
-    async fn reported(&self, report: CommitReport) {
-        let postings = match self.ledger.commit_ended(&report.transaction).await {
-            Ok(postings) => postings,
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "a commitment report could not be matched; it will be asked for again");
-                return;
-            }
-        };
-        let (at, jitter) = (self.sender.wall(), self.sender.jitter());
-        let reports = commit::judge(&postings, &report, at, "n-event-report", jitter);
-        if let Err(error) = self.ledger.report(reports).await {
+    /// A batch is over: those that store get their turn.
+    async fn asked_enough(&mut self) {
+        // A probe that neither reached nor lost the member is left to the next.
+        self.sender.standing.untried(self.sender.clock.now());
+        if self.sender.lines.is_wanted() {
+            self.line.hang_up().await;
+        }
+    }
+
+    async fn take_in(&mut self, report: CommitReport) {
+        if let Err(error) = self.reported(report).await {
             tracing::warn!(error = %chain(&error), "a commitment report could not be noted; it will be asked for again");
         }
+    }
+
+    /// From time to time: what the ledger holds against the member is looked at again, as members are updated.
+    async fn look_again(&mut self, at: &mut Instant) -> Result<(), LedgerError> {
+        let now = self.sender.clock.now();
+        if now < *at {
+            return Ok(());
+        }
+        *at = now + LEARN_AGAIN;
+        self.noted = self.ledger.unable(self.sender.setup.number).await?.into_iter().collect();
+        let wanted = self.sender.setup.confirm;
+        let moot: Vec<Step> = [Step::Query, Step::Commit]
+            .into_iter()
+            .filter(|step| self.noted.contains(&step.level()) && !steps(wanted).contains(step))
+            .collect();
+        for step in moot {
+            self.can(step).await?;
+        }
+        if self.noted.is_empty() || !self.may(&[]).await? {
+            return Ok(());
+        }
+        let Some(route) = self.sender.setup.routes.first() else { return Ok(()) };
+        self.line.end().await;
+        let abilities = route.member.abilities().await;
+        self.sender.asked(&self.ledger, &abilities).await;
+        self.asked_enough().await;
+        let Ok(abilities) = abilities else { return Ok(()) };
+        let shown: Vec<Step> = ability::shown(&abilities).collect();
+        for step in shown {
+            // What it accepts and then does not know is tried in earnest; the finding stays until that works, except where
+            // it alone keeps the member from being tried.
+            if !self.lacks.is_by_answer(step) || step == Step::ReadBack {
+                self.can(step).await?;
+            }
+        }
+        Ok(())
     }
 }

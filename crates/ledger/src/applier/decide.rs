@@ -39,11 +39,17 @@ pub(crate) fn decide(
             }
             Ok(())
         }
-        Decision::Retried(which) => each_again(desk, seq, at, which, retry),
+        Decision::Retried(which) => {
+            forget_healings(desk, which)?;
+            each_again(desk, seq, at, which, retry)
+        }
         Decision::WrittenOff(which) => written_off(desk, seq, at, which, by.as_ref()),
         Decision::Reopened(which) => each_again(desk, seq, at, which, reopen(at)),
-        Decision::Resent(which) => each_again(desk, seq, at, which, resend),
-        Decision::Healed(which) => each_again(desk, seq, at, which, heal),
+        Decision::Resent(which) => {
+            forget_healings(desk, which)?;
+            each_again(desk, seq, at, which, resend)
+        }
+        Decision::Healed(which) => healed(desk, seq, at, which),
         Decision::ReEncoded { entry } => re_encoded(desk, *entry),
         Decision::OtherContent { entry } => other_content(desk, *entry, at),
         Decision::MemberState { member, state } => {
@@ -180,6 +186,28 @@ fn suspend(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey
     }
 }
 
+/// Sends closed entries again that the member has lost, and counts it.
+fn healed(desk: &mut Desk<'_>, seq: Seq, at: WallTime, which: &AtMember) -> Result<(), StoreError> {
+    let standing = |desk: &mut Desk<'_>, entry: Seq| {
+        Ok::<_, StoreError>(desk.entry(entry)?.map(|row| row.marks.standing(which.member)))
+    };
+    for entry in &which.entries {
+        let before = standing(desk, *entry)?;
+        each_again(desk, seq, at, &AtMember { member: which.member, entries: vec![*entry] }, heal)?;
+        if (before, standing(desk, *entry)?) == (Some(Standing::Confirmed), Some(Standing::Pending)) {
+            desk.heal(PostingKey { entry: *entry, member: which.member })?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_healings(desk: &mut Desk<'_>, which: &AtMember) -> Result<(), StoreError> {
+    which
+        .entries
+        .iter()
+        .try_for_each(|entry| desk.forget_healings(PostingKey { entry: *entry, member: which.member }))
+}
+
 fn heal(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {
     if row.marks.standing(key.member) == Standing::Confirmed {
         row.marks.reopen(key.member);
@@ -227,5 +255,108 @@ fn retire(desk: &mut Desk<'_>, member: MemberNumber) -> Result<(), StoreError> {
             let key = PostingKey { entry, member };
             desk.alter(key, |row, posting| write_off(row, posting, key))?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_catalogue::{CatalogueInstance, Version};
+    use outrigger_model::{
+        AeTitle, InstanceHeader, Sha256Digest, SopClassUid, SopInstanceUid, TransferSyntaxUid,
+    };
+
+    use super::*;
+    use crate::changes::{Changes, EntryChange, EntryChangeKind};
+    use crate::entry::{Bytes, InstanceIds, LaneNumber, Marks};
+    use crate::member_set::MemberSet;
+    use crate::store::{LedgerStore as _, MemoryStore};
+
+    const MEMBER: MemberNumber = MemberNumber(0);
+    const FIRST: Seq = Seq(10);
+    const SECOND: Seq = Seq(20);
+
+    /// A version of the one instance, entered as entry `seq`.
+    fn version(seq: Seq) -> CatalogueInstance {
+        CatalogueInstance {
+            header: InstanceHeader {
+                sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
+                sop_instance: SopInstanceUid::known("1.2.3"),
+                study: None,
+                series: None,
+                attributes: Vec::new(),
+            },
+            issuer: None,
+            version: Version {
+                transfer_syntax: TransferSyntaxUid::known("1.2.840.10008.1.2"),
+                sha256: Sha256Digest([u8::try_from(seq.0).unwrap(); 32]),
+                length: 1,
+                stored_at: WallTime(0),
+                place: seq.0,
+            },
+        }
+    }
+
+    fn entry(seq: Seq, marks: Marks) -> EntryRow {
+        let CatalogueInstance { header, version, .. } = version(seq);
+        EntryRow {
+            seq,
+            at: WallTime(0),
+            lane: LaneNumber(0),
+            header: InstanceIds {
+                sop_class: header.sop_class,
+                sop_instance: header.sop_instance,
+                study: None,
+                series: None,
+            },
+            transfer_syntax: version.transfer_syntax,
+            sha256: version.sha256,
+            length: 1,
+            calling_ae: AeTitle::new("CT1").unwrap(),
+            balanced_at: None,
+            relation: Relation::First,
+            bytes: Bytes::Kept,
+            marks,
+        }
+    }
+
+    /// Whether `asked` is outdated by a record `at`, where the second version stands so at the member.
+    fn outdated(second: Marks, asked: Seq, at: Seq) -> bool {
+        let mut answer = None;
+        let mut store = MemoryStore::default();
+        let first = Marks { wanted: MemberSet::from_iter([MEMBER]), ..Marks::default() };
+        let rows = [entry(FIRST, first), entry(SECOND, second)];
+        let change = |row: EntryRow| (row.seq, EntryChange { kind: EntryChangeKind::New, row });
+        let entries = Changes { entries: rows.into_iter().map(change).collect(), ..Changes::default() };
+        store
+            .transact(&mut |tx| {
+                tx.put_instances(&[version(FIRST), version(SECOND)])?;
+                tx.write(&entries)?;
+                let mut desk = Desk::new(tx, WallTime(0))?;
+                answer = Some(is_outdated(&mut desk, at, PostingKey { entry: asked, member: MEMBER })?);
+                Ok(())
+            })
+            .unwrap();
+        answer.unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_outdated_by_a_later_version_that_the_member_has_or_is_owed() {
+        let member = || MemberSet::from_iter([MEMBER]);
+        let wanted = Marks { wanted: member(), ..Marks::default() };
+        for (second, expected) in [
+            (wanted, true),
+            (Marks { confirmed: member(), ..wanted }, true),
+            (Marks { suspense: member(), ..wanted }, false),
+            (Marks { superseded: member(), ..wanted }, false),
+            (Marks { written_off: member(), ..wanted }, false),
+            (Marks::default(), false),
+        ] {
+            let standing = second.standing(MEMBER);
+            assert_eq!(outdated(second, FIRST, Seq(30)), expected, "{standing:?}");
+            assert!(!outdated(second, SECOND, Seq(30)), "an earlier version outdates nothing: {standing:?}");
+        }
+        let confirmed = Marks { confirmed: member(), ..wanted };
+        assert!(!outdated(confirmed, FIRST, SECOND), "a version that came behind the record");
+        assert!(!outdated(confirmed, Seq(5), Seq(30)), "an entry that is not there");
     }
 }

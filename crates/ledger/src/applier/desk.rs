@@ -9,6 +9,7 @@ use outrigger_model::{MemberName, MemberNumber, Seq, WallTime};
 
 use crate::changes::{Changes, EntryChange, EntryChangeKind, Place, PostingChange};
 use crate::entry::{EntryRow, LaneNumber};
+use crate::healing::Healing;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
 use crate::store::{LedgerReads, LedgerTx, MemberRow, StoreError};
@@ -168,6 +169,31 @@ impl<'t> Desk<'t> {
         } else {
             lane.untried -= 1;
         }
+    }
+
+    /// Notes that an entry is sent again to a member that had lost it.
+    pub(crate) fn heal(&mut self, posting: PostingKey) -> Result<(), StoreError> {
+        let Some(lane) = self.entry(posting.entry)?.map(|entry| entry.lane) else { return Ok(()) };
+        let before = match self.changes.healings.get(&posting) {
+            Some(healing) => healing.times,
+            None if self.changes.healings_forgotten.contains(&(posting.member, lane)) => 0,
+            None => {
+                let of_study = self.tx.healings(posting.member, lane)?;
+                of_study.iter().find(|healing| healing.posting == posting).map_or(0, |healing| healing.times)
+            }
+        };
+        let healing = Healing { posting, lane, times: before.saturating_add(1), at: self.at };
+        self.changes.healings.insert(posting, healing);
+        Ok(())
+    }
+
+    /// Forgets that anything of an entry's study was sent again to a member: a person has looked at it.
+    pub(crate) fn forget_healings(&mut self, posting: PostingKey) -> Result<(), StoreError> {
+        let Some(lane) = self.entry(posting.entry)?.map(|entry| entry.lane) else { return Ok(()) };
+        let member = posting.member;
+        self.changes.healings_forgotten.insert((member, lane));
+        self.changes.healings.retain(|key, healing| (key.member, healing.lane) != (member, lane));
+        Ok(())
     }
 
     /// Writes what was changed so far; what is read afterwards is as it was written.

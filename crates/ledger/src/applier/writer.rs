@@ -1,11 +1,11 @@
 //! The one owner of the books: it follows the journal, and does what others send it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_journal::{JournalReader, Seq as JournalSeq};
-use outrigger_model::{JournalId, MemberNumber, Seq, WallTime};
+use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, WallTime};
 use outrigger_runtime::Clock;
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,7 @@ use crate::commitment::Commitment;
 use crate::error::LedgerError;
 use crate::followers::Followers;
 use crate::health::LedgerHealth;
+use crate::ledger::due::{Lane, Nothing};
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
 use crate::store::{LedgerStore, StoreError, read};
@@ -47,7 +48,13 @@ pub(crate) struct Writer {
     /// Postings a member was asked to commit to, without an answer yet.
     pub(crate) committing: HashSet<PostingKey>,
     /// Closed postings that could not be read back, and when that is tried again.
-    pub(crate) read_back_later: HashMap<PostingKey, WallTime>,
+    pub(crate) read_back_later: HashMap<PostingKey, ReadBackLater>,
+    /// Levels that members cannot be confirmed at, by their kind.
+    pub(crate) unable: BTreeSet<(MemberNumber, ConfirmLevel)>,
+    /// Who asked for work lately and got none.
+    pub(crate) nothing_due: BTreeMap<(MemberNumber, Lane), Nothing>,
+    /// How often the books were changed since the start.
+    pub(crate) changes: u64,
     pub(crate) clock: Clock,
     reader: JournalReader,
     journal: JournalId,
@@ -58,6 +65,15 @@ pub(crate) struct Writer {
     followers: Followers,
     health: watch::Sender<LedgerHealth>,
     failures: u32,
+}
+
+/// A closed posting that could not be read back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadBackLater {
+    /// When it is tried again.
+    pub(crate) at: WallTime,
+    /// How often it could not since the start.
+    pub(crate) failed: u32,
 }
 
 /// What the writer tells the others.
@@ -106,6 +122,9 @@ impl Writer {
             claims: Claims::default(),
             committing: HashSet::new(),
             read_back_later: HashMap::new(),
+            unable: BTreeSet::new(),
+            nothing_due: BTreeMap::new(),
+            changes: 0,
             clock,
             reader,
             states: BTreeMap::new(),
@@ -115,6 +134,7 @@ impl Writer {
             failures: 0,
         };
         writer.learn_states()?;
+        writer.learn_unable()?;
         let commitments = read(&*writer.store, |books| books.commitments())?;
         writer.committing.extend(commitments.iter().flat_map(Commitment::postings));
         Ok(writer)
@@ -192,6 +212,7 @@ impl Writer {
         };
         let (journal, before) = (self.journal, self.entries);
         self.store.transact(&mut |tx| apply(tx, journal, before, &batch))?;
+        self.changes += 1;
         self.position = last;
         self.entries +=
             batch.iter().filter(|incoming| matches!(incoming.fact, Fact::Object(..))).count() as u64;
@@ -241,6 +262,7 @@ impl Writer {
         mut work: impl FnMut(&mut Desk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let now = self.now();
+        self.changes += 1;
         self.store.transact(&mut |tx| {
             let mut desk = Desk::new(tx, now)?;
             work(&mut desk)?;

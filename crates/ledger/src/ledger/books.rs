@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use outrigger_model::{MemberName, MemberNumber, Seq, WallTime};
+use outrigger_model::{ConfirmLevel, MemberName, MemberNumber, Seq, WallTime};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Balance, MemberBalance};
@@ -12,8 +12,8 @@ use crate::entry::{EntryRow, LaneNumber};
 use crate::error::LedgerError;
 use crate::finding::FindingKind;
 use crate::health::{Cure, LedgerHealth};
-use crate::ledger::Ledger;
 use crate::ledger::damage::with_cure;
+use crate::ledger::{Ledger, in_words};
 use crate::note::{NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::record::MemberState;
@@ -96,6 +96,8 @@ pub struct MemberFacts {
     pub oldest_owed: Option<WallTime>,
     /// Postings in suspense.
     pub suspense: u64,
+    /// Levels it cannot be confirmed at by its kind, each in words.
+    pub cannot: Vec<(ConfirmLevel, String)>,
 }
 
 impl Ledger {
@@ -204,6 +206,14 @@ fn rows<'a>(
     })
 }
 
+fn cannot_of(
+    all: &[(MemberNumber, ConfirmLevel, String)],
+    member: MemberNumber,
+) -> Vec<(ConfirmLevel, String)> {
+    let of_member = all.iter().filter(|(of, ..)| *of == member);
+    of_member.map(|(_, level, text)| (*level, text.clone())).collect()
+}
+
 #[derive(Default)]
 struct Facts {
     entries: u64,
@@ -216,6 +226,7 @@ struct Facts {
 impl Facts {
     fn read(books: &dyn LedgerReads) -> Result<Self, StoreError> {
         let mut members = Vec::new();
+        let cannot = in_words(books)?;
         for member in books.members()? {
             if member.state == MemberState::Retired {
                 continue;
@@ -226,6 +237,7 @@ impl Facts {
                 owed: member.account.pending,
                 suspense: member.account.suspense,
                 state: member.state,
+                cannot: cannot_of(&cannot, member.number),
                 name: member.name,
             });
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outrigger_model::{AeTitle, ConfirmLevel, MemberNumber, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
+use tokio::time::Instant;
 
 use crate::applier::writer::Writer;
 use crate::claims::Claimed;
@@ -26,6 +27,10 @@ const UNVERIFIED_LOOKED_AT: usize = 4;
 /// How long the preferred member is left to give an entry back before any other may.
 const PREFERRED_FOR: Duration = Duration::from_secs(600);
 
+/// How long "nothing" is answered from memory while the books do not change: all connections of a member ask at the same news,
+/// and the first takes what there is. A posting whose waiting time is over is seen so much later at most.
+const NOTHING_FOR: Duration = Duration::from_millis(50);
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueAsk {
@@ -36,7 +41,7 @@ pub struct DueAsk {
 }
 
 /// Fresh work or backlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// Studies that grew lately, the newest first, with all that is owed of them; expedited ones before.
     Fresh,
@@ -61,7 +66,7 @@ pub struct Due {
     pub calling_ae: AeTitle,
     /// When it was accepted here.
     pub accepted_at: WallTime,
-    /// Attempts since it last got further.
+    /// Attempts since it last got further; of a closed posting, times it could not be read back since the start.
     pub attempts: u32,
     /// How often it was sent again after the member had said that it was stored.
     pub healed: u32,
@@ -87,12 +92,19 @@ impl Ledger {
                 Lane::Fresh => (Lanes::Fresh { since }, RETRY_SHARE_FRESH),
                 Lane::Backlog => (Lanes::Backlog { before: since }, RETRY_SHARE_BACKLOG),
             };
+            if writer.found_nothing(member, ask.lane) {
+                return Ok(Vec::new());
+            }
             let limit = ask.limit + writer.claims.at(member);
             let query = DueQuery { member, lanes, now, limit };
-            writer.claim(member, ask.limit, |books| {
+            let claimed = writer.claim(member, ask.limit, |books| {
                 let rows = books.due(&query)?;
                 Ok(Candidates { rows: rows.untried, retries: rows.retries, share })
-            })
+            })?;
+            if claimed.is_empty() {
+                writer.note_nothing(member, ask.lane);
+            }
+            Ok(claimed)
         })
         .await
     }
@@ -131,7 +143,8 @@ impl Ledger {
                 let others = writer.claims.is_worked_on(entry.seq, now);
                 if !others && writer.may_read_back(&policies, entry, member, wall) {
                     writer.claims.claim(key, now);
-                    claimed.push(Due::of_entry(entry, key));
+                    let attempts = writer.read_back_later.get(&key).map_or(0, |later| later.failed);
+                    claimed.push(Due { attempts, ..Due::of_entry(entry, key) });
                 }
             }
             Ok(claimed)
@@ -150,6 +163,30 @@ impl Ledger {
     }
 }
 
+/// An ask that found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Nothing {
+    /// How often the books had changed, and claims had ended.
+    changes: (u64, u64),
+    at: Instant,
+}
+
+impl Writer {
+    /// Whether the same ask found nothing just before, and nothing has changed since.
+    fn found_nothing(&self, member: MemberNumber, lane: Lane) -> bool {
+        let fresh = |nothing: &Nothing| {
+            let age = self.clock.now().saturating_duration_since(nothing.at);
+            nothing.changes == (self.changes, self.claims.ended()) && age < NOTHING_FOR
+        };
+        self.nothing_due.get(&(member, lane)).is_some_and(fresh)
+    }
+
+    fn note_nothing(&mut self, member: MemberNumber, lane: Lane) {
+        let nothing = Nothing { changes: (self.changes, self.claims.ended()), at: self.clock.now() };
+        self.nothing_due.insert((member, lane), nothing);
+    }
+}
+
 /// What may be claimed.
 struct Candidates {
     rows: Vec<Owed>,
@@ -158,7 +195,7 @@ struct Candidates {
 }
 
 impl Writer {
-    /// Whether a member is to give an entry back: it confirmed it, it is not to be asked later, and it is preferred or the preferred one had its time.
+    /// Whether a member is to give an entry back: it confirmed it, it can, it is not to be asked later, and it is preferred or the preferred one had its time.
     fn may_read_back(
         &self,
         policies: &Policies,
@@ -170,7 +207,8 @@ impl Writer {
             let later = self.read_back_later.get(&PostingKey { entry: entry.seq, member });
             entry.marks.confirmed.contains(member)
                 && self.is_active(member)
-                && later.is_none_or(|later| *later <= now)
+                && !self.unable.contains(&(member, ConfirmLevel::Verified))
+                && later.is_none_or(|later| later.at <= now)
         };
         let preferred = policies
             .iter()

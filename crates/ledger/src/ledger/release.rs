@@ -77,7 +77,8 @@ impl Releasable {
         let lacking = self
             .present
             .without(marks.present)
-            .and(self.committed.without(marks.committed))
+            // Closed at less than that: the member cannot commit, and showed it after it had settled.
+            .and(self.committed.without(marks.committed.and(marks.present)))
             .and(self.verified.without(marks.verified));
         entry.bytes == Bytes::Kept
             && balanced

@@ -1,5 +1,6 @@
 //! What became of postings that were worked on.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_journal::RecordKind;
@@ -7,9 +8,10 @@ use outrigger_model::{ConfirmLevel, MemberNumber, Seq, SuspenseReason, WallTime}
 use serde::{Deserialize, Serialize};
 
 use crate::applier::desk::Desk;
-use crate::applier::writer::Writer;
-use crate::entry::Standing;
+use crate::applier::writer::{ReadBackLater, Writer};
+use crate::entry::{EntryRow, LaneNumber, Standing};
 use crate::error::LedgerError;
+use crate::healing::{self, Healing};
 use crate::ledger::Ledger;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::policy::Policies;
@@ -78,7 +80,7 @@ impl Ledger {
     /// Takes reports in: what closes or suspends a posting is on stable storage and in the books when this returns, and every claim has ended.
     pub async fn report(&self, reports: Vec<Report>) -> Result<(), LedgerError> {
         let policies = self.policies();
-        let lost = self.closed_among(&reports).await?;
+        let lost = self.lost_among(&reports).await?;
         let sorted = sort(&policies, &lost, reports);
         let last = self.record_sorted(&sorted).await;
         let Sorted { others, recorded, free, .. } = sorted;
@@ -99,7 +101,7 @@ impl Ledger {
 
     /// Opens postings again that a member confirmed since then: it may have forgotten what it acknowledged. Gives their number.
     ///
-    /// Where an acceptance is all that is asked of the member, there is nothing it could be asked again.
+    /// Where an acceptance is all that was asked of the member, or all it could confirm, there is nothing it could be asked again.
     pub async fn reopen(&self, member: MemberNumber, since: WallTime) -> Result<usize, LedgerError> {
         if self.policies().get(member).is_none_or(|policy| policy.confirm == ConfirmLevel::Accepted) {
             return Ok(0);
@@ -142,14 +144,18 @@ impl Ledger {
         }
     }
 
-    /// Which of the postings that are to be sent again were closed: opening them again must be on stable storage.
-    async fn closed_among(&self, reports: &[Report]) -> Result<BTreeSet<PostingKey>, LedgerError> {
+    /// What is known of the postings that are to be sent again.
+    async fn lost_among(&self, reports: &[Report]) -> Result<Lost, LedgerError> {
         let again = |report: &&Report| matches!(report.outcome, ReportOutcome::SendAgain { .. });
         let keys: Vec<PostingKey> = reports.iter().filter(again).map(|report| report.posting).collect();
         if keys.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Lost::default());
         }
-        self.write(move |writer| Ok(read(&*writer.store, |books| confirmed(books, &keys))?)).await
+        self.write(move |writer| {
+            let now = writer.now();
+            Ok(read(&*writer.store, |books| Lost::of(books, &keys, now))?)
+        })
+        .await
     }
 
     /// Appends what must be on stable storage, and gives the last record's number.
@@ -169,15 +175,34 @@ impl Ledger {
     }
 }
 
-fn confirmed(books: &dyn LedgerReads, keys: &[PostingKey]) -> Result<BTreeSet<PostingKey>, StoreError> {
-    let mut closed = BTreeSet::new();
-    for key in keys {
-        let entry = books.entry(key.entry)?;
-        if entry.is_some_and(|entry| entry.marks.standing(key.member) == Standing::Confirmed) {
-            closed.insert(*key);
+/// Postings whose object the member has lost.
+#[derive(Debug, Default)]
+struct Lost {
+    /// Those that were closed: opening them again must be on stable storage.
+    closed: BTreeSet<PostingKey>,
+    /// Those whose study was stored there again often enough.
+    often: BTreeSet<PostingKey>,
+}
+
+impl Lost {
+    fn of(books: &dyn LedgerReads, keys: &[PostingKey], now: WallTime) -> Result<Self, StoreError> {
+        let mut studies: BTreeMap<(MemberNumber, LaneNumber), Vec<Healing>> = BTreeMap::new();
+        let mut lost = Self::default();
+        for key in keys {
+            let Some(entry) = books.entry(key.entry)? else { continue };
+            if entry.marks.standing(key.member) == Standing::Confirmed {
+                lost.closed.insert(*key);
+            }
+            let study = match studies.entry((key.member, entry.lane)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(books.healings(key.member, entry.lane)?),
+            };
+            if healing::is_enough(study, *key, entry.lane, now) {
+                lost.often.insert(*key);
+            }
         }
+        Ok(lost)
     }
-    Ok(closed)
 }
 
 fn still_closed(
@@ -189,7 +214,9 @@ fn still_closed(
     let mut still = Vec::new();
     for seq in closed {
         let entry = books.entry(seq)?;
-        if entry.is_some_and(|entry| entry.marks.standing(member) == Standing::Confirmed) {
+        let has_more = |entry: &EntryRow| entry.marks.level(member) > Some(ConfirmLevel::Accepted);
+        if entry.is_some_and(|entry| entry.marks.standing(member) == Standing::Confirmed && has_more(&entry))
+        {
             still.push(seq);
         }
     }
@@ -197,7 +224,7 @@ fn still_closed(
 }
 
 impl Writer {
-    /// Remembers which closed postings could not be read back, and until when another member is asked instead.
+    /// Remembers which closed postings could not be read back, how often, and until when another member is asked instead.
     fn note_read_backs(&mut self, reports: &[Report]) -> Result<(), LedgerError> {
         for report in reports {
             let ReportOutcome::RetryAt { at } = report.outcome else {
@@ -205,7 +232,9 @@ impl Writer {
             };
             let entry = read(&*self.store, |books| books.entry(report.posting.entry))?;
             if entry.is_some_and(|entry| entry.marks.confirmed.contains(report.posting.member)) {
-                self.read_back_later.insert(report.posting, at);
+                let failed = self.read_back_later.get(&report.posting).map_or(0, |later| later.failed);
+                let later = ReadBackLater { at, failed: failed.saturating_add(1) };
+                self.read_back_later.insert(report.posting, later);
             }
         }
         Ok(())
@@ -235,7 +264,7 @@ fn records(closed: &BTreeMap<(MemberNumber, ConfirmLevel), Vec<Seq>>) -> Vec<Vec
     records
 }
 
-fn sort(policies: &Policies, lost: &BTreeSet<PostingKey>, reports: Vec<Report>) -> Sorted {
+fn sort(policies: &Policies, lost: &Lost, reports: Vec<Report>) -> Sorted {
     let mut sorted = Sorted::default();
     for report in reports {
         let PostingKey { entry, member } = report.posting;
@@ -244,11 +273,19 @@ fn sort(policies: &Policies, lost: &BTreeSet<PostingKey>, reports: Vec<Report>) 
                 sorted.closed.entry((member, *level)).or_default().push(entry);
                 sorted.recorded.push(report.posting);
             }
-            ReportOutcome::Suspend(reason) => {
-                sorted.decisions.push(suspended(&report, reason));
+            ReportOutcome::Settled(level) => {
+                sorted.closed.entry((member, *level)).or_default().push(entry);
                 sorted.recorded.push(report.posting);
             }
-            ReportOutcome::SendAgain { .. } if lost.contains(&report.posting) => {
+            ReportOutcome::Suspend(reason) => {
+                sorted.decisions.push(suspended(&report, reason, ""));
+                sorted.recorded.push(report.posting);
+            }
+            ReportOutcome::SendAgain { .. } if lost.often.contains(&report.posting) => {
+                sorted.decisions.push(suspended(&report, &SuspenseReason::Lost, healing::TOO_OFTEN));
+                sorted.recorded.push(report.posting);
+            }
+            ReportOutcome::SendAgain { .. } if lost.closed.contains(&report.posting) => {
                 sorted.decisions.push(Decision::Healed(AtMember { member, entries: vec![entry] }));
                 sorted.recorded.push(report.posting);
             }
@@ -269,14 +306,18 @@ fn closes(policies: &Policies, member: MemberNumber, level: ConfirmLevel) -> boo
     policies.get(member).is_none_or(|policy| level >= policy.confirm)
 }
 
-fn suspended(report: &Report, reason: &SuspenseReason) -> Decision {
+/// Sets a posting aside by what was tried last; `more` is added to its words.
+fn suspended(report: &Report, reason: &SuspenseReason, more: &str) -> Decision {
     let attempt = report.attempt.as_ref();
+    let text = attempt.map_or_else(String::new, |attempt| attempt.text.clone());
+    let text =
+        [text.as_str(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     Decision::Suspended {
         entry: report.posting.entry,
         member: report.posting.member,
         reason: reason.clone(),
         status: attempt.and_then(|attempt| attempt.status),
-        text: attempt.map_or_else(String::new, |attempt| attempt.text.clone()),
+        text,
     }
 }
 
@@ -294,11 +335,16 @@ fn take_in(
         }
     }
     let policy = policies.get(report.posting.member);
+    let mut had = None;
     desk.alter(report.posting, |_, posting| {
         let Some(posting) = posting else { return };
+        had = posting.level();
         posting.take_in(report, policy.map(|policy| policy.settle), now);
-    })
-    .map(drop)
+    })?;
+    match report.outcome {
+        ReportOutcome::SendAgain { .. } if had.is_some() => desk.heal(report.posting),
+        _ => Ok(()),
+    }
 }
 
 /// Lets the attempts in the middle go where there are many: the first says how it began, the newest how it stands.
@@ -330,7 +376,7 @@ impl PostingRow {
             }
             ReportOutcome::RetryAt { at } => self.retry(*at),
             ReportOutcome::SendAgain { at } => self.send_again(*at),
-            ReportOutcome::Suspend(_) | ReportOutcome::Released => {}
+            ReportOutcome::Settled(_) | ReportOutcome::Suspend(_) | ReportOutcome::Released => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use outrigger_catalogue::{Cursor, Located};
 use outrigger_model::{
-    ConfirmLevel, Level, Query, QueryKey, QueryRoot, Selection, Seq, SeriesUid, Sha256Digest,
+    ConfirmLevel, Level, MemberNumber, Query, QueryKey, QueryRoot, Selection, Seq, SeriesUid, Sha256Digest,
     SopInstanceUid, StudyUid, Tag, WallTime,
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::error::LedgerError;
 use crate::ledger::report::ATTEMPTS_KEPT;
 use crate::ledger::suspense::{next_step, without_status, written_off};
-use crate::ledger::{Ledger, WriteOffShown};
+use crate::ledger::{Ledger, WriteOffShown, in_words};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
@@ -103,6 +103,9 @@ pub struct WhyMember {
     /// By whom it was given up, where it was.
     #[serde(default)]
     pub written_off: Option<WriteOffShown>,
+    /// What the member cannot be confirmed at by its kind, in words.
+    #[serde(default)]
+    pub findings: Vec<String>,
     /// What was tried, the latest last.
     pub attempts: Vec<WhyAttempt>,
     /// When it is tried next, as RFC 3339; absent if it is due, or closed.
@@ -127,7 +130,7 @@ impl Ledger {
     pub async fn why(&self, asked: Why) -> Result<WhyAnswer, LedgerError> {
         self.query(move |books| {
             let (located, truncated) = locate(books, &asked)?;
-            let members = books.members()?;
+            let known = Known { members: books.members()?, cannot: in_words(books)? };
             let mut studies: BTreeMap<String, Vec<WhyInstance>> = BTreeMap::new();
             for instance in &located {
                 let study =
@@ -135,7 +138,7 @@ impl Ledger {
                 let versions = std::iter::once(&instance.current).chain(&instance.others);
                 for version in versions {
                     let Some(entry) = books.entry(Seq(version.place))? else { continue };
-                    studies.entry(study.clone()).or_default().push(explain(books, &members, &entry)?);
+                    studies.entry(study.clone()).or_default().push(explain(books, &known, &entry)?);
                 }
             }
             let studies = studies.into_iter().map(|(study_uid, instances)| WhyStudy { study_uid, instances });
@@ -223,10 +226,17 @@ fn find(books: &dyn LedgerReads, query: &Query, tag: Tag) -> Result<Vec<String>,
     Ok(found)
 }
 
-fn explain(books: &dyn LedgerReads, members: &[MemberRow], entry: &EntryRow) -> Result<WhyInstance, StoreError> {
+/// What is the same for every instance.
+struct Known {
+    members: Vec<MemberRow>,
+    /// What members cannot be confirmed at.
+    cannot: Vec<(MemberNumber, ConfirmLevel, String)>,
+}
+
+fn explain(books: &dyn LedgerReads, known: &Known, entry: &EntryRow) -> Result<WhyInstance, StoreError> {
     let mut shown = Vec::new();
-    for member in members.iter().filter(|member| member.state != MemberState::Retired) {
-        shown.push(explain_member(books, member, entry)?);
+    for member in known.members.iter().filter(|member| member.state != MemberState::Retired) {
+        shown.push(explain_member(books, known, member, entry)?);
     }
     let notes = books.notes(NoteKind::Finding, NotesOf::Entry(entry.seq), FINDINGS_SHOWN)?;
     let mut findings: Vec<String> =
@@ -247,6 +257,7 @@ fn explain(books: &dyn LedgerReads, members: &[MemberRow], entry: &EntryRow) -> 
 
 fn explain_member(
     books: &dyn LedgerReads,
+    known: &Known,
     member: &MemberRow,
     entry: &EntryRow,
 ) -> Result<WhyMember, StoreError> {
@@ -265,7 +276,9 @@ fn explain_member(
     let suspended = posting.as_ref().and_then(|posting| posting.suspense.as_ref());
     let stood_for = given_up.as_ref().and_then(|given_up| Some(given_up.stood_for.as_ref()?.1.clone()));
     let next = posting.as_ref().filter(|posting| posting.stage != Stage::Suspense);
+    let cannot = known.cannot.iter().filter(|(of, ..)| *of == member.number);
     Ok(WhyMember {
+        findings: cannot.map(|(.., text)| text.clone()).collect(),
         name: member.name.as_str().to_owned(),
         state: standing.word().to_owned(),
         level: entry.marks.level(member.number).or_else(|| posting.as_ref().and_then(PostingRow::level)),

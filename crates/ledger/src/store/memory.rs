@@ -12,13 +12,14 @@ use outrigger_model::{
 use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber};
+use crate::healing::Healing;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
-    DueQuery, DueRows, EntryList, Interrupt, Lanes, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
-    Position, Releasable, StoreError,
+    DueQuery, DueRows, EntryList, Interrupt, Lanes, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
+    MemberRow, Owed, Position, Releasable, StoreError,
 };
 
 /// Books in memory; clones share them, so that they outlive a simulated crash.
@@ -95,6 +96,7 @@ struct Books {
     postings: BTreeMap<PostingKey, PostingRow>,
     lanes: BTreeMap<(MemberNumber, LaneNumber), LaneRow>,
     closings: BTreeMap<PostingKey, WallTime>,
+    healings: BTreeMap<PostingKey, Healing>,
     peers: BTreeMap<AeTitle, Peer>,
     notes: BTreeMap<(NoteKind, u64), Note>,
     notes_ever: BTreeMap<NoteKind, u64>,
@@ -185,6 +187,9 @@ impl Books {
                 self.lanes.remove(key);
             }
         }
+        self.healings
+            .retain(|key, healing| !changes.healings_forgotten.contains(&(key.member, healing.lane)));
+        self.healings.extend(changes.healings.iter().map(|(key, healing)| (*key, *healing)));
         self.closings.extend(changes.closings.iter().copied());
         if let Some(before) = changes.closings_forgotten {
             self.closings.retain(|_, at| *at >= before);
@@ -326,6 +331,11 @@ impl LedgerReads for Books {
     ) -> Result<Vec<Seq>, StoreError> {
         let closed = self.closings.iter().filter(|(key, at)| key.member == member && **at >= since);
         Ok(closed.map(|(key, _)| key.entry).take(limit).collect())
+    }
+
+    fn healings(&self, member: MemberNumber, lane: LaneNumber) -> Result<Vec<Healing>, StoreError> {
+        let of_study = |healing: &&Healing| healing.posting.member == member && healing.lane == lane;
+        Ok(self.healings.values().filter(of_study).copied().collect())
     }
 
     fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError> {

@@ -9,11 +9,13 @@ use std::time::Duration;
 use outrigger_catalogue::{CatalogueInstance, Cursor, Located, OpenError, Page, PutOutcome};
 use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime};
 use outrigger_runtime::Disk;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
+use crate::healing::Healing;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
@@ -134,6 +136,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Without it statements on partial indexes are planned anew at nearly every binding: SQLite is built with STAT4.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -258,6 +262,10 @@ impl LedgerReads for Books<'_> {
         limit: usize,
     ) -> Result<Vec<Seq>, StoreError> {
         work::closed_since(self.0, member, since, limit)
+    }
+
+    fn healings(&self, member: MemberNumber, lane: LaneNumber) -> Result<Vec<Healing>, StoreError> {
+        work::healings(self.0, member, lane)
     }
 
     fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError> {

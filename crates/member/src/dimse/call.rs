@@ -1,5 +1,6 @@
 //! Calling a member, and what goes wrong on the way, in the words of the contract.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outrigger_dimse::rejection::RejectResult;
@@ -8,11 +9,11 @@ use outrigger_dimse::{
     RoleSelection, SendObjectError,
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
-use outrigger_model::{AeTitle, SopClassUid, Status, TransferSyntaxUid};
+use outrigger_model::{AeTitle, SopClassUid, Status, TransferSyntaxUid, sop_class};
 use outrigger_runtime::tls::dial;
 
 use super::DimseMember;
-use crate::contract::{ConnectError, MemberError};
+use crate::contract::{ConnectError, Denial, MemberError};
 
 /// How long a connection may take where nothing else is configured.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,10 +67,12 @@ impl DimseMember {
         MemberError::Connect(ConnectError::Network { address, source: Box::new(source) })
     }
 
-    /// Opens an association for one SOP class with identifiers.
+    /// Opens an association for one SOP class with identifiers, and for verification, which every archive accepts: some
+    /// reject an association of which they accept nothing.
     pub(super) async fn call_for(&self, class: &'static str) -> Result<Association, MemberError> {
-        let class = SopClassUid::known(class);
-        self.call(&self.route.calling, contexts([(class, plain())]), Vec::new()).await
+        let classes = BTreeSet::from([class, sop_class::VERIFICATION]);
+        let proposed = contexts(classes.into_iter().map(|class| (SopClassUid::known(class), plain())));
+        self.call(&self.route.calling, proposed, Vec::new()).await
     }
 }
 
@@ -113,13 +116,38 @@ pub(super) async fn response(
     }
 }
 
-/// The id of the accepted context for a SOP class in which we invoke.
-pub(super) fn context_of(association: &Association, class: &str) -> Result<u8, MemberError> {
+/// The member does not know the SOP class, or the operation, that it was asked for (PS3.7 annex C).
+///
+/// Nor does a member move anything that does not know where to (PS3.4 table C.4-2).
+const NOT_KNOWN: [Status; 5] = [
+    Status(0x0118), // no such SOP class
+    Status(0x0122), // SOP class not supported
+    Status(0x0123), // no such action type
+    Status(0x0211), // unrecognized operation
+    Status(0xA801), // move destination unknown
+];
+
+/// The member answered an operation with a failure: of this request, or because it does not know the operation at all.
+pub(super) fn refused(operation: &'static str, status: Status) -> MemberError {
+    if NOT_KNOWN.contains(&status) {
+        return MemberError::Unable { operation, denial: Denial::Answered(status) };
+    }
+    MemberError::Refused { operation, status }
+}
+
+/// The id of the accepted context for a SOP class in which we invoke an operation.
+pub(super) fn context_of(
+    association: &Association,
+    class: &str,
+    operation: &'static str,
+) -> Result<u8, MemberError> {
     let context = association
         .contexts()
         .iter()
         .find(|context| context.abstract_syntax.as_str() == class && context.roles.scu);
-    context.map(|context| context.id).ok_or_else(|| MemberError::NoContext { what: class.to_owned() })
+    context
+        .map(|context| context.id)
+        .ok_or_else(|| MemberError::Unable { operation, denial: Denial::NoContext(class.to_owned()) })
 }
 
 /// Ends an association whose work is done; how that goes is of no consequence.

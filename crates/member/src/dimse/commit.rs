@@ -8,7 +8,7 @@ use outrigger_model::{SopClassUid, SopInstanceUid, StatusClass, TransactionUid, 
 use tokio::time::timeout;
 
 use super::DimseMember;
-use super::call::{context_of, hang_up, lost, refuse, unasked};
+use super::call::{context_of, hang_up, lost, refuse, refused, unasked};
 use super::present::form;
 use crate::contract::{CommitAnswer, CommitReport, MemberError};
 use crate::report;
@@ -27,7 +27,7 @@ pub(super) async fn request(
 ) -> Result<CommitAnswer, MemberError> {
     let class = sop_class::STORAGE_COMMITMENT_PUSH;
     let mut association = member.call_for(class).await?;
-    let context = context_of(&association, class)?;
+    let context = context_of(&association, class, "storage commitment")?;
     let message_id = association.next_message_id();
     let command = Command::NActionRq {
         message_id,
@@ -47,7 +47,7 @@ pub(super) async fn request(
     match outcome.status.class() {
         StatusClass::Success | StatusClass::Warning => {}
         StatusClass::Failure | StatusClass::Pending | StatusClass::Cancel => {
-            return Err(MemberError::Refused { operation: OPERATION, status: outcome.status });
+            return Err(refused(OPERATION, outcome.status));
         }
     }
     if reported.is_none() {

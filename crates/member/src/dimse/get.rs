@@ -1,49 +1,40 @@
 //! Reading an instance back by C-GET (PS3.4 section C.4.3).
 
 use outrigger_dataset::identifier::write_instances;
-use outrigger_dimse::{
-    Association, Command, Incoming, Outcome, Priority, RoleSelection, Roles, SubOperations,
-};
+use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority, SubOperations};
 use outrigger_model::{SopClassUid, SopInstanceUid, Status, StatusClass, TransferSyntaxUid, sop_class};
 use outrigger_runtime::Body;
 
 use super::DimseMember;
-use super::call::{context_of, contexts, hang_up, lost, plain, refuse, unasked};
+use super::call::{context_of, lost, refuse, refused, unasked};
 use super::fetch::{TakeError, Wanted, take};
 use super::present::form;
 use crate::contract::MemberError;
 
 const OPERATION: &str = "C-GET";
 
-/// We receive, and never send, objects of the class on this association.
-const RECEIVER: Roles = Roles { scu: false, scp: true };
-
-/// Reads an instance back.
+/// Reads an instance back over an association that proposed to receive its class.
 pub(super) async fn get(
     member: &DimseMember,
+    association: &mut Association,
     wanted: Wanted<'_>,
     class: &SopClassUid,
-    encodings: &[TransferSyntaxUid],
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-    let query = SopClassUid::known(sop_class::STUDY_ROOT_GET);
-    // One encoding a context, so that the member need not re-encode to fit a choice made before.
-    let objects = encodings.iter().map(|syntax| (class.clone(), vec![syntax.clone()]));
-    let proposed = contexts(std::iter::once((query, plain())).chain(objects));
-    let roles = vec![RoleSelection { sop_class: class.clone(), roles: RECEIVER }];
-    let mut association = member.call(&member.route.calling, proposed, roles).await?;
-    let takes = |context: &outrigger_dimse::Context| context.abstract_syntax == *class && context.roles.scp;
-    if !association.contexts().iter().any(takes) {
-        hang_up(association).await;
+    // Which member gives nothing at all is told first: it accepts no class to be received either.
+    let context = context_of(association, sop_class::STUDY_ROOT_GET, OPERATION)?;
+    if !is_given(association, class) {
         return Err(MemberError::NoContext { what: format!("{class} to be received by C-GET") });
     }
-    let message_id = ask(&mut association, wanted).await?;
-    let got = receive(member, &mut association, message_id, wanted.instance).await;
-    hang_up(association).await;
-    got
+    let message_id = ask(association, context, wanted).await?;
+    receive(member, association, message_id, wanted.instance).await
 }
 
-async fn ask(association: &mut Association, wanted: Wanted<'_>) -> Result<u16, MemberError> {
-    let context = context_of(association, sop_class::STUDY_ROOT_GET)?;
+/// Whether instances of a class can be received over an association.
+pub(super) fn is_given(association: &Association, class: &SopClassUid) -> bool {
+    association.contexts().iter().any(|context| context.abstract_syntax == *class && context.roles.scp)
+}
+
+async fn ask(association: &mut Association, context: u8, wanted: Wanted<'_>) -> Result<u16, MemberError> {
     let Wanted { study, series, instance } = wanted;
     let form = form(association, context);
     let identifier = write_instances(form, study, series, std::slice::from_ref(instance));
@@ -132,7 +123,7 @@ pub(super) fn nothing_came(
     if (fine && untouched) || outcome.status == NO_SUCH_INSTANCE {
         MemberError::NotFound
     } else {
-        MemberError::Refused { operation, status: outcome.status }
+        refused(operation, outcome.status)
     }
 }
 

@@ -9,7 +9,7 @@ use outrigger_runtime::Body;
 use tokio::time::timeout;
 
 use super::DimseMember;
-use super::call::{context_of, hang_up, lost, refuse, unasked};
+use super::call::{context_of, lost, refuse, unasked};
 use super::fetch::Wanted;
 use super::get::nothing_came;
 use super::present::form;
@@ -24,17 +24,17 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 /// Reads an instance back.
 pub(super) async fn move_(
     member: &DimseMember,
+    association: &mut Association,
     wanted: Wanted<'_>,
     destination: &AeTitle,
     expectations: &Expectations,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-    let mut association = member.call_for(sop_class::STUDY_ROOT_MOVE).await?;
-    let context = context_of(&association, sop_class::STUDY_ROOT_MOVE)?;
+    let context = context_of(association, sop_class::STUDY_ROOT_MOVE, OPERATION)?;
     let message_id = association.next_message_id();
     let originator = MoveOriginator { ae_title: member.route.calling.clone(), message_id };
     let mut expected = expectations.expect(wanted.instance, originator);
     let identifier = write_instances(
-        form(&association, context),
+        form(association, context),
         wanted.study,
         wanted.series,
         std::slice::from_ref(wanted.instance),
@@ -46,8 +46,7 @@ pub(super) async fn move_(
         destination: destination.clone(),
     };
     association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
-    let (outcome, counted) = finished(&mut association, message_id).await?;
-    hang_up(association).await;
+    let (outcome, counted) = finished(association, message_id).await?;
     arrived(&mut expected, &outcome, counted).await
 }
 

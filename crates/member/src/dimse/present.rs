@@ -8,8 +8,7 @@ use outrigger_model::{
     Tag, sop_class,
 };
 
-use super::DimseMember;
-use super::call::{context_of, hang_up, lost, unasked};
+use super::call::{context_of, lost, refused, unasked};
 use crate::contract::{Found, MemberError};
 
 const OPERATION: &str = "C-FIND";
@@ -19,15 +18,19 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
 const INSTANCES_MAX: usize = 200_000;
 
+/// The member answers without end.
+#[derive(Debug, thiserror::Error)]
+#[error("it shows more than {INSTANCES_MAX} instances of one series")]
+struct TooMany;
+
 /// The instances of a series that the member shows.
 pub(super) async fn find(
-    member: &DimseMember,
+    association: &mut Association,
     study: &StudyUid,
     series: &SeriesUid,
 ) -> Result<Found, MemberError> {
-    let mut association = member.call_for(sop_class::STUDY_ROOT_FIND).await?;
-    let context = context_of(&association, sop_class::STUDY_ROOT_FIND)?;
-    let form = form(&association, context);
+    let context = context_of(association, sop_class::STUDY_ROOT_FIND, OPERATION)?;
+    let form = form(association, context);
     let message_id = association.next_message_id();
     let command = Command::CFindRq {
         message_id,
@@ -38,7 +41,7 @@ pub(super) async fn find(
     association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
     let mut found = Found::default();
     loop {
-        let outcome = next(&mut association, message_id).await?;
+        let outcome = next(association, message_id).await?;
         match outcome.status.class() {
             StatusClass::Pending if found.instances.len() < INSTANCES_MAX => {
                 let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
@@ -46,12 +49,12 @@ pub(super) async fn find(
                 found.instances.extend(instance_of(&answer, series));
             }
             StatusClass::Success | StatusClass::Warning => break,
-            StatusClass::Failure | StatusClass::Cancel | StatusClass::Pending => {
-                return Err(MemberError::Refused { operation: OPERATION, status: outcome.status });
+            StatusClass::Failure | StatusClass::Cancel => return Err(refused(OPERATION, outcome.status)),
+            StatusClass::Pending => {
+                return Err(MemberError::Lost { operation: OPERATION, source: Box::new(TooMany) });
             }
         }
     }
-    hang_up(association).await;
     Ok(found)
 }
 

@@ -88,7 +88,7 @@ pub(super) fn releasable(
 ) -> Result<Vec<Seq>, StoreError> {
     let sql = format!(
         "SELECT {ENTRY} FROM entry WHERE released = 0 AND open = 0 AND verified <> 0 AND balanced_at <= ?1 \
-         AND wanted & ~(superseded | written_off | origin) & ((?2 & ~present) | (?3 & ~committed) | (?4 & ~verified)) = 0 \
+         AND wanted & ~(superseded | written_off | origin) & ((?2 & ~present) | (?3 & ~(committed | present)) | (?4 & ~verified)) = 0 \
          ORDER BY balanced_at LIMIT ?5"
     );
     let mask = |members: MemberSet| members.0.cast_signed();
@@ -111,11 +111,15 @@ pub(super) fn notes(
     limit: usize,
 ) -> Result<Vec<Note>, StoreError> {
     let (entry, member) = match of {
-        NotesOf::Anything => (None, None),
+        NotesOf::Anything | NotesOf::NoEntry => (None, None),
         NotesOf::Entry(entry) => (Some(entry), None),
         NotesOf::Posting(key) => (Some(key.entry), Some(i64::from(key.member.0))),
     };
-    let by_entry = if entry.is_some() { "entry = ?1 AND" } else { "?1 IS NULL AND" };
+    let by_entry = match of {
+        NotesOf::Entry(_) | NotesOf::Posting(_) => "entry = ?1 AND",
+        NotesOf::NoEntry => "entry IS ?1 AND",
+        NotesOf::Anything => "?1 IS NULL AND",
+    };
     let sql = format!(
         "SELECT id, entry, member, at, body, seal FROM {} WHERE {by_entry} (?2 IS NULL OR member = ?2) \
          ORDER BY id DESC LIMIT ?3",

@@ -11,6 +11,7 @@ use super::failed;
 use crate::account::Account;
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
+use crate::healing::Healing;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
@@ -297,6 +298,24 @@ pub(super) fn read_closing(row: &Row<'_>) -> Result<Seq, StoreError> {
     cells.next::<i64>()?;
     cells.next::<i64>()?;
     cells.number().map(Seq)
+}
+
+pub(super) fn healing_cells(healing: &Healing) -> Vec<ToSqlOutput<'static>> {
+    Cells::default()
+        .int(healing.posting.member.0)
+        .number(healing.lane.0)
+        .number(healing.posting.entry.0)
+        .int(healing.times)
+        .int(healing.at.0)
+        .sealed()
+}
+
+pub(super) fn read_healing(row: &Row<'_>) -> Result<Healing, StoreError> {
+    let mut cells = Reading::new(row, "healing", 0, 6)?;
+    let member = MemberNumber(cells.small()?);
+    let lane = LaneNumber(cells.number()?);
+    let posting = PostingKey { entry: Seq(cells.number()?), member };
+    Ok(Healing { posting, lane, times: cells.small()?, at: cells.time()? })
 }
 
 pub(super) fn peer_cells(peer: &Peer) -> Vec<ToSqlOutput<'_>> {

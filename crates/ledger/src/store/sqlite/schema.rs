@@ -6,13 +6,14 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 12] = [
+pub(super) const SEALED: [(&str, usize); 13] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
     ("posting", 12),
     ("lane", 7),
     ("closing", 4),
+    ("healing", 6),
     ("peer", 4),
     ("attempt", 6),
     ("finding", 6),
@@ -156,6 +157,15 @@ CREATE TABLE IF NOT EXISTS commitment (
 
 /// Tables that came later: they are made in a database that lacks them, as what they hold begins with the first row.
 const TABLES_SINCE: &str = "
+CREATE TABLE IF NOT EXISTS healing (
+    member INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (member, lane, entry)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS write_off (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     entry INTEGER,

@@ -5,8 +5,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::failed;
 use super::read::{ENTRY, all, one, up_to};
-use super::rows::{ENTRY_CELLS, LaneRow, read_closing, read_entry, read_lane, read_posting, stage_code};
+use super::rows::{
+    ENTRY_CELLS, LaneRow, read_closing, read_entry, read_healing, read_lane, read_posting, stage_code,
+};
 use crate::entry::LaneNumber;
+use crate::healing::Healing;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{DueQuery, DueRows, Lanes, Owed, StoreError};
 
@@ -123,6 +126,16 @@ pub(super) fn closed_since(
         "SELECT at, member, entry, seal FROM closing WHERE at >= ?2 AND member = ?1 ORDER BY at LIMIT ?3";
     let params = params![member.0, since.0, up_to(limit)];
     all(connection, "reading closings", sql, params, read_closing)
+}
+
+pub(super) fn healings(
+    connection: &Connection,
+    member: MemberNumber,
+    lane: LaneNumber,
+) -> Result<Vec<Healing>, StoreError> {
+    let sql = "SELECT member, lane, entry, times, at, seal FROM healing WHERE member = ?1 AND lane = ?2";
+    let params = params![member.0, lane.0.cast_signed()];
+    all(connection, "reading what was sent again", sql, params, read_healing)
 }
 
 pub(super) fn oldest_owed(

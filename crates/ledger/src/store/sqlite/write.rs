@@ -6,8 +6,8 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::failed;
 use super::read::{self, MEMBER, one};
 use super::rows::{
-    LaneRow, closing_cells, commitment_cells, entry_cells, lane_cells, member_cells, note_cells, peer_cells,
-    posting_cells, read_lane, read_member, read_peer, stage_code, write_position,
+    LaneRow, closing_cells, commitment_cells, entry_cells, healing_cells, lane_cells, member_cells,
+    note_cells, peer_cells, posting_cells, read_lane, read_member, read_peer, stage_code, write_position,
 };
 use super::work::LANE;
 use crate::changes::{Changes, EntryChangeKind, PostingChange, Urgency};
@@ -27,6 +27,7 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), St
     }
     write_lanes(connection, changes)?;
     write_closings(connection, changes)?;
+    write_healings(connection, changes)?;
     write_peers(connection, changes)?;
     write_notes(connection, changes)?;
     write_commitments(connection, changes)
@@ -175,6 +176,20 @@ fn write_closings(connection: &Connection, changes: &Changes) -> Result<(), Stor
     let sql = "DELETE FROM closing WHERE at < ?1";
     let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
     statement.execute([before.0]).map_err(failed(doing)).map(drop)
+}
+
+fn write_healings(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let doing = "writing what was sent again";
+    for (member, lane) in &changes.healings_forgotten {
+        let sql = "DELETE FROM healing WHERE member = ?1 AND lane = ?2";
+        let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+        statement.execute(params![member.0, lane.0.cast_signed()]).map_err(failed(doing))?;
+    }
+    for healing in changes.healings.values() {
+        let sql = "INSERT OR REPLACE INTO healing VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        put(connection, doing, sql, healing_cells(healing))?;
+    }
+    Ok(())
 }
 
 fn write_peers(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {

@@ -76,6 +76,10 @@ fn member(
         ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
         _ => {}
     }
+    let cannot = known.map(|member| member.cannot.as_slice()).unwrap_or_default();
+    // A lack of what nobody asks of it, say of giving objects back where it need not, is no reason to look.
+    let asked = cannot.iter().filter(|(level, _)| *level <= setup.confirm);
+    reasons.extend(asked.map(|(_, text)| format!("member {}: {text}", setup.name)));
     let suspense = known.map_or(0, |member| member.suspense);
     if suspense > 0 {
         reasons.push(format!("{suspense} postings of member {} are in suspense", setup.name));
@@ -93,6 +97,7 @@ fn member(
         "owed": known.map_or(0, |member| member.owed),
         "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
         "suspense": suspense,
+        "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
     })
 }

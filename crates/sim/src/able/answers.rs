@@ -1,0 +1,209 @@
+//! What such a member answers.
+
+use std::sync::atomic::Ordering;
+
+use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
+use outrigger_dataset::form::Form;
+use outrigger_dataset::identifier::{read_query, read_selection, write_answer};
+use outrigger_dimse::{Association, AssociationError, Command, Incoming, Outcome, Priority, SubOperations};
+use outrigger_model::{Answer, QueryRoot, Selection, SopClassUid, SopInstanceUid, Status, Tag, sop_class};
+
+use super::{Can, Kept, Shared};
+
+/// Largest data set taken, in bytes: tests send small objects.
+const OBJECT_BYTES_MAX: usize = 64 << 20;
+/// No such object instance (PS3.3 section C.14.1.1).
+const NO_SUCH_INSTANCE: u16 = 0x0112;
+/// The identifier is not what the service takes.
+const BAD_IDENTIFIER: Status = Status(0xA900);
+
+/// Answers message after message, until the peer ends the association.
+pub(super) async fn serve(mut association: Association, shared: &Shared) -> Result<(), AssociationError> {
+    let mut is_counted = false;
+    while let Incoming::Message { context, command, .. } = association.receive().await? {
+        let question = match &command {
+            Command::CFindRq { .. } => Some(Can::Query),
+            Command::NActionRq { .. } => Some(Can::Commit),
+            Command::CGetRq { .. } => Some(Can::GiveBack),
+            _ => None,
+        };
+        if let Some(question) = question {
+            shared.questions.fetch_add(1, Ordering::Relaxed);
+            if !std::mem::replace(&mut is_counted, true) {
+                shared.asked.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(status) = shared.denied(question) {
+                association.data_set(OBJECT_BYTES_MAX).await?;
+                if let Some(refusal) = command.refusal(Outcome::of(Status(status))) {
+                    association.send(context, &refusal).await?;
+                }
+                continue;
+            }
+        }
+        let response = match command {
+            Command::CStoreRq { message_id, sop_class, sop_instance, .. } => {
+                store(&mut association, shared, context, &sop_class, &sop_instance).await?;
+                let (sop_class, sop_instance) = (Some(sop_class), Some(sop_instance));
+                Command::CStoreRsp { message_id, sop_class, sop_instance, outcome: success() }
+            }
+            Command::CEchoRq { message_id } => Command::CEchoRsp { message_id, outcome: success() },
+            Command::CFindRq { message_id, .. } => {
+                find(&mut association, shared, context, message_id).await?
+            }
+            Command::CGetRq { message_id, .. } => get(&mut association, shared, context, message_id).await?,
+            Command::NActionRq { message_id, .. } => {
+                commit(&mut association, shared, context, message_id).await?;
+                continue;
+            }
+            // The answers to our own requests.
+            Command::NEventReportRsp { .. } => continue,
+            other => match other.refusal(Outcome::of(Status::UNRECOGNIZED_OPERATION)) {
+                Some(refusal) => refusal,
+                None => continue,
+            },
+        };
+        association.send(context, &response).await?;
+    }
+    association.answer_release().await
+}
+
+fn success() -> Outcome {
+    Outcome::of(Status::SUCCESS)
+}
+
+fn form(association: &Association, context: u8) -> Form {
+    let syntax = association.context(context).map(|context| &context.transfer_syntax);
+    syntax.and_then(Form::of).unwrap_or(Form::ImplicitLittle)
+}
+
+async fn store(
+    association: &mut Association,
+    shared: &Shared,
+    context: u8,
+    sop_class: &SopClassUid,
+    instance: &SopInstanceUid,
+) -> Result<(), AssociationError> {
+    let bytes = association.data_set(OBJECT_BYTES_MAX).await?.to_vec();
+    let Some(transfer_syntax) = association.context(context).map(|context| context.transfer_syntax.clone())
+    else {
+        return Ok(());
+    };
+    shared.keep(instance.clone(), Kept { sop_class: sop_class.clone(), transfer_syntax, bytes });
+    Ok(())
+}
+
+/// Shows every instance it has, whatever the keys; gives the final response.
+async fn find(
+    association: &mut Association,
+    shared: &Shared,
+    context: u8,
+    message_id: u16,
+) -> Result<Command, AssociationError> {
+    let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
+    let form = form(association, context);
+    let response = |status| Command::CFindRsp { message_id, sop_class: None, outcome: Outcome::of(status) };
+    let Ok(query) = read_query(QueryRoot::Study, form, &identifier) else {
+        return Ok(response(BAD_IDENTIFIER));
+    };
+    let shown: Vec<_> = shared.kept().keys().cloned().collect();
+    for instance in shown {
+        let answer = Answer { attributes: vec![(Tag::SOP_INSTANCE_UID, instance.to_string())] };
+        let bytes = write_answer(form, &query, &answer);
+        association.send_with(context, &response(Status::PENDING), bytes.into()).await?;
+    }
+    Ok(response(Status::SUCCESS))
+}
+
+/// Sends the instances asked for over the same association; gives the final response.
+async fn get(
+    association: &mut Association,
+    shared: &Shared,
+    context: u8,
+    message_id: u16,
+) -> Result<Command, AssociationError> {
+    let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
+    let selection = read_selection(QueryRoot::Study, form(association, context), &identifier);
+    let Ok(Selection::Instances(wanted)) = selection else {
+        let (outcome, sub_operations) = (Outcome::of(BAD_IDENTIFIER), SubOperations::default());
+        return Ok(Command::CGetRsp { message_id, sop_class: None, outcome, sub_operations });
+    };
+    let mut counted = SubOperations { completed: Some(0), failed: Some(0), ..SubOperations::default() };
+    for instance in wanted {
+        let Some(kept) = shared.kept().get(&instance).cloned() else { continue };
+        let given = give(association, instance, kept).await?;
+        let count = if given == Given::Taken { &mut counted.completed } else { &mut counted.failed };
+        *count = count.map(|count| count + 1);
+    }
+    let outcome = success();
+    Ok(Command::CGetRsp { message_id, sop_class: None, outcome, sub_operations: counted })
+}
+
+#[derive(PartialEq, Eq)]
+enum Given {
+    Taken,
+    Refused,
+}
+
+async fn give(
+    association: &mut Association,
+    sop_instance: SopInstanceUid,
+    kept: Kept,
+) -> Result<Given, AssociationError> {
+    let fits = association.contexts().iter().find(|context| {
+        context.abstract_syntax == kept.sop_class && context.transfer_syntax == kept.transfer_syntax
+    });
+    let Some(context) = fits.map(|context| context.id) else { return Ok(Given::Refused) };
+    let command = Command::CStoreRq {
+        message_id: association.next_message_id(),
+        sop_class: kept.sop_class,
+        sop_instance,
+        priority: Priority::Medium,
+        move_originator: None,
+    };
+    association.send_with(context, &command, kept.bytes.into()).await?;
+    let taken = match association.receive().await? {
+        Incoming::Message { command, .. } => {
+            command.outcome().is_some_and(|outcome| outcome.status == Status::SUCCESS)
+        }
+        Incoming::Release => false,
+    };
+    Ok(if taken { Given::Taken } else { Given::Refused })
+}
+
+/// Answers the request, and reports at once.
+async fn commit(
+    association: &mut Association,
+    shared: &Shared,
+    context: u8,
+    message_id: u16,
+) -> Result<(), AssociationError> {
+    let information = association.data_set(OBJECT_BYTES_MAX).await?;
+    let form = form(association, context);
+    let read = Request::read(form, &information);
+    let status = if read.is_ok() { Status::SUCCESS } else { Status::PROCESSING_FAILURE };
+    let response = Command::NActionRsp {
+        message_id,
+        sop_class: None,
+        sop_instance: None,
+        action_type: None,
+        outcome: Outcome::of(status),
+    };
+    association.send(context, &response).await?;
+    let Ok(request) = read else { return Ok(()) };
+    let report = report(shared, request);
+    let command = Command::NEventReportRq {
+        message_id: association.next_message_id(),
+        sop_class: SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH),
+        sop_instance: SopInstanceUid::known(sop_class::STORAGE_COMMITMENT_PUSH_INSTANCE),
+        event_type: report.event_type(),
+    };
+    association.send_with(context, &command, report.write(form).into()).await
+}
+
+fn report(shared: &Shared, Request { transaction, instances }: Request) -> Report {
+    let kept = shared.kept();
+    let has = |instance: &InstanceRef| kept.contains_key(&instance.sop_instance);
+    let (committed, missing): (Vec<_>, Vec<_>) = instances.into_iter().partition(has);
+    let failed = missing.into_iter().map(|instance| Failed { instance, reason: NO_SUCH_INSTANCE }).collect();
+    Report { transaction, committed, failed }
+}
