@@ -1,0 +1,129 @@
+//! A member that can do as much as it is told, and counts what it is asked; what it is to give back it refuses for now.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use outrigger_member::{
+    Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Returned,
+    StoreSession,
+};
+use outrigger_model::{
+    AeTitle, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+};
+use outrigger_runtime::Body;
+
+/// What it was asked so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Asked {
+    pub(crate) negotiations: usize,
+    pub(crate) connections: usize,
+    pub(crate) queries: usize,
+    pub(crate) commitments: usize,
+    pub(crate) retrievals: usize,
+}
+
+/// The member; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    can: BTreeSet<Ability>,
+    shown: BTreeSet<SopInstanceUid>,
+    asked: Asked,
+}
+
+impl Told {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn can(&self, can: &[Ability]) {
+        self.state().can = can.iter().copied().collect();
+    }
+
+    /// It has this from now on.
+    pub(crate) fn has(&self, instance: SopInstanceUid) {
+        self.state().shown.insert(instance);
+    }
+
+    pub(crate) fn asked(&self) -> Asked {
+        self.state().asked
+    }
+
+    fn denies(&self, ability: Ability, operation: &'static str) -> Result<(), MemberError> {
+        if self.state().can.contains(&ability) {
+            return Ok(());
+        }
+        Err(MemberError::Unable { operation, denial: Denial::NoContext("1.2".to_owned()) })
+    }
+}
+
+#[async_trait]
+impl Member for Told {
+    async fn health(&self) -> Result<(), MemberError> {
+        Ok(())
+    }
+
+    async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
+        panic!("nothing is stored in these tests");
+    }
+
+    async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+        self.state().asked.connections += 1;
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
+        let mut state = self.state();
+        state.asked.negotiations += 1;
+        Ok(state.can.clone())
+    }
+
+    async fn commit(
+        &self,
+        transaction: &TransactionUid,
+        instances: &[(SopClassUid, SopInstanceUid)],
+    ) -> Result<CommitAnswer, MemberError> {
+        self.state().asked.commitments += 1;
+        self.denies(Ability::Commit, "storage commitment")?;
+        let committed = instances.iter().map(|(_, instance)| instance.clone()).collect();
+        Ok(CommitAnswer::Now(CommitReport {
+            transaction: transaction.clone(),
+            committed,
+            failed: Vec::new(),
+        }))
+    }
+}
+
+#[async_trait]
+impl AskSession for Told {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn gives(&self, _: &SopClassUid) -> bool {
+        true
+    }
+
+    async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {
+        self.state().asked.queries += 1;
+        self.denies(Ability::Query, "C-FIND")?;
+        Ok(Found { instances: self.state().shown.iter().cloned().collect() })
+    }
+
+    async fn fetch(
+        &mut self,
+        _: &StudyUid,
+        _: &SeriesUid,
+        _: &SopInstanceUid,
+        _: &SopClassUid,
+    ) -> Result<(TransferSyntaxUid, Body), MemberError> {
+        self.state().asked.retrievals += 1;
+        self.denies(Ability::ReadBack, "C-GET")?;
+        Err(MemberError::Refused { operation: "C-GET", status: Status(0xA702) })
+    }
+
+    async fn release(self: Box<Self>) {}
+}

@@ -1,0 +1,157 @@
+//! A ledger, and the confirmation loop of its one member.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use outrigger_delivery::confirm::worker::Confirmer;
+use outrigger_delivery::lines::Lines;
+use outrigger_delivery::send::Sender;
+use outrigger_delivery::{Calling, MemberSetup, Route};
+use outrigger_journal::{Journal, Options, Seq as JournalSeq};
+use outrigger_ledger::{
+    Acceptance, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, PostingKey, Report, ReportOutcome,
+    Why,
+};
+use outrigger_model::{
+    AeTitle, AssociationId, ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin, SeriesUid,
+    SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
+};
+use outrigger_runtime::disk::simulated::SimDisk;
+use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
+use tokio::sync::mpsc;
+
+use crate::member::Told;
+
+const MEMBER: MemberNumber = MemberNumber(0);
+
+/// Longest wait for a posting to close, by the turned clock: some rounds of the loop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Rig {
+    pub(crate) ledger: Ledger,
+    pub(crate) member: Told,
+    _guard: ShutdownGuard,
+}
+
+impl Rig {
+    /// A member that must have objects at `confirm`, and its loop.
+    pub(crate) async fn new(confirm: ConfirmLevel) -> Self {
+        let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
+        let options = Options {
+            directory: "/node/journal".into(),
+            segment_bytes_max: 4 << 20,
+            reserve_bytes: 1 << 20,
+            max_size_bytes: 1 << 30,
+        };
+        let opened =
+            Journal::open(disk.shared(), clock.clone(), Random::seeded(7), options, JournalSeq(0)).unwrap();
+        let journal = opened.journal.start(Threads::Simulated).unwrap();
+        let name = MemberName::new("a").unwrap();
+        let policy = MemberPolicy {
+            name: name.clone(),
+            need: Need::Required,
+            confirm,
+            release: confirm,
+            scope: outrigger_ledger::scope::Scope::default(),
+            preference: 1,
+            settle: Duration::ZERO,
+        };
+        let options = LedgerOptions { members: vec![policy], fresh_for: Duration::from_secs(900) };
+        let store = Box::new(MemoryStore::default());
+        let ledger = Ledger::open(journal, store, options, clock.clone(), Threads::Simulated).await.unwrap();
+        let member = Told::default();
+        let setup = MemberSetup {
+            number: MEMBER,
+            name,
+            routes: vec![Route { label: "told".to_owned(), member: Arc::new(member.clone()) }],
+            connections: 1,
+            confirm,
+            settle: Duration::ZERO,
+            calling: Calling::Fixed(AeTitle::new("OUTRIGGER_M").unwrap()),
+            rules: outrigger_member::StatusRules::default(),
+            preference: 1,
+        };
+        let sender = Sender {
+            setup,
+            standing: Arc::default(),
+            clock,
+            random: Random::seeded(8),
+            threads: Threads::Simulated,
+            lines: Lines::new(1),
+        };
+        let (guard, shutdown) = Shutdown::pair();
+        let (_, reports) = mpsc::channel(1);
+        let confirmer = Confirmer { ledger: ledger.clone(), sender, reports, shutdown };
+        drop(tokio::spawn(confirmer.run()));
+        Self { ledger, member, _guard: guard }
+    }
+
+    /// The member accepts an object; gives the level at which the posting closes.
+    pub(crate) async fn closes(&self, instance: u32) -> ConfirmLevel {
+        let uid = format!("1.2.1.1.{instance}");
+        let entry = self.ledger.accept(acceptance(&uid).await).await.unwrap().entry();
+        self.ledger.follow(entry).await.unwrap();
+        self.member.has(SopInstanceUid::new(&uid).unwrap());
+        let posting = PostingKey { entry, member: MEMBER };
+        let outcome = ReportOutcome::Reached(ConfirmLevel::Accepted);
+        self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
+        let closed = async {
+            loop {
+                let why = self.ledger.why(Why::Uid(uid.clone())).await.unwrap();
+                let member = why.studies[0].instances[0].members[0].clone();
+                if member.state == "confirmed" {
+                    return member.level.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.unwrap()
+    }
+
+    /// The words of what was tried to have this object confirmed.
+    pub(crate) async fn attempts(&self, instance: u32) -> Vec<String> {
+        let why = self.ledger.why(Why::Uid(format!("1.2.1.1.{instance}"))).await.unwrap();
+        let attempts = &why.studies[0].instances[0].members[0].attempts;
+        attempts.iter().map(|attempt| attempt.text.clone()).collect()
+    }
+
+    /// What the member is known to be unable to be confirmed at.
+    pub(crate) async fn unable(&self) -> Vec<ConfirmLevel> {
+        self.ledger.unable(MEMBER).await.unwrap()
+    }
+}
+
+async fn acceptance(uid: &str) -> Acceptance {
+    let spool = Spool {
+        disk: SimDisk::new(1, 1).shared(),
+        directory: "/".into(),
+        threads: Threads::Simulated,
+        random: Random::seeded(1),
+        memory_bytes_max: 1 << 20,
+        object_bytes_max: 1 << 20,
+    };
+    let mut writer = spool.begin();
+    writer.push(Bytes::from(uid.to_owned())).await.unwrap();
+    Acceptance {
+        header: InstanceHeader {
+            sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
+            sop_instance: SopInstanceUid::new(uid).unwrap(),
+            study: Some(StudyUid::known("1.2.1")),
+            series: Some(SeriesUid::known("1.2.1.1")),
+            attributes: Vec::new(),
+        },
+        oddities: Vec::new(),
+        transfer_syntax: TransferSyntaxUid::known("1.2.840.10008.1.2.1"),
+        body: writer.finish().await.unwrap(),
+        origin: Origin {
+            calling_ae: AeTitle::new("CT1").unwrap(),
+            called_ae: AeTitle::new("OUTRIGGER").unwrap(),
+            peer: std::net::IpAddr::from([127, 0, 0, 1]),
+            association: AssociationId(1),
+            implementation: String::new(),
+            issuer: None,
+            member: None,
+        },
+    }
+}
