@@ -10,7 +10,7 @@ mod scrub;
 mod signals;
 mod storage;
 
-pub(crate) use fronts::{open_fronts, peers};
+pub(crate) use fronts::{LegsAudited, open_fronts, peers};
 pub(crate) use lock::{holder, lock_archive, lock_node};
 pub(crate) use members::{adapter, adapters};
 pub(crate) use ready::Ready;
@@ -67,7 +67,9 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     let (mut node, node_stops) = Shutdown::pair();
     let (mut doors, doors_stop) = Shutdown::pair();
 
-    let members = adapters(&world, &config, &storage, &node_stops).await?;
+    let (legs_box, legs) = outrigger_front::Outbox::new("audit of members");
+    let members = adapters(&world, &config, &storage, &legs_box, &node_stops).await?;
+    drop(legs_box);
     let delivery = Delivery::start(DeliveryOptions {
         ledger: storage.ledger.clone(),
         journal: storage.journal.clone(),
@@ -83,7 +85,8 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
         Arc::new(Gateway::new(GatewayOptions { ledger, spool, undeliverable }))
     };
-    let fronts = open_fronts(&world, &config.base, &doors_stop, |front| {
+    let legs = LegsAudited { legs, shutdown: node_stops.clone() };
+    let fronts = open_fronts(&world, &config.base, &doors_stop, legs, |front| {
         gateway(match front.undeliverable {
             crate::config::Undeliverable::Accept => Undeliverable::Accept,
             crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
@@ -115,11 +118,11 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     doors.stop();
     drop(doors_stop);
     doors.all_gone().await;
-    fronts.audit_ended.await;
     recording.await.map_err(|error| Failure::of("the recorder of refusals ended badly", error))?;
     node.stop();
     drop(node_stops);
     drop(admin);
     node.all_gone().await;
+    fronts.audit_ended.await;
     storage.close().await
 }

@@ -166,7 +166,6 @@ async fn best_p99(station: &Station, seed: u64) -> Duration {
     for round in 0..ROUNDS as u64 {
         all.push(p99(station, &objects(seed * 100 + round, OBJECTS)).await);
     }
-    println!("p99 {all:?}");
     all.into_iter().min().unwrap()
 }
 
@@ -229,7 +228,7 @@ async fn drips(mut stream: TcpStream, bytes: Vec<u8>) -> Duration {
             }
             sleep(Duration::from_secs(1)).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let mut answer = [0; 64];
     let ended = async { while let Ok(1..) = from.read(&mut answer).await {} };

@@ -50,7 +50,8 @@ impl Behind {
         self
     }
 
-    fn text(&self) -> String {
+    /// Its tables in a configuration.
+    pub(crate) fn text(&self) -> String {
         let Self { name, station, confirm, lines, route } = self;
         format!(
             "[[member]]\nname = \"{name}\"\nconfirm = \"{confirm}\"\nsettle = \"0s\"\n{lines}\

@@ -5,9 +5,11 @@
     clippy::disallowed_types,
     reason = "files and clocks as users have them"
 )]
+#![allow(clippy::print_stdout, reason = "what was measured and seen is shown where a test fails")]
 
 mod archives;
 mod asking;
+mod audit;
 mod checking;
 mod confirming;
 mod crowd;

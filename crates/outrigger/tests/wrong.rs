@@ -102,7 +102,6 @@ impl Rounds {
                 without = control.round(number).await.1;
                 (objects, took) = faulty.round(number).await;
             }
-            println!("round {number}: {took:?} beside a member that goes wrong, {without:?} without");
             usual += without;
             beside += took;
             sent.extend(objects);

@@ -118,14 +118,15 @@ async fn carry(
 ) {
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        let bytes = chunk.get(..length).unwrap_or_default();
         // Kept before it is passed on: what was answered has been kept.
         if let Some(wire) = wires.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
             match direction {
-                Direction::ToServer => wire.sent.extend_from_slice(&chunk[..length]),
-                Direction::ToClient => wire.answered.extend_from_slice(&chunk[..length]),
+                Direction::ToServer => wire.sent.extend_from_slice(bytes),
+                Direction::ToClient => wire.answered.extend_from_slice(bytes),
             }
         }
-        if to.write_all(&chunk[..length]).await.is_err() {
+        if to.write_all(bytes).await.is_err() {
             return;
         }
     }
@@ -241,11 +242,13 @@ fn values(body: &[u8]) -> impl Iterator<Item = (u8, u8, &[u8])> {
 fn value(command: &[u8], element: u16) -> Option<&[u8]> {
     let mut rest = command;
     loop {
-        let (header, behind) = rest.split_first_chunk::<8>()?;
-        let [_, _, e, f, a, b, c, d] = *header;
-        let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+        // The group, which is 0000, the element and the length.
+        let (_, behind) = rest.split_first_chunk::<2>()?;
+        let (number, behind) = behind.split_first_chunk::<2>()?;
+        let (length, behind) = behind.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (value, after) = behind.split_at_checked(length)?;
-        if u16::from_le_bytes([e, f]) == element {
+        if u16::from_le_bytes(*number) == element {
             return Some(value);
         }
         rest = after;

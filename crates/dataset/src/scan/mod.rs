@@ -123,6 +123,11 @@ impl Scanner {
         }
     }
 
+    /// What the bytes pushed so far identify, be they the beginning only; nothing before all UIDs were seen.
+    pub fn so_far(self) -> Option<InstanceHeader> {
+        self.walk.so_far()
+    }
+
     /// Ends the scan: the bytes pushed are the whole data set.
     pub fn finish(mut self) -> Result<Scanned, ScanError> {
         if let Some(error) = self.inflate_error {

@@ -3,7 +3,7 @@
 mod cut;
 mod elements;
 
-use outrigger_model::{Oddity, Tag};
+use outrigger_model::{InstanceHeader, Oddity, Tag};
 
 use super::gather::Gather;
 use super::nesting::{Deep, Nesting};
@@ -149,6 +149,11 @@ impl Walk {
         let header = gather.header(form, |oddity| self.note(oddity))?;
         self.oddities.sort_by_key(|oddity| *oddity as u8);
         Ok(Scanned { header, oddities: self.oddities })
+    }
+
+    /// The identifying attributes seen so far, if they suffice.
+    pub(crate) fn so_far(self) -> Option<InstanceHeader> {
+        self.gather.header(self.form.unwrap_or(Form::ImplicitLittle), |_| {}).ok()
     }
 
     /// Nothing more comes.

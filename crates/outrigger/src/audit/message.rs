@@ -1,27 +1,38 @@
 //! One event as a DICOM audit message (PS3.15 sections A.5.1 and A.5.3).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use outrigger_front::{AuditEvent, Party, StudyTally};
 use outrigger_model::SopClassUid;
 
+use super::tally::{Fate, LegReport, Passage, Way};
 use crate::moment::rfc3339;
 
-/// A code of the DICOM controlled terminology (PS3.16 Annex D).
+/// A code: value, meaning, and whose code it is.
 #[derive(Debug, Clone, Copy)]
-struct Code(&'static str, &'static str);
+struct Code(&'static str, &'static str, &'static str);
 
-const TRANSFERRED: Code = Code("110104", "DICOM Instances Transferred");
-const QUERY: Code = Code("110112", "Query");
-const SECURITY_ALERT: Code = Code("110113", "Security Alert");
-const NODE_AUTHENTICATION: Code = Code("110126", "Node Authentication");
-const APPLICATION_ACTIVITY: Code = Code("110100", "Application Activity");
-const APPLICATION_START: Code = Code("110120", "Application Start");
-const APPLICATION_STOP: Code = Code("110121", "Application Stop");
-const SOURCE: Code = Code("110153", "Source Role ID");
-const DESTINATION: Code = Code("110152", "Destination Role ID");
-const STUDY: Code = Code("110180", "Study Instance UID");
-const SOP_CLASS: Code = Code("110181", "SOP Class UID");
+const BEGIN_TRANSFERRING: Code = Code("110102", "Begin Transferring DICOM Instances", DCM);
+const TRANSFERRED: Code = Code("110104", "DICOM Instances Transferred", DCM);
+const QUERY: Code = Code("110112", "Query", DCM);
+const SECURITY_ALERT: Code = Code("110113", "Security Alert", DCM);
+const NODE_AUTHENTICATION: Code = Code("110126", "Node Authentication", DCM);
+const APPLICATION_ACTIVITY: Code = Code("110100", "Application Activity", DCM);
+const APPLICATION_START: Code = Code("110120", "Application Start", DCM);
+const APPLICATION_STOP: Code = Code("110121", "Application Stop", DCM);
+const APPLICATION: Code = Code("110150", "Application", DCM);
+const SOURCE: Code = Code("110153", "Source Role ID", DCM);
+const DESTINATION: Code = Code("110152", "Destination Role ID", DCM);
+const STUDY: Code = Code("110180", "Study Instance UID", DCM);
+const SOP_CLASS: Code = Code("110181", "SOP Class UID", DCM);
+const NODE_ID: Code = Code("110182", "Node ID", DCM);
+const PATIENT_NUMBER: Code = Code("2", "Patient Number", "RFC-3881");
+
+/// The DICOM controlled terminology (PS3.16 Annex D).
+const DCM: &str = "DCM";
+/// Audit Source Type Code: an application server (section A.5.1.2.1).
+const APPLICATION_SERVER: u8 = 4;
 
 /// Whether the process begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +47,9 @@ pub(crate) enum Activity {
 pub(crate) fn of_event(event: &AuditEvent, at_us: i64, node: &str) -> String {
     match event {
         AuditEvent::AssociationOpened { party } => {
-            let mut message = Message::new(NODE_AUTHENTICATION, "E", Outcome::Success, at_us);
-            message.caller(party, None, None).end(node)
+            // Success makes the alert an informative one (section A.5.3.11).
+            let mut message = Message::new(SECURITY_ALERT, "E", Outcome::Success, at_us);
+            message.event_type(NODE_AUTHENTICATION).caller(party, None, None).end(node)
         }
         AuditEvent::AssociationRejected { party, reason } => {
             let mut message = Message::new(SECURITY_ALERT, "E", Outcome::Serious, at_us);
@@ -53,7 +65,9 @@ pub(crate) fn of_event(event: &AuditEvent, at_us: i64, node: &str) -> String {
         }
         AuditEvent::Retrieved { party, destination, classes, identifier } => {
             let mut message = Message::new(TRANSFERRED, "R", Outcome::Success, at_us);
-            message.caller(party, Some(DESTINATION), Some(SOURCE));
+            // Who asks for a C-MOVE is a party of its own.
+            let asks = destination.is_none().then_some(DESTINATION);
+            message.caller(party, asks, Some(SOURCE));
             if let Some(destination) = destination {
                 message.participant(destination.as_str(), None, Requestor::No, Some(DESTINATION));
             }
@@ -69,12 +83,36 @@ pub(crate) fn of_activity(activity: Activity, at_us: i64, node: &str) -> String 
         Activity::Start => APPLICATION_START,
         Activity::Stop => APPLICATION_STOP,
     };
-    message.event_type(kind).participant(node, None, Requestor::No, None).end(node)
+    message.event_type(kind).participant(node, None, Requestor::No, Some(APPLICATION)).end(node)
+}
+
+/// The message of what passed between this node and a member.
+pub(crate) fn of_leg(report: &LegReport, node: &str) -> String {
+    let LegReport { what, ends, way, study, at_us } = report;
+    let (event, outcome) = match what {
+        Passage::Begins => (BEGIN_TRANSFERRING, Outcome::Success),
+        Passage::Ended(Fate::Arrived) => (TRANSFERRED, Outcome::Success),
+        Passage::Ended(Fate::Failed) => (TRANSFERRED, Outcome::Minor),
+    };
+    // What is read back we have had; whether the member had what it is given is not known before it answers.
+    let (action, ours, theirs) = match (what, way) {
+        (Passage::Begins, Way::ToMember) => ("E", SOURCE, DESTINATION),
+        (_, Way::ToMember) => ("C", SOURCE, DESTINATION),
+        (_, Way::FromMember) => ("R", DESTINATION, SOURCE),
+    };
+    let mut message = Message::new(event, action, outcome, *at_us);
+    let host = ends.address.rsplit_once(':').map_or(ends.address.as_str(), |(host, _)| host);
+    message
+        .participant(ends.ours.as_str(), None, Requestor::Yes, Some(ours))
+        .participant(ends.theirs.as_str(), Some(host), Requestor::No, Some(theirs))
+        .study(study)
+        .end(node)
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
     Success,
+    Minor,
     Serious,
 }
 
@@ -84,15 +122,18 @@ enum Requestor {
     No,
 }
 
+/// The parts of a message, in the order that the schema of section A.5.1 asks for.
 struct Message {
     event: String,
-    body: String,
+    participants: String,
+    objects: String,
 }
 
 impl Message {
     fn new(event: Code, action: &str, outcome: Outcome, at_us: i64) -> Self {
         let outcome = match outcome {
             Outcome::Success => 0,
+            Outcome::Minor => 4,
             Outcome::Serious => 8,
         };
         let event = format!(
@@ -100,7 +141,7 @@ impl Message {
             moment(at_us),
             code("EventID", event),
         );
-        Self { event, body: String::new() }
+        Self { event, participants: String::new(), objects: String::new() }
     }
 
     fn event_type(&mut self, kind: Code) -> &mut Self {
@@ -128,67 +169,100 @@ impl Message {
     ) -> &mut Self {
         let requestor = matches!(requestor, Requestor::Yes);
         let place = address.map_or(String::new(), |address| {
-            format!(" NetworkAccessPointID=\"{}\" NetworkAccessPointTypeCode=\"2\"", escaped(address))
+            // Of a machine name or an IP address.
+            let kind = if address.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() { 2 } else { 1 };
+            format!(" NetworkAccessPointID=\"{}\" NetworkAccessPointTypeCode=\"{kind}\"", escaped(address))
         });
         let role = role.map_or(String::new(), |role| code("RoleIDCode", role));
-        self.add(format_args!(
+        self.participants.push_str(&format!(
             "<ActiveParticipant UserID=\"{}\" UserIsRequestor=\"{requestor}\"{place}>{role}</ActiveParticipant>",
             escaped(user)
         ));
         self
     }
 
+    /// The study and its patient; the schema wants a name or a query of each object, be it an empty one.
     fn study(&mut self, tally: &StudyTally) -> &mut Self {
-        let uid = tally.study.as_ref().map_or("none", |study| study.as_str());
-        let classes = class_counts(&tally.classes);
-        self.add(format_args!(
-            "<ParticipantObjectIdentification ParticipantObjectID=\"{uid}\" ParticipantObjectTypeCode=\"2\" \
-             ParticipantObjectTypeCodeRole=\"3\">{}<ParticipantObjectDescription>{classes}</ParticipantObjectDescription>\
-             </ParticipantObjectIdentification>",
-            code("ParticipantObjectIDTypeCode", STUDY)
-        ));
-        let name = tally.patient_name.as_deref().map_or(String::new(), |name| {
-            format!("<ParticipantObjectName>{}</ParticipantObjectName>", escaped(name))
-        });
-        self.add(format_args!(
-            "<ParticipantObjectIdentification ParticipantObjectID=\"{}\" ParticipantObjectTypeCode=\"1\" \
-             ParticipantObjectTypeCodeRole=\"1\"><ParticipantObjectIDTypeCode csd-code=\"2\" \
-             codeSystemName=\"RFC-3881\" originalText=\"Patient Number\"/>{name}</ParticipantObjectIdentification>",
-            escaped(tally.patient_id.as_deref().unwrap_or("none"))
-        ));
-        self
+        self.object(&Object {
+            id: tally.study.as_ref().map_or("none", |study| study.as_str()),
+            is: Is::SystemObject,
+            role: Role::Report,
+            kind: STUDY,
+            content: Content::Name(""),
+            detail: "",
+            description: &class_counts(&tally.classes),
+        })
+        .object(&Object {
+            id: tally.patient_id.as_deref().unwrap_or("none"),
+            is: Is::Person,
+            role: Role::Patient,
+            kind: PATIENT_NUMBER,
+            content: Content::Name(tally.patient_name.as_deref().unwrap_or_default()),
+            detail: "",
+            description: "",
+        })
     }
 
     fn query(&mut self, sop_class: &SopClassUid, identifier: &[u8]) -> &mut Self {
-        self.add(format_args!(
-            "<ParticipantObjectIdentification ParticipantObjectID=\"{sop_class}\" ParticipantObjectTypeCode=\"2\" \
-             ParticipantObjectTypeCodeRole=\"24\">{}<ParticipantObjectQuery>{}</ParticipantObjectQuery>\
-             </ParticipantObjectIdentification>",
-            code("ParticipantObjectIDTypeCode", SOP_CLASS),
-            base64(identifier)
-        ));
-        self
+        self.object(&Object {
+            id: sop_class.as_str(),
+            is: Is::SystemObject,
+            role: Role::Query,
+            kind: SOP_CLASS,
+            content: Content::Query(identifier),
+            detail: "",
+            description: "",
+        })
     }
 
     fn retrieved(&mut self, classes: &BTreeMap<SopClassUid, u32>, identifier: &[u8]) -> &mut Self {
-        self.add(format_args!(
-            "<ParticipantObjectIdentification ParticipantObjectID=\"identifier\" ParticipantObjectTypeCode=\"2\" \
-             ParticipantObjectTypeCodeRole=\"3\">{}<ParticipantObjectQuery>{}</ParticipantObjectQuery>\
-             <ParticipantObjectDescription>{}</ParticipantObjectDescription></ParticipantObjectIdentification>",
-            code("ParticipantObjectIDTypeCode", SOP_CLASS),
-            base64(identifier),
-            class_counts(classes)
-        ));
-        self
+        self.object(&Object {
+            id: "identifier",
+            is: Is::SystemObject,
+            role: Role::Report,
+            kind: SOP_CLASS,
+            content: Content::Query(identifier),
+            detail: "",
+            description: &class_counts(classes),
+        })
     }
 
     fn alert(&mut self, reason: &str) -> &mut Self {
-        self.add(format_args!(
-            "<ParticipantObjectIdentification ParticipantObjectID=\"association\" ParticipantObjectTypeCode=\"2\" \
-             ParticipantObjectTypeCodeRole=\"13\"><ParticipantObjectIDTypeCode csd-code=\"110182\" \
-             codeSystemName=\"DCM\" originalText=\"Node ID\"/><ParticipantObjectDetail type=\"Alert Description\" \
-             value=\"{}\"/></ParticipantObjectIdentification>",
-            base64(reason.as_bytes())
+        self.object(&Object {
+            id: "association",
+            is: Is::SystemObject,
+            role: Role::SecurityResource,
+            kind: NODE_ID,
+            content: Content::Name(""),
+            detail: &format!(
+                "<ParticipantObjectDetail type=\"Alert Description\" value=\"{}\"/>",
+                base64(reason.as_bytes())
+            ),
+            description: "",
+        })
+    }
+
+    fn object(&mut self, object: &Object<'_>) -> &mut Self {
+        let Object { id, is, role, kind, content, detail, description } = object;
+        let content = match content {
+            Content::Name(name) => {
+                format!("<ParticipantObjectName>{}</ParticipantObjectName>", escaped(name))
+            }
+            Content::Query(query) => {
+                format!("<ParticipantObjectQuery>{}</ParticipantObjectQuery>", base64(query))
+            }
+        };
+        let description = match *description {
+            "" => String::new(),
+            some => format!("<ParticipantObjectDescription>{some}</ParticipantObjectDescription>"),
+        };
+        self.objects.push_str(&format!(
+            "<ParticipantObjectIdentification ParticipantObjectID=\"{}\" ParticipantObjectTypeCode=\"{}\" \
+             ParticipantObjectTypeCodeRole=\"{}\">{}{content}{detail}{description}</ParticipantObjectIdentification>",
+            escaped(id),
+            *is as u8,
+            *role as u8,
+            code("ParticipantObjectIDTypeCode", *kind)
         ));
         self
     }
@@ -196,16 +270,49 @@ impl Message {
     fn end(&mut self, node: &str) -> String {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><AuditMessage>{}</EventIdentification>{}\
-             <AuditSourceIdentification AuditSourceID=\"{}\" code=\"4\"/></AuditMessage>",
+             <AuditSourceIdentification AuditSourceID=\"{}\"><AuditSourceTypeCode csd-code=\"{APPLICATION_SERVER}\"/>\
+             </AuditSourceIdentification>{}</AuditMessage>",
             self.event,
-            self.body,
-            escaped(node)
+            self.participants,
+            escaped(node),
+            self.objects
         )
     }
+}
 
-    fn add(&mut self, text: std::fmt::Arguments<'_>) {
-        self.body.push_str(&text.to_string());
-    }
+/// Something that an event concerns, or how it was asked for.
+struct Object<'a> {
+    id: &'a str,
+    is: Is,
+    role: Role,
+    kind: Code,
+    content: Content<'a>,
+    /// Elements of details.
+    detail: &'a str,
+    /// What stands in the description.
+    description: &'a str,
+}
+
+/// Participant Object Type Code.
+#[derive(Clone, Copy)]
+enum Is {
+    Person = 1,
+    SystemObject = 2,
+}
+
+/// Participant Object Type Code Role (section A.5.1.2.2).
+#[derive(Clone, Copy)]
+enum Role {
+    Patient = 1,
+    Report = 3,
+    SecurityResource = 13,
+    Query = 24,
+}
+
+/// What the schema wants of every object.
+enum Content<'a> {
+    Name(&'a str),
+    Query(&'a [u8]),
 }
 
 fn class_counts(classes: &BTreeMap<SopClassUid, u32>) -> String {
@@ -215,8 +322,8 @@ fn class_counts(classes: &BTreeMap<SopClassUid, u32>) -> String {
         .collect()
 }
 
-fn code(element: &str, Code(value, text): Code) -> String {
-    format!("<{element} csd-code=\"{value}\" codeSystemName=\"DCM\" originalText=\"{text}\"/>")
+fn code(element: &str, Code(value, text, system): Code) -> String {
+    format!("<{element} csd-code=\"{value}\" codeSystemName=\"{system}\" originalText=\"{text}\"/>")
 }
 
 fn moment(at_us: i64) -> String {
@@ -232,7 +339,8 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            control if control.is_control() => out.push('\u{FFFD}'),
+            // What XML 1.0 has no place for.
+            odd if odd.is_control() || matches!(odd, '\u{FFFE}' | '\u{FFFF}') => out.push('\u{FFFD}'),
             other => out.push(other),
         }
     }

@@ -3,8 +3,12 @@
 //! The local file is the truth, one message a line; a syslog collector is fed from it and catches up by itself.
 
 mod file;
+mod legs;
 mod message;
 mod syslog;
+mod tally;
 mod trail;
 
-pub(crate) use trail::{AuditTrail, start};
+pub(crate) use legs::Audited;
+pub(crate) use tally::{Ends, Leg};
+pub(crate) use trail::{AuditTrail, Sources, start};

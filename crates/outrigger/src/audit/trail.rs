@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::file::AuditFile;
 use super::message::{self, Activity};
 use super::syslog;
+use super::tally::{Leg, LegReport, Tallies};
 
 /// Events written at once: one sync for all that waited.
 const BATCH: usize = 256;
@@ -52,10 +53,18 @@ struct Collector {
     next: tokio::time::Instant,
 }
 
-/// Opens the file and starts the task; it ends when every sender of events is gone.
+/// What the trail is fed from.
+pub(crate) struct Sources {
+    /// What happens at the front doors.
+    pub(crate) events: mpsc::Receiver<AuditEvent>,
+    /// What passes between this node and its members.
+    pub(crate) legs: mpsc::Receiver<Leg>,
+}
+
+/// Opens the file and starts the task; it ends when every sender of both sources is gone.
 pub(crate) fn start(
     trail: AuditTrail,
-    events: mpsc::Receiver<AuditEvent>,
+    sources: Sources,
     shutdown: Shutdown,
 ) -> io::Result<tokio::task::JoinHandle<()>> {
     let file = AuditFile::open(&trail.disk, &trail.file)?;
@@ -67,37 +76,76 @@ pub(crate) fn start(
         failures: 0,
         next: trail.clock.now(),
     });
-    Ok(tokio::spawn(run(trail, file, collector, events, shutdown)))
+    Ok(tokio::spawn(run(trail, file, collector, sources, shutdown)))
 }
 
 async fn run(
     trail: AuditTrail,
     mut file: AuditFile,
     mut collector: Option<Collector>,
-    mut events: mpsc::Receiver<AuditEvent>,
+    mut sources: Sources,
     shutdown: Shutdown,
 ) {
     let started = message::of_activity(Activity::Start, trail.clock.wall_us(), &trail.node);
     write(&mut file, &[started]);
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut tallies = Tallies::default();
     loop {
-        let arrived = timeout(LOOK_EVERY, events.recv_many(&mut batch, BATCH)).await;
-        if arrived == Ok(0) {
-            break;
-        }
+        // A time-out is the occasion to look what has waited long enough.
+        let arrived = timeout(LOOK_EVERY, sources.next()).await.unwrap_or_else(|_| Some(Batch::default()));
+        let Some(batch) = arrived else { break };
         let now = trail.clock.wall_us();
-        let lines: Vec<String> =
-            batch.drain(..).map(|event| message::of_event(&event, now, &trail.node)).collect();
+        let events = batch.events.iter().map(|event| message::of_event(event, now, &trail.node));
+        let mut lines: Vec<String> = events.collect();
+        let mut reports: Vec<LegReport> =
+            batch.legs.iter().flat_map(|leg| noted(&mut tallies, leg)).collect();
+        reports.extend(tallies.due(now));
+        lines.extend(reports.iter().map(|report| message::of_leg(report, &trail.node)));
         write(&mut file, &lines);
         if let Some(collector) = &mut collector {
             collector.feed(&trail, &file).await;
         }
     }
+    let left: Vec<_> = tallies.all().iter().map(|report| message::of_leg(report, &trail.node)).collect();
+    write(&mut file, &left);
     write(&mut file, &[message::of_activity(Activity::Stop, trail.clock.wall_us(), &trail.node)]);
     if let Some(collector) = &mut collector {
         collector.feed(&trail, &file).await;
     }
     drop(shutdown);
+}
+
+fn noted(tallies: &mut Tallies, leg: &Leg) -> Vec<LegReport> {
+    match leg {
+        Leg::Moved(moved) => tallies.note(moved),
+        Leg::Ended { line } => tallies.ended(*line),
+    }
+}
+
+/// What arrived together.
+#[derive(Default)]
+struct Batch {
+    events: Vec<AuditEvent>,
+    legs: Vec<Leg>,
+}
+
+impl Sources {
+    /// What comes next of either, or nothing when all senders are gone. Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Option<Batch> {
+        let mut batch = Batch::default();
+        tokio::select! {
+            count = self.events.recv_many(&mut batch.events, BATCH) => {
+                if count == 0 && self.legs.recv_many(&mut batch.legs, BATCH).await == 0 {
+                    return None;
+                }
+            }
+            count = self.legs.recv_many(&mut batch.legs, BATCH) => {
+                if count == 0 && self.events.recv_many(&mut batch.events, BATCH).await == 0 {
+                    return None;
+                }
+            }
+        }
+        Some(batch)
+    }
 }
 
 /// What cannot be written down goes to the log, so that it is not lost without a trace.

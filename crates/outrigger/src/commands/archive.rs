@@ -11,7 +11,7 @@ use crate::commands::read_config;
 use crate::config::{self, ArchiveConfig};
 use crate::logging;
 use crate::process::{Failure, Finished};
-use crate::serve::{Ready, Signal, Signals, World, holder, lock_archive, open_fronts, peers};
+use crate::serve::{LegsAudited, Ready, Signal, Signals, World, holder, lock_archive, open_fronts, peers};
 
 /// Runs an archive until it is told to stop.
 pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
@@ -31,7 +31,9 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     let (mut node, node_stops) = Shutdown::pair();
     let (mut doors, doors_stop) = Shutdown::pair();
     let service = Arc::new(archive);
-    let fronts = open_fronts(&world, &config.base, &doors_stop, |_| service.clone()).await?;
+    let (_, legs) = tokio::sync::mpsc::channel(1);
+    let legs = LegsAudited { legs, shutdown: doors_stop.clone() };
+    let fronts = open_fronts(&world, &config.base, &doors_stop, legs, |_| service.clone()).await?;
     // An archive lists refusals in its log; it has no books to note them in.
     let mut refusals = fronts.refusals;
     let refused = tokio::spawn(async move {

@@ -12,7 +12,7 @@ use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
 
 use super::World;
-use crate::audit::{self, AuditTrail};
+use crate::audit::{self, AuditTrail, Leg, Sources};
 use crate::config::{Allow, Base, DimseFront, PeerConfig};
 use crate::process::Failure;
 
@@ -35,6 +35,14 @@ pub(crate) struct FrontParts {
     pub(crate) audit_ended: AuditEnded,
 }
 
+/// What the audit trail learns of members, and who waits for its end: it ends after the last of both.
+pub(crate) struct LegsAudited {
+    /// What passes between this node and its members; none without members.
+    pub(crate) legs: mpsc::Receiver<Leg>,
+    /// Held until the trail is written.
+    pub(crate) shutdown: Shutdown,
+}
+
 type AuditEnded = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Opens every DICOM listener of the configuration; `service` gives what stands behind each.
@@ -42,6 +50,7 @@ pub(crate) async fn open_fronts(
     world: &World,
     base: &Base,
     shutdown: &Shutdown,
+    legs: LegsAudited,
     service: impl Fn(&DimseFront) -> Arc<dyn Service>,
 ) -> Result<FrontParts, Failure> {
     super::files::allow(base);
@@ -70,15 +79,15 @@ pub(crate) async fn open_fronts(
         addresses.push(listening.address);
     }
     drop((refusals_box, audit_box));
-    let audit_ended = start_audit(world, base, events, shutdown)?;
+    let audit_ended = start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
     Ok(FrontParts { addresses, peers: peers_sender, refusals, audit_ended })
 }
 
 fn start_audit(
     world: &World,
     base: &Base,
-    events: mpsc::Receiver<outrigger_front::AuditEvent>,
-    shutdown: &Shutdown,
+    sources: Sources,
+    shutdown: Shutdown,
 ) -> Result<AuditEnded, Failure> {
     let trail = AuditTrail {
         node: base.name.to_string(),
@@ -89,7 +98,7 @@ fn start_audit(
         clock: world.clock.clone(),
     };
     let shown = base.audit.file.display();
-    let task = audit::start(trail, events, shutdown.clone())
+    let task = audit::start(trail, sources, shutdown)
         .map_err(|error| Failure::of(format!("the audit file {shown} cannot be opened"), error))?;
     Ok(Box::pin(async move {
         if let Err(error) = task.await {

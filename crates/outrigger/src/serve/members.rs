@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use outrigger_delivery::{Calling, MemberSetup, Route};
 use outrigger_dimse::{Settings, Timers};
+use outrigger_front::Outbox;
 use outrigger_ledger::scope::{Only, Scope};
 use outrigger_member::answers::Expectations;
 use outrigger_member::{
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use super::World;
 use super::fronts::warn_of_expiry;
 use super::storage::Storage;
+use crate::audit::{Audited, Ends, Leg};
 use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig};
 use crate::process::Failure;
 
@@ -36,6 +38,7 @@ pub(crate) async fn adapters(
     world: &World,
     config: &NodeConfig,
     storage: &Storage,
+    legs: &Outbox<Leg>,
     shutdown: &Shutdown,
 ) -> Result<Members, Failure> {
     let expectations = Expectations::default();
@@ -55,7 +58,7 @@ pub(crate) async fn adapters(
             error,
         )
     })?;
-    let setup = |member: &MemberConfig| setup(world, config, storage, member, &expectations);
+    let setup = |member: &MemberConfig| setup(world, config, storage, member, legs, &expectations);
     Ok(Members {
         address: answers.address,
         setups: config.members.iter().map(setup).collect::<Result<_, _>>()?,
@@ -68,6 +71,7 @@ fn setup(
     config: &NodeConfig,
     storage: &Storage,
     member: &MemberConfig,
+    legs: &Outbox<Leg>,
     expectations: &Expectations,
 ) -> Result<MemberSetup, Failure> {
     let own = &config.members_listen;
@@ -80,8 +84,11 @@ fn setup(
         CallingAe::Preserve => Calling::Preserve,
     };
     let routes = member.routes.iter().map(|route| {
-        let adapter = adapter(world, own, calling_toward(&calling, own), route, &storage.spool, expectations);
-        Route { label: format!("dimse {}", route.address), member: Arc::new(adapter) }
+        let ours = calling_toward(&calling, own);
+        let adapter = adapter(world, own, ours.clone(), route, &storage.spool, expectations);
+        let ends = Ends { ours, theirs: route.ae_title.clone(), address: route.address.clone() };
+        let audited = Audited::new(adapter, ends, legs.clone(), world.clock.clone());
+        Route { label: format!("dimse {}", route.address), member: Arc::new(audited) }
     });
     Ok(MemberSetup {
         number,

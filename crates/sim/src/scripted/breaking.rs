@@ -96,9 +96,8 @@ impl AsyncRead for Breaking {
         if self.broken || self.breaks_after == Some(0) {
             return Poll::Ready(Err(self.breaks()));
         }
-        let mut chunk = [0; CHUNK_BYTES];
-        let room = self.room().min(buf.remaining());
-        let mut part = ReadBuf::new(&mut chunk[..room]);
+        let mut chunk = vec![0; self.room().min(buf.remaining())];
+        let mut part = ReadBuf::new(&mut chunk);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
         self.note(part.filled());
         buf.put_slice(part.filled());
@@ -114,7 +113,8 @@ impl AsyncWrite for Breaking {
         if bytes.first() != Some(&DATA) || self.conduct() != Conduct::ResetsAnswering {
             return Pin::new(&mut self.stream).poll_write(cx, bytes);
         }
-        let half = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..bytes.len() / 2]))?;
+        let half = bytes.split_at(bytes.len() / 2).0;
+        let half = ready!(Pin::new(&mut self.stream).poll_write(cx, half))?;
         drop(self.breaks());
         Poll::Ready(Ok(half))
     }

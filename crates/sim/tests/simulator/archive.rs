@@ -134,7 +134,7 @@ impl Service for Archive {
         Accepts {
             preferred: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
             others: OtherSyntaxes::Refuse,
-            services: [sop_class::STUDY_ROOT_FIND, sop_class::STUDY_ROOT_GET]
+            services: [sop_class::STUDY_ROOT_FIND, sop_class::STUDY_ROOT_GET, sop_class::STUDY_ROOT_MOVE]
                 .map(SopClassUid::known)
                 .to_vec(),
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use outrigger_delivery::{Calling, Delivery, DeliveryOptions, MemberSetup, Route};
 use outrigger_dimse::Settings;
-use outrigger_front::{DimseFront, DimseOptions, Limits, Outbox, Peers, Quarantine, Service};
+use outrigger_front::{
+    Destination, DimseFront, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine, Service,
+};
 use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
 use outrigger_journal::{Journal, JournalHandle, Options};
 use outrigger_ledger::scope::Scope;
@@ -21,7 +23,7 @@ use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
 use tokio::sync::watch;
 
-use super::plan::{MEMBERS, Plan};
+use super::plan::{MEMBERS, Plan, ReadBy};
 
 /// Where the node listens.
 pub(crate) const NODE_PORT: u16 = 11112;
@@ -72,11 +74,12 @@ impl Node {
         };
         let expectations = Expectations::default();
         let answers =
-            Answers::listen(&*world.net, options, expectations, spool.clone(), shutdown.clone()).await?;
+            Answers::listen(&*world.net, options, expectations.clone(), spool.clone(), shutdown.clone())
+                .await?;
         drop(Delivery::start(DeliveryOptions {
             ledger: ledger.clone(),
             journal: journal.clone(),
-            members: setups(world, plan, &ledger, &spool)?,
+            members: setups(world, plan, &ledger, &spool, &expectations)?,
             reports: answers.reports,
             retention: Duration::from_millis(plan.retention_ms),
             clock: world.clock.clone(),
@@ -101,7 +104,18 @@ pub(crate) async fn front(
     shutdown: Shutdown,
 ) -> Result<watch::Sender<Arc<Peers>>, Failure> {
     world.disk.create_directory(quarantine.as_ref())?;
-    let (peers, peers_seen) = watch::channel(Arc::new(Peers::default()));
+    // Whoever calls may do everything; the node is where things can be moved to.
+    let everything = [Permission::Store, Permission::Find, Permission::Move, Permission::Get];
+    let node = Peer {
+        ae_title: AeTitle::new(NODE_AE)?,
+        hosts: Vec::new(),
+        allow: everything.into(),
+        issuer: None,
+        member: None,
+        destination: Some(Destination { address: local(ANSWERS_PORT).to_string(), tls: None }),
+    };
+    let (peers, peers_seen) =
+        watch::channel(Arc::new(Peers(if ae_title == NODE_AE { vec![] } else { vec![node] })));
     let (refusals, mut refused) = Outbox::new("refusal");
     let (audit, mut audited) = Outbox::new("audit");
     drop(tokio::spawn(async move { while refused.recv().await.is_some() {} }));
@@ -193,7 +207,13 @@ fn policy(plan: &Plan, member: usize) -> Result<MemberPolicy, Failure> {
     })
 }
 
-fn setups(world: &World, plan: &Plan, ledger: &Ledger, spool: &Spool) -> Result<Vec<MemberSetup>, Failure> {
+fn setups(
+    world: &World,
+    plan: &Plan,
+    ledger: &Ledger,
+    spool: &Spool,
+    expectations: &Expectations,
+) -> Result<Vec<MemberSetup>, Failure> {
     let setup = |member: usize| {
         let name = MemberName::new(&NAMES[member].to_lowercase())?;
         let route = DimseRoute {
@@ -203,7 +223,12 @@ fn setups(world: &World, plan: &Plan, ledger: &Ledger, spool: &Spool) -> Result<
             tls: None,
             connect_timeout: CONNECT_TIMEOUT,
             settings: Settings::STANDARD,
-            read_back: ReadBack::Get,
+            read_back: match plan.read_back[member] {
+                ReadBy::Get => ReadBack::Get,
+                ReadBy::Move => {
+                    ReadBack::Move { destination: AeTitle::new(NODE_AE)?, expectations: expectations.clone() }
+                }
+            },
         };
         let adapter = DimseMember::new(route, world.net.clone(), spool.clone());
         Ok(MemberSetup {

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) senders: Vec<Vec<Object>>,
     /// How surely each member must have an object.
     pub(crate) confirm: [ConfirmLevel; MEMBERS],
+    /// How each member is read back.
+    pub(crate) read_back: [ReadBy; MEMBERS],
     /// From one start of the node to the next, the last one without faults.
     pub(crate) lives: Vec<Life>,
     /// Up to so many bytes an object arrives in memory, else it becomes a file.
@@ -32,6 +34,14 @@ pub(crate) struct Plan {
     pub(crate) segment_bytes_max: u64,
     /// How long bytes stay, in milliseconds.
     pub(crate) retention_ms: u64,
+}
+
+/// How an object is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBy {
+    Get,
+    /// It is moved to the node, which it knows.
+    Move,
 }
 
 /// Something that is sent.
@@ -97,6 +107,7 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let dice = Dice::new(seed, 1);
         let confirm = [confirm(&dice), confirm(&dice)];
+        let read_back = [(); MEMBERS].map(|()| if dice.percent(30) { ReadBy::Move } else { ReadBy::Get });
         let senders = senders(seed, &dice);
         let mut lives: Vec<Life> = (0..dice.between(1, 4)).map(|_| life(&dice, confirm)).collect();
         lives.push(Life {
@@ -109,6 +120,7 @@ impl Plan {
         Self {
             senders,
             confirm,
+            read_back,
             lives,
             memory_bytes_max: dice.pick(&[0, 8 << 10, 1 << 20]),
             segment_bytes_max: dice.pick(&[64 << 10, 256 << 10, 16 << 20]),
@@ -130,7 +142,14 @@ impl Plan {
 }
 
 fn confirm(dice: &Dice) -> ConfirmLevel {
-    dice.pick(&[ConfirmLevel::Accepted, ConfirmLevel::Present, ConfirmLevel::Present, ConfirmLevel::Verified])
+    // These members know no storage commitment: there committed comes to present, which is asked again after a while.
+    dice.pick(&[
+        ConfirmLevel::Accepted,
+        ConfirmLevel::Present,
+        ConfirmLevel::Committed,
+        ConfirmLevel::Verified,
+        ConfirmLevel::Verified,
+    ])
 }
 
 fn senders(seed: u64, dice: &Dice) -> Vec<Vec<Object>> {
