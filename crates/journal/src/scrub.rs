@@ -137,7 +137,7 @@ impl Scrub {
                 Ok(None) => continue,
                 Err(error) => {
                     step.damaged.push(self.unreadable(&segment, 0, &error));
-                    self.chain = Some(segment.chain().to_owned());
+                    self.chain = chain(&segment);
                     return Next::SegmentAt(segment.end);
                 }
             };
@@ -170,7 +170,7 @@ impl Scrub {
                 }
                 Err(error) => {
                     step.damaged.push(self.unreadable(&walk.segment, walk.scan.position(), &error));
-                    self.chain = Some(walk.segment.chain().to_owned());
+                    self.chain = chain(&walk.segment);
                     return Next::SegmentAt(walk.segment.end);
                 }
             }
@@ -196,7 +196,7 @@ impl Scrub {
         if walk.segment.stage == Stage::Sealed {
             damaged.extend(self.sealed(&walk, damaged.is_empty()));
         }
-        self.chain = Some(walk.segment.chain().to_owned());
+        self.chain = chain(&walk.segment);
         step.damaged.extend(damaged);
         Next::Files { frames: walk.files, reading: None, after: walk.segment.end }
     }
@@ -218,7 +218,7 @@ impl Scrub {
         let follows = segment.first < *from
             || match (&self.chain, &seal.opening.previous) {
                 (Some(chain), Some(previous)) => chain == previous,
-                // The first there is, or the one before lost its opening.
+                // The first there is, the one before still grew, or this one lost its opening.
                 (None, _) | (_, None) => true,
             };
         let is_same = contents.tally.hash() == seal.hash && seal.hash == segment.hash;
@@ -291,6 +291,11 @@ impl Scrub {
         };
         Damage { file, offset, part, entries, certainty: Certainty::Acknowledged }
     }
+}
+
+/// What the next segment ought to name as the hash of this one; that of one that still grew is not known.
+fn chain(segment: &Segment) -> Option<String> {
+    (segment.stage == Stage::Sealed).then(|| segment.chain().to_owned())
 }
 
 /// What is wrong behind the last sound frame of a segment without a sound seal: all of it was durable once.

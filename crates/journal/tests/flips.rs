@@ -254,6 +254,47 @@ fn fault_a_flipped_bit_in_every_byte_of_a_journal_in_use() {
     flip_in_use(Tried::All);
 }
 
+/// Wherever the scrub is, and however full the open segment: it is sealed, and the next ones after it.
+#[test]
+fn a_scrub_that_the_writer_overtakes_finds_nothing() {
+    for fill in 0..16 {
+        let mut after = 0;
+        while overtaken(fill, after) == Overtaken::In {
+            after += 1;
+        }
+        assert!(after > 10, "{after} steps");
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overtaken {
+    /// In the middle of a scrub.
+    In,
+    /// When it had ended.
+    Behind,
+}
+
+/// Overtakes a scrub after so many steps, the open segment filled by so many commits.
+fn overtaken(fill: u64, after: u64) -> Overtaken {
+    let (_disk, mut journal) = in_use();
+    for seed in 0..fill {
+        append(&mut journal, vec![object(seed, 2500)]);
+    }
+    let mut scrub = journal.reader().scrub();
+    let steps: Vec<_> = (0..after).map_while(|_| scrub.step()).collect();
+    for seed in 40..44 {
+        append(&mut journal, vec![object(seed, 50_000)]);
+    }
+    let tail = journal.reader().tail();
+    journal.release(&(60..tail.0).map(Seq).collect::<Vec<_>>()).unwrap();
+    while journal.carry_forward().unwrap() == Carried::Some {}
+    let where_it_was = if (steps.len() as u64) < after { Overtaken::Behind } else { Overtaken::In };
+    let steps = steps.into_iter().chain(std::iter::from_fn(|| scrub.step()));
+    let damaged: Vec<Damage> = steps.flat_map(|step| step.damaged).collect();
+    assert_eq!(damaged, [], "after {after} steps, with {fill} commits");
+    where_it_was
+}
+
 #[test]
 fn a_file_that_goes_from_a_journal_in_use_is_missed() {
     let (disk, journal) = in_use();
