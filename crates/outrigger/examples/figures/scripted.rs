@@ -1,20 +1,20 @@
 //! Acknowledgements while two members take everything, and while a backlog of 10,000 is waiting.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
 use outrigger_dataset::phantom::Shape;
-use outrigger_dimse::Settings;
-use outrigger_front::{
-    Accepts, Arrival, DimseFront, DimseOptions, FindRefusal, Limits, OtherSyntaxes, Outbox, Peers,
-    Quarantine, Retrievable, Service, StoreRefusal, Stored,
+use outrigger_dimse::negotiate::{
+    AcceptorPolicy, IdentityVerdict, RequestorStores, StoragePolicy, TransferSyntaxPreference, Undeliverable,
+    UnknownClasses,
 };
-use outrigger_model::{AeTitle, Answer, Query, Selection, SopInstanceUid, Status, TransferSyntaxUid};
-use outrigger_runtime::net::Tcp;
-use outrigger_runtime::{BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads};
-use tokio::sync::{mpsc, watch};
+use outrigger_dimse::{Command, Incoming, Outcome as Response, Settings, Verdict, accept};
+use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
+use outrigger_model::{SopInstanceUid, Status, TransferSyntaxUid};
+use outrigger_runtime::net::{BoxStream, Net, Tcp};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::Outcome;
 use crate::contestant::{node_config, start_node};
@@ -111,15 +111,15 @@ async fn backlog(program: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// A member that takes everything and keeps nothing but the order.
+/// A member that takes everything and keeps nothing but the order: it costs the cores it shares as little as a member can.
 struct Sink {
     address: SocketAddr,
-    service: Arc<Nothing>,
+    kept: Arc<Kept>,
     count: watch::Receiver<usize>,
-    _guard: ShutdownGuard,
+    task: JoinHandle<()>,
 }
 
-struct Nothing {
+struct Kept {
     order: Mutex<Vec<SopInstanceUid>>,
     count: watch::Sender<usize>,
 }
@@ -127,93 +127,73 @@ struct Nothing {
 impl Sink {
     async fn start(port: u16) -> Outcome<Self> {
         let (sender, count) = watch::channel(0);
-        let service = Arc::new(Nothing { order: Mutex::default(), count: sender });
-        let (guard, shutdown) = Shutdown::pair();
-        let disk: Arc<RealDisk> = Arc::new(RealDisk);
-        let quarantine = Quarantine {
-            disk: disk.clone(),
-            directory: std::env::temp_dir(),
-            threads: Threads::System,
-            bytes_max: 0,
-            files_max: 0,
-        };
-        let front = DimseFront {
-            service: service.clone(),
-            peers: watch::channel(Arc::new(Peers::default())).1,
-            net: Arc::new(Tcp),
-            clock: Clock::System,
-            threads: Threads::System,
-            quarantine,
-            refusals: Outbox::new("refusal").0,
-            audit: Outbox::new("audit").0,
-            associations: Arc::default(),
-        };
-        let options = DimseOptions {
-            listen: SocketAddr::from(([127, 0, 0, 1], port)),
-            ae_title: AeTitle::new("M0")?,
-            other_ae_titles: vec![AeTitle::new("M1")?],
-            issuer: None,
-            limits: Limits { associations: 100, associations_per_address: 100 },
-            object_bytes_max: 1 << 32,
-            settings: Settings::STANDARD,
-            tls: None,
-        };
-        let listening = front.listen(options, shutdown).await?;
-        Ok(Self { address: listening.address, service, count, _guard: guard })
+        let kept = Arc::new(Kept { order: Mutex::default(), count: sender });
+        let listener = Tcp.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let (address, keeping) = (listener.local_addr()?, kept.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let kept = keeping.clone();
+                // It ends in disorder when a round is over and the node is killed while it sends.
+                tokio::spawn(async move { drop(take(stream, &kept).await) });
+            }
+        });
+        Ok(Self { address, kept, count, task })
     }
 
     fn received(&self) -> Vec<SopInstanceUid> {
-        self.service.order.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.kept.order.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn until(&self, count: usize) {
         let mut seen = self.count.clone();
-        while *seen.borrow_and_update() < count {
-            if seen.changed().await.is_err() {
-                return;
-            }
-        }
+        // The sender lives in `self`: the wait cannot fail.
+        drop(seen.wait_for(|kept| *kept >= count).await);
     }
 }
 
-#[async_trait]
-impl Service for Nothing {
-    fn accepts(&self) -> Accepts {
-        let preferred = vec![TransferSyntaxUid::known("1.2.840.10008.1.2.1")];
-        Accepts { preferred, others: OtherSyntaxes::Keep, services: Vec::new() }
-    }
-
-    fn spool(&self) -> Spool {
-        Spool {
-            disk: Arc::new(RealDisk),
-            directory: std::env::temp_dir(),
-            threads: Threads::System,
-            random: Random::System,
-            memory_bytes_max: 1 << 30,
-            object_bytes_max: 1 << 34,
-        }
-    }
-
-    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        order.push(arrival.header.sop_instance);
-        self.count.send_replace(order.len());
-        Ok(Stored::New)
-    }
-
-    async fn find(&self, _: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
-        Err(nothing())
-    }
-
-    async fn plan(&self, _: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
-        Err(nothing())
-    }
-
-    async fn open(&self, _: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
-        Err(nothing())
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
-fn nothing() -> FindRefusal {
-    FindRefusal { status: Status::SOP_CLASS_NOT_SUPPORTED, text: "only stores".to_owned(), source: None }
+/// Takes object after object, dropping the bytes as they come.
+async fn take(stream: BoxStream, kept: &Kept) -> Outcome<()> {
+    let verdict = Verdict::Accept(Box::new(policy()));
+    let mut association = accept(stream, &Settings::STANDARD, |_| verdict).await?;
+    while let Incoming::Message { context, command, .. } = association.receive().await? {
+        let Command::CStoreRq { message_id, sop_class, sop_instance, .. } = command else {
+            return Err("only stores are expected".into());
+        };
+        while association.fragment().await?.is_some() {}
+        {
+            let mut order = kept.order.lock().unwrap_or_else(PoisonError::into_inner);
+            order.push(sop_instance.clone());
+            kept.count.send_replace(order.len());
+        }
+        let (sop_class, sop_instance) = (Some(sop_class), Some(sop_instance));
+        let outcome = Response::of(Status::SUCCESS);
+        let response = Command::CStoreRsp { message_id, sop_class, sop_instance, outcome };
+        association.send(context, &response).await?;
+    }
+    Ok(association.answer_release().await?)
+}
+
+fn policy() -> AcceptorPolicy {
+    let plain = || vec![TransferSyntaxUid::known(EXPLICIT_VR_LE)];
+    AcceptorPolicy {
+        storage: Some(StoragePolicy {
+            syntaxes: TransferSyntaxPreference {
+                native: plain(),
+                transcodable: Vec::new(),
+                undeliverable: Undeliverable::Refuse,
+            },
+            unknown: UnknownClasses::Store,
+            refused: Vec::new(),
+            requestor_stores: RequestorStores::Refused,
+        }),
+        services: Vec::new(),
+        service_syntaxes: plain(),
+        identity: IdentityVerdict::Ignored,
+    }
 }
