@@ -41,11 +41,16 @@ pub(crate) struct Behind<'a> {
 impl Actor {
     /// An archive over a database, not yet started.
     pub(crate) fn archive(directory: &Path, title: &str, database: &str) -> Self {
-        let data = directory.display();
+        Self::archive_in(directory, &directory.join("data"), title, database)
+    }
+
+    /// The same, with its data in another directory.
+    pub(crate) fn archive_in(directory: &Path, data: &Path, title: &str, database: &str) -> Self {
+        let shown = data.display();
         let rest = format!(
-            "[archive]\nblobs = \"file:{data}/data/blobs\"\ncatalogue = \"{database}:{data}/data/catalogue\"\n"
+            "[archive]\nblobs = \"file:{shown}/blobs\"\ncatalogue = \"{database}:{shown}/catalogue\"\n"
         );
-        Self::new(directory, &directory.join("data"), Role::Archive, title, &rest)
+        Self::new(directory, data, Role::Archive, title, &rest)
     }
 
     /// A front door with its data in a directory, before members; not yet started.
