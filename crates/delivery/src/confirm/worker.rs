@@ -78,6 +78,8 @@ impl Confirmer {
             }
             asker.line.rest(&asker.sender).await;
             tokio::select! {
+                // Each of these was answered with success: what has come is noted before the end.
+                biased;
                 Some(report) = reports.recv() => asker.take_in(report).await,
                 () = asker.sender.lines.wanted(), if asker.line.is_held() => {}
                 () = tokio::time::sleep(ASK_EVERY) => {}
