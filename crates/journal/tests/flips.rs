@@ -257,7 +257,7 @@ fn fault_a_flipped_bit_in_every_byte_of_a_journal_in_use() {
 /// Wherever the scrub is, and however full the open segment: it is sealed, and the next ones after it.
 #[test]
 fn a_scrub_that_the_writer_overtakes_finds_nothing() {
-    for fill in 0..16 {
+    for fill in (0..16).step_by(3) {
         let mut after = 0;
         while overtaken(fill, after) == Overtaken::In {
             after += 1;
