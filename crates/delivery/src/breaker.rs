@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// Failures in a row before a member is left alone: one is an accident, three are a state.
 const FAILURES_TO_OPEN: u32 = 3;
 
-/// Waiting between probes of a member that is away: a second at first, so that a restart is hardly noticed; a minute at
-/// most, so that a member that is back is used again within acceptance's "no fresh study waits more than a minute".
+/// Waiting between probes of a member that is away: a second at first, so that a restart is hardly noticed; 30 s at
+/// most, so that no fresh study waits more than a minute for a member that is back.
 pub const AWAY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 
 /// Whether a member may be called now.

@@ -16,7 +16,7 @@ pub struct Account {
     pub pending: u64,
     /// A person must look.
     pub suspense: u64,
-    /// Made moot by a later entry.
+    /// Another entry of the same instance stands for it.
     pub superseded: u64,
     /// Outside the member's scope.
     pub not_wanted: u64,
@@ -115,7 +115,7 @@ pub struct MemberBalance {
     pub pending: u64,
     /// A person must look.
     pub suspense: u64,
-    /// Made moot by a later entry.
+    /// Another entry of the same instance stands for it.
     pub superseded: u64,
     /// Outside the member's scope.
     pub not_wanted: u64,

@@ -113,11 +113,11 @@ pub struct Marks {
     pub present: MemberSet,
     /// Those that committed to it.
     pub committed: MemberSet,
-    /// Those it was read back from, with an equal digest.
+    /// Those it was read back from, with the same content.
     pub verified: MemberSet,
     /// Those where a person must look.
     pub suspense: MemberSet,
-    /// Those where a later entry made it moot.
+    /// Those where another entry of the same instance stands for it.
     pub superseded: MemberSet,
     /// Those where it was given up.
     pub written_off: MemberSet,
@@ -134,7 +134,7 @@ pub enum Standing {
     Pending,
     /// A person must look.
     Suspense,
-    /// Made moot by a later entry.
+    /// Another entry of the same instance stands for it.
     Superseded,
     /// Outside the member's scope.
     NotWanted,

@@ -12,7 +12,7 @@ pub enum ConfirmLevel {
     Present,
     /// Storage commitment succeeded.
     Committed,
-    /// Read back, digest equal.
+    /// Read back, and it says the same as what was sent, in whatever encoding.
     Verified,
 }
 
@@ -26,7 +26,7 @@ pub enum PostingState {
     Confirmed(ConfirmLevel),
     /// A person must look.
     Suspense,
-    /// A later entry made it moot.
+    /// Another entry of the same instance stands for it: a later one, or an earlier one with the same content.
     Superseded,
     /// Outside the member's scope.
     NotWanted,
