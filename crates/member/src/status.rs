@@ -13,15 +13,15 @@ use crate::contract::{ConnectError, MemberError, Reply};
 pub enum Outcome {
     /// Stored.
     Stored,
-    /// Stored, and something is to be noted: the member altered its copy.
+    /// Stored with a warning: the member may have altered its copy. Nothing but the attempt's status tells.
     StoredWithNote,
-    /// It has an instance of this UID; whether it is ours is to be found out.
+    /// It has an instance of this UID; this counts as stored, and only reading back tells whether it is ours.
     AlreadyThere,
     /// Not stored; the same may succeed later.
     RetryLater,
     /// Not stored, and never will be as it is.
     RefusedForGood,
-    /// Something must be changed at the member or here before anything can be stored.
+    /// Something must be changed at the member or here before anything can be stored; until then it is tried again.
     Config,
     /// Stored or not: it has to be asked.
     Unknown,
