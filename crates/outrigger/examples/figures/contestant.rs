@@ -89,6 +89,7 @@ level = "warn"
 listen = "127.0.0.1:0"
 [journal]
 max_size = "60GiB"
+scrub = "0s"
 reserve = "64MiB"
 [[front.dimse]]
 listen = "127.0.0.1:0"
