@@ -40,8 +40,8 @@ mod scrub;
 mod suspense;
 mod why;
 
-pub(crate) use ability::in_words;
 pub use ability::Noted;
+pub(crate) use ability::in_words;
 pub use accept::{AcceptError, Acceptance, Accepted};
 pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, StatusFacts};
 pub use damage::{Coverage, Harm, JOURNAL_DAMAGE};

@@ -40,10 +40,11 @@ pub use calendar::rfc3339;
 pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
 pub use ledger::{
-    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk, EntryFacts,
-    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted, RebuildError, RebuildReport,
-    Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why,
-    WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
+    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
+    EntryFacts, FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions,
+    MemberFacts, Noted, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts,
+    StoredObject, SuspenseFilter, SuspenseItem, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy,
+    WriteOffShown, check,
 };
 pub use member_set::MemberSet;
 pub use peer::Peer;

@@ -20,8 +20,8 @@ use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
-    DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow, Owed,
-    Position, Releasable, StoreError,
+    DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow,
+    Owed, Position, Releasable, StoreError,
 };
 
 mod cells;

@@ -90,7 +90,9 @@ pub(crate) async fn pair(program: &Path, rounds: usize, count: usize) -> Outcome
         for direct in if round % 2 == 0 { [false, true] } else { [true, false] } {
             let mut setups =
                 [OrthancSetup::new(&AeTitle::new("M0")?, &[]), OrthancSetup::new(&AeTitle::new("M1")?, &[])];
-            setups.iter_mut().for_each(|setup| setup.nagle = Nagle::Off);
+            for setup in &mut setups {
+                setup.nagle = Nagle::Off;
+            }
             let [first, second] = &setups;
             let members = [Orthanc::start(first).await?, Orthanc::start(second).await?];
             let addresses: Vec<String> =

@@ -42,11 +42,11 @@ impl Taken {
         self.acks.len() as f64 / self.wall.as_secs_f64()
     }
 
-    /// A quantile of the acknowledgement times, in milliseconds.
-    pub(crate) fn ack_ms(&self, quantile: f64) -> f64 {
+    /// A percentile of the acknowledgement times, in milliseconds.
+    pub(crate) fn ack_ms(&self, percent: usize) -> f64 {
         let mut acks = self.acks.clone();
         acks.sort();
-        let place = ((acks.len() as f64 * quantile) as usize).min(acks.len().saturating_sub(1));
+        let place = (acks.len() * percent / 100).min(acks.len().saturating_sub(1));
         acks.get(place).map_or(0.0, |ack| ack.as_secs_f64() * 1e3)
     }
 }

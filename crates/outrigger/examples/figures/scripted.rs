@@ -102,7 +102,7 @@ async fn backlog(program: &Path) -> Outcome<()> {
                 .max();
             vec![
                 sink.address.to_string(),
-                format!("{:.1}", taken.ack_ms(0.99)),
+                format!("{:.1}", taken.ack_ms(99)),
                 format!("{} of {}", last.map_or(0, |place| place + 1), order.len()),
             ]
         })

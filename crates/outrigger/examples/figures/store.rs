@@ -105,8 +105,8 @@ fn show(
             of(&|round| round.taken.rate()).text(0),
             format!("{:.2}", ours / rate(*side)),
             of(&|round| round.cpu_ms).text(2),
-            of(&|round| round.taken.ack_ms(0.5)).text(2),
-            of(&|round| round.taken.ack_ms(0.99)).text(2),
+            of(&|round| round.taken.ack_ms(50)).text(2),
+            of(&|round| round.taken.ack_ms(99)).text(2),
         ]);
     }
     let ceiling_row = ["layout ceiling".to_owned(), ceiling.text(0), format!("{:.2}", ours / ceiling.median)];

@@ -36,7 +36,7 @@ fn ended(client: &Client, number: u64) -> Result<Value, Failure> {
         let mut seen: Value = client.get("/scrub", &[("number", &asked)])?;
         let of = |pointer: &str| seen.pointer(pointer).and_then(Value::as_u64);
         if of("/last/number").is_some_and(|last| last >= number) {
-            return Ok(seen["last"].take());
+            return Ok(seen.get_mut("last").map(Value::take).unwrap_or_default());
         }
         let (Some(bytes), Some(of_bytes)) = (of("/running/bytes"), of("/running/of_bytes")) else {
             let message = "the node was started again meanwhile; ask again".to_owned();

@@ -74,7 +74,7 @@ pub(crate) struct Ended {
     /// When it began.
     pub(crate) began_at: WallTime,
     /// When it ended.
-    pub(crate) ended_at: WallTime,
+    pub(crate) over_at: WallTime,
     /// Bytes of the journal read.
     pub(crate) bytes: u64,
     /// What is not as it was written, in words.
@@ -149,7 +149,9 @@ impl Task {
                 () = sleep_until(due), if !self.parts.every.is_zero() => None,
             };
             let began_at = self.begin();
-            waiting.into_iter().for_each(|answer| told(answer, self.number));
+            if let Some(answer) = waiting {
+                told(answer, self.number);
+            }
             let Some(found) = self.found(&mut shutdown).await else { return };
             self.end(began_at, found);
             due = later(self.parts.clock.now(), self.parts.every);
@@ -190,8 +192,8 @@ impl Task {
         };
         metrics::counter!("outrigger_scrubs_total", "outcome" => outcome).increment(1);
         tracing::info!(number = self.number, bytes, findings = findings.len() + more, failed, "scrub ended");
-        let (number, ended_at) = (self.number, self.now());
-        let ended = Ended { number, began_at, ended_at, bytes, findings, more, failed };
+        let (number, over_at) = (self.number, self.now());
+        let ended = Ended { number, began_at, over_at, bytes, findings, more, failed };
         self.seen.send_modify(|seen| *seen = Seen { running: None, last: Some(ended) });
     }
 

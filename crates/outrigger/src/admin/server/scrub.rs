@@ -58,7 +58,7 @@ fn ended(last: &Ended) -> Value {
     json!({
         "number": last.number,
         "began_at": moment(last.began_at),
-        "ended_at": moment(last.ended_at),
+        "ended_at": moment(last.over_at),
         "bytes": last.bytes,
         "findings": last.findings,
         "more_findings": last.more,

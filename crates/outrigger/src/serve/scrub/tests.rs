@@ -118,7 +118,7 @@ async fn a_scrub_reads_no_faster_than_it_may() {
     let rig = Rig::new().await;
     let (_guard, scrubber) = rig.start(Duration::ZERO, 10_000);
     let ended = scrubber.ended(scrubber.ask().await.unwrap()).await.last.unwrap();
-    let took = ended.ended_at.since(ended.began_at);
+    let took = ended.over_at.since(ended.began_at);
     assert!(took.as_secs() >= ended.bytes / 10_000, "{took:?} for {} bytes", ended.bytes);
 }
 
