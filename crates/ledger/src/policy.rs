@@ -18,7 +18,8 @@ pub struct MemberPolicy {
     pub need: Need,
     /// The level that closes a posting.
     pub confirm: ConfirmLevel,
-    /// The level an entry must have reached here before its bytes may go: committed, or present where the member knows no storage commitment.
+    /// The level an entry must have reached here before its bytes may go: committed, which is present where the member cannot
+    /// commit, if `confirm` is that or more; else present.
     pub release: ConfirmLevel,
     /// What it wants to hold.
     pub scope: Scope,

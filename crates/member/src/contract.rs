@@ -60,7 +60,7 @@ pub enum ConnectError {
     Rejected {
         /// Where.
         address: String,
-        /// Whether it may be tried again soon.
+        /// Whether the rejection is permanent, and not transient.
         permanent: bool,
         /// The standard's words for source and reason.
         reason: String,
