@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
@@ -47,6 +47,10 @@ pub trait Net: Send + Sync {
 /// A shared way to listen and to connect.
 pub type ArcNet = Arc<dyn Net>;
 
+/// Connections that may wait to be accepted: as many as Linux allows by default. With fewer a burst of them loses its first
+/// packets, and each then waits for seconds.
+const BACKLOG: u32 = 4096;
+
 /// TCP of the operating system, Nagle's algorithm off.
 #[derive(Debug, Clone, Copy)]
 pub struct Tcp;
@@ -54,7 +58,12 @@ pub struct Tcp;
 #[async_trait]
 impl Net for Tcp {
     async fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Listener>> {
-        Ok(Box::new(TcpListener::bind(address).await?))
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait for connections of the process before it; on Windows the option means something else.
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Box::new(socket.listen(BACKLOG)?))
     }
 
     async fn connect(&self, address: &str) -> io::Result<BoxStream> {
