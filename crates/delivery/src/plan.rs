@@ -73,6 +73,15 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
     }
 }
 
+/// Decides what becomes of an open posting whose object the member accepted and shows, and refuses to give back; `attempts`
+/// counts this one, from 1, and `again` is when it would be asked for next.
+pub fn after_withholding(attempts: u32, others: Others, again: WallTime) -> Next {
+    match others {
+        Others::Succeed if attempts >= ATTEMPTS_BEFORE_SUSPENSE => Next::Suspend(SuspenseReason::KeptFailing),
+        Others::Succeed | Others::FailToo => Next::RetryAt(again),
+    }
+}
+
 /// Stores of one object after which its loss at a member needs a person: somebody or something there removes it.
 const STORES_BEFORE_SUSPENSE: u32 = 3;
 
@@ -115,6 +124,14 @@ mod tests {
         assert_eq!(after_loss(1, NOW, 255), Next::RetryAt(NOW.after(Duration::from_secs(2))));
         assert_eq!(after_loss(2, NOW, 255), Next::RetryAt(NOW.after(Duration::from_secs(4))));
         assert_eq!(after_loss(3, NOW, 255), Next::Suspend(SuspenseReason::Lost));
+    }
+
+    #[test]
+    fn what_a_member_goes_on_withholding_needs_a_person_if_it_gives_others() {
+        let again = Next::RetryAt(NOW);
+        assert_eq!(after_withholding(7, Others::Succeed, NOW), again);
+        assert_eq!(after_withholding(8, Others::Succeed, NOW), Next::Suspend(SuspenseReason::KeptFailing));
+        assert_eq!(after_withholding(1_000_000, Others::FailToo, NOW), again);
     }
 
     #[test]

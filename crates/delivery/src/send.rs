@@ -89,6 +89,7 @@ impl Sender {
             | Err(
                 MemberError::NoContext { .. }
                 | MemberError::NotFound
+                | MemberError::OtherClass { .. }
                 | MemberError::Refused { .. }
                 | MemberError::Unable { .. },
             ) => self.reached(ledger).await,

@@ -59,3 +59,34 @@ async fn what_cannot_be_read_back_for_now_is_asked_for_ever_more_rarely_and_show
     assert!((8..=32).contains(&retrievals), "2 s at first, 5 min at last: {retrievals}");
     assert_eq!(rig.unable().await, []);
 }
+
+/// An object that it shows and never gives back, while it gives others: a person must look, and not for one bad minute.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_withholds_while_it_gives_others_is_set_aside() {
+    let rig = Rig::new(Verified).await;
+    rig.member.can(&[Ability::Query, Ability::ReadBack]);
+    let withheld = rig.accepts(1).await;
+    rig.gives(2).await;
+    assert_eq!(rig.closes(2).await, Verified);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rig.stands(&withheld).await.state, "pending");
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    let member = rig.stands(&withheld).await;
+    assert_eq!(member.state, "suspense", "{member:?}");
+    let reason = member.reason.unwrap();
+    assert!(reason.contains("kept failing") && reason.contains("A702"), "{reason}");
+    let retrievals = rig.member.asked().retrievals;
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    assert_eq!(rig.member.asked().retrievals, retrievals, "it is asked no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_withholds_that_gives_nothing_at_all_is_asked_for_on_and_on() {
+    let rig = Rig::new(Verified).await;
+    rig.member.can(&[Ability::Query, Ability::ReadBack]);
+    let withheld = rig.accepts(1).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(rig.member.asked().retrievals > 8, "{:?}", rig.member.asked());
+    let member = rig.stands(&withheld).await;
+    assert_eq!(member.state, "pending", "{member:?}");
+}

@@ -1,6 +1,6 @@
-//! A member that can do as much as it is told, and counts what it is asked; what it is to give back it refuses for now.
+//! A member that can do as much as it is told, and counts what it is asked; what it is to give back it refuses, unless told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -8,6 +8,7 @@ use outrigger_member::{
     Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Returned,
     StoreSession,
 };
+use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{
     AeTitle, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Told(Arc<Mutex<State>>);
 struct State {
     can: BTreeSet<Ability>,
     shown: BTreeSet<SopInstanceUid>,
+    given: BTreeMap<SopInstanceUid, Body>,
     asked: Asked,
 }
 
@@ -46,6 +48,11 @@ impl Told {
     /// It has this from now on.
     pub(crate) fn has(&self, instance: SopInstanceUid) {
         self.state().shown.insert(instance);
+    }
+
+    /// It gives this back, once.
+    pub(crate) fn gives(&self, instance: SopInstanceUid, body: Body) {
+        self.state().given.insert(instance, body);
     }
 
     pub(crate) fn asked(&self) -> Asked {
@@ -117,11 +124,14 @@ impl AskSession for Told {
         &mut self,
         _: &StudyUid,
         _: &SeriesUid,
-        _: &SopInstanceUid,
+        instance: &SopInstanceUid,
         _: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         self.state().asked.retrievals += 1;
         self.denies(Ability::ReadBack, "C-GET")?;
+        if let Some(body) = self.state().given.remove(instance) {
+            return Ok((TransferSyntaxUid::known(EXPLICIT_VR_LE), body));
+        }
         Err(MemberError::Refused { operation: "C-GET", status: Status(0xA702) })
     }
 

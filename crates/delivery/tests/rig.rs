@@ -11,7 +11,7 @@ use outrigger_delivery::{Calling, MemberSetup, Route};
 use outrigger_journal::{Journal, Options, Seq as JournalSeq};
 use outrigger_ledger::{
     Acceptance, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, PostingKey, Report, ReportOutcome,
-    Why,
+    Why, WhyMember,
 };
 use outrigger_model::{
     AeTitle, AssociationId, ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin, SeriesUid,
@@ -89,17 +89,10 @@ impl Rig {
 
     /// The member accepts an object; gives the level at which the posting closes.
     pub(crate) async fn closes(&self, instance: u32) -> ConfirmLevel {
-        let uid = format!("1.2.1.1.{instance}");
-        let entry = self.ledger.accept(acceptance(&uid).await).await.unwrap().entry();
-        self.ledger.follow(entry).await.unwrap();
-        self.member.has(SopInstanceUid::new(&uid).unwrap());
-        let posting = PostingKey { entry, member: MEMBER };
-        let outcome = ReportOutcome::Reached(ConfirmLevel::Accepted);
-        self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
+        let uid = self.accepts(instance).await;
         let closed = async {
             loop {
-                let why = self.ledger.why(Why::Uid(uid.clone())).await.unwrap();
-                let member = why.studies[0].instances[0].members[0].clone();
+                let member = self.stands(&uid).await;
                 if member.state == "confirmed" {
                     return member.level.unwrap();
                 }
@@ -109,11 +102,38 @@ impl Rig {
         tokio::time::timeout(PATIENCE, closed).await.unwrap()
     }
 
+    /// The member accepts an object, and gives back as much as it is told; gives its UID.
+    pub(crate) async fn accepts(&self, instance: u32) -> String {
+        let uid = format!("1.2.1.1.{instance}");
+        self.accepted(&uid, acceptance(&uid).await).await;
+        uid
+    }
+
+    async fn accepted(&self, uid: &str, acceptance: Acceptance) {
+        let entry = self.ledger.accept(acceptance).await.unwrap().entry();
+        self.ledger.follow(entry).await.unwrap();
+        self.member.has(SopInstanceUid::new(uid).unwrap());
+        let posting = PostingKey { entry, member: MEMBER };
+        let outcome = ReportOutcome::Reached(ConfirmLevel::Accepted);
+        self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
+    }
+
+    /// The member gives an object back as it was sent.
+    pub(crate) async fn gives(&self, instance: u32) {
+        let uid = format!("1.2.1.1.{instance}");
+        self.member.gives(SopInstanceUid::new(&uid).unwrap(), acceptance(&uid).await.body);
+    }
+
+    /// How an object stands at the member.
+    pub(crate) async fn stands(&self, uid: &str) -> WhyMember {
+        let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+        why.studies[0].instances[0].members[0].clone()
+    }
+
     /// The words of what was tried to have this object confirmed.
     pub(crate) async fn attempts(&self, instance: u32) -> Vec<String> {
-        let why = self.ledger.why(Why::Uid(format!("1.2.1.1.{instance}"))).await.unwrap();
-        let attempts = &why.studies[0].instances[0].members[0].attempts;
-        attempts.iter().map(|attempt| attempt.text.clone()).collect()
+        let member = self.stands(&format!("1.2.1.1.{instance}")).await;
+        member.attempts.iter().map(|attempt| attempt.text.clone()).collect()
     }
 
     /// What the member is known to be unable to be confirmed at.

@@ -91,6 +91,14 @@ pub enum MemberError {
     /// The member does not have the instance.
     #[error("the member does not have the instance")]
     NotFound,
+    /// What the member has under the SOP Instance UID is of another SOP class, and so another object.
+    #[error("the member shows this SOP Instance UID with SOP class {shown}, and it was sent with {sent}")]
+    OtherClass {
+        /// The class with which it shows it.
+        shown: SopClassUid,
+        /// The class that was asked for.
+        sent: SopClassUid,
+    },
     /// The member refused the operation.
     #[error("the member answered {operation} with {status} ({})", status.text())]
     Refused {

@@ -95,7 +95,8 @@ pub fn classify(answer: &Result<Reply, MemberError>, rules: &StatusRules) -> Out
         Err(
             MemberError::Connect(ConnectError::Rejected { .. } | ConnectError::Network { .. })
             | MemberError::Source(_)
-            | MemberError::NotFound,
+            | MemberError::NotFound
+            | MemberError::OtherClass { .. },
         ) => Outcome::RetryLater,
         Err(MemberError::Lost { .. }) => Outcome::Unknown,
         Err(MemberError::NoContext { .. }) => Outcome::NoContext,

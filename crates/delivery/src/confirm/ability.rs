@@ -60,6 +60,7 @@ pub fn lack(error: &MemberError) -> Option<&Denial> {
         | MemberError::Lost { .. }
         | MemberError::NoContext { .. }
         | MemberError::NotFound
+        | MemberError::OtherClass { .. }
         | MemberError::Refused { .. }
         | MemberError::Source(_)
         | MemberError::OutsideStudies => None,

@@ -12,7 +12,8 @@ use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
 use crate::confirm::commit::{self, Requested};
 use crate::confirm::line::{Answer, AskLine, Question, returned};
 use crate::confirm::present::{self, lost, unasked};
-use crate::confirm::{Step, steps};
+use crate::confirm::{Step, steps, verify};
+use crate::plan::{self, Next, Others};
 use crate::send::{Sender, chain};
 use crate::standing::StandingState;
 
@@ -21,6 +22,8 @@ pub(crate) struct Asker {
     pub(crate) ledger: Ledger,
     pub(crate) sender: Sender,
     pub(crate) line: AskLine,
+    /// When it last gave an object back, since the start.
+    pub(crate) gave_at: Option<WallTime>,
     pub(crate) lacks: Lacks,
     /// Levels at which the ledger holds that the member cannot be confirmed.
     pub(crate) noted: BTreeSet<ConfirmLevel>,
@@ -40,6 +43,15 @@ struct Stepped {
     fallen: Vec<Fallen>,
     /// What the member said that it cannot do this at all.
     lack: Option<MemberError>,
+}
+
+/// What is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Postings {
+    /// Open ones, which are to close.
+    Open,
+    /// Closed ones, so that the bytes may be released.
+    Closed,
 }
 
 /// Whether there is sense in asking for the rest of a batch.
@@ -103,7 +115,7 @@ impl Asker {
         match step {
             Step::Query => Ok(self.query(postings).await),
             Step::Commit => self.commit(postings).await,
-            Step::ReadBack => Ok(self.read_back(postings).await),
+            Step::ReadBack => Ok(self.read_back(postings, Postings::Open).await),
         }
     }
 
@@ -254,7 +266,7 @@ impl Asker {
         self.ledger.report(reports).await
     }
 
-    async fn read_back(&mut self, postings: Vec<Due>) -> Stepped {
+    async fn read_back(&mut self, postings: Vec<Due>, kind: Postings) -> Stepped {
         let mut stepped = Stepped::default();
         let batch: Vec<Returned> = returned(&postings);
         let (route, mut rest) = (self.route(), Rest::Ask);
@@ -277,6 +289,7 @@ impl Asker {
             rest = self.rest(&answer);
             match answer {
                 Ok(Answer::Object(syntax, body)) => {
+                    self.gave_at = Some(self.sender.wall());
                     stepped.reports.push(self.sender.verified(&self.ledger, &due, syntax, body).await);
                 }
                 Err(MemberError::NotFound) => {
@@ -289,6 +302,12 @@ impl Asker {
                 Err(error @ MemberError::NoContext { .. }) => {
                     stepped.fallen.push(Fallen { due, object: Some(chain(&error)) });
                 }
+                Err(error @ MemberError::OtherClass { .. }) => {
+                    stepped.reports.push(verify::other(&due, at, &route, &error));
+                }
+                Err(error @ MemberError::Refused { .. }) if kind == Postings::Open => {
+                    stepped.reports.push(self.withheld(&due, at, &route, &error));
+                }
                 Err(error) => {
                     stepped.reports.push(unasked(&due, at, self.sender.again(&due), &route, &error));
                 }
@@ -298,11 +317,22 @@ impl Asker {
         stepped
     }
 
+    /// The report on an object that the member has, as far as it shows, and refused to give back.
+    fn withheld(&self, due: &Due, at: WallTime, route: &str, error: &MemberError) -> Report {
+        let report = unasked(due, at, self.sender.again(due), route, error);
+        let gives = self.gave_at.is_some_and(|gave_at| gave_at > due.accepted_at);
+        let others = if gives { Others::Succeed } else { Others::FailToo };
+        match plan::after_withholding(due.attempts.saturating_add(1), others, at) {
+            Next::Suspend(reason) => Report { outcome: ReportOutcome::Suspend(reason), ..report },
+            _ => report,
+        }
+    }
+
     /// Reads closed postings back, so that each entry is verified at one member. What this one cannot give is another's to
     /// give; it is never set aside for that, as that would open the posting again.
     pub(crate) async fn read_back_closed(&mut self, postings: Vec<Due>) -> Result<Vec<Report>, LedgerError> {
         let before: Vec<Due> = postings.clone();
-        let stepped = self.read_back(postings).await;
+        let stepped = self.read_back(postings, Postings::Closed).await;
         self.learn(Step::ReadBack, &stepped).await?;
         let later = WallTime(self.sender.wall().after(LEARN_AGAIN).0);
         let fallen = stepped.fallen.into_iter().map(|Fallen { due, object }| match object {

@@ -2,11 +2,33 @@
 
 use outrigger_dataset::normal::Verdict;
 use outrigger_ledger::{Attempt, Due, Ledger, Report, ReportOutcome};
-use outrigger_model::{ConfirmLevel, SuspenseReason, TransferSyntaxUid};
+use outrigger_member::MemberError;
+use outrigger_model::{ConfirmLevel, SuspenseReason, TransferSyntaxUid, WallTime};
 use outrigger_runtime::Body;
 
 use crate::compare::{Copy, compare};
 use crate::send::{Sender, chain};
+
+/// The report on an object in the place of which the member shows another.
+pub(crate) fn other(due: &Due, at: WallTime, route: &str, error: &MemberError) -> Report {
+    differs(due, at, route, &format!("what the member has differs from what was sent: {}", chain(error)))
+}
+
+/// A person must look; of an object that came again that much is said, as a member may have kept what came before.
+fn differs(due: &Due, at: WallTime, route: &str, what: &str) -> Report {
+    let before = match due.earlier {
+        Some(entry) => format!(
+            "; entry {entry} came before under the same SOP Instance UID, and the member may have kept that version"
+        ),
+        None => String::new(),
+    };
+    let attempt = Attempt { at, route: route.to_owned(), status: None, text: format!("{what}{before}") };
+    Report {
+        posting: due.posting,
+        attempt: Some(attempt),
+        outcome: ReportOutcome::Suspend(SuspenseReason::Differs),
+    }
+}
 
 impl Sender {
     /// What an object that was read back shows of the posting.
@@ -23,10 +45,12 @@ impl Sender {
             let outcome = ReportOutcome::Reached(ConfirmLevel::Verified);
             return Report { posting: due.posting, attempt: None, outcome };
         }
-        let text = format!("what was read back differs from what was sent: {verdict:?}");
-        let attempt = Attempt { at: self.wall(), route: route.to_owned(), status: None, text };
-        let outcome = ReportOutcome::Suspend(SuspenseReason::Differs);
-        Report { posting: due.posting, attempt: Some(attempt), outcome }
+        differs(
+            due,
+            self.wall(),
+            route,
+            &format!("what was read back differs from what was sent: {verdict:?}"),
+        )
     }
 
     async fn compared(&self, ledger: &Ledger, due: &Due, syntax: TransferSyntaxUid, body: Body) -> Verdict {

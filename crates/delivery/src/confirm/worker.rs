@@ -58,6 +58,7 @@ impl Confirmer {
             ledger,
             sender,
             line: AskLine::default(),
+            gave_at: None,
             lacks: Lacks::default(),
             noted: std::collections::BTreeSet::default(),
         };

@@ -7,6 +7,7 @@ use outrigger_runtime::Body;
 
 use super::call::{contexts, hang_up, plain};
 use super::fetch::Wanted;
+use super::present::Shown;
 use super::{DimseMember, ReadBack, get, move_, present};
 use crate::contract::{AskSession, Found, MemberError, Returned};
 
@@ -67,16 +68,25 @@ async fn fetched(
         }
     };
     match fetched {
-        Err(refused @ MemberError::Refused { .. }) => Err(why_refused(association, wanted, refused).await),
+        Err(refused @ MemberError::Refused { .. }) => {
+            Err(why_refused(association, wanted, class, refused).await)
+        }
         fetched => fetched,
     }
 }
 
-/// Tells an instance that is not there from one that is not given: some archives answer both with C000.
-async fn why_refused(association: &mut Association, wanted: Wanted<'_>, refused: MemberError) -> MemberError {
-    match present::find(association, wanted.study, wanted.series).await {
-        Ok(found) if !found.instances.contains(wanted.instance) => MemberError::NotFound,
-        Ok(_) => refused,
+/// Tells an instance that is not there, and one of another class, which no accepted context is for, from one that is not
+/// given: archives answer all of these alike.
+async fn why_refused(
+    association: &mut Association,
+    wanted: Wanted<'_>,
+    class: &SopClassUid,
+    refused: MemberError,
+) -> MemberError {
+    match present::shown(association, wanted).await {
+        Ok(Shown::Not) => MemberError::NotFound,
+        Ok(Shown::Of(shown)) if shown != *class => MemberError::OtherClass { shown, sent: class.clone() },
+        Ok(Shown::Of(_) | Shown::OfNoClass) => refused,
         Err(lost @ MemberError::Lost { .. }) => lost,
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "what the member shows is not known");

@@ -9,6 +9,7 @@ use outrigger_model::{
 };
 
 use super::call::{context_of, lost, refused, unasked};
+use super::fetch::Wanted;
 use crate::contract::{Found, MemberError};
 
 const OPERATION: &str = "C-FIND";
@@ -23,12 +24,50 @@ const INSTANCES_MAX: usize = 200_000;
 #[error("it shows more than {INSTANCES_MAX} instances of one series")]
 struct TooMany;
 
+/// What a member shows of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Nothing.
+    Not,
+    /// That it is there, and not its class.
+    OfNoClass,
+    /// That it is there, with this class.
+    Of(SopClassUid),
+}
+
 /// The instances of a series that the member shows.
 pub(super) async fn find(
     association: &mut Association,
     study: &StudyUid,
     series: &SeriesUid,
 ) -> Result<Found, MemberError> {
+    let mut found = Found::default();
+    let taken = |answer: &Answer| found.instances.extend(instance_of(answer, series));
+    each_answer(association, &query(study, series, ""), taken).await?;
+    Ok(found)
+}
+
+/// What the member shows of an instance: whether it is there, and of which class.
+pub(super) async fn shown(association: &mut Association, wanted: Wanted<'_>) -> Result<Shown, MemberError> {
+    let Wanted { study, series, instance } = wanted;
+    let mut query = query(study, series, instance.as_str());
+    query.keys.push(QueryKey { tag: Tag::SOP_CLASS_UID, value: String::new() });
+    let mut shown = Shown::Not;
+    let taken = |answer: &Answer| {
+        if instance_of(answer, series).as_ref() == Some(instance) {
+            shown = class_of(answer).map_or(Shown::OfNoClass, Shown::Of);
+        }
+    };
+    each_answer(association, &query, taken).await?;
+    Ok(shown)
+}
+
+/// Puts an IMAGE-level query and hands each answer on.
+async fn each_answer(
+    association: &mut Association,
+    query: &Query,
+    mut taken: impl FnMut(&Answer),
+) -> Result<(), MemberError> {
     let context = context_of(association, sop_class::STUDY_ROOT_FIND, OPERATION)?;
     let form = form(association, context);
     let message_id = association.next_message_id();
@@ -37,25 +76,25 @@ pub(super) async fn find(
         sop_class: SopClassUid::known(sop_class::STUDY_ROOT_FIND),
         priority: Priority::Medium,
     };
-    let identifier = write_query(form, &query(study, series));
+    let identifier = write_query(form, query);
     association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
-    let mut found = Found::default();
+    let mut count = 0;
     loop {
         let outcome = next(association, message_id).await?;
         match outcome.status.class() {
-            StatusClass::Pending if found.instances.len() < INSTANCES_MAX => {
+            StatusClass::Pending if count < INSTANCES_MAX => {
                 let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
                 let answer = read_answer(form, &bytes).map_err(unreadable)?;
-                found.instances.extend(instance_of(&answer, series));
+                taken(&answer);
+                count += 1;
             }
-            StatusClass::Success | StatusClass::Warning => break,
+            StatusClass::Success | StatusClass::Warning => return Ok(()),
             StatusClass::Failure | StatusClass::Cancel => return Err(refused(OPERATION, outcome.status)),
             StatusClass::Pending => {
                 return Err(MemberError::Lost { operation: OPERATION, source: Box::new(TooMany) });
             }
         }
     }
-    Ok(found)
 }
 
 /// How data sets are written in an accepted context for identifiers, of which only plain encodings were proposed.
@@ -64,13 +103,13 @@ pub(super) fn form(association: &Association, context: u8) -> Form {
     context.and_then(|context| Form::of(&context.transfer_syntax)).unwrap_or(Form::ImplicitLittle)
 }
 
-fn query(study: &StudyUid, series: &SeriesUid) -> Query {
+fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Query {
     let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
     Query {
         root: QueryRoot::Study,
         level: Level::Image,
         keys: vec![
-            key(Tag::SOP_INSTANCE_UID, ""),
+            key(Tag::SOP_INSTANCE_UID, instance),
             key(Tag::STUDY_INSTANCE_UID, study.as_str()),
             key(Tag::SERIES_INSTANCE_UID, series.as_str()),
         ],
@@ -93,12 +132,19 @@ fn unreadable(error: IdentifierError) -> MemberError {
     MemberError::Lost { operation: OPERATION, source: Box::new(error) }
 }
 
+fn value(answer: &Answer, tag: Tag) -> Option<&str> {
+    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str())
+}
+
+/// The SOP class of an answer, where the member gives a usable one.
+fn class_of(answer: &Answer) -> Option<SopClassUid> {
+    value(answer, Tag::SOP_CLASS_UID).and_then(|uid| SopClassUid::new(uid).ok())
+}
+
 /// The instance of an answer, unless the member says that it is of another series: some do not match every key.
 fn instance_of(answer: &Answer, series: &SeriesUid) -> Option<SopInstanceUid> {
-    let value =
-        |tag| answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str());
-    let elsewhere = value(Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
-    let uid = value(Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
+    let elsewhere = value(answer, Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
+    let uid = value(answer, Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
     SopInstanceUid::new(uid)
         .inspect_err(|error| tracing::warn!(%error, "a member shows an instance without a usable UID"))
         .ok()
@@ -107,6 +153,15 @@ fn instance_of(answer: &Answer, series: &SeriesUid) -> Option<SopInstanceUid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_class_of_an_answer_is_known_where_it_is_usable() {
+        for (value, class) in [("1.2.840.10008.5.1.4.1.1.2", true), ("", false), ("1 2", false)] {
+            let answer = Answer { attributes: vec![(Tag::SOP_CLASS_UID, value.to_owned())] };
+            assert_eq!(class_of(&answer).is_some(), class, "{value}");
+        }
+        assert_eq!(class_of(&Answer { attributes: Vec::new() }), None);
+    }
 
     #[test]
     fn answers_of_other_series_do_not_count() {
