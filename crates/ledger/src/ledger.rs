@@ -43,7 +43,7 @@ mod why;
 pub use ability::Noted;
 pub(crate) use ability::in_words;
 pub use accept::{AcceptError, Acceptance, Accepted};
-pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, StatusFacts};
+pub use books::{BalanceBy, BalanceOf, BalanceRow, MemberFacts, Settling, StatusFacts};
 pub use damage::{Coverage, Harm, JOURNAL_DAMAGE};
 pub use due::{Due, DueAsk, Lane};
 pub use members::Resend;

@@ -27,6 +27,7 @@ mod write_off;
 mod applier;
 mod calendar;
 mod claims;
+mod difference;
 mod followers;
 mod tail;
 mod worker;
@@ -42,9 +43,9 @@ pub use health::{Cure, LedgerHealth};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
     EntryFacts, FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions,
-    MemberFacts, Noted, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, StatusFacts,
-    StoredObject, SuspenseFilter, SuspenseItem, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy,
-    WriteOffShown, check,
+    MemberFacts, Noted, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, Settling,
+    StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why, WhyAnswer, WhyAttempt, WhyInstance,
+    WhyMember, WhyStudy, WriteOffShown, check,
 };
 pub use member_set::MemberSet;
 pub use peer::Peer;

@@ -118,6 +118,9 @@ pub trait LedgerReads {
     /// When the oldest entry was accepted that `member` owes.
     fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError>;
 
+    /// How many postings `member` has stored and is asked for only after `now`, and when the first of them is.
+    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError>;
+
     /// Notes of a kind, newest first, at most `limit`.
     fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError>;
 

@@ -229,6 +229,60 @@ async fn a_new_version_is_a_finding_until_it_turns_out_to_be_a_re_encoding() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_object_under_a_uid_that_differs_at_a_member_is_told_as_one() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (first, alone) = (rig.enter(1, 1, 1).await, rig.enter(2, 1, 1).await);
+        let second = rig.enter(1, 1, 2).await;
+        let differs = || ReportOutcome::Suspend(SuspenseReason::Differs);
+        for entry in [alone, second] {
+            let noted = "what was read back differs from what was sent: Demographic";
+            rig.report_attempt(entry, A, differs(), noted).await;
+        }
+        let items = rig.ledger.suspense(ALL).await.unwrap();
+        let (alone, again) = (&items[0], &items[1]);
+        for item in [alone, again] {
+            assert!(
+                item.text.contains("patient, study or order attributes")
+                    && !item.text.contains("Demographic")
+            );
+        }
+        assert_eq!((alone.earlier_entry, again.earlier_entry), (None, Some(first)));
+        let came = format!("a second object under its SOP Instance UID, entry {first} came before");
+        assert!(again.text.contains(&came) && !alone.text.contains("second"), "{items:?}");
+        let step = format!("remove entry {first}'s there and `retry`");
+        assert!(again.next_step.contains(&step) && alone.next_step.contains("`retry`"), "{items:?}");
+        let why = rig.ledger.why(Why::Uid(again.sop_instance.as_str().to_owned())).await.unwrap();
+        let versions = &why.studies[0].instances;
+        let told = versions.iter().find(|version| version.entry == second).unwrap();
+        let a = &told.members[0];
+        assert_eq!((a.suspense_id.as_ref(), a.reason.as_ref()), (Some(&again.id), Some(&again.text)));
+        assert_eq!((a.next_step.as_ref(), &told.members[1].suspense_id), (Some(&again.next_step), &None));
+        assert!(a.attempts.iter().all(|attempt| !attempt.text.contains("Demographic")), "{a:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_settling_time_is_counted_until_it_is_over() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        assert_eq!(rig.ledger.settling().await.unwrap(), []);
+        for instance in 1..=3 {
+            let entry = rig.enter(instance, 1, 1).await;
+            if instance < 3 {
+                rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+            }
+            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        }
+        let settling = rig.ledger.settling().await.unwrap();
+        assert_eq!(settling.len(), 1, "{settling:?}");
+        assert_eq!((settling[0].count, settling[0].next_at.as_str()), (2, "2026-01-01T00:01:00.000Z"));
+        tokio::time::advance(std::time::Duration::from_secs(60)).await;
+        assert_eq!(rig.ledger.settling().await.unwrap(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_balance_breaks_down() {
     for kind in Kind::BOTH {
         let rig = Rig::new(kind).await;

@@ -7,7 +7,7 @@ use outrigger_model::{ConfirmLevel, MemberName, MemberNumber, Seq, WallTime};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Balance, MemberBalance};
-use crate::calendar::Day;
+use crate::calendar::{Day, rfc3339};
 use crate::entry::{EntryRow, LaneNumber};
 use crate::error::LedgerError;
 use crate::finding::FindingKind;
@@ -100,7 +100,36 @@ pub struct MemberFacts {
     pub cannot: Vec<(ConfirmLevel, String)>,
 }
 
+/// What a member has stored and is not asked for yet, as its settling time has not passed or it is asked again later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settling {
+    /// The member.
+    pub name: MemberName,
+    /// Its postings that wait for it.
+    pub count: u64,
+    /// When the first of them is asked for, as RFC 3339.
+    pub next_at: String,
+}
+
 impl Ledger {
+    /// What waits to be asked for, member by member; those with nothing are left out.
+    pub async fn settling(&self) -> Result<Vec<Settling>, LedgerError> {
+        let now = WallTime(self.shared.clock.wall_us());
+        self.query(move |books| {
+            let mut settling = Vec::new();
+            for member in books.members()? {
+                if member.state == MemberState::Retired {
+                    continue;
+                }
+                if let (count, Some(next)) = books.settling(member.number, now)? {
+                    settling.push(Settling { name: member.name, count, next_at: rfc3339(next) });
+                }
+            }
+            Ok(settling)
+        })
+        .await
+    }
+
     /// The trial balance, member by member, retired ones left out.
     pub async fn balance(&self) -> Result<Balance, LedgerError> {
         let members = self.query(|books| books.members()).await?;

@@ -6,6 +6,7 @@ use outrigger_model::{MemberName, MemberNumber, Seq, SopInstanceUid, Status, Stu
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::rfc3339;
+use crate::difference;
 use crate::entry::{EntryRow, Standing};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -54,6 +55,9 @@ pub struct SuspenseItem {
     pub sop_instance: SopInstanceUid,
     /// Study Instance UID.
     pub study: Option<StudyUid>,
+    /// The entry that came before under the same SOP Instance UID with other content, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_entry: Option<Seq>,
     /// What a person can do about it.
     pub next_step: String,
     /// By whom it was given up, where it was.
@@ -197,11 +201,12 @@ impl SuspenseItem {
             member: member.name.clone(),
             reason: reason_code(&suspended.reason).to_owned(),
             status: suspended.status.map(|status| status.to_string()),
-            text: suspended.to_string(),
+            text: suspended.told(&owed.entry),
             at: rfc3339(suspended.at),
             sop_instance: owed.entry.header.sop_instance.clone(),
             study: owed.entry.header.study.clone(),
-            next_step: next_step(&suspended.reason).to_owned(),
+            earlier_entry: difference::earlier(&owed.entry),
+            next_step: next_step(&suspended.reason, &owed.entry),
             written_off: None,
         })
     }
@@ -220,6 +225,7 @@ impl SuspenseItem {
             at: shown.as_ref().map_or_else(String::new, |shown| shown.at.clone()),
             sop_instance: entry.header.sop_instance.clone(),
             study: entry.header.study.clone(),
+            earlier_entry: difference::earlier(entry),
             next_step: "nothing is owed any more; `outrigger resend` posts the study again".to_owned(),
             written_off: Some(shown.unwrap_or_default()),
         }
@@ -246,10 +252,21 @@ pub(crate) fn written_off(books: &dyn LedgerReads, key: PostingKey) -> Result<Op
     Ok(notes.first().map(WriteOff::of_note))
 }
 
+impl Suspended {
+    /// What happened to an entry, once, and which entry came before it where a difference may come of that.
+    pub(crate) fn told(&self, entry: &EntryRow) -> String {
+        let text = self.to_string();
+        match self.reason {
+            SuspenseReason::Differs => difference::with_earlier(text, entry),
+            _ => text,
+        }
+    }
+}
+
 impl fmt::Display for Suspended {
     /// What happened, once: the reason where what was said leaves it open, the member's status in digits and words, its comment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = said(self.status, &self.text);
+        let said = said(self.status, &difference::in_words(&self.text));
         match (&self.reason, said.is_empty()) {
             (reason, true) => f.write_str(reason_words(reason)),
             (SuspenseReason::Refused, false) => write!(f, "refused for good: {said}"),
@@ -303,7 +320,15 @@ fn reason_words(reason: &SuspenseReason) -> &'static str {
 }
 
 /// What a person can do about a posting in suspense.
-pub(crate) fn next_step(reason: &SuspenseReason) -> &'static str {
+pub(crate) fn next_step(reason: &SuspenseReason, entry: &EntryRow) -> String {
+    match (reason, difference::earlier(entry)) {
+        (SuspenseReason::Differs, Some(earlier)) => difference::next_step(earlier),
+        _ => step_of(reason).to_owned(),
+    }
+}
+
+/// What a person can do about a reason.
+fn step_of(reason: &SuspenseReason) -> &'static str {
     match reason {
         SuspenseReason::Refused => {
             "find out at the member why it refuses the object, let it take it there and `retry`, or `write-off`"
@@ -449,7 +474,7 @@ mod tests {
     #[test]
     fn every_cause_has_a_next_step_of_its_own() {
         let steps: std::collections::BTreeSet<_> =
-            CAUSES.iter().map(|(reason, ..)| (reason_code(reason), next_step(reason))).collect();
+            CAUSES.iter().map(|(reason, ..)| (reason_code(reason), step_of(reason))).collect();
         let texts: std::collections::BTreeSet<_> = steps.iter().map(|(_, text)| text).collect();
         assert_eq!((steps.len(), texts.len()), (7, 7));
         assert!(texts.iter().all(|text| text.contains("`write-off`")), "{texts:?}");

@@ -10,6 +10,7 @@ use outrigger_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::rfc3339;
+use crate::difference;
 use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::error::LedgerError;
 use crate::ledger::report::ATTEMPTS_KEPT;
@@ -91,6 +92,9 @@ pub struct WhyInstance {
 pub struct WhyMember {
     /// The member.
     pub name: String,
+    /// What `retry`, `write-off` and `suspense show` take, ENTRY:MEMBER, where it stands in suspense or was written off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspense_id: Option<String>,
     /// pending, confirmed, suspense, superseded, not_wanted or written_off.
     pub state: String,
     /// The level confirmed so far.
@@ -277,13 +281,15 @@ fn explain_member(
     let stood_for = given_up.as_ref().and_then(|given_up| Some(given_up.stood_for.as_ref()?.1.clone()));
     let next = posting.as_ref().filter(|posting| posting.stage != Stage::Suspense);
     let cannot = known.cannot.iter().filter(|(of, ..)| *of == member.number);
+    let is_listed = matches!(standing, Standing::Suspense | Standing::WrittenOff);
     Ok(WhyMember {
+        suspense_id: is_listed.then(|| key.to_string()),
         findings: cannot.map(|(.., text)| text.clone()).collect(),
         name: member.name.as_str().to_owned(),
         state: standing.word().to_owned(),
         level: entry.marks.level(member.number).or_else(|| posting.as_ref().and_then(PostingRow::level)),
-        reason: suspended.map(ToString::to_string).or(stood_for),
-        next_step: suspended.map(|suspended| next_step(&suspended.reason).to_owned()),
+        reason: suspended.map(|suspended| suspended.told(entry)).or(stood_for),
+        next_step: suspended.map(|suspended| next_step(&suspended.reason, entry)),
         written_off: given_up.map(WriteOffShown::from),
         attempts: attempts.collect(),
         next_at: next.map(|posting| posting.not_before).filter(|at| *at > WallTime(0)).map(rfc3339),
@@ -292,10 +298,11 @@ fn explain_member(
 
 impl From<Attempt> for WhyAttempt {
     fn from(attempt: Attempt) -> Self {
+        let said = difference::in_words(&attempt.text);
         let text = match attempt.status {
             // The status stands beside it.
             Some(status) => {
-                let comment = without_status(status, &attempt.text);
+                let comment = without_status(status, &said);
                 let words = status.text();
                 if comment.is_empty() || comment.contains(words) {
                     if comment.is_empty() { words.to_owned() } else { comment.to_owned() }
@@ -303,7 +310,7 @@ impl From<Attempt> for WhyAttempt {
                     format!("{words}: {comment}")
                 }
             }
-            None => attempt.text,
+            None => said,
         };
         Self {
             at: rfc3339(attempt.at),

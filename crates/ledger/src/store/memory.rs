@@ -343,6 +343,13 @@ impl LedgerReads for Books {
         Ok(owed.map(|owed| owed.entry.at).next())
     }
 
+    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError> {
+        let stored =
+            |posting: &PostingRow| matches!(posting.stage, Stage::Stored(_)) && posting.not_before > now;
+        let times: Vec<WallTime> = self.owed(member, stored).map(|owed| owed.posting.not_before).collect();
+        Ok((times.len() as u64, times.into_iter().min()))
+    }
+
     fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError> {
         let asked = self.notes.values().rev().filter(|note| note.kind == kind && of.includes(note));
         Ok(asked.take(limit).cloned().collect())

@@ -272,6 +272,10 @@ impl LedgerReads for Books<'_> {
         work::oldest_owed(self.0, member)
     }
 
+    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError> {
+        work::settling(self.0, member, now)
+    }
+
     fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError> {
         read::notes(self.0, kind, of, limit)
     }

@@ -151,6 +151,21 @@ pub(super) fn oldest_owed(
     Ok(super::read::entry(connection, Seq(oldest.cast_unsigned()))?.map(|entry| entry.at))
 }
 
+pub(super) fn settling(
+    connection: &Connection,
+    member: MemberNumber,
+    now: WallTime,
+) -> Result<(u64, Option<WallTime>), StoreError> {
+    let doing = "counting postings that settle";
+    // Each stage is a range of the index.
+    let sql = "SELECT count(*), min(not_before) FROM posting INDEXED BY posting_waiting \
+               WHERE stage > 0 AND member = ?1 AND stage IN (2, 3, 4, 5) AND not_before > ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
+    let (count, next) = statement.query_row(params![member.0, now.0], read).map_err(failed(doing))?;
+    Ok((count.cast_unsigned(), next.map(WallTime)))
+}
+
 fn read_owed(row: &Row<'_>) -> Result<Owed, StoreError> {
     Ok(Owed { entry: read_entry(row, 0)?, posting: read_posting(row, ENTRY_CELLS)? })
 }
