@@ -8,6 +8,7 @@ use outrigger_member::{MemberError, Need, Reply, StoreSession};
 use outrigger_model::{AeTitle, Status, WallTime};
 use outrigger_runtime::{Clock, Random, Threads};
 
+use crate::breaker::{Failure, Turn};
 use crate::lines::Lines;
 use crate::parcel::{self, EncodeError, Parcel};
 use crate::plan::{self, Ending, Next, Others};
@@ -99,8 +100,9 @@ impl Sender {
     /// Notes that a call to the member failed on the way.
     pub(crate) fn note_lost(&self, error: &MemberError) {
         let text = chain(error);
-        let turn = self.standing.lost(self.clock.now(), self.wall(), self.jitter(), text.clone());
-        if turn == crate::breaker::Turn::Opened {
+        let failure = if error.is_silence() { Failure::Silent } else { Failure::Refused };
+        let turn = self.standing.lost(failure, self.clock.now(), self.wall(), self.jitter(), text.clone());
+        if turn == Turn::Opened {
             tracing::warn!(member = %self.setup.name, error = %text, "the member is left alone and probed");
         }
     }

@@ -7,7 +7,7 @@ use outrigger_model::WallTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::breaker::{Breaker, Permit, Turn};
+use crate::breaker::{Breaker, Failure, Permit, Turn};
 
 /// How a member stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +74,11 @@ impl Standing {
     }
 
     /// A call did not reach the member or lost it.
-    pub fn lost(&self, now: Instant, at: WallTime, jitter: u8, error: String) -> Turn {
+    pub fn lost(&self, failure: Failure, now: Instant, at: WallTime, jitter: u8, error: String) -> Turn {
         let mut inner = self.lock();
         inner.failing_since.get_or_insert(at);
         inner.last_error = Some(error);
-        inner.breaker.failed(now, jitter)
+        inner.breaker.failed(failure, now, jitter)
     }
 
     /// A store went well.

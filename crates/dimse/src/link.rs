@@ -18,6 +18,10 @@ const PARTING_PDUS_MAX: usize = 4;
 /// How long that A-ABORT is waited for; it was sent before the connection broke.
 const PARTING_PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a peer whose time ran out is given to close after our A-ABORT: it was silent before, and whoever waits for the
+/// association is told at its time-out and not at the end of ARTIM.
+const SILENT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// One end of an association: a wire and the state it is in.
 pub(crate) struct Link {
     wire: Wire,
@@ -154,6 +158,7 @@ impl Link {
     pub(crate) async fn timed_out(&mut self, waiting: Waiting) -> AssociationError {
         let event =
             if self.state == State::AwaitingRequest { Event::ArtimExpired } else { Event::AbortAsked };
+        self.timers.artim = self.timers.artim.min(SILENT_PATIENCE);
         match self.act(event, &[]).await {
             Ok(()) => AssociationError::TimedOut { waiting },
             Err(error) => error,

@@ -160,3 +160,15 @@ async fn a_shorter_wait_leaves_the_association_usable() {
     peer.send(&p_data(1, COMMAND_LAST, &echo)).await;
     association.receive().await.unwrap();
 }
+
+/// Whoever waits for the answer is told at its time-out, and not at the end of ARTIM, which a hung peer lets run out as well.
+#[tokio::test(start_paused = true)]
+async fn a_request_to_a_peer_that_stays_silent_fails_at_its_time_out() {
+    let (ours, _silent) = pipe();
+    let begun = Instant::now();
+    match request(ours, &settings(), proposal()).await {
+        Err(RequestError::Association(error)) => check(&error, Waiting::Answer),
+        other => panic!("{:?}", other.err()),
+    }
+    assert!(begun.elapsed() <= Duration::from_secs(31), "{:?}", begun.elapsed());
+}

@@ -7,6 +7,7 @@ pub mod contract;
 pub mod dimse;
 pub mod learnt;
 mod report;
+mod silence;
 pub mod status;
 
 pub use answers::{Answers, AnswersOptions, Expectations};
