@@ -50,6 +50,11 @@ impl Told {
         self.state().shown.insert(instance);
     }
 
+    /// It has this no more.
+    pub(crate) fn loses(&self, instance: &SopInstanceUid) {
+        self.state().shown.remove(instance);
+    }
+
     /// It gives this back, once.
     pub(crate) fn gives(&self, instance: SopInstanceUid, body: Body) {
         self.state().given.insert(instance, body);

@@ -118,6 +118,15 @@ impl Rig {
         self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
     }
 
+    /// The member accepts an object without Study Instance UID, which it cannot be asked for; gives its UID.
+    pub(crate) async fn accepts_outside_studies(&self, instance: u32) -> String {
+        let uid = format!("1.2.1.1.{instance}");
+        let mut acceptance = acceptance(&uid).await;
+        (acceptance.header.study, acceptance.header.series) = (None, None);
+        self.accepted(&uid, acceptance).await;
+        uid
+    }
+
     /// The member gives an object back as it was sent.
     pub(crate) async fn gives(&self, instance: u32) {
         let uid = format!("1.2.1.1.{instance}");

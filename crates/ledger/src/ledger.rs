@@ -38,6 +38,7 @@ mod release;
 mod report;
 mod scrub;
 mod suspense;
+mod unshown;
 mod why;
 
 pub use ability::Noted;
@@ -53,6 +54,7 @@ pub use rebuild::{RebuildError, RebuildReport};
 pub use release::ReleaseMode;
 pub use scrub::check;
 pub use suspense::{SuspenseFilter, SuspenseItem, WriteOffShown};
+pub use unshown::{Passed, Unshown};
 pub use why::{Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy};
 
 /// The ledger; clones share it.

@@ -43,9 +43,9 @@ pub use health::{Cure, LedgerHealth};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
     EntryFacts, FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions,
-    MemberFacts, Noted, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, Settling,
-    StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Why, WhyAnswer, WhyAttempt, WhyInstance,
-    WhyMember, WhyStudy, WriteOffShown, check,
+    MemberFacts, Noted, Passed, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend,
+    Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer, WhyAttempt,
+    WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
 };
 pub use member_set::MemberSet;
 pub use peer::Peer;

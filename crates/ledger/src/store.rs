@@ -12,6 +12,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::ledger::Passed;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -82,6 +83,10 @@ pub trait LedgerReads {
 
     /// Entries whose bytes may go though there is room for them, at most `limit`: some member was read back.
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError>;
+
+    /// Entries without an open posting behind `after`, balanced by `until`, whose bytes are kept and which some member accepted
+    /// and was not seen to have; in the order in which they were balanced, at most `limit`.
+    fn unshown(&self, after: Passed, until: WallTime, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
 
     /// An open posting; `lane` is that of its entry.
     fn posting(&self, key: PostingKey, lane: LaneNumber) -> Result<Option<PostingRow>, StoreError>;

@@ -11,7 +11,7 @@ use outrigger_ledger::posting::{PostingKey, PostingRow, Stage, Suspended};
 use outrigger_ledger::store::{
     DueQuery, EntryList, Lanes, LedgerReads, MemberRow, Releasable, StoreError, read,
 };
-use outrigger_ledger::{LedgerStore, MemberSet, MemberState, Peer};
+use outrigger_ledger::{LedgerStore, MemberSet, MemberState, Passed, Peer};
 use outrigger_model::{
     AeTitle, ConfirmLevel, JournalId, MemberName, MemberNumber, Seq, Sha256Digest, SopClassUid,
     SopInstanceUid, Status, SuspenseReason, TransactionUid, TransferSyntaxUid, WallTime,
@@ -406,6 +406,7 @@ proptest! {
                 books.entries(EntryList::Unverified, Seq(0), 99)?,
                 books.entries(EntryList::Verified, Seq(0), 99)?,
                 books.releasable(&rule, 99)?,
+                books.unshown(Passed { balanced_at: WallTime(by / 2), entry: Seq(3) }, WallTime(by), 9)?,
             )))
         }).collect();
         assert_eq!(answers[0], answers[1]);

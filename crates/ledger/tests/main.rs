@@ -14,3 +14,4 @@ mod people;
 mod property;
 mod rebuilding;
 mod releasing;
+mod unshown;

@@ -9,6 +9,7 @@ use outrigger_model::{ConfirmLevel, WallTime};
 
 use crate::breaker::Permit;
 use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
+use crate::confirm::background::Background;
 use crate::confirm::commit::{self, Requested};
 use crate::confirm::line::{Answer, AskLine, Question, returned};
 use crate::confirm::present::{self, lost, unasked};
@@ -25,24 +26,26 @@ pub(crate) struct Asker {
     /// When it last gave an object back, since the start.
     pub(crate) gave_at: Option<WallTime>,
     pub(crate) lacks: Lacks,
+    /// What is asked when there is nothing else to do.
+    pub(crate) background: Background,
     /// Levels at which the ledger holds that the member cannot be confirmed.
     pub(crate) noted: BTreeSet<ConfirmLevel>,
 }
 
 /// A posting that a step cannot confirm.
-struct Fallen {
-    due: Due,
+pub(super) struct Fallen {
+    pub(super) due: Due,
     /// Why, where that lies in the object and not in the member.
     object: Option<String>,
 }
 
 /// What came of a step.
 #[derive(Default)]
-struct Stepped {
-    reports: Vec<Report>,
-    fallen: Vec<Fallen>,
+pub(super) struct Stepped {
+    pub(super) reports: Vec<Report>,
+    pub(super) fallen: Vec<Fallen>,
     /// What the member said that it cannot do this at all.
-    lack: Option<MemberError>,
+    pub(super) lack: Option<MemberError>,
 }
 
 /// What is read back.
@@ -86,7 +89,10 @@ impl Asker {
                 asked.into_iter().map(|fallen| (fallen.due, fallen.object)).unzip();
             let known = asked.iter().map(|due| due.posting).zip(why).collect::<Vec<_>>();
             let mut stepped = self.step(*step, asked).await?;
-            self.learn(*step, &stepped).await?;
+            // Objects that came to this step by what they lack themselves would not have needed it.
+            if stepped.lack.is_none() || known.iter().any(|(_, why)| why.is_none()) {
+                self.learn(*step, &stepped).await?;
+            }
             for fallen in &mut stepped.fallen {
                 let before = known.iter().find(|(posting, _)| *posting == fallen.due.posting);
                 fallen.object = before.and_then(|(_, why)| why.clone()).or(fallen.object.take());
@@ -150,7 +156,7 @@ impl Asker {
     }
 
     /// Takes note of what a step showed of the member itself.
-    async fn learn(&mut self, step: Step, stepped: &Stepped) -> Result<(), LedgerError> {
+    pub(super) async fn learn(&mut self, step: Step, stepped: &Stepped) -> Result<(), LedgerError> {
         let (setup, level) = (&self.sender.setup, step.level());
         if let Some(error) = &stepped.lack {
             let Some(denial) = ability::lack(error) else { return Ok(()) };
@@ -188,7 +194,7 @@ impl Asker {
         if is_away || matches!(answer, Err(MemberError::Connect(_))) { Rest::Leave } else { Rest::Ask }
     }
 
-    async fn query(&mut self, postings: Vec<Due>) -> Stepped {
+    pub(super) async fn query(&mut self, postings: Vec<Due>) -> Stepped {
         let mut stepped = Stepped::default();
         let (series, outside) = present::by_series(postings);
         stepped.fallen.extend(outside.into_iter().map(outside_studies));

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
+use crate::confirm::background::Background;
 use crate::confirm::line::AskLine;
 use crate::confirm::steps::Asker;
 use crate::confirm::{Step, steps};
@@ -60,6 +61,7 @@ impl Confirmer {
             line: AskLine::default(),
             gave_at: None,
             lacks: Lacks::default(),
+            background: Background::default(),
             noted: std::collections::BTreeSet::default(),
         };
         let mut learn_at = Instant::now();
@@ -112,6 +114,9 @@ impl Asker {
             worked += self.open(waiting).await?;
         }
         worked += self.closed(unverified).await?;
+        if worked == 0 {
+            worked = self.unshown().await?;
+        }
         Ok(worked)
     }
 
@@ -142,7 +147,7 @@ impl Asker {
     }
 
     /// Waits for the right to ask; what is not asked about is given back.
-    async fn may(&mut self, postings: &[Due]) -> Result<bool, LedgerError> {
+    pub(super) async fn may(&mut self, postings: &[Due]) -> Result<bool, LedgerError> {
         if self.may_ask() && self.line.is_granted(&self.sender).await {
             return Ok(true);
         }
@@ -152,7 +157,7 @@ impl Asker {
     }
 
     /// A batch is over: those that store get their turn.
-    async fn asked_enough(&mut self) {
+    pub(super) async fn asked_enough(&mut self) {
         // A probe that neither reached nor lost the member is left to the next.
         self.sender.standing.untried(self.sender.clock.now());
         if self.sender.lines.is_wanted() {

@@ -287,7 +287,7 @@ impl Due {
         }
     }
 
-    fn of_entry(entry: &EntryRow, posting: PostingKey) -> Self {
+    pub(crate) fn of_entry(entry: &EntryRow, posting: PostingKey) -> Self {
         Self {
             posting,
             header: entry.header.clone(),

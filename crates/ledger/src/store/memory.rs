@@ -13,6 +13,7 @@ use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::ledger::Passed;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -283,6 +284,20 @@ impl LedgerReads for Books {
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {
         let free = self.entries.values().filter(|entry| rule.allows(entry));
         Ok(free.take(limit).map(|entry| entry.seq).collect())
+    }
+
+    fn unshown(&self, after: Passed, until: WallTime, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        let mut found: BTreeMap<Passed, &EntryRow> = BTreeMap::new();
+        for entry in self.entries.values() {
+            let marks = &entry.marks;
+            let unshown = marks.confirmed.without(marks.present.and(marks.origin));
+            let Some(balanced_at) = entry.balanced_at.filter(|at| *at <= until) else { continue };
+            if entry.bytes == Bytes::Kept && marks.open().is_empty() && !unshown.is_empty() {
+                found.insert(Passed { balanced_at, entry: entry.seq }, entry);
+            }
+        }
+        let behind = found.into_iter().filter(|(place, _)| *place > after);
+        Ok(behind.take(limit).map(|(_, entry)| entry.clone()).collect())
     }
 
     fn posting(&self, key: PostingKey, _lane: LaneNumber) -> Result<Option<PostingRow>, StoreError> {

@@ -1,12 +1,13 @@
 //! Reading the books.
 
-use outrigger_model::Seq;
+use outrigger_model::{Seq, WallTime};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::failed;
 use super::rows::{read_commitment, read_entry, read_member, read_note, read_peer, read_position};
 use crate::commitment::Commitment;
 use crate::entry::EntryRow;
+use crate::ledger::Passed;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -102,6 +103,20 @@ pub(super) fn releasable(
     all(connection, "reading what may be released", &sql, params, |row| {
         read_entry(row, 0).map(|entry| entry.seq)
     })
+}
+
+pub(super) fn unshown(
+    connection: &Connection,
+    after: Passed,
+    until: WallTime,
+    limit: usize,
+) -> Result<Vec<EntryRow>, StoreError> {
+    let sql = format!(
+        "SELECT {ENTRY} FROM entry WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0 \
+         AND (balanced_at, seq) > (?1, ?2) AND balanced_at <= ?3 ORDER BY balanced_at, seq LIMIT ?4"
+    );
+    let params = params![after.balanced_at.0, after.entry.0.cast_signed(), until.0, up_to(limit)];
+    all(connection, "reading what was not shown", &sql, params, |row| read_entry(row, 0))
 }
 
 pub(super) fn notes(

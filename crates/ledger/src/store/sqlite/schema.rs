@@ -155,7 +155,7 @@ CREATE TABLE IF NOT EXISTS commitment (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Tables that came later: they are made in a database that lacks them, as what they hold begins with the first row.
+/// Tables and indexes that came later: they are made in a database that lacks them, as what they hold begins with the first row.
 const TABLES_SINCE: &str = "
 CREATE TABLE IF NOT EXISTS healing (
     member INTEGER NOT NULL,
@@ -175,6 +175,7 @@ CREATE TABLE IF NOT EXISTS write_off (
     seal INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;
 ";
 
 /// Makes the tables where they are missing and gives the version found.
