@@ -104,6 +104,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
         members: members.setups,
         peers: fronts.peers,
         scrubber,
+        collector: fronts.collector,
         clock: world.clock.clone(),
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;

@@ -1,11 +1,13 @@
 //! The audit trail at a collector in another language: every message is held against the schema of PS3.15 section A.5.1.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use outrigger_member::Member;
-use outrigger_sim::peers::{Launch, Process, Ready, Station};
+use outrigger_sim::certificates::{Authority, Identity};
+use outrigger_sim::peers::{Launch, Process, Ready, Station, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -28,6 +30,14 @@ const SOURCE: &str = "110153";
 const DESTINATION: &str = "110152";
 const STUDY: &str = "110180";
 
+/// What carries messages to a collector.
+enum Over<'a> {
+    Tcp,
+    Udp,
+    /// With its certificate, and the authority of the client certificates that it demands.
+    Tls(&'a Identity, Option<&'a Authority>),
+}
+
 /// A running collector.
 struct Collector {
     _process: Process,
@@ -36,12 +46,25 @@ struct Collector {
 }
 
 impl Collector {
-    async fn start() -> Self {
+    async fn start(over: &Over<'_>, port: u16) -> Self {
         let directory = TempDir::new().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audit/collector.py");
+        let mut arguments: Vec<OsString> = vec![script.into(), directory.path().join("messages").into()];
+        arguments.extend(["--port".into(), port.to_string().into()]);
+        match over {
+            Over::Tcp => {}
+            Over::Udp => arguments.push("--udp".into()),
+            Over::Tls(identity, clients) => {
+                let [certificate, key] = [&identity.certificate, &identity.key].map(OsString::from);
+                arguments.extend(["--tls".into(), certificate, key]);
+                if let Some(authority) = clients {
+                    arguments.extend(["--clients".into(), authority.certificate().into()]);
+                }
+            }
+        }
         let process = Process::start(Launch {
             program: "python3".into(),
-            arguments: vec![script.into(), directory.path().join("messages").into()],
+            arguments,
             variables: Vec::new(),
             directory: directory.path().to_owned(),
             ready: vec![Ready::Line("port ")],
@@ -94,15 +117,34 @@ fn moved(messages: &[Value], event: &str, study: &str, from: &str, to: &str) -> 
         .sum()
 }
 
-#[tokio::test]
-async fn peer_python_collects_an_audit_trail_that_holds_to_the_schema() {
-    let collector = Collector::start().await;
-    let archive = Archive::start("A", "sqlite").await;
-    let behind = Behind::new("a", &archive.station(), "verified");
+/// A door before one archive, whose `[audit]` has these lines.
+async fn door_with(audit: &str, archive: &Archive) -> Door {
     let directory = TempDir::new().unwrap();
-    let audit = format!("[audit]\nsyslog = \"127.0.0.1:{}\"\n", collector.port);
-    let text = head(directory.path(), 0, "") + &audit + &behind.text();
-    let door = Door::open_with(directory, &text).await;
+    let behind = Behind::new("a", &archive.station(), "verified");
+    let text = format!("{}[audit]\n{audit}\n{}", head(directory.path(), 0, ""), behind.text());
+    Door::open_with(directory, &text).await
+}
+
+/// The lines of `[audit]` for TLS to a port of this machine.
+fn tls_lines(port: u16, authority: &Authority, identity: Option<&Identity>) -> String {
+    let mut lines =
+        format!("syslog = \"tls://127.0.0.1:{port}\"\nca_file = \"{}\"\n", authority.certificate().display());
+    if let Some(Identity { certificate, key }) = identity {
+        let (certificate, key) = (certificate.display(), key.display());
+        lines += &format!("certificate_file = \"{certificate}\"\nkey_file = \"{key}\"\n");
+    }
+    lines
+}
+
+/// The messages in a door's audit file.
+fn in_file(door: &Door) -> usize {
+    fs::read_to_string(door.directory.path().join("data/audit.log")).unwrap().lines().count()
+}
+
+/// Lets a door work, and looks whether all of it is at the collector, and good.
+async fn assert_collected(collector: &Collector, audit: &str) {
+    let archive = Archive::start("A", "sqlite").await;
+    let door = door_with(audit, &archive).await;
     let sent = objects(5, 12);
     send(&door.station(), &sent).await;
     let stranger = Station { ae_title: ae("NOBODY"), ..door.station() };
@@ -124,12 +166,100 @@ async fn peer_python_collects_an_audit_trail_that_holds_to_the_schema() {
     let events = |event: &str| messages.iter().filter(|message| message["event"] == event).count();
     assert_eq!((events(ACTIVITY), events(BEGIN_TRANSFERRING) > 0), (1, true), "{messages:#?}");
     assert!(events(TRANSFERRED) < sent.len(), "a message for each object: {messages:#?}");
+    let first = |event: &str| {
+        messages
+            .iter()
+            .position(|message| message["event"] == event && in_role(message, DESTINATION) == ["A"])
+    };
+    assert!(first(BEGIN_TRANSFERRING) < first(TRANSFERRED), "{messages:#?}");
+    let healthy = |status: &Value| status["audit"]["state"] == "up" && status["audit"]["unsent"] == 0;
+    door.until(&["status"], PATIENCE, healthy).await;
+}
+
+#[tokio::test]
+async fn peer_python_collects_an_audit_trail_that_holds_to_the_schema_over_tcp() {
+    let collector = Collector::start(&Over::Tcp, 0).await;
+    assert_collected(&collector, &format!("syslog = \"127.0.0.1:{}\"", collector.port)).await;
+}
+
+#[tokio::test]
+async fn peer_python_collects_an_audit_trail_that_holds_to_the_schema_over_udp() {
+    let collector = Collector::start(&Over::Udp, 0).await;
+    assert_collected(&collector, &format!("syslog = \"udp://127.0.0.1:{}\"", collector.port)).await;
+}
+
+#[tokio::test]
+async fn peer_python_collects_an_audit_trail_that_holds_to_the_schema_over_tls() {
+    let authority = Authority::new().unwrap();
+    let (server, ours) = (authority.issue("collector").unwrap(), authority.issue("door").unwrap());
+    let collector = Collector::start(&Over::Tls(&server, Some(&authority)), 0).await;
+    assert_collected(&collector, &tls_lines(collector.port, &authority, Some(&ours))).await;
+}
+
+/// The control: a collector that is not trusted gets nothing, one that does not trust us takes nothing, and both are said.
+#[tokio::test]
+async fn peer_python_control_nothing_goes_to_whom_tls_does_not_prove() {
+    let (authority, strangers) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let (server, stranger) = (authority.issue("collector").unwrap(), strangers.issue("stranger").unwrap());
+    let archive = Archive::start("A", "sqlite").await;
+    for (clients, trusted, identity, why) in [
+        (None, &strangers, None, "certificate"),
+        (Some(&authority), &authority, None, "CertificateRequired"),
+        (Some(&authority), &authority, Some(&stranger), "fatal alert"),
+    ] {
+        let collector = Collector::start(&Over::Tls(&server, clients), 0).await;
+        let door = door_with(&tls_lines(collector.port, trusted, identity), &archive).await;
+        send(&door.station(), &objects(1, 2)).await;
+        door.balance_exits(0, PATIENCE).await;
+        let away = |status: &Value| status["audit"]["state"] == "away";
+        let status = door.until(&["status"], PATIENCE, away).await;
+        let said = status["audit"]["error"].as_str().unwrap();
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(status["audit"]["unsent"].as_u64().unwrap() > 0, "{status:#}");
+        let ran = door.ask(&["status"]).await.exits(3);
+        for words in ["the audit collector tls://127.0.0.1", "is away", "were not sent"] {
+            assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+        }
+        assert!(door.log().contains("the audit collector is away"), "{}", door.log());
+        assert_eq!(collector.messages(), [Value::Null; 0]);
+        assert!(in_file(&door) > 2);
+    }
+}
+
+/// A collector that comes late gets everything; until then all is in the file, and it is said how much was not sent.
+#[tokio::test]
+async fn peer_python_a_collector_that_comes_late_gets_everything() {
+    let authority = Authority::new().unwrap();
+    let server = authority.issue("collector").unwrap();
+    let archive = Archive::start("A", "sqlite").await;
+    for over in [Over::Tcp, Over::Udp, Over::Tls(&server, None)] {
+        let port = free_port().unwrap();
+        let lines = match over {
+            Over::Tcp => format!("syslog = \"tcp://127.0.0.1:{port}\""),
+            Over::Udp => format!("syslog = \"udp://127.0.0.1:{port}\""),
+            Over::Tls(..) => tls_lines(port, &authority, None),
+        };
+        let door = door_with(&lines, &archive).await;
+        send(&door.station(), &objects(3, 6)).await;
+        door.balance_exits(0, PATIENCE).await;
+        let all_unsent = |status: &Value| {
+            status["audit"]["state"] == "away" && status["audit"]["unsent"] == in_file(&door) as u64
+        };
+        let status = door.until(&["status"], PATIENCE, all_unsent).await;
+        assert!(status["audit"]["error"].as_str().unwrap().contains("refused"), "{status:#}");
+
+        let collector = Collector::start(&over, port).await;
+        let back = |status: &Value| status["audit"]["state"] == "up" && status["audit"]["unsent"] == 0;
+        door.until(&["status"], PATIENCE, back).await;
+        collector.until(|messages| messages.len() == in_file(&door)).await;
+        assert!(door.log().contains("the audit collector is back"), "{}", door.log());
+    }
 }
 
 /// The control: the collector finds what is wrong with a message.
 #[tokio::test]
 async fn peer_python_control_sees_what_breaks_the_schema() {
-    let collector = Collector::start().await;
+    let collector = Collector::start(&Over::Tcp, 0).await;
     let event = "<EventIdentification EventDateTime=\"2026-11-27T23:00:00Z\" EventOutcomeIndicator=\"0\">\
                  <EventID csd-code=\"110100\" codeSystemName=\"DCM\" originalText=\"Application Activity\"/>\
                  </EventIdentification>";

@@ -107,7 +107,7 @@ data = "{here}/file"                            # wrong: is a file
 listen = "127.0.0.1:8081"
 [audit]
 file = "{here}"                                 # wrong: is a directory
-syslog = "collector:0"                          # wrong: `collector:0` stands here
+syslog = "http://collector:80"                  # wrong: `http://collector:80` stands here
 [journal]
 max_size = "1GiB"                               # wrong: no room for objects
 reserve = "2GiB"
@@ -254,6 +254,44 @@ hosts = ["10.0.0.1"]
     for verb in ["check", "archive"] {
         assert_marked(&directory, text, verb).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_collector_needs_is_checked() {
+    let head = "[node]\nname = \"front-1\"\ndata = \"{here}/data\"\n[audit]\n";
+    let tail = "[[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n\
+                [[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n";
+    let directory = files();
+    for (lines, words) in [
+        ("syslog = \"tls://collector:6514\"", "it is missing, and `syslog` begins with `tls://`"),
+        ("syslog = \"tls://a_b c:6514\"", "`tls://a_b c:6514` stands here"),
+        ("syslog = \"udp://collector\"", "`udp://collector` stands here"),
+        ("syslog = \"tcp://c:601\"\nca_file = \"{here}/good.crt\"", "does not begin with `tls://`"),
+        ("ca_file = \"{here}/good.crt\"", "does not begin with `tls://`"),
+        ("syslog = \"tls://c:6514\"\nca_file = \"{here}/file\"", "no certificate"),
+        ("syslog = \"tls://c:6514\"\nca_file = \"{here}/missing\"", "missing cannot be read"),
+        (
+            "syslog = \"tls://c:6514\"\nca_file = \"{here}/good.crt\"\ncertificate_file = \"{here}/good.crt\"",
+            "go together",
+        ),
+        (
+            "syslog = \"tls://c:6514\"\nca_file = \"{here}/good.crt\"\ncertificate_file = \"{here}/good.crt\"\n\
+             key_file = \"{here}/other.key\"",
+            "cannot be used together",
+        ),
+    ] {
+        let text =
+            format!("{head}{lines}\n{tail}").replace("{here}", &directory.path().display().to_string());
+        let (_directory, ran) = check(&text, &[]).await;
+        let ran = ran.exits(2);
+        let said: Vec<_> = ran.stderr.lines().filter(|line| line.contains("audit")).collect();
+        assert!(said.len() == 1 && said[0].contains(words), "{words}: {}", ran.stderr);
+    }
+    let lines = "syslog = \"tls://c:6514\"\nca_file = \"{here}/good.crt\"\nserver_name = \"collector.example\"\n\
+                 certificate_file = \"{here}/good.crt\"\nkey_file = \"{here}/good.key\"\n";
+    let text = format!("{head}{lines}{tail}").replace("{here}", &directory.path().display().to_string());
+    let (_directory, ran) = check(&text, &[]).await;
+    assert!(!ran.stderr.contains("audit"), "{}", ran.stderr);
 }
 
 #[tokio::test]

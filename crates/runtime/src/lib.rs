@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod body;
 pub mod clock;
+pub mod datagrams;
 pub mod descriptors;
 pub mod disk;
 pub mod listen;

@@ -1,8 +1,8 @@
 //! What passes between this node and a member, noted beside the call: the member's adapter in a wrapper.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,9 +14,9 @@ use outrigger_model::{
     AeTitle, InstanceHeader, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid, TransactionUid,
     TransferSyntaxUid,
 };
-use outrigger_runtime::{BlockError, BlockSource, Body, Clock};
+use outrigger_runtime::{BlockError, BlockSource, Body, Clock, Threads};
 
-use super::tally::{Ends, Fate, Leg, Moved, Way};
+use super::tally::{Ends, Fate, Leg, Moved, Moving, Way};
 
 /// Bytes of an object looked at for whose it is: patient and study stand in its first few kilobytes.
 const PREFIX_BYTES: usize = 64 << 10;
@@ -28,11 +28,12 @@ pub(crate) struct Audited<M> {
     ends: Ends,
     legs: Outbox<Leg>,
     clock: Clock,
+    threads: Threads,
 }
 
 impl<M: Member> Audited<M> {
-    pub(crate) fn new(member: M, ends: Ends, legs: Outbox<Leg>, clock: Clock) -> Self {
-        Self { member, ends, legs, clock }
+    pub(crate) fn new(member: M, ends: Ends, legs: Outbox<Leg>, clock: Clock, threads: Threads) -> Self {
+        Self { member, ends, legs, clock, threads }
     }
 
     fn line(&self, ends: Ends, way: Way) -> Line {
@@ -53,17 +54,17 @@ struct Line {
 }
 
 impl Line {
-    async fn moved(&self, began_us: i64, class: &SopClassUid, header: Option<&InstanceHeader>, fate: Fate) {
-        let moved = Moved {
-            line: self.number,
-            ends: Arc::clone(&self.ends),
-            way: self.way,
-            header: header.cloned(),
-            class: class.clone(),
-            fate,
-            began_us,
-            ended_us: self.clock.wall_us(),
-        };
+    /// An instance on its way since now.
+    fn moving(&self, header: Option<InstanceHeader>, began_us: i64) -> Moving {
+        Moving { line: self.number, ends: Arc::clone(&self.ends), way: self.way, header, began_us }
+    }
+
+    async fn begins(&self, moving: &Moving) {
+        self.legs.put(Leg::Begins(Box::new(moving.clone()))).await;
+    }
+
+    async fn moved(&self, moving: Moving, class: &SopClassUid, fate: Fate) {
+        let moved = Moved { moving, class: class.clone(), fate, ended_us: self.clock.wall_us() };
         self.legs.put(Leg::Moved(Box::new(moved))).await;
     }
 
@@ -81,7 +82,7 @@ impl<M: Member> Member for Audited<M> {
     async fn open(&self, needs: &[Need], calling: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
         let session = self.member.open(needs, calling).await?;
         let line = self.line(Ends { ours: calling.clone(), ..self.ends.clone() }, Way::ToMember);
-        Ok(Box::new(Storing { session, line }))
+        Ok(Box::new(Storing { session, line, threads: self.threads }))
     }
 
     async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
@@ -105,6 +106,7 @@ impl<M: Member> Member for Audited<M> {
 struct Storing {
     session: Box<dyn StoreSession>,
     line: Line,
+    threads: Threads,
 }
 
 #[async_trait]
@@ -115,10 +117,21 @@ impl StoreSession for Storing {
 
     async fn store(&mut self, object: &Outgoing) -> Result<Reply, MemberError> {
         let began_us = self.line.clock.wall_us();
-        let seen = Arc::new(Seen { source: Arc::clone(&object.bytes), first: OnceLock::new() });
-        let outgoing = Outgoing { bytes: seen.clone(), ..object.clone() };
+        let bytes = Arc::clone(&object.bytes);
+        // What cannot be read here cannot be read for sending, and fails there.
+        let read = self.threads.blocking("block read", move || bytes.read_block(0)).await;
+        let first = read.ok().and_then(Result::ok);
+        let header = first.as_ref().and_then(|first| whose(&object.transfer_syntax, first));
+        let moving = self.line.moving(header, began_us);
+        self.line.begins(&moving).await;
+        let outgoing = match first {
+            None => object.clone(),
+            Some(first) => {
+                let source = Arc::clone(&object.bytes);
+                Outgoing { bytes: Arc::new(Begun { source, first }), ..object.clone() }
+            }
+        };
         let answer = self.session.store(&outgoing).await;
-        let header = seen.first.get().and_then(|first| whose(&object.transfer_syntax, first));
         let fate = match &answer {
             Ok(reply) => match reply.status.class() {
                 StatusClass::Success | StatusClass::Warning => Fate::Arrived,
@@ -126,7 +139,7 @@ impl StoreSession for Storing {
             },
             Err(_) => Fate::Failed,
         };
-        self.line.moved(began_us, &object.sop_class, header.as_ref(), fate).await;
+        self.line.moved(moving, &object.sop_class, fate).await;
         answer
     }
 
@@ -168,7 +181,8 @@ impl AskSession for Asking {
         if let Ok((syntax, body)) = &fetched {
             let first = body.read_block(0).ok();
             let header = first.and_then(|first| whose(syntax, &first));
-            self.line.moved(began_us, class, header.as_ref(), Fate::Arrived).await;
+            let moving = self.line.moving(header, began_us);
+            self.line.moved(moving, class, Fate::Arrived).await;
         }
         fetched
     }
@@ -179,24 +193,20 @@ impl AskSession for Asking {
     }
 }
 
-/// An object on its way; its first block is kept in sight.
+/// An object whose first block has been read.
 #[derive(Debug)]
-struct Seen {
+struct Begun {
     source: Arc<dyn BlockSource>,
-    first: OnceLock<Bytes>,
+    first: Bytes,
 }
 
-impl BlockSource for Seen {
+impl BlockSource for Begun {
     fn length(&self) -> u64 {
         self.source.length()
     }
 
     fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
-        let block = self.source.read_block(index)?;
-        if index == 0 {
-            self.first.get_or_init(|| block.clone());
-        }
-        Ok(block)
+        if index == 0 { Ok(self.first.clone()) } else { self.source.read_block(index) }
     }
 }
 
@@ -205,4 +215,52 @@ fn whose(transfer_syntax: &TransferSyntaxUid, first: &Bytes) -> Option<InstanceH
     let mut scanner = Scanner::new(transfer_syntax);
     scanner.push(first.get(..PREFIX_BYTES).unwrap_or(first));
     scanner.so_far()
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_front::Outbox;
+    use outrigger_model::Status;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A connection that looks what has been told when an object is handed to it.
+    struct Looking(mpsc::Receiver<Leg>);
+
+    #[async_trait]
+    impl StoreSession for Looking {
+        fn takes(&self, _: &Need) -> Option<TransferSyntaxUid> {
+            None
+        }
+
+        async fn store(&mut self, object: &Outgoing) -> Result<Reply, MemberError> {
+            let told = self.0.try_recv().unwrap();
+            assert!(matches!(&told, Leg::Begins(moving) if moving.began_us > 0), "{told:?}");
+            assert!(self.0.try_recv().is_err(), "told as sent before it is");
+            assert_eq!(object.bytes.read_block(0).unwrap(), Bytes::from_static(b"not a data set"));
+            Ok(Reply { status: Status::SUCCESS, comment: None })
+        }
+
+        async fn release(self: Box<Self>) -> Result<(), MemberError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn that_a_transfer_begins_is_told_before_anything_is_sent() {
+        let (legs, told) = Outbox::new("test");
+        let title = AeTitle::new("A").unwrap();
+        let ends = Ends { ours: title.clone(), theirs: title, address: "a:1".to_owned() };
+        let clock = Clock::System;
+        let line = Line { number: 1, ends: Arc::new(ends), way: Way::ToMember, legs, clock };
+        let mut storing = Storing { session: Box::new(Looking(told)), line, threads: Threads::System };
+        let object = Outgoing {
+            sop_class: SopClassUid::new("1.1").unwrap(),
+            sop_instance: SopInstanceUid::new("1.2").unwrap(),
+            transfer_syntax: TransferSyntaxUid::new("1.2.840.10008.1.2.1").unwrap(),
+            bytes: Arc::new(Bytes::from_static(b"not a data set")),
+        };
+        assert_eq!(storing.store(&object).await.unwrap().status, Status::SUCCESS);
+    }
 }

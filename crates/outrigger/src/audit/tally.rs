@@ -42,25 +42,34 @@ pub(crate) enum Fate {
     Failed,
 }
 
-/// An instance that passed.
+/// An instance on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Moved {
+pub(crate) struct Moving {
     /// The connection.
     pub(crate) line: u64,
     pub(crate) ends: Arc<Ends>,
     pub(crate) way: Way,
     /// What its bytes say it is; nothing where they say nothing.
     pub(crate) header: Option<InstanceHeader>,
+    /// Wall-clock time, microseconds since 1970-01-01 UTC.
+    pub(crate) began_us: i64,
+}
+
+/// An instance that passed.
+#[derive(Debug, Clone)]
+pub(crate) struct Moved {
+    pub(crate) moving: Moving,
     pub(crate) class: SopClassUid,
     pub(crate) fate: Fate,
     /// Wall-clock time, microseconds since 1970-01-01 UTC.
-    pub(crate) began_us: i64,
     pub(crate) ended_us: i64,
 }
 
 /// What a connection to a member tells.
 #[derive(Debug, Clone)]
 pub(crate) enum Leg {
+    /// An instance is about to be sent.
+    Begins(Box<Moving>),
     /// An instance passed.
     Moved(Box<Moved>),
     /// The connection ended.
@@ -103,25 +112,24 @@ struct Open {
 pub(crate) struct Tallies(Vec<Open>);
 
 impl Tallies {
+    /// Takes notice of an instance about to be sent; gives what is to be written down at once.
+    pub(crate) fn begins(&mut self, moving: &Moving) -> Vec<LegReport> {
+        let study = study_of(moving.header.as_ref());
+        if self.position(moving, &study).is_some() {
+            return Vec::new();
+        }
+        let mut reports = self.push(moving, study.clone());
+        let (ends, way) = (Arc::clone(&moving.ends), moving.way);
+        reports.push(LegReport { what: Passage::Begins, ends, way, study, at_us: moving.began_us });
+        reports
+    }
+
     /// Counts an instance; gives what is to be written down at once.
     pub(crate) fn note(&mut self, moved: &Moved) -> Vec<LegReport> {
-        let study = study_of(moved.header.as_ref());
-        let line = (moved.way == Way::ToMember).then_some(moved.line);
-        let same = |open: &Open| {
-            open.line == line && open.way == moved.way && open.ends == moved.ends && open.study == study
-        };
+        let study = study_of(moved.moving.header.as_ref());
         let mut reports = Vec::new();
-        let at = self.0.iter().position(same).unwrap_or_else(|| {
-            if self.0.len() >= OPEN_MAX {
-                reports.extend(self.0.remove(0).reports());
-            }
-            let (ends, way) = (Arc::clone(&moved.ends), moved.way);
-            if way == Way::ToMember {
-                let (ends, study) = (Arc::clone(&ends), study.clone());
-                reports.push(LegReport { what: Passage::Begins, ends, way, study, at_us: moved.began_us });
-            }
-            let (arrived, failed, first_us) = (BTreeMap::new(), BTreeMap::new(), moved.began_us);
-            self.0.push(Open { line, ends, way, study, arrived, failed, first_us, last_us: first_us });
+        let at = self.position(&moved.moving, &study).unwrap_or_else(|| {
+            reports = self.push(&moved.moving, study);
             self.0.len() - 1
         });
         if let Some(open) = self.0.get_mut(at) {
@@ -134,6 +142,30 @@ impl Tallies {
             open.last_us = moved.ended_us;
         }
         reports
+    }
+
+    fn position(&self, moving: &Moving, study: &StudyTally) -> Option<usize> {
+        let line = moving.tallied_line();
+        let same = |open: &Open| {
+            open.line == line && open.way == moving.way && open.ends == moving.ends && open.study == *study
+        };
+        self.0.iter().position(same)
+    }
+
+    /// Opens an entry at the end; gives the oldest when there are too many to hold.
+    fn push(&mut self, moving: &Moving, study: StudyTally) -> Vec<LegReport> {
+        let early = if self.0.len() >= OPEN_MAX { self.0.remove(0).reports() } else { Vec::new() };
+        self.0.push(Open {
+            line: moving.tallied_line(),
+            ends: Arc::clone(&moving.ends),
+            way: moving.way,
+            study,
+            arrived: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            first_us: moving.began_us,
+            last_us: moving.began_us,
+        });
+        early
     }
 
     /// A connection ended: what it carried is written down.
@@ -156,6 +188,13 @@ impl Tallies {
 
     fn taken(&mut self, which: impl Fn(&Open) -> bool) -> Vec<LegReport> {
         self.0.extract_if(.., |open| which(open)).flat_map(Open::reports).collect()
+    }
+}
+
+impl Moving {
+    /// The connection, where connections are told apart.
+    fn tallied_line(&self) -> Option<u64> {
+        (self.way == Way::ToMember).then_some(self.line)
     }
 }
 
@@ -202,7 +241,8 @@ mod tests {
             attributes: vec![(Tag::PATIENT_ID, "P1".into())],
         };
         let ends = Arc::new(ends);
-        Moved { line, ends, way, header: Some(header), class, fate, began_us: at_us, ended_us: at_us }
+        let moving = Moving { line, ends, way, header: Some(header), began_us: at_us };
+        Moved { moving, class, fate, ended_us: at_us }
     }
 
     fn counts(reports: &[LegReport]) -> Vec<(Passage, u32)> {
@@ -212,10 +252,12 @@ mod tests {
     #[test]
     fn a_study_of_a_connection_is_two_messages_and_failures_are_a_third() {
         let mut tallies = Tallies::default();
-        let fates = [Fate::Arrived, Fate::Arrived, Fate::Failed];
-        let began: Vec<_> =
-            fates.into_iter().flat_map(|fate| tallies.note(&moved(1, Way::ToMember, 1, fate, 7))).collect();
-        assert_eq!(counts(&began), [(Passage::Begins, 0)]);
+        for (number, fate) in [Fate::Arrived, Fate::Arrived, Fate::Failed].into_iter().enumerate() {
+            let moved = moved(1, Way::ToMember, 1, fate, 7);
+            let began = counts(&tallies.begins(&moved.moving));
+            assert_eq!(began, [(Passage::Begins, 0)][..usize::from(number == 0)]);
+            assert_eq!(tallies.note(&moved), []);
+        }
         assert_eq!(tallies.ended(2), []);
         let ended = counts(&tallies.ended(1));
         assert_eq!(ended, [(Passage::Ended(Fate::Arrived), 2), (Passage::Ended(Fate::Failed), 1)]);
@@ -239,7 +281,9 @@ mod tests {
         for study in 0..OPEN_MAX {
             tallies.note(&moved(1, Way::ToMember, study, Fate::Arrived, 0));
         }
-        let early = tallies.note(&moved(1, Way::ToMember, OPEN_MAX, Fate::Arrived, 1));
+        let one_more = moved(1, Way::ToMember, OPEN_MAX, Fate::Arrived, 1);
+        let early = tallies.begins(&one_more.moving);
+        assert_eq!(tallies.note(&one_more), []);
         assert_eq!(counts(&early), [(Passage::Ended(Fate::Arrived), 1), (Passage::Begins, 0)]);
         assert_eq!(tallies.due(LONGEST_US - 1), []);
         assert_eq!(tallies.due(LONGEST_US).len(), OPEN_MAX - 1);

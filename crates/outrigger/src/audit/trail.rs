@@ -1,33 +1,29 @@
 //! The task that writes the audit trail and feeds the collector from it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use outrigger_front::AuditEvent;
-use outrigger_runtime::backoff::Backoff;
-use outrigger_runtime::disk::{self, ArcDisk};
-use outrigger_runtime::net::{ArcNet, BoxStream};
+use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::{Clock, Shutdown};
-use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::feed::{Collector, Feeder, FeederParts, Written};
 use super::file::AuditFile;
 use super::message::{self, Activity};
-use super::syslog;
 use super::tally::{Leg, LegReport, Tallies};
+use crate::config::Syslog;
 
 /// Events written at once: one sync for all that waited.
 const BATCH: usize = 256;
-/// Bytes sent to the collector at once.
-const SEND_BYTES: usize = 256 << 10;
-/// Longest wait for the collector to connect or to take what is sent.
-const COLLECTOR_WAIT: Duration = Duration::from_secs(5);
-/// Waits between two attempts to reach the collector.
-const COLLECTOR_AGAIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 /// How often it is looked for something to send when nothing was written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a process that ends waits until the collector has what was written last; the rest is sent after the next start.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What the audit trail is made of.
 pub(crate) struct AuditTrail {
@@ -35,8 +31,8 @@ pub(crate) struct AuditTrail {
     pub(crate) node: String,
     /// The local file.
     pub(crate) file: PathBuf,
-    /// The collector, `host:port`.
-    pub(crate) collector: Option<String>,
+    /// The collector.
+    pub(crate) syslog: Option<Syslog>,
     /// The disk.
     pub(crate) disk: ArcDisk,
     /// The network.
@@ -45,12 +41,18 @@ pub(crate) struct AuditTrail {
     pub(crate) clock: Clock,
 }
 
-struct Collector {
-    address: String,
-    stream: Option<BoxStream>,
-    sent: u64,
-    failures: u32,
-    next: tokio::time::Instant,
+/// The audit trail at work.
+pub(crate) struct Running {
+    /// Ends when every sender of both sources is gone.
+    pub(crate) task: JoinHandle<()>,
+    /// How the collector is, if there is one.
+    pub(crate) collector: Option<Collector>,
+}
+
+/// The local file, and who is told how far it is written.
+struct Book {
+    file: AuditFile,
+    told: Option<watch::Sender<Written>>,
 }
 
 /// What the trail is fed from.
@@ -61,61 +63,70 @@ pub(crate) struct Sources {
     pub(crate) legs: mpsc::Receiver<Leg>,
 }
 
-/// Opens the file and starts the task; it ends when every sender of both sources is gone.
-pub(crate) fn start(
-    trail: AuditTrail,
-    sources: Sources,
-    shutdown: Shutdown,
-) -> io::Result<tokio::task::JoinHandle<()>> {
+/// Opens the file and starts the task, and one beside it that feeds the collector.
+pub(crate) fn start(trail: AuditTrail, sources: Sources, shutdown: Shutdown) -> io::Result<Running> {
     let file = AuditFile::open(&trail.disk, &trail.file)?;
-    let sent = sent_before(&trail, file.length())?;
-    let collector = trail.collector.clone().map(|address| Collector {
-        address,
-        stream: None,
-        sent,
-        failures: 0,
-        next: trail.clock.now(),
+    let AuditTrail { node, clock, .. } = &trail;
+    let (node, clock) = (node.clone(), clock.clone());
+    let (mut told, mut feeding, mut collector) = (None, None, None);
+    if let Some(to) = trail.syslog {
+        let parts = FeederParts {
+            node: trail.node,
+            to,
+            path: trail.file,
+            reader: file.reader(),
+            disk: trail.disk,
+            net: trail.net,
+            clock: trail.clock,
+        };
+        let (feeder, writer, seen) = Feeder::new(parts, file.length())?;
+        (told, feeding, collector) = (Some(writer), Some(tokio::spawn(feeder.run())), Some(seen));
+    }
+    let book = Book { file, told };
+    let task = tokio::spawn(async move {
+        record(&node, &clock, book, sources).await;
+        if let Some(feeding) = feeding {
+            fed(feeding).await;
+        }
+        drop(shutdown);
     });
-    Ok(tokio::spawn(run(trail, file, collector, sources, shutdown)))
+    Ok(Running { task, collector })
 }
 
-async fn run(
-    trail: AuditTrail,
-    mut file: AuditFile,
-    mut collector: Option<Collector>,
-    mut sources: Sources,
-    shutdown: Shutdown,
-) {
-    let started = message::of_activity(Activity::Start, trail.clock.wall_us(), &trail.node);
-    write(&mut file, &[started]);
+/// Waits a while until the collector has what it is to get.
+async fn fed(mut feeding: JoinHandle<()>) {
+    match timeout(LAST_WAIT, &mut feeding).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the audit trail's way to the collector ended badly"),
+        Err(_) => feeding.abort(),
+    }
+}
+
+/// Writes down what comes until nothing can come any more.
+async fn record(node: &str, clock: &Clock, mut book: Book, mut sources: Sources) {
+    book.write(&[message::of_activity(Activity::Start, clock.wall_us(), node)]);
     let mut tallies = Tallies::default();
     loop {
         // A time-out is the occasion to look what has waited long enough.
         let arrived = timeout(LOOK_EVERY, sources.next()).await.unwrap_or_else(|_| Some(Batch::default()));
         let Some(batch) = arrived else { break };
-        let now = trail.clock.wall_us();
-        let events = batch.events.iter().map(|event| message::of_event(event, now, &trail.node));
+        let now = clock.wall_us();
+        let events = batch.events.iter().map(|event| message::of_event(event, now, node));
         let mut lines: Vec<String> = events.collect();
         let mut reports: Vec<LegReport> =
             batch.legs.iter().flat_map(|leg| noted(&mut tallies, leg)).collect();
         reports.extend(tallies.due(now));
-        lines.extend(reports.iter().map(|report| message::of_leg(report, &trail.node)));
-        write(&mut file, &lines);
-        if let Some(collector) = &mut collector {
-            collector.feed(&trail, &file).await;
-        }
+        lines.extend(reports.iter().map(|report| message::of_leg(report, node)));
+        book.write(&lines);
     }
-    let left: Vec<_> = tallies.all().iter().map(|report| message::of_leg(report, &trail.node)).collect();
-    write(&mut file, &left);
-    write(&mut file, &[message::of_activity(Activity::Stop, trail.clock.wall_us(), &trail.node)]);
-    if let Some(collector) = &mut collector {
-        collector.feed(&trail, &file).await;
-    }
-    drop(shutdown);
+    let left: Vec<_> = tallies.all().iter().map(|report| message::of_leg(report, node)).collect();
+    book.write(&left);
+    book.write(&[message::of_activity(Activity::Stop, clock.wall_us(), node)]);
 }
 
 fn noted(tallies: &mut Tallies, leg: &Leg) -> Vec<LegReport> {
     match leg {
+        Leg::Begins(moving) => tallies.begins(moving),
         Leg::Moved(moved) => tallies.note(moved),
         Leg::Ended { line } => tallies.ended(*line),
     }
@@ -148,69 +159,94 @@ impl Sources {
     }
 }
 
-/// What cannot be written down goes to the log, so that it is not lost without a trace.
-fn write(file: &mut AuditFile, lines: &[String]) {
-    if lines.is_empty() {
-        return;
-    }
-    if let Err(error) = file.append(lines) {
-        metrics::counter!("outrigger_audit_failed_total").increment(lines.len() as u64);
-        tracing::error!(%error, count = lines.len(), "audit messages could not be written to the audit file");
+impl Book {
+    /// What cannot be written down goes to the log, so that it is not lost without a trace.
+    fn write(&mut self, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.file.append(lines) {
+            metrics::counter!("outrigger_audit_failed_total").increment(lines.len() as u64);
+            tracing::error!(%error, count = lines.len(), "audit messages could not be written to the audit file");
+            return;
+        }
+        if let Some(told) = &self.told {
+            told.send_modify(|written| {
+                written.bytes = self.file.length();
+                written.messages += lines.len() as u64;
+            });
+        }
     }
 }
 
-fn marker(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".sent");
-    PathBuf::from(name)
-}
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::sync::Arc;
 
-/// How far the file was sent before; a marker beyond the file's end belongs to another file.
-fn sent_before(trail: &AuditTrail, length: u64) -> io::Result<u64> {
-    match disk::read_small(&*trail.disk, &marker(&trail.file), 64) {
-        Ok(text) => {
-            let sent = String::from_utf8_lossy(&text).trim().parse().unwrap_or(0);
-            Ok(if sent <= length { sent } else { 0 })
+    use async_trait::async_trait;
+    use outrigger_front::Outbox;
+    use outrigger_runtime::disk::Access;
+    use outrigger_runtime::disk::simulated::SimDisk;
+    use outrigger_runtime::net::{BoxStream, Listener, Net};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::SyslogTransport;
+
+    /// A network on which a collector never answers.
+    struct Silence;
+
+    #[async_trait]
+    impl Net for Silence {
+        async fn listen(&self, _: SocketAddr) -> io::Result<Box<dyn Listener>> {
+            Err(io::ErrorKind::Unsupported.into())
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error),
-    }
-}
 
-impl Collector {
-    /// Sends what the collector does not have yet, as far as it takes it now.
-    async fn feed(&mut self, trail: &AuditTrail, file: &AuditFile) {
-        while self.sent < file.length() && trail.clock.now() >= self.next {
-            match self.send_some(trail, file).await {
-                Ok(0) => return,
-                Ok(bytes) => {
-                    self.sent += bytes;
-                    self.failures = 0;
-                }
-                Err(error) => {
-                    self.stream = None;
-                    self.failures = self.failures.saturating_add(1);
-                    self.next = trail.clock.now() + COLLECTOR_AGAIN.after(self.failures, u8::MAX);
-                    tracing::warn!(collector = %self.address, %error, "the audit collector takes nothing; the file keeps it");
-                }
-            }
+        async fn connect(&self, _: &str) -> io::Result<BoxStream> {
+            std::future::pending().await
         }
     }
 
-    async fn send_some(&mut self, trail: &AuditTrail, file: &AuditFile) -> io::Result<u64> {
-        let lines = file.lines(self.sent, SEND_BYTES)?;
-        let mut frames = Vec::with_capacity(lines.len() + lines.len() / 4);
-        for line in String::from_utf8_lossy(&lines).lines() {
-            frames.extend(syslog::framed(line, trail.clock.wall_us(), &trail.node));
+    fn lines(disk: &ArcDisk) -> usize {
+        let Ok(file) = disk.open(Path::new("/audit.log"), Access::Read) else { return 0 };
+        let mut text = vec![0; usize::try_from(file.length().unwrap()).unwrap()];
+        file.read_at(&mut text, 0).unwrap();
+        String::from_utf8(text).unwrap().lines().count()
+    }
+
+    /// The clock stands unless everybody waits: a wait for the collector would be seen as time.
+    #[tokio::test(start_paused = true)]
+    async fn a_collector_that_is_silent_holds_up_nothing_and_loses_nothing() {
+        let disk: ArcDisk = Arc::new(SimDisk::new(1, 1 << 20));
+        let (_, events) = Outbox::<AuditEvent>::new("test");
+        let (box_of_legs, legs) = Outbox::new("test");
+        let address = "collector:601".to_owned();
+        let trail = AuditTrail {
+            node: "node".to_owned(),
+            file: "/audit.log".into(),
+            syslog: Some(Syslog { address, transport: SyslogTransport::Tcp }),
+            disk: disk.clone(),
+            net: Arc::new(Silence),
+            clock: Clock::System,
+        };
+        let (mut stop, stops) = Shutdown::pair();
+        let running = start(trail, Sources { events, legs }, stops).unwrap();
+        let collector = running.collector.unwrap();
+        let before = Instant::now();
+        while lines(&disk) < 1 {
+            tokio::task::yield_now().await;
         }
-        if self.stream.is_none() {
-            self.stream = Some(timeout(COLLECTOR_WAIT, trail.net.connect(&self.address)).await??);
+        assert_eq!((before.elapsed(), collector.now().unsent), (Duration::ZERO, 1));
+
+        drop(box_of_legs);
+        while lines(&disk) < 2 {
+            tokio::task::yield_now().await;
         }
-        let Some(stream) = &mut self.stream else { return Ok(0) };
-        timeout(COLLECTOR_WAIT, stream.write_all(&frames)).await??;
-        timeout(COLLECTOR_WAIT, stream.flush()).await??;
-        let sent = self.sent + lines.len() as u64;
-        disk::replace(&*trail.disk, &marker(&trail.file), sent.to_string().as_bytes())?;
-        Ok(lines.len() as u64)
+        assert_eq!((before.elapsed(), collector.now().unsent), (Duration::ZERO, 2));
+        running.task.await.unwrap();
+        assert!(before.elapsed() <= LAST_WAIT + Duration::from_secs(1), "{:?}", before.elapsed());
+        stop.all_gone().await;
     }
 }

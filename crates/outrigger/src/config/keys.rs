@@ -249,17 +249,17 @@ pub(crate) const ROUTE_ADDRESS: Key = key("address", REMOTE, None, "where it lis
 pub(crate) const ROUTE_AE: Key = key("ae_title", AE, None, "its AE title");
 pub(crate) const ROUTE_TLS: Key =
     key("tls", "`true` or `false`", Some("false"), "whether it is spoken to over TLS");
-pub(crate) const ROUTE_CA: Key = key(
+pub(crate) const CA_FILE: Key = key(
     "ca_file",
     CERTIFICATES,
     None,
-    "authorities its certificate is checked against, PEM; needed with `tls`",
+    "authorities its certificate is checked against, PEM; needed with TLS",
 );
-pub(crate) const ROUTE_SERVER_NAME: Key = key(
+pub(crate) const SERVER_NAME: Key = key(
     "server_name",
     "a host name or address",
     None,
-    "the name its certificate must carry; default: the host of `address`",
+    "the name its certificate must carry; default: its host",
 );
 pub(crate) const RESPONSE_TIMEOUT: Key =
     key("response_timeout", TIMER, Some("60s"), "longest wait for its answer to a store or an echo");
@@ -297,7 +297,12 @@ pub(crate) const AUDIT_FILE: Key = key(
     None,
     "local audit file, one DICOM audit message a line; default `audit.log` in the node's directory",
 );
-pub(crate) const AUDIT_SYSLOG: Key = key("syslog", REMOTE, None, "syslog collector (RFC 5424 over TCP)");
+pub(crate) const AUDIT_SYSLOG: Key = key(
+    "syslog",
+    "`tls://host:port`, `tcp://host:port`, `udp://host:port` or `host:port` (TCP), the port from 1 to 65535",
+    None,
+    "syslog collector (RFC 5424) over TLS (RFC 5425), TCP (RFC 6587) or UDP (RFC 5426)",
+);
 
 // [archive]
 pub(crate) const ARCHIVE_BLOBS: Key = key("blobs", "`file:DIRECTORY`", None, "where object bytes are kept");
@@ -329,12 +334,14 @@ pub(crate) const TABLES_ALL: &[Table] = &[
         STACK_OS, STACK_DATABASE, STACK_DICOM, STACK_HARDWARE, STACK_WEB,
     ] },
     Table { header: "[[member.route]]", doc: ROUTE.doc, keys: &[
-        PROTOCOL, ROUTE_ADDRESS, ROUTE_AE, IMPLEMENTATION, ROUTE_TLS, ROUTE_CA, ROUTE_SERVER_NAME, CERTIFICATE_FILE,
+        PROTOCOL, ROUTE_ADDRESS, ROUTE_AE, IMPLEMENTATION, ROUTE_TLS, CA_FILE, SERVER_NAME, CERTIFICATE_FILE,
         KEY_FILE, RESPONSE_TIMEOUT, READ_BACK,
     ] },
     Table { header: "[[peer]]", doc: PEER.doc, keys: &[
         PEER_AE, PEER_HOSTS, PEER_ADDRESS, PEER_COMMIT_ADDRESS, PEER_ALLOW, PEER_ISSUER,
     ] },
-    Table { header: "[audit]", doc: AUDIT.doc, keys: &[AUDIT_FILE, AUDIT_SYSLOG] },
+    Table { header: "[audit]", doc: AUDIT.doc, keys: &[
+        AUDIT_FILE, AUDIT_SYSLOG, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,
+    ] },
     Table { header: "[archive]", doc: ARCHIVE.doc, keys: &[ARCHIVE_BLOBS, ARCHIVE_CATALOGUE] },
 ];

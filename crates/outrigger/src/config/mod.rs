@@ -1,6 +1,7 @@
 //! The configuration: from a TOML file to values that are checked and usable, with every mistake reported.
 
 mod archive;
+mod audit;
 mod claims;
 mod document;
 mod front;
@@ -18,6 +19,7 @@ mod tls;
 mod units;
 
 pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
+pub(crate) use audit::{Syslog, SyslogTransport};
 pub(crate) use document::{Mistake, Mistakes};
 pub(crate) use front::{DimseFront, Undeliverable};
 pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use outrigger_runtime::Disk;
 use toml::de::DeTable;
 
+use super::audit::{AuditConfig, read_audit};
 use super::claims::Claim;
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, read_front};
@@ -14,7 +15,6 @@ use super::member::{MemberConfig, MembersListen, read_members, read_members_list
 use super::peer::{PeerConfig, read_peers};
 use super::section::Section;
 use super::storage::{JournalConfig, read_journal, read_ledger};
-use super::units;
 
 /// The name of a node.
 pub(crate) type NodeName = outrigger_model::MemberName;
@@ -42,15 +42,6 @@ pub(crate) struct LogConfig {
 pub(crate) struct AdminConfig {
     /// A loopback address.
     pub(crate) listen: SocketAddr,
-}
-
-/// `[audit]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AuditConfig {
-    /// The local file.
-    pub(crate) file: PathBuf,
-    /// A syslog collector.
-    pub(crate) syslog: Option<String>,
 }
 
 /// What every process has.
@@ -204,15 +195,4 @@ fn read_admin(section: Section<'_>) -> Option<AdminConfig> {
     }
     section.end();
     Some(AdminConfig { listen })
-}
-
-fn read_audit(section: Section<'_>, data: Option<&Path>) -> Option<AuditConfig> {
-    let file = section.optional(&keys::AUDIT_FILE).map(PathBuf::from);
-    let file = file.or_else(|| Some(data?.join("audit.log")));
-    if let Some(file) = &file {
-        section.take_file(&keys::AUDIT_FILE, file, file.parent());
-    }
-    let syslog = section.read_optional(&keys::AUDIT_SYSLOG, units::remote);
-    section.end();
-    Some(AuditConfig { file: file?, syslog })
 }

@@ -63,6 +63,23 @@ pub(crate) enum RouteSecurity {
     Tls(RouteTls),
 }
 
+/// Whom TLS is spoken to, for what is said of mistakes.
+pub(crate) struct Called<'a> {
+    /// Where, `host:port`, as far as it could be read.
+    pub(crate) address: Option<&'a str>,
+    /// The key that says so.
+    pub(crate) key: &'static str,
+    /// What asks for TLS.
+    pub(crate) because: &'static str,
+}
+
+/// The files of a caller and the name it expects, as far as they could be read.
+pub(crate) struct CallerFiles {
+    ca: Option<PathBuf>,
+    server_name: Option<String>,
+    identity: Option<IdentityFiles>,
+}
+
 /// Reads `[front.dimse.tls]`.
 pub(crate) fn read_listener_tls(section: Section<'_>) -> Option<ListenerTls> {
     for key in [&keys::CERTIFICATE_FILE, &keys::KEY_FILE] {
@@ -84,39 +101,55 @@ pub(crate) fn read_listener_tls(section: Section<'_>) -> Option<ListenerTls> {
 /// Reads whether TLS is spoken to the member at `address`, and by which files; `None` after a mistake.
 pub(crate) fn read_route_tls(section: &Section<'_>, address: Option<&str>) -> Option<RouteSecurity> {
     let wanted = section.truth(&keys::ROUTE_TLS);
-    let ca = file(section, &keys::ROUTE_CA);
-    let named =
-        section.read_optional(&keys::ROUTE_SERVER_NAME, |text| is_server_name(text).then(|| text.to_owned()));
-    let given = [&keys::CERTIFICATE_FILE, &keys::KEY_FILE].map(|key| section.has(key));
-    if given[0] != given[1] {
-        section.wrong(&keys::KEY_FILE, "`certificate_file` and `key_file` go together");
-    }
-    let identity = read_identity(section);
+    let files = read_caller_files(section);
     if !wanted? {
         return Some(RouteSecurity::Plain);
     }
-    if !section.has(&keys::ROUTE_CA) {
-        section.wrong(&keys::ROUTE_CA, "it is missing, and `tls` is on");
+    let called = Called { address, key: keys::ROUTE_ADDRESS.name, because: "`tls` is on" };
+    load_caller(section, files, &called).map(RouteSecurity::Tls)
+}
+
+/// Reads what a caller needs for TLS; nothing of it must be there.
+pub(crate) fn read_caller_files(section: &Section<'_>) -> CallerFiles {
+    let ca = file(section, &keys::CA_FILE);
+    let server_name =
+        section.read_optional(&keys::SERVER_NAME, |text| is_server_name(text).then(|| text.to_owned()));
+    if section.has(&keys::CERTIFICATE_FILE) != section.has(&keys::KEY_FILE) {
+        section.wrong(&keys::KEY_FILE, "`certificate_file` and `key_file` go together");
     }
-    let host =
-        address.and_then(|address| address.rsplit_once(':')).map(|(host, _)| host.trim_matches(['[', ']']));
-    if !section.has(&keys::ROUTE_SERVER_NAME) && host.is_some_and(|host| !is_server_name(host)) {
-        section.wrong(
-            &keys::ROUTE_SERVER_NAME,
-            "it is missing, and no certificate can carry the host of `address`",
-        );
+    CallerFiles { ca, server_name, identity: read_identity(section) }
+}
+
+/// Loads what TLS to somebody needs; `None` after a mistake.
+pub(crate) fn load_caller(
+    section: &Section<'_>,
+    files: CallerFiles,
+    called: &Called<'_>,
+) -> Option<RouteTls> {
+    let CallerFiles { ca, server_name, identity } = files;
+    if !section.has(&keys::CA_FILE) {
+        section.wrong(&keys::CA_FILE, format!("it is missing, and {}", called.because));
     }
-    if given.contains(&true) && identity.is_none() {
+    let host = called
+        .address
+        .and_then(|address| address.rsplit_once(':'))
+        .map(|(host, _)| host.trim_matches(['[', ']']));
+    if !section.has(&keys::SERVER_NAME) && host.is_some_and(|host| !is_server_name(host)) {
+        let wrong = format!("it is missing, and no certificate can carry the host of `{}`", called.key);
+        section.wrong(&keys::SERVER_NAME, wrong);
+    }
+    let given = section.has(&keys::CERTIFICATE_FILE) || section.has(&keys::KEY_FILE);
+    if given && identity.is_none() {
         return None;
     }
     let ca = ca?;
     let client = TlsClient::load(section.disk(), &ca, identity.as_ref());
-    let client = client.map_err(|error| blame(section, &error, Some(&ca), &keys::ROUTE_CA)).ok()?;
-    let client = match &named {
+    let client = client.map_err(|error| blame(section, &error, Some(&ca), &keys::CA_FILE)).ok()?;
+    let client = match &server_name {
         Some(name) => client.expecting(name.clone()),
         None => client,
     };
-    Some(RouteSecurity::Tls(RouteTls { ca, server_name: named, identity, client }))
+    Some(RouteTls { ca, server_name, identity, client })
 }
 
 /// The path of a file that can be read.

@@ -12,8 +12,8 @@ use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
 
 use super::World;
-use crate::audit::{self, AuditTrail, Leg, Sources};
-use crate::config::{Allow, Base, DimseFront, PeerConfig};
+use crate::audit::{self, AuditTrail, Collector, Leg, Sources};
+use crate::config::{Allow, Base, DimseFront, PeerConfig, SyslogTransport};
 use crate::process::Failure;
 
 /// Refused objects kept for diagnosis: enough for an afternoon of a modality gone wrong, little beside a journal.
@@ -31,6 +31,8 @@ pub(crate) struct FrontParts {
     pub(crate) peers: watch::Sender<Arc<Peers>>,
     /// Refused objects.
     pub(crate) refusals: mpsc::Receiver<RefusalEvent>,
+    /// The audit trail's collector, if there is one.
+    pub(crate) collector: Option<Collector>,
     /// Ends when the audit trail is written.
     pub(crate) audit_ended: AuditEnded,
 }
@@ -79,8 +81,9 @@ pub(crate) async fn open_fronts(
         addresses.push(listening.address);
     }
     drop((refusals_box, audit_box));
-    let audit_ended = start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
-    Ok(FrontParts { addresses, peers: peers_sender, refusals, audit_ended })
+    let (audit_ended, collector) =
+        start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
+    Ok(FrontParts { addresses, peers: peers_sender, refusals, collector, audit_ended })
 }
 
 fn start_audit(
@@ -88,23 +91,29 @@ fn start_audit(
     base: &Base,
     sources: Sources,
     shutdown: Shutdown,
-) -> Result<AuditEnded, Failure> {
+) -> Result<(AuditEnded, Option<Collector>), Failure> {
+    if let Some(SyslogTransport::Tls(tls)) = base.audit.syslog.as_ref().map(|syslog| &syslog.transport)
+        && let (Some(identity), Some(expires_us)) = (&tls.identity, tls.client.expires_us())
+    {
+        warn_of_expiry(world, &identity.certificate, expires_us);
+    }
     let trail = AuditTrail {
         node: base.name.to_string(),
         file: base.audit.file.clone(),
-        collector: base.audit.syslog.clone(),
+        syslog: base.audit.syslog.clone(),
         disk: world.disk.clone(),
         net: world.net.clone(),
         clock: world.clock.clone(),
     };
     let shown = base.audit.file.display();
-    let task = audit::start(trail, sources, shutdown)
+    let running = audit::start(trail, sources, shutdown)
         .map_err(|error| Failure::of(format!("the audit file {shown} cannot be opened"), error))?;
-    Ok(Box::pin(async move {
-        if let Err(error) = task.await {
+    let ended = Box::pin(async move {
+        if let Err(error) = running.task.await {
             tracing::error!(%error, "the audit trail ended badly");
         }
-    }))
+    });
+    Ok((ended, running.collector))
 }
 
 fn quarantine(world: &World, base: &Base) -> Result<Quarantine, Failure> {

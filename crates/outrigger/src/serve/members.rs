@@ -87,7 +87,7 @@ fn setup(
         let ours = calling_toward(&calling, own);
         let adapter = adapter(world, own, ours.clone(), route, &storage.spool, expectations);
         let ends = Ends { ours, theirs: route.ae_title.clone(), address: route.address.clone() };
-        let audited = Audited::new(adapter, ends, legs.clone(), world.clock.clone());
+        let audited = Audited::new(adapter, ends, legs.clone(), world.clock.clone(), world.threads);
         Route { label: format!("dimse {}", route.address), member: Arc::new(audited) }
     });
     Ok(MemberSetup {

@@ -1,11 +1,12 @@
-"""A syslog collector: RFC 5424 messages over TCP with octet counting, or over TLS (RFC 5425).
+"""A syslog collector: RFC 5424 messages over TCP with octet counting, over TLS (RFC 5425), or over UDP (RFC 5426).
 
-    collector.py OUT [CERTIFICATE KEY]
+    collector.py OUT [--port PORT] [--udp | --tls CERTIFICATE KEY [--clients AUTHORITY]]
 
 Prints the port. Each message is taken apart and held against the schema of DICOM PS3.15 section A.5.1, and becomes a line
 of JSON in the file OUT: what it says, and what is wrong with it.
 """
 
+import argparse
 import base64
 import json
 import re
@@ -139,21 +140,42 @@ def serve(stream, out, lock):
                 return
             count += byte
         frame = source.read(int(count))
-        try:
-            said = read(frame)
-        except Exception as error:
-            said = {"wrong": [f"{type(error).__name__}: {error}: {frame[:300]!r}"]}
-        with lock:
-            out.write(json.dumps(said) + "\n")
-            out.flush()
+        note(frame, out, lock)
+
+
+def note(frame, out, lock):
+    try:
+        said = read(frame)
+    except Exception as error:
+        said = {"wrong": [f"{type(error).__name__}: {error}: {frame[:300]!r}"]}
+    said["octets"] = len(frame)
+    with lock:
+        out.write(json.dumps(said) + "\n")
+        out.flush()
 
 
 def main():
-    out, lock = open(sys.argv[1], "a"), threading.Lock()
-    listener = socket.create_server(("127.0.0.1", 0))
-    if len(sys.argv) > 2:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--udp", action="store_true")
+    parser.add_argument("--tls", nargs=2)
+    parser.add_argument("--clients")
+    asked = parser.parse_args()
+    out, lock = open(asked.out, "a"), threading.Lock()
+    if asked.udp:
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", asked.port))
+        print(f"port {receiver.getsockname()[1]}", flush=True)
+        while True:
+            note(receiver.recv(65536), out, lock)
+    listener = socket.create_server(("127.0.0.1", asked.port))
+    if asked.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(sys.argv[2], sys.argv[3])
+        context.load_cert_chain(*asked.tls)
+        if asked.clients:
+            context.load_verify_locations(asked.clients)
+            context.verify_mode = ssl.CERT_REQUIRED
         listener = context.wrap_socket(listener, server_side=True)
     print(f"port {listener.getsockname()[1]}", flush=True)
     while True:

@@ -13,6 +13,7 @@ use outrigger_model::{MemberName, MemberNumber, WallTime};
 use outrigger_runtime::Clock;
 use tokio::sync::watch;
 
+use crate::audit::Collector;
 use crate::config::NodeConfig;
 use crate::serve::Scrubber;
 
@@ -33,6 +34,8 @@ pub(crate) struct NodeAdmin {
     pub(crate) peers: Arc<watch::Sender<Arc<Peers>>>,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
+    /// The audit trail's collector, if there is one.
+    pub(crate) collector: Option<Collector>,
     /// Time.
     pub(crate) clock: Clock,
     /// Set when the node stops taking associations.
@@ -70,6 +73,7 @@ impl NodeAdmin {
             members: Arc::new(members),
             peers: Arc::new(parts.peers),
             scrubber: parts.scrubber,
+            collector: parts.collector,
             clock: parts.clock,
             loaded: Arc::new(Mutex::new(Loaded { config: parts.config, at, bad: None })),
         }
@@ -136,6 +140,8 @@ pub(crate) struct NodeParts {
     pub(crate) peers: watch::Sender<Arc<Peers>>,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
+    /// The audit trail's collector, if there is one.
+    pub(crate) collector: Option<Collector>,
     /// Time.
     pub(crate) clock: Clock,
 }

@@ -30,6 +30,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
     }
     let seen = admin.scrubber.seen();
     reasons.extend(scrub::reasons(&facts, &seen));
+    let audit = audit(&admin, &mut reasons);
     if let Some(trouble) = &facts.trouble {
         reasons.push(format!("the ledger's database: {trouble}"));
     }
@@ -46,6 +47,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
         "peers": facts.peers.iter().map(peer).collect::<Vec<_>>(),
         "findings": facts.findings,
         "scrub": scrub::shown(&seen),
+        "audit": audit,
     })))
 }
 
@@ -99,6 +101,24 @@ fn member(
         "suspense": suspense,
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
+    })
+}
+
+/// The audit trail's collector; nothing where there is none.
+fn audit(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
+    let Some(now) = admin.collector.as_ref().map(crate::audit::Collector::now) else { return Value::Null };
+    if let Some(away) = &now.away {
+        reasons.push(format!(
+            "the audit collector {} is away: {}; {} messages were not sent and stand in the audit file",
+            now.to, away.error, now.unsent
+        ));
+    }
+    json!({
+        "collector": now.to,
+        "state": if now.away.is_some() { "away" } else { "up" },
+        "away_since": now.away.as_ref().map(|away| moment(WallTime(away.since_us))),
+        "error": now.away.as_ref().map(|away| &away.error),
+        "unsent": now.unsent,
     })
 }
 
