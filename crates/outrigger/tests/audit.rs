@@ -163,6 +163,9 @@ async fn assert_collected(collector: &Collector, audit: &str) {
     let wrong: Vec<_> =
         messages.iter().filter(|message| message["wrong"] != Value::Array(Vec::new())).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+    if audit.contains("udp://") {
+        assert!(messages.iter().all(|message| message["octets"].as_u64() <= Some(2048)), "{messages:#?}");
+    }
     let events = |event: &str| messages.iter().filter(|message| message["event"] == event).count();
     assert_eq!((events(ACTIVITY), events(BEGIN_TRANSFERRING) > 0), (1, true), "{messages:#?}");
     assert!(events(TRANSFERRED) < sent.len(), "a message for each object: {messages:#?}");

@@ -132,6 +132,29 @@ mod tests {
     }
 
     #[test]
+    fn a_long_query_goes_without_its_identifier() {
+        let title = outrigger_model::AeTitle::new("CT1").unwrap();
+        let party = outrigger_front::Party {
+            association: outrigger_model::AssociationId(1),
+            calling: title.clone(),
+            called: title,
+            address: "10.0.0.7".parse().unwrap(),
+            user: None,
+        };
+        let query = |octets| outrigger_front::AuditEvent::Queried {
+            party: party.clone(),
+            sop_class: outrigger_model::SopClassUid::new("1.2").unwrap(),
+            identifier: vec![7; octets].into(),
+        };
+        let xml = |octets| crate::audit::message::of_event(&query(octets), 0, "node");
+        assert_eq!(short(&xml(9), 0, "node"), message(&xml(9), 0, "node"));
+        let cut = short(&xml(3000), 0, "node");
+        let (before, rest) = cut.split_once("<ParticipantObject").unwrap_or((&cut, ""));
+        assert_eq!((rest, before.matches("<ActiveParticipant ").count()), ("", 2));
+        assert!(before.ends_with("</AuditSourceIdentification></AuditMessage>"), "{before}");
+    }
+
+    #[test]
     fn what_is_no_audit_message_is_cut_between_letters() {
         for letters in [3000, 3001] {
             let text = "x".repeat(letters % 2) + &"\u{E4}".repeat(letters);
