@@ -8,6 +8,16 @@ use tokio::time::Instant;
 /// Failures in a row before a member is left alone: one is an accident, three are a state.
 const FAILURES_TO_OPEN: u32 = 3;
 
+/// What a call that did not reach the member met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It was refused, or lost on the way.
+    Refused,
+    /// Nothing answered it until its time ran out: half a minute of silence is a state by itself, and three of them would
+    /// hold up whoever waits to know for minutes.
+    Silent,
+}
+
 /// Waiting between probes of a member that is away: a second at first, so that a restart is hardly noticed; 30 s at
 /// most, so that no fresh study waits more than a minute for a member that is back.
 pub const AWAY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
@@ -82,12 +92,16 @@ impl Breaker {
     }
 
     /// A call did not reach the member, or lost it.
-    pub fn failed(&mut self, now: Instant, jitter: u8) -> Turn {
+    pub fn failed(&mut self, failure: Failure, now: Instant, jitter: u8) -> Turn {
         let (failures, was_closed) = match *self {
             Self::Closed { failures } => (failures.saturating_add(1), true),
             Self::Probing { failures } => (failures.saturating_add(1), false),
             // A call that was under way when it opened: as many connections were lost together, which says nothing new.
             Self::Open { .. } => return Turn::None,
+        };
+        let failures = match failure {
+            Failure::Refused => failures,
+            Failure::Silent => failures.max(FAILURES_TO_OPEN),
         };
         if failures < FAILURES_TO_OPEN {
             *self = Self::Closed { failures };
@@ -114,18 +128,30 @@ mod tests {
     async fn opens_after_three_and_lets_one_probe_through() {
         let now = Instant::now();
         let mut breaker = Breaker::default();
-        assert_eq!(breaker.failed(now, 255), Turn::None);
-        assert_eq!(breaker.failed(now, 255), Turn::None);
+        assert_eq!(breaker.failed(Failure::Refused, now, 255), Turn::None);
+        assert_eq!(breaker.failed(Failure::Refused, now, 255), Turn::None);
         assert_eq!(breaker.permit(now), Permit::Call);
-        assert_eq!(breaker.failed(now, 255), Turn::Opened);
+        assert_eq!(breaker.failed(Failure::Refused, now, 255), Turn::Opened);
         let until = now + Duration::from_secs(1);
         assert_eq!(breaker.permit(now), Permit::Wait(until));
         assert_eq!(breaker.permit(until), Permit::Call);
         assert!(matches!(breaker.permit(until), Permit::Wait(_)), "one probe at a time");
-        assert_eq!(breaker.failed(until, 255), Turn::None);
+        assert_eq!(breaker.failed(Failure::Refused, until, 255), Turn::None);
         assert_eq!(breaker.permit(until), Permit::Wait(until + Duration::from_secs(2)));
         assert_eq!(breaker.succeeded(), Turn::Closed);
         assert_eq!(breaker.permit(until), Permit::Call);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_without_an_answer_is_enough() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.failed(Failure::Silent, now, 255), Turn::Opened);
+        let until = now + AWAY.first;
+        assert_eq!(breaker.permit(now), Permit::Wait(until));
+        assert_eq!(breaker.permit(until), Permit::Call);
+        assert_eq!(breaker.failed(Failure::Silent, until, 255), Turn::None);
+        assert_eq!(breaker.permit(until), Permit::Wait(until + AWAY.first * 2), "it waits as after refusals");
     }
 
     #[tokio::test(start_paused = true)]
@@ -133,7 +159,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..32 {
-            breaker.failed(now, 255);
+            breaker.failed(Failure::Refused, now, 255);
         }
         let until = now + AWAY.first;
         assert_eq!(breaker.permit(now), Permit::Wait(until), "a restart is hardly noticed");
@@ -153,7 +179,7 @@ mod tests {
     async fn the_wait_has_a_ceiling() {
         let now = Instant::now();
         let mut breaker = Breaker::Closed { failures: 1_000_000 };
-        breaker.failed(now, 255);
+        breaker.failed(Failure::Refused, now, 255);
         assert_eq!(breaker.permit(now), Permit::Wait(now + AWAY.longest));
     }
 }
