@@ -250,7 +250,7 @@ pub(crate) enum MemberVerb {
         #[command(flatten)]
         node: AdminArgs,
     },
-    /// Take a member out of the books for good
+    /// Take a member out of the books for good; its `[[member]]` table can go
     Retire {
         /// The member
         member: String,

@@ -261,8 +261,12 @@ pub(crate) const SERVER_NAME: Key = key(
     None,
     "the name its certificate must carry; default: its host",
 );
-pub(crate) const RESPONSE_TIMEOUT: Key =
-    key("response_timeout", TIMER, Some("60s"), "longest wait for its answer to a store or an echo");
+pub(crate) const RESPONSE_TIMEOUT: Key = key(
+    "response_timeout",
+    TIMER,
+    Some("60s"),
+    "longest wait for its answer to a store or an echo, and, up to 30s, to the request for an association",
+);
 pub(crate) const READ_BACK: Key = key(
     "read_back",
     "`get` or `move`",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outrigger_delivery::{Calling, MemberSetup, Route};
 use outrigger_dimse::{Settings, Timers};
 use outrigger_front::Outbox;
+use outrigger_ledger::MemberState;
 use outrigger_ledger::scope::{Only, Scope};
 use outrigger_member::answers::Expectations;
 use outrigger_member::{
@@ -58,10 +59,18 @@ pub(crate) async fn adapters(
             error,
         )
     })?;
+    let mut known =
+        storage.ledger.members().await.map_err(|error| Failure::of("the members cannot be read", error))?;
+    known.retain(|row| row.state == MemberState::Retired);
+    let (retired, members): (Vec<_>, Vec<_>) =
+        config.members.iter().partition(|member| known.iter().any(|row| row.name == member.name));
+    for member in retired {
+        tracing::warn!(member = %member.name, "the member is retired: nothing is delivered to it; its [[member]] table can go from the configuration");
+    }
     let setup = |member: &MemberConfig| setup(world, config, storage, member, legs, &expectations);
     Ok(Members {
         address: answers.address,
-        setups: config.members.iter().map(setup).collect::<Result<_, _>>()?,
+        setups: members.into_iter().map(setup).collect::<Result<_, _>>()?,
         reports: answers.reports,
     })
 }
@@ -130,7 +139,8 @@ pub(crate) fn adapter(
     {
         warn_of_expiry(world, &identity.certificate, expires_us);
     }
-    let timers = Timers { response: route.response_timeout, ..Timers::STANDARD };
+    let acse = Timers::STANDARD.acse.min(route.response_timeout);
+    let timers = Timers { response: route.response_timeout, acse, ..Timers::STANDARD };
     let route = DimseRoute {
         address: route.address.clone(),
         ae_title: route.ae_title.clone(),

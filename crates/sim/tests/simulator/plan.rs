@@ -245,7 +245,7 @@ fn conduct(dice: &Dice, confirm: ConfirmLevel) -> Conduct {
         Conduct::Forgets,
     ]);
     match (conduct, confirm) {
-        // Nobody asks such a member again, and it is configured so by a person who trusts it.
+        // What it forgets after it showed it once is not asked for again: it is configured so by a person who trusts it.
         (Conduct::Forgets, ConfirmLevel::Accepted) => Conduct::Keeps,
         _ => conduct,
     }
