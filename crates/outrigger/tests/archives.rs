@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use outrigger_model::SopClassUid;
 use outrigger_sim::node::{Node, Role};
 use outrigger_sim::peers::Station;
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,6 +95,61 @@ async fn two_unlike_archives_have_what_was_sent_and_the_books_are_the_same_after
     door.ask(&["member", "resume", "b"]).await.exits(0);
     door.balance_exits(0, PATIENCE).await;
     same_at(&b.station(), &all).await;
+}
+
+/// The same object with something in it replaced by as many other bytes.
+fn altered(object: &Object, from: &[u8], to: &[u8]) -> Object {
+    let mut bytes = object.bytes.to_vec();
+    let place = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    bytes[place..place + to.len()].copy_from_slice(to);
+    Object { bytes: bytes.into(), ..object.clone() }
+}
+
+/// An archive of ours keeps the first of several contents of one instance: a person is told of each other one, whether it
+/// could be read back to compare it, or is of another class and could not.
+#[tokio::test]
+async fn what_comes_again_with_other_content_or_another_class_is_set_aside_in_words() {
+    const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+    const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
+    let archive = Archive::start("A", "sqlite").await;
+    let door = Door::open(&[Behind::new("a", &archive.station(), "verified")]).await;
+    let sent = objects(3, 2);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+
+    let last = sent[0].bytes.len() - 1;
+    let mut content = sent[0].clone();
+    content.bytes = [&sent[0].bytes[..last], &[!sent[0].bytes[last]]].concat().into();
+    let mut class = altered(&sent[1], CT.as_bytes(), MR.as_bytes());
+    class.header.sop_class = SopClassUid::known(MR);
+    let again = [content, class];
+    // One after the other: what is asked for together with the first class could be read back.
+    for (object, count) in again.iter().zip(1..) {
+        send(&door.station(), std::slice::from_ref(object)).await;
+        let aside = |balance: &Value| line(balance, "a")["suspense"] == count;
+        door.until(&["balance"], PATIENCE, aside).await;
+    }
+    let shown =
+        format!("the member shows this SOP Instance UID with SOP class {CT}, and it was sent with {MR}");
+    for (object, words) in again.iter().zip(["what was read back differs from what was sent: ", &shown]) {
+        let why = door.json(&["why", object.header.sop_instance.as_str()]).await;
+        let versions = why["studies"][0]["instances"].as_array().unwrap();
+        assert_eq!(versions.len(), 2, "{why:#}");
+        let (later, first): (Vec<_>, Vec<_>) =
+            versions.iter().map(|version| &version["members"][0]).partition(|at| at["state"] == "suspense");
+        assert_eq!(
+            (first[0]["state"].as_str(), first[0]["level"].as_str()),
+            (Some("confirmed"), Some("verified"))
+        );
+        let reason = later[0]["reason"].as_str().unwrap();
+        assert!(reason.contains(words) && reason.contains("came before under the same"), "{why:#}");
+        assert!(
+            later[0]["next_step"].as_str().unwrap().contains("see at the member which version"),
+            "{why:#}"
+        );
+        assert!(versions.iter().any(|version| version["findings"] != Value::Array(Vec::new())), "{why:#}");
+    }
+    same_at(&archive.station(), &sent).await;
 }
 
 #[tokio::test]

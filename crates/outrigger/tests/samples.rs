@@ -87,6 +87,15 @@ async fn standings(door: &Door, objects: &[Object]) -> Vec<(Object, Value)> {
     all
 }
 
+/// It is said of the object that a member accepted it and could not be asked about it.
+async fn has_its_word_alone(door: &Door, object: &Object, member: &str) {
+    let why = door.json(&["why", object.header.sop_instance.as_str()]).await;
+    let findings = why["studies"][0]["instances"][0]["findings"].as_array().unwrap();
+    let words = format!("member {member} accepted it and cannot be asked whether it has it");
+    let told = |finding: &&Value| finding.as_str().unwrap().starts_with(&words);
+    assert_eq!(findings.iter().filter(told).count(), 1, "{why:#}");
+}
+
 /// Waits until every object is at both members or in suspense, with a difference of 0; so many may still be tried again.
 async fn settled(door: &Door, objects: &[Object], members: &[&str], again: usize) {
     let give_up = Instant::now() + PATIENCE;
@@ -187,6 +196,7 @@ async fn go_through(mut door: Door, members: [(&str, &Station); 2], hangs: Optio
         *kept.entry(name.to_owned()).or_default() += 1;
         if object.header.study.is_none() {
             assert_eq!(at["level"], "accepted", "nobody can be asked for what belongs to no study: {at:#}");
+            has_its_word_alone(&door, &object, name).await;
             continue;
         }
         let (_, station) = members.iter().find(|(member, _)| *member == name).unwrap();
