@@ -81,7 +81,13 @@ impl Archive {
         let (opening, at, object_bytes_max) = (disk.clone(), places.clone(), options.object_bytes_max);
         let opened = threads.blocking("archive open", move || prepare(&opening, &at, &options)).await;
         let Opened { lock, catalogue, reading, recovered, bucket } = opened.map_err(OpenError::Lost)??;
-        tracing::info!(?recovered, "the archive is open");
+        tracing::info!(
+            removed = recovered.removed,
+            adopted = recovered.adopted,
+            duplicates = recovered.duplicates,
+            unreadable = recovered.unreadable.len(),
+            "the archive is open"
+        );
         let stopped = Stopped::default();
         let (messages, received) = mpsc::channel(QUEUE_MAX);
         let writer = Writer {

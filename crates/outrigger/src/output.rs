@@ -38,21 +38,102 @@ pub(crate) fn coloured() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// A table: a heading and rows of cells, columns as wide as they must be, numbers to the right.
-pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(heading.get(column).map(|cell| cell.chars().count())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-    let heading: Vec<String> = heading.iter().map(|&cell| cell.to_owned()).collect();
-    for row in std::iter::once(&heading).chain(rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width));
-        line(cells.collect::<Vec<_>>().join("  ").trim_end());
+/// A column of a table by its heading: what it holds says to which side its cells go, whatever they look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column<'h> {
+    /// Words, names, times: to the left.
+    Text(&'h str),
+    /// Counts: to the right.
+    Count(&'h str),
+}
+
+impl Column<'_> {
+    fn heading(&self) -> &str {
+        match self {
+            Self::Text(heading) | Self::Count(heading) => heading,
+        }
+    }
+
+    fn padded(&self, cell: &str, width: usize) -> String {
+        match self {
+            Self::Text(_) => format!("{cell:<width$}"),
+            Self::Count(_) => format!("{cell:>width$}"),
+        }
     }
 }
 
-fn padded(cell: &str, width: usize) -> String {
-    let is_number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+/// A table: a heading and rows of cells, columns as wide as they must be.
+pub(crate) fn table(columns: &[Column<'_>], rows: &[Vec<String>]) {
+    for row in rows_of(columns, rows) {
+        line(&row);
+    }
+}
+
+fn rows_of(columns: &[Column<'_>], rows: &[Vec<String>]) -> Vec<String> {
+    let heading: Vec<String> = columns.iter().map(|column| column.heading().to_owned()).collect();
+    let all: Vec<&Vec<String>> = std::iter::once(&heading).chain(rows).collect();
+    let width = |column: usize| {
+        all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let row = |row: &&Vec<String>| {
+        let places = columns.iter().zip(&widths);
+        let cells = row.iter().zip(places).map(|(cell, (column, width))| column.padded(cell, *width));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all.iter().map(row).collect()
+}
+
+/// A number and what is counted, in the singular where it is one.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// Units of a size, each 1024 times the one before.
+const SIZES: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
+/// A size as people read it, to a tenth of its unit and never more than there is.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut tenths = bytes.saturating_mul(10);
+    let mut units = SIZES.iter();
+    let mut unit = units.next().unwrap_or(&"bytes");
+    while tenths >= 10 * 1024
+        && let Some(larger) = units.next()
+    {
+        tenths /= 1024;
+        unit = larger;
+    }
+    match tenths % 10 {
+        0 => format!("{} {unit}", tenths / 10),
+        tenth => format!("{}.{tenth} {unit}", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_column_holds_says_to_which_side_its_cells_go() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let columns = [Column::Text("uid"), Column::Count("owed"), Column::Text("state")];
+        let shown = rows_of(&columns, &[row(["31", "5", "up"]), row(["1.2.3", "-", "held"])]);
+        assert_eq!(shown, ["uid    owed  state", "31        5  up", "1.2.3     -  held"]);
+    }
+
+    #[test]
+    fn one_is_singular_and_sizes_have_units() {
+        let postings = |count| counted(count, "posting", "postings");
+        assert_eq!([0, 1, 2].map(postings), ["0 postings", "1 posting", "2 postings"]);
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1 KiB"),
+            (1_600_000, "1.5 MiB"),
+            (50 << 30, "50 GiB"),
+            (3 << 50, "3072 TiB"),
+        ] {
+            assert_eq!(size(bytes), shown, "{bytes}");
+        }
+    }
 }

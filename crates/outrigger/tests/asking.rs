@@ -5,6 +5,8 @@ use std::time::Duration;
 use outrigger_sim::peers::free_port;
 use outrigger_sim::scripted::{Conduct, Scripted};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::door::{Behind, Door, ae, line};
 use crate::modality::{Object, objects, send};
@@ -128,6 +130,18 @@ async fn balanced_books_are_shown_with_the_fields_that_scripts_read() {
     assert_eq!((pair.a.kept().len(), pair.b.kept().len()), (6, 6));
 }
 
+/// The metrics of a node, line by line.
+async fn metrics(door: &Door) -> String {
+    let address = door.admin().replace("http://", "");
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let asked = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer
+}
+
 #[tokio::test]
 async fn a_member_that_is_held_is_owed_until_it_is_resumed() {
     let pair = Pair::open().await;
@@ -139,6 +153,27 @@ async fn a_member_that_is_held_is_owed_until_it_is_resumed() {
     pair.door.ask(&["balance"]).await.exits(3);
     let studies = pair.door.ask(&["balance", "--by", "study", "--json"]).await.exits(3).json();
     assert!(studies["rows"][0]["study"].is_string(), "{studies:#}");
+    let metrics = metrics(&pair.door).await;
+    for line in [
+        "outrigger_member_owed{member=\"a\"} 0",
+        "outrigger_member_owed{member=\"b\"} 5",
+        "outrigger_member_suspense{member=\"b\"} 0",
+        "outrigger_member_state{member=\"a\",state=\"up\"} 1",
+        "outrigger_member_state{member=\"b\",state=\"up\"} 0",
+        "outrigger_member_state{member=\"b\",state=\"held\"} 1",
+        "outrigger_member_oldest_owed_seconds{member=\"a\"} 0",
+        "outrigger_ledger_up 1",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "{line} is not in {metrics}");
+    }
+    for name in [
+        "outrigger_member_oldest_owed_seconds{member=\"b\"} ",
+        "outrigger_journal_bytes ",
+        "outrigger_journal_capacity_bytes ",
+    ] {
+        let figure = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert!(figure.parse::<f64>().unwrap() > 0.0, "{name}: {figure}");
+    }
     let status = pair.door.ask(&["status", "--json"]).await.exits(3).json();
     assert_eq!((&status["state"], &status["members"][1]["state"]), (&"degraded".into(), &"held".into()));
     assert_eq!(status["members"][1]["owed"], 5);
@@ -179,6 +214,15 @@ async fn suspense_is_worked_by_id_and_by_the_many() {
         assert!(item["text"].as_str().unwrap().contains("as the script says"), "{item:#}");
     }
     assert!(pair.door.ask(&["suspense", "list"]).await.exits(0).stdout.contains("C123"));
+    let first = &items[0];
+    let told = pair.door.ask(&["why", first["sop_instance"].as_str().unwrap()]).await.exits(0).stdout;
+    let id = first["id"].as_str().unwrap();
+    let entry = id.split(':').next().unwrap();
+    assert!(
+        told.contains(&format!("b: suspense, id {id}"))
+            && told.contains(&format!("entry {entry}, accepted 20")),
+        "{told}"
+    );
     let id = items[0]["id"].as_str().unwrap();
     let shown = pair.door.ask(&["suspense", "show", id, "--json"]).await.exits(0).json();
     assert_eq!(shown, items[0]);

@@ -97,6 +97,28 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
     ran.exits(2).says(&["`admin.listen`", "is not in this version"]);
 }
 
+#[tokio::test]
+async fn rights_without_effect_in_this_version_are_warned_of() {
+    let directory = TempDir::new().unwrap();
+    let station = Station { ae_title: ae("A"), port: 104 };
+    let good = configuration(directory.path(), &[Behind::new("a", &station, "present")]);
+    for (allow, words) in [
+        ("", None),
+        ("allow = [\"store\"]\n", None),
+        (
+            "allow = [\"store\", \"worklist\", \"find\"]\n",
+            Some("`peer[].allow` of CT1: without effect in this version: `find`, `worklist`;"),
+        ),
+    ] {
+        let (_directory, ran) =
+            check(&format!("{good}[[peer]]\nae_title = \"CT1\"\n{allow}"), &["--json"]).await;
+        let ran = ran.exits(0);
+        let warnings = ran.json()["warnings"].as_array().unwrap().len();
+        assert_eq!(warnings, usize::from(words.is_some()), "{ran:?}");
+        assert!(words.is_none_or(|words| ran.stderr.contains(words)), "{ran:?}");
+    }
+}
+
 /// A node's configuration in which nothing is wrong by itself: what is wrong is between lines, or on the disk.
 ///
 /// `{here}` is an existing directory with a file `file` and certificates; a line's last comment says what is expected of it.

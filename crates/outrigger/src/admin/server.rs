@@ -75,7 +75,7 @@ pub(crate) async fn start(
     let api = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::of_node))
         .route("/status", get(status::status))
         .route("/balance", get(balance::balance))
         .route("/why", get(why::why))
@@ -97,7 +97,7 @@ pub(crate) async fn start(
     let top = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics));
+        .route("/metrics", get(metrics::of_node));
     serve(listen, top.nest("/api/v1", api).with_state(admin), shutdown).await
 }
 

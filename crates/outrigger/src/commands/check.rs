@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::CheckArgs;
 use crate::commands::read_config;
-use crate::config::{self, ArchiveConfig, Mistake, Mistakes, NodeConfig};
+use crate::config::{self, ArchiveConfig, Mistake, Mistakes, NodeConfig, Serving};
 use crate::output;
 use crate::process::{Failure, Finished};
 
@@ -24,8 +24,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Finished, Failure> {
         Ok(checked) => checked,
         Err(mistakes) => return refused(mistakes, args),
     };
+    let warnings = warnings(&checked);
+    for warning in &warnings {
+        output::note(&format!("{file}: warning: {warning}"));
+    }
     if !args.probe {
-        say(args, &format!("{file}: good"), &json!({"good": true, "mistakes": []}));
+        say(args, &format!("{file}: good"), &json!({"good": true, "mistakes": [], "warnings": warnings}));
         return Ok(Finished::Good);
     }
     let runtime = super::runtime()?;
@@ -44,6 +48,15 @@ fn read(file: &str, text: &str) -> Result<Checked, Mistakes> {
     } else {
         config::read_node(file, text, &RealDisk).map(|config| Checked::Node(Box::new(config)))
     }
+}
+
+/// What is no mistake and yet not what somebody may think.
+fn warnings(checked: &Checked) -> Vec<String> {
+    let (base, serving) = match checked {
+        Checked::Node(config) => (&config.base, Serving::Node),
+        Checked::Archive(config) => (&config.base, Serving::Archive),
+    };
+    base.peers.iter().filter_map(|peer| peer.without_effect(serving)).collect()
 }
 
 fn refused(mistakes: Mistakes, args: &CheckArgs) -> Result<Finished, Failure> {

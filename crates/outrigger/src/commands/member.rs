@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::admin::client::Client;
 use crate::cli::{AdminArgs, MemberArgs, MemberVerb};
 use crate::commands::status::plain;
-use crate::output;
+use crate::output::{self, Column};
 use crate::process::{Failure, Finished};
 
 /// Carries out a verb.
@@ -27,7 +27,8 @@ fn list(node: &AdminArgs) -> Result<Finished, Failure> {
     let members = answer.get("members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let keys = ["name", "number", "state", "confirm", "required", "routes"];
     let cells = |member: &Value| keys.map(|key| plain(member.get(key))).to_vec();
-    output::table(&keys, &members.iter().map(cells).collect::<Vec<_>>());
+    let columns = keys.map(|key| if key == "number" { Column::Count(key) } else { Column::Text(key) });
+    output::table(&columns, &members.iter().map(cells).collect::<Vec<_>>());
     Ok(Finished::Good)
 }
 

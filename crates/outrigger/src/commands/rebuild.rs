@@ -27,7 +27,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let _locks = lock_node(&world, config)?;
     set_aside(&world.disk, config)?;
     let (journal, _) = open_node_journal(&world, config, Seq(0))?;
-    output::note(&format!("reading {} entries from the journal", journal.tail().0));
+    output::note(&format!("reading {} records from the journal", journal.tail().0));
     let mut store = open_store(&config.ledger)?;
     let reader = journal.reader();
     let rebuilt = world.threads.blocking("rebuild", move || Ledger::rebuild(&reader, &mut *store)).await;

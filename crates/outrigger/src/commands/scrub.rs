@@ -45,7 +45,11 @@ fn ended(client: &Client, number: u64) -> Result<Value, Failure> {
         let now = bytes.saturating_mul(PROGRESS_PARTS).checked_div(of_bytes).unwrap_or(0);
         if now > part {
             part = now;
-            output::note(&format!("{bytes} of {of_bytes} bytes of the journal read"));
+            output::note(&format!(
+                "{} of {} of the journal read",
+                output::size(bytes),
+                output::size(of_bytes)
+            ));
         }
     }
 }
@@ -59,10 +63,10 @@ fn show(last: &Value) {
         output::line(&plain(Some(finding)));
     }
     let found = findings(last).len() as u64 + last.get("more_findings").and_then(Value::as_u64).unwrap_or(0);
-    let read = format!("{} bytes of the journal and the ledger read", plain(last.get("bytes")));
+    let bytes = last.get("bytes").and_then(Value::as_u64).unwrap_or(0);
+    let read = format!("{} of the journal and the ledger read", output::size(bytes));
     output::line(&match found {
         0 => format!("sound: {read}"),
-        1 => format!("1 finding: {read}"),
-        _ => format!("{found} findings: {read}"),
+        _ => format!("{}: {read}", output::counted(found, "finding", "findings")),
     });
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::admin::client::Client;
 use crate::cli::AdminArgs;
-use crate::output;
+use crate::output::{self, Column, counted};
 use crate::process::{Failure, Finished};
 
 /// Shows the status.
@@ -21,6 +21,7 @@ pub(crate) fn run(args: &AdminArgs) -> Result<Finished, Failure> {
 
 fn show(status: &Value) {
     let text = |pointer: &str| plain(status.pointer(pointer));
+    let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     let state = text("/state");
     let shown = if output::coloured() { coloured(&state) } else { state };
     output::line(&format!("{}: {shown}", text("/node")));
@@ -30,10 +31,10 @@ fn show(status: &Value) {
         }
     }
     output::line(&format!(
-        "journal: {} entries, {} of {} bytes, {}",
-        text("/journal/entries"),
-        text("/journal/bytes"),
-        text("/journal/capacity"),
+        "journal: {}, {} of {}, {}",
+        counted(number("/journal/entries"), "record", "records"),
+        output::size(number("/journal/bytes")),
+        output::size(number("/journal/capacity")),
         text("/journal/copies/0/state"),
     ));
     output::line(&format!("scrub: {}", scrubbed(status)));
@@ -44,19 +45,35 @@ fn show(status: &Value) {
             ["name", "state", "owed", "oldest_owed_s", "suspense"].map(|key| plain(member.get(key))).to_vec()
         })
         .collect();
-    output::table(&["member", "state", "owed", "oldest (s)", "suspense"], &members);
-    for member in rows("members") {
-        for finding in member.get("findings").and_then(Value::as_array).into_iter().flatten() {
-            output::line(&format!("  {}: {}", plain(member.get("name")), plain(Some(finding))));
-        }
+    let columns = [Column::Text("member"), Column::Text("state")];
+    let counts = ["owed", "oldest (s)", "suspense"].map(Column::Count);
+    output::table(&[&columns[..], &counts[..]].concat(), &members);
+    for finding in findings(status) {
+        output::line(&format!("  {finding}"));
     }
     let peers: Vec<Vec<String>> = rows("peers")
         .iter()
         .map(|peer| ["ae_title", "objects", "last_seen"].map(|key| plain(peer.get(key))).to_vec())
         .collect();
     if !peers.is_empty() {
-        output::table(&["peer", "objects", "last seen"], &peers);
+        output::table(&[Column::Text("peer"), Column::Count("objects"), Column::Text("last seen")], &peers);
     }
+}
+
+/// What members cannot do, where it is not among the reasons already.
+fn findings(status: &Value) -> Vec<String> {
+    let list =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let reasons: Vec<String> = list(status, "reasons").iter().map(|reason| plain(Some(reason))).collect();
+    let mut all = Vec::new();
+    for member in list(status, "members") {
+        let name = plain(member.get("name"));
+        let told = list(&member, "findings")
+            .into_iter()
+            .map(|finding| format!("member {name}: {}", plain(Some(&finding))));
+        all.extend(told.filter(|finding| !reasons.contains(finding)));
+    }
+    all
 }
 
 /// How scrubbing goes.
@@ -64,14 +81,15 @@ fn scrubbed(status: &Value) -> String {
     let of = |pointer: &str| plain(status.pointer(pointer));
     let is_there = |pointer: &str| status.pointer(pointer).is_some_and(|value| !value.is_null());
     if is_there("/scrub/running") {
-        let (bytes, of_bytes) = (of("/scrub/running/bytes"), of("/scrub/running/of_bytes"));
-        return format!("under way, {bytes} of {of_bytes} bytes");
+        let size = |pointer: &str| output::size(status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0));
+        let (bytes, of_bytes) = (size("/scrub/running/bytes"), size("/scrub/running/of_bytes"));
+        return format!("under way, {bytes} of {of_bytes}");
     }
     if !is_there("/scrub/last") {
         return "none yet since the start".to_owned();
     }
     let found = status.pointer("/scrub/last/findings").and_then(Value::as_array).map_or(0, Vec::len);
-    format!("ended {}, {found} findings", of("/scrub/last/ended_at"))
+    format!("ended {}, {}", of("/scrub/last/ended_at"), counted(found as u64, "finding", "findings"))
 }
 
 /// A value as a person reads it.
@@ -86,4 +104,18 @@ pub(crate) fn plain(value: Option<&Value>) -> String {
 fn coloured(state: &str) -> String {
     let colour = if state == "healthy" { 32 } else { 33 };
     format!("\u{1b}[{colour}m{state}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_member_cannot_do_is_said_once() {
+        let status = serde_json::json!({
+            "reasons": ["member a: no query"],
+            "members": [{"name": "a", "findings": ["no query", "no commitment"]}, {"name": "b", "findings": ["no query"]}],
+        });
+        assert_eq!(findings(&status), ["member a: no commitment", "member b: no query"]);
+    }
 }

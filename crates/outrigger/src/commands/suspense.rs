@@ -8,11 +8,12 @@ use crate::admin::client::Client;
 use crate::cli::{AdminArgs, SuspenseArgs, SuspenseVerb, Which};
 use crate::commands::resend::said;
 use crate::commands::status::plain;
-use crate::output;
+use crate::output::{self, Column};
 use crate::process::{Failure, Finished};
 
-const COLUMNS: [&str; 7] = ["id", "member", "reason", "status", "text", "at", "sop_instance"];
-const REFUSED_COLUMNS: [&str; 7] = ["at", "calling_ae", "peer", "status", "text", "sop_instance", "kept"];
+// The text is the last: it is as long as a sentence.
+const COLUMNS: [&str; 7] = ["id", "member", "reason", "status", "at", "sop_instance", "text"];
+const REFUSED_COLUMNS: [&str; 7] = ["at", "calling_ae", "peer", "status", "sop_instance", "kept", "text"];
 
 /// Carries out a verb.
 pub(crate) fn run(args: &SuspenseArgs) -> Result<Finished, Failure> {
@@ -58,15 +59,22 @@ fn list(member: Option<&str>, refused: bool, node: &AdminArgs) -> Result<Finishe
         return Ok(Finished::Good);
     }
     let cells = |item: &Value| columns.iter().map(|key| plain(item.get(*key))).collect();
-    output::table(columns, &items(&answer).iter().map(cells).collect::<Vec<_>>());
-    let steps: BTreeMap<String, String> = items(&answer)
-        .iter()
-        .filter_map(|item| Some((plain(item.get("reason")), item.get("next_step")?.as_str()?.to_owned())))
-        .collect();
-    for (reason, step) in steps {
+    let headings: Vec<Column<'_>> = columns.iter().map(|key| Column::Text(key)).collect();
+    output::table(&headings, &items(&answer).iter().map(cells).collect::<Vec<_>>());
+    for (reason, step) in steps(items(&answer)) {
         output::note(&format!("{reason}: {step}"));
     }
     Ok(Finished::Good)
+}
+
+/// What to do, once for each reason; of a second object under its UID by its id, as the step names the one before.
+fn steps(items: &[Value]) -> BTreeMap<String, String> {
+    let step = |item: &Value| {
+        let has_earlier = item.get("earlier_entry").is_some();
+        let of = if has_earlier { "id" } else { "reason" };
+        Some((plain(item.get(of)), item.get("next_step")?.as_str()?.to_owned()))
+    };
+    items.iter().filter_map(step).collect()
 }
 
 fn show(id: &str, node: &AdminArgs) -> Result<Finished, Failure> {

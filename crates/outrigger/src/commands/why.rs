@@ -1,5 +1,7 @@
 //! `outrigger why`: where each object is, what was tried, by which route, with which status, when next.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::admin::client::Client;
@@ -19,6 +21,9 @@ pub(crate) fn run(args: &WhyArgs) -> Result<Finished, Failure> {
         output::line(&answer.to_string());
     } else {
         studies.iter().for_each(study);
+        for finding in cannot(studies) {
+            output::line(&finding);
+        }
     }
     if !studies.is_empty() {
         return Ok(Finished::Good);
@@ -36,19 +41,33 @@ fn study(study: &Value) {
     for instance in items(study, "instances") {
         let journal =
             if instance.get("journal").and_then(Value::as_bool) == Some(true) { "yes" } else { "no" };
-        output::line(&format!("  instance {}", plain(instance.get("sop_uid"))));
-        output::line(&format!(
-            "    digest {}, bytes in the journal: {journal}",
-            plain(instance.get("digest"))
-        ));
+        let field = |key: &str| plain(instance.get(key));
+        output::line(&format!("  instance {}", field("sop_uid")));
+        output::line(&format!("    entry {}, accepted {}", field("entry"), field("accepted_at")));
+        output::line(&format!("    digest {}, bytes in the journal: {journal}", field("digest")));
+        for finding in items(instance, "findings") {
+            output::line(&format!("    {}", plain(Some(finding))));
+        }
         items(instance, "members").iter().for_each(member);
     }
+}
+
+/// What members cannot be confirmed at by their kind: of all objects alike, so said once.
+fn cannot(studies: &[Value]) -> BTreeSet<String> {
+    let instances = studies.iter().flat_map(|study| items(study, "instances"));
+    let members = instances.flat_map(|instance| items(instance, "members"));
+    let told = |member: &Value| {
+        let name = plain(member.get("name"));
+        let findings = items(member, "findings").iter();
+        findings.map(|finding| format!("member {name}: {}", plain(Some(finding)))).collect::<Vec<_>>()
+    };
+    members.flat_map(told).collect()
 }
 
 fn member(member: &Value) {
     let field = |key: &str| plain(member.get(key));
     let mut text = format!("    {}: {}", field("name"), field("state"));
-    for (key, words) in [("level", "level"), ("next_at", "next")] {
+    for (key, words) in [("suspense_id", "id"), ("level", "level"), ("next_at", "next")] {
         if !matches!(member.get(key), None | Some(Value::Null)) {
             text.push_str(&format!(", {words} {}", field(key)));
         }
@@ -67,14 +86,26 @@ fn member(member: &Value) {
         let field = |key: &str| plain(unreached.get(key));
         below(&format!("not reached since {}: {}", field("since"), field("text")));
     }
-    for finding in items(member, "findings") {
-        below(&plain(Some(finding)));
-    }
     for attempt in items(member, "attempts") {
         let field = |key: &str| plain(attempt.get(key));
         below(&format!("{} {} {} {}", field("at"), field("route"), field("status"), field("text")));
     }
     if let Some(step) = given("next_step") {
         below(&format!("next: {}", plain(Some(step))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_member_cannot_do_is_said_once_for_all_objects() {
+        let instance =
+            json!({"members": [{"name": "a", "findings": ["no query"]}, {"name": "b", "findings": []}]});
+        let studies = [json!({"instances": [instance, instance]}), json!({"instances": [instance]})];
+        assert_eq!(cannot(&studies).into_iter().collect::<Vec<_>>(), ["member a: no query"]);
     }
 }

@@ -24,5 +24,5 @@ pub(crate) use document::{Mistake, Mistakes};
 pub(crate) use front::{DimseFront, Undeliverable};
 pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig};
 pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
-pub(crate) use peer::{Allow, PeerConfig};
+pub(crate) use peer::{Allow, PeerConfig, Serving};
 pub(crate) use reference::reference;

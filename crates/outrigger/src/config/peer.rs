@@ -28,6 +28,57 @@ pub(crate) enum Allow {
     Mpps,
 }
 
+impl Allow {
+    /// Its word in the configuration.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Find => "find",
+            Self::Move => "move",
+            Self::Get => "get",
+            Self::Commit => "commit",
+            Self::Worklist => "worklist",
+            Self::Mpps => "mpps",
+        }
+    }
+}
+
+/// Who serves what a peer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serving {
+    /// The front door of a node.
+    Node,
+    /// An embedded archive.
+    Archive,
+}
+
+impl Serving {
+    /// Whether it serves that in this version.
+    fn serves(self, right: Allow) -> bool {
+        match right {
+            Allow::Store => true,
+            Allow::Find | Allow::Move | Allow::Get => self == Self::Archive,
+            Allow::Commit | Allow::Worklist | Allow::Mpps => false,
+        }
+    }
+}
+
+impl PeerConfig {
+    /// In a sentence which of the rights it is given by name have no effect in this version, if any.
+    pub(crate) fn without_effect(&self, serving: Serving) -> Option<String> {
+        let of_no_use = self.allowed_by_name.iter().filter(|right| !serving.serves(**right));
+        let words: Vec<String> = of_no_use.map(|right| format!("`{}`", right.word())).collect();
+        let who = match serving {
+            Serving::Node => "the front door of a node",
+            Serving::Archive => "an embedded archive",
+        };
+        let (title, words) = (&self.ae_title, words.join(", "));
+        (!words.is_empty()).then(|| {
+            format!("`peer[].allow` of {title}: without effect in this version: {words}; {who} does not serve that")
+        })
+    }
+}
+
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeerConfig {
@@ -41,6 +92,8 @@ pub(crate) struct PeerConfig {
     pub(crate) commit_address: Option<String>,
     /// What it may do.
     pub(crate) allow: BTreeSet<Allow>,
+    /// What of it stands in the file.
+    pub(crate) allowed_by_name: BTreeSet<Allow>,
     /// Default issuer of patient ID.
     pub(crate) issuer: Option<String>,
 }
@@ -59,12 +112,13 @@ fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
     let address = section.read_optional(&keys::PEER_ADDRESS, units::remote);
     let commit_address = section.read_optional(&keys::PEER_COMMIT_ADDRESS, units::remote);
     let mut allow: BTreeSet<Allow> = section.list(&keys::PEER_ALLOW, allowed).into_iter().collect();
+    let allowed_by_name = allow.clone();
     if !section.has(&keys::PEER_ALLOW) {
         allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get]);
     }
     let issuer = section.optional(&keys::PEER_ISSUER);
     section.end();
-    Some(PeerConfig { ae_title: ae_title?, hosts, address, commit_address, allow, issuer })
+    Some(PeerConfig { ae_title: ae_title?, hosts, address, commit_address, allow, allowed_by_name, issuer })
 }
 
 fn allowed(text: &str) -> Option<Allow> {

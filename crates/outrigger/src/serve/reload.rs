@@ -34,9 +34,9 @@ pub(crate) fn reload(admin: &NodeAdmin) -> Value {
 fn applied(admin: &NodeAdmin, fresh: &NodeConfig) -> Value {
     let old = admin.loaded().config;
     let mut now = Vec::new();
-    if old.base.log != fresh.base.log {
+    if old.base.log.level != fresh.base.log.level {
         logging::set_level(fresh.base.log);
-        now.push("log");
+        now.push("log.level");
     }
     if old.base.peers != fresh.base.peers {
         admin.peers.send_replace(Arc::new(peers(&fresh.base.peers)));
@@ -47,10 +47,11 @@ fn applied(admin: &NodeAdmin, fresh: &NodeConfig) -> Value {
     json!({"applied": now, "needs_restart": later})
 }
 
-/// Tables that differ and are read at start only.
+/// Tables and keys that differ and are read at start only.
 fn needs_restart(old: &NodeConfig, fresh: &NodeConfig) -> Vec<&'static str> {
     let differs = [
         ("node", old.base.name != fresh.base.name || old.base.data != fresh.base.data),
+        ("log.format", old.base.log.format != fresh.base.log.format),
         ("admin", old.base.admin != fresh.base.admin),
         ("audit", old.base.audit != fresh.base.audit),
         ("front.dimse", old.base.fronts != fresh.base.fronts),

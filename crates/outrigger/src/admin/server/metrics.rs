@@ -2,9 +2,16 @@
 
 use std::sync::OnceLock;
 
+use axum::extract::State;
 use axum::http::StatusCode;
+use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+use outrigger_ledger::StatusFacts;
+use outrigger_model::WallTime;
+
+use super::node::NodeAdmin;
+use super::status::{STATES, standing, state_word};
 use crate::process::Failure;
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -23,4 +30,52 @@ pub(crate) async fn metrics() -> (StatusCode, String) {
         Some(recorder) => (StatusCode::OK, recorder.render()),
         None => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
     }
+}
+
+/// Everything recorded so far, with the members and the journal as they are now.
+pub(crate) async fn of_node(State(admin): State<NodeAdmin>) -> (StatusCode, String) {
+    match admin.ledger.status().await {
+        Ok(facts) => {
+            gauge!("outrigger_ledger_up").set(f64::from(u8::from(facts.trouble.is_none())));
+            members(&admin, &facts);
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the members could not be measured");
+            gauge!("outrigger_ledger_up").set(0.0);
+        }
+    }
+    let journal = admin.journal.state();
+    gauge!("outrigger_journal_bytes").set(figure(journal.bytes));
+    gauge!("outrigger_journal_capacity_bytes").set(figure(journal.capacity));
+    metrics().await
+}
+
+/// What is known of each member; while the books cannot be read, what they know is not a number.
+fn members(admin: &NodeAdmin, facts: &StatusFacts) {
+    let now = WallTime(admin.clock.wall_us());
+    for (number, setup) in admin.members.iter() {
+        let name = setup.name.as_str();
+        let known = facts.members.iter().find(|member| member.number == *number);
+        let unknown = if facts.trouble.is_some() { f64::NAN } else { 0.0 };
+        let set = |metric: &'static str, value: Option<f64>| {
+            gauge!(metric, "member" => name.to_owned()).set(value.unwrap_or(unknown));
+        };
+        set("outrigger_member_owed", known.map(|member| figure(member.owed)));
+        set("outrigger_member_suspense", known.map(|member| figure(member.suspense)));
+        let age = |member: &outrigger_ledger::MemberFacts| {
+            member.oldest_owed.map_or(0.0, |oldest| now.since(oldest).as_secs_f64())
+        };
+        set("outrigger_member_oldest_owed_seconds", known.map(age));
+        let state = state_word(facts, known, standing(admin, *number).0);
+        for word in STATES {
+            let is_it = f64::from(u8::from(word == state));
+            gauge!("outrigger_member_state", "member" => name.to_owned(), "state" => word).set(is_it);
+        }
+    }
+}
+
+/// A count as metrics have it.
+#[allow(clippy::cast_precision_loss, reason = "metrics are floating-point numbers, exact up to 2^53")]
+fn figure(count: u64) -> f64 {
+    count as f64
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use outrigger_delivery::StandingState;
 use outrigger_journal::Health;
-use outrigger_ledger::{MemberState, StatusFacts};
+use outrigger_ledger::{MemberFacts, MemberState, StatusFacts};
 use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
 
@@ -12,9 +12,13 @@ use super::Refusal;
 use super::node::NodeAdmin;
 use super::scrub;
 use crate::moment::rfc3339;
+use crate::output::counted;
 
 /// A journal fuller than this is worth a person's look, in percent: above it verified bytes go early.
 const JOURNAL_FULL_PERCENT: u64 = 80;
+
+/// The words for how a member is.
+pub(super) const STATES: [&str; 5] = ["up", "shaky", "away", "held", "retired"];
 
 /// Members, breakers, backlog, journal, peers, and why the node is degraded if it is.
 pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>, Refusal> {
@@ -60,19 +64,8 @@ fn member(
 ) -> Value {
     let Some(setup) = admin.members.get(&number) else { return Value::Null };
     let known = facts.members.iter().find(|member| member.number == number);
-    let (standing, since, error) = admin
-        .delivery
-        .standing(number)
-        .map_or((StandingState::Up, None, None), outrigger_delivery::Standing::state);
-    let state = match (known.map(|member| member.state), standing) {
-        (Some(MemberState::Held), _) => "held",
-        (Some(MemberState::Retired), _) => "retired",
-        // The books list members until they are retired.
-        (None, _) if facts.trouble.is_none() => "retired",
-        (_, StandingState::Up) => "up",
-        (_, StandingState::Shaky) => "shaky",
-        (_, StandingState::Away) => "away",
-    };
+    let (standing, since, error) = standing(admin, number);
+    let state = state_word(facts, known, standing);
     match (state, &error) {
         ("away", Some(error)) => reasons.push(format!("member {} is away: {error}", setup.name)),
         ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
@@ -84,7 +77,9 @@ fn member(
     reasons.extend(asked.map(|(_, text)| format!("member {}: {text}", setup.name)));
     let suspense = known.map_or(0, |member| member.suspense);
     if suspense > 0 {
-        reasons.push(format!("{suspense} postings of member {} are in suspense", setup.name));
+        let postings = counted(suspense, "posting", "postings");
+        let are = if suspense == 1 { "is" } else { "are" };
+        reasons.push(format!("{postings} of member {} {are} in suspense", setup.name));
     }
     let route = |route: &outrigger_delivery::Route| {
         json!({
@@ -102,6 +97,32 @@ fn member(
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
     })
+}
+
+/// Whether a member is reached, since when it is not, and why.
+pub(super) fn standing(
+    admin: &NodeAdmin,
+    number: MemberNumber,
+) -> (StandingState, Option<WallTime>, Option<String>) {
+    let standing = admin.delivery.standing(number);
+    standing.map_or((StandingState::Up, None, None), outrigger_delivery::Standing::state)
+}
+
+/// How a member is, by the books first; one of [`STATES`].
+pub(super) fn state_word(
+    facts: &StatusFacts,
+    known: Option<&MemberFacts>,
+    standing: StandingState,
+) -> &'static str {
+    match (known.map(|member| member.state), standing) {
+        (Some(MemberState::Held), _) => "held",
+        (Some(MemberState::Retired), _) => "retired",
+        // The books list members until they are retired.
+        (None, _) if facts.trouble.is_none() => "retired",
+        (_, StandingState::Up) => "up",
+        (_, StandingState::Shaky) => "shaky",
+        (_, StandingState::Away) => "away",
+    }
 }
 
 /// The audit trail's collector; nothing where there is none.

@@ -260,7 +260,7 @@ pub(crate) fn show(probes: &[Probe], args: &CheckArgs) {
         return;
     }
     let rows: Vec<Vec<String>> = probes.iter().map(|probe| vec![probe.who.clone(), probe.words()]).collect();
-    output::table(&["asked", "answer"], &rows);
+    output::table(&["asked", "answer"].map(output::Column::Text), &rows);
 }
 
 #[cfg(test)]

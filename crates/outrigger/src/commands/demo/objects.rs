@@ -1,5 +1,6 @@
 //! What the demo sends: phantoms of our own, or the DICOM files of a directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::{part10, scan::Scanner, transcode};
 use outrigger_member::{Need, Outgoing};
-use outrigger_model::{InstanceHeader, Sha256Digest, Tag, TransferSyntaxUid};
+use outrigger_model::{InstanceHeader, Sha256Digest, SopInstanceUid, Tag, TransferSyntaxUid};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{self, Disk, Kind};
 use sha2::{Digest, Sha256};
@@ -73,27 +74,72 @@ pub(crate) fn phantoms() -> Vec<DemoObject> {
     made.collect()
 }
 
-/// Every DICOM file (PS3.10) of a directory; what is none is named and left out.
+/// Objects that the story needs, so that something happens between one failure and the next.
+const OBJECTS_MIN: usize = 20;
+
+/// Every DICOM file (PS3.10) of a directory that the story can be told with; what is left out is named, with the reason.
 pub(crate) fn from_directory(directory: &Path) -> Result<Vec<DemoObject>, Failure> {
     let listed = RealDisk.list(directory);
     let listed =
         listed.map_err(|error| Failure::of(format!("{} cannot be listed", directory.display()), error))?;
-    let mut objects = Vec::new();
+    let mut cast = Chosen::default();
     for file in listed.into_iter().filter(|file| file.kind == Kind::File) {
-        match read(&file.path)? {
-            Some(object) => objects.push(object),
-            None => {
-                output::note(&format!("{} is no readable DICOM file and is left out", file.path.display()));
-            }
+        let shown = file.path.display().to_string();
+        if let Err(reason) = cast.take(&shown, read(&file.path)?) {
+            output::note(&format!("{shown} is left out: {reason}"));
         }
     }
-    if objects.is_empty() {
-        return Err(Failure::Argument {
-            what: format!("{} has no DICOM files", directory.display()),
-            instead: "give a directory of DICOM files, or leave --input out".to_owned(),
-        });
+    cast.enough(&directory.display().to_string())
+}
+
+/// Why a file takes no part.
+#[derive(Debug, thiserror::Error)]
+enum LeftOut {
+    #[error("it is no readable DICOM file")]
+    Unreadable,
+    #[error("it has no Study or Series Instance UID, so that it could not be read back")]
+    OutsideStudies,
+    #[error("{file} has the same SOP Instance UID, and an archive keeps one object under it")]
+    SecondUnder { file: String },
+}
+
+/// The objects of a directory that take part.
+#[derive(Default)]
+struct Chosen {
+    objects: Vec<DemoObject>,
+    /// By SOP Instance UID, the file each is from.
+    files: BTreeMap<SopInstanceUid, String>,
+}
+
+impl Chosen {
+    /// Takes what was read from a file, or says why not.
+    fn take(&mut self, file: &str, object: Option<DemoObject>) -> Result<(), LeftOut> {
+        let object = object.ok_or(LeftOut::Unreadable)?;
+        if object.header.study.is_none() || object.header.series.is_none() {
+            return Err(LeftOut::OutsideStudies);
+        }
+        let uid = object.header.sop_instance.clone();
+        if let Some(other) = self.files.get(&uid) {
+            return Err(LeftOut::SecondUnder { file: other.clone() });
+        }
+        self.files.insert(uid, file.to_owned());
+        self.objects.push(object);
+        Ok(())
     }
-    Ok(objects)
+
+    fn enough(self, directory: &str) -> Result<Vec<DemoObject>, Failure> {
+        if self.objects.len() >= OBJECTS_MIN {
+            return Ok(self.objects);
+        }
+        let found = output::counted(self.objects.len() as u64, "DICOM file", "DICOM files");
+        Err(Failure::Argument {
+            what: format!(
+                "{directory} has {found} that the demo can use, and the story needs at least {OBJECTS_MIN}"
+            ),
+            instead: "give a directory with more, or leave --input out: then the demo makes its own"
+                .to_owned(),
+        })
+    }
 }
 
 fn read(path: &Path) -> Result<Option<DemoObject>, Failure> {
@@ -113,5 +159,41 @@ fn transfer_syntax(meta: &[u8]) -> Option<TransferSyntaxUid> {
     match &set.get(Tag(0x0002, 0x0010))?.value {
         Value::Bytes(uid) => TransferSyntaxUid::from_bytes(uid).ok(),
         Value::Sequence(_) | Value::Fragments(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_take_part_is_left_out_with_the_reason() {
+        let mut made = phantoms().into_iter();
+        let (first, mut outside) = (made.next().unwrap(), made.next().unwrap());
+        outside.header.study = None;
+        let mut chosen = Chosen::default();
+        chosen.take("a", Some(first.clone())).unwrap();
+        for (object, words) in
+            [(None, "no readable"), (Some(outside), "no Study"), (Some(first), "a has the same SOP")]
+        {
+            let reason = chosen.take("b", object).unwrap_err().to_string();
+            assert!(reason.contains(words), "{reason}");
+        }
+        assert_eq!(chosen.objects.len(), 1);
+    }
+
+    #[test]
+    fn too_few_objects_are_refused_in_words() {
+        let chosen = |count: usize| {
+            let mut chosen = Chosen::default();
+            phantoms().into_iter().take(count).for_each(|object| chosen.take("a", Some(object)).unwrap());
+            chosen.enough("here")
+        };
+        assert_eq!(chosen(OBJECTS_MIN).unwrap().len(), OBJECTS_MIN);
+        let refused = chosen(1).unwrap_err().to_string();
+        assert!(
+            refused.contains("here has 1 DICOM file that") && refused.contains("at least 20"),
+            "{refused}"
+        );
     }
 }

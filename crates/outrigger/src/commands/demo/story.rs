@@ -13,7 +13,7 @@ use super::books::{self, Line};
 use super::cast::{self, Actor, Layers};
 use super::objects::DemoObject;
 use super::sender::{Modality, route};
-use crate::output;
+use crate::output::{self, Column, counted};
 use crate::process::Failure;
 
 /// How long the healthy archive gets to catch up before its number is shown.
@@ -69,7 +69,7 @@ impl Stage<'_> {
     async fn send_through_failures(&mut self) -> Result<bool, Failure> {
         let all = self.objects.len();
         let bytes: usize = self.objects.iter().map(|object| object.bytes.len()).sum();
-        output::line(&format!("\nA modality sends {all} objects, {:.0} MB:", megabytes(bytes)));
+        output::line(&format!("\nA modality sends {all} objects, {}:", output::size(bytes as u64)));
         self.send_up_to(all / 4).await?;
         self.archive_a.kill()?;
         output::line(&format!("  {:>4} acknowledged   {A} is killed (SIGKILL)", self.modality.acknowledged));
@@ -94,8 +94,9 @@ impl Stage<'_> {
         self.send_up_to(all).await?;
         self.modality.hang_up().await?;
         output::line(&format!(
-            "  {:>4} acknowledged   everything is sent; {} attempts had to be repeated",
-            self.modality.acknowledged, self.modality.failed
+            "  {:>4} acknowledged   everything is sent; {} had to be repeated",
+            self.modality.acknowledged,
+            counted(self.modality.failed as u64, "attempt", "attempts")
         ));
         Ok(unharmed)
     }
@@ -120,8 +121,9 @@ impl Stage<'_> {
             cells.push(line.difference.to_string());
             cells
         };
-        let heading = ["member", "accepted", "confirmed", "pending", "suspense", "difference"];
-        output::table(&heading, &lines.iter().map(cells).collect::<Vec<_>>());
+        let counts = ["accepted", "confirmed", "pending", "suspense", "difference"].map(Column::Count);
+        let columns: Vec<Column<'_>> = [Column::Text("member")].into_iter().chain(counts).collect();
+        output::table(&columns, &lines.iter().map(cells).collect::<Vec<_>>());
         let complete = lines.iter().all(|line| line.accepted == self.objects.len() as u64);
         let verdict = match (balanced, complete) {
             (true, true) => "balanced: every object once, at both",
@@ -152,12 +154,6 @@ impl Stage<'_> {
         }
         Ok(held)
     }
-}
-
-/// A megabyte as people count it.
-#[allow(clippy::cast_precision_loss, reason = "a figure for the eye")]
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / 1e6
 }
 
 /// A DICOM station of the demo as it is called.
