@@ -88,7 +88,7 @@ pub(crate) const MAX_SIZE: Key = key(
     "max_size",
     SIZE,
     Some("50GiB"),
-    "room the journal may use; above 80 % of it bytes verified at a member go early",
+    "room the journal may use; above 75 % of it bytes verified at a member go early",
 );
 pub(crate) const RESERVE: Key = key(
     "reserve",
