@@ -130,8 +130,10 @@ fn audit(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
     let Some(now) = admin.collector.as_ref().map(crate::audit::Collector::now) else { return Value::Null };
     if let Some(away) = &now.away {
         reasons.push(format!(
-            "the audit collector {} is away: {}; {} messages were not sent and stand in the audit file",
-            now.to, away.error, now.unsent
+            "the audit collector {} is away: {}; not sent so far: {}, all in the audit file",
+            now.to,
+            away.error,
+            counted(now.unsent, "message", "messages")
         ));
     }
     json!({
