@@ -24,9 +24,9 @@ impl Shutdown {
         (ShutdownGuard { signal, gone }, Self { signal: seen, _alive: alive })
     }
 
-    /// Whether stopping was asked for.
+    /// Whether stopping was asked for; a guard that is gone counts as asking.
     pub fn is_stopping(&self) -> bool {
-        *self.signal.borrow()
+        *self.signal.borrow() || self.signal.has_changed().is_err()
     }
 
     /// Waits until stopping is asked for; a guard that is gone counts as asking.
@@ -65,5 +65,14 @@ mod tests {
         guard.all_gone().await;
         first.await.unwrap();
         second.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_guard_that_is_gone_asks_for_stopping_in_both_ways() {
+        let (guard, mut one) = Shutdown::pair();
+        assert!(!one.is_stopping());
+        drop(guard);
+        one.stopping().await;
+        assert!(one.is_stopping());
     }
 }
