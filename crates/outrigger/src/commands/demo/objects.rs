@@ -8,7 +8,7 @@ use outrigger_dataset::element::Value;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dataset::read::read_form;
-use outrigger_dataset::{part10, scan::Scanner, transcode};
+use outrigger_dataset::{part10, scan::ScanError, scan::Scanner, transcode};
 use outrigger_member::{Need, Outgoing};
 use outrigger_model::{InstanceHeader, Sha256Digest, SopInstanceUid, Tag, TransferSyntaxUid};
 use outrigger_runtime::RealDisk;
@@ -95,8 +95,10 @@ pub(crate) fn from_directory(directory: &Path) -> Result<Vec<DemoObject>, Failur
 /// Why a file takes no part.
 #[derive(Debug, thiserror::Error)]
 enum LeftOut {
-    #[error("it is no readable DICOM file")]
-    Unreadable,
+    #[error("it is no DICOM file (PS3.10)")]
+    NoDicom,
+    #[error(transparent)]
+    Scan(#[from] ScanError),
     #[error("it has no Study or Series Instance UID, so that it could not be read back")]
     OutsideStudies,
     #[error("{file} has the same SOP Instance UID, and an archive keeps one object under it")]
@@ -113,8 +115,8 @@ struct Chosen {
 
 impl Chosen {
     /// Takes what was read from a file, or says why not.
-    fn take(&mut self, file: &str, object: Option<DemoObject>) -> Result<(), LeftOut> {
-        let object = object.ok_or(LeftOut::Unreadable)?;
+    fn take(&mut self, file: &str, object: Result<DemoObject, LeftOut>) -> Result<(), LeftOut> {
+        let object = object?;
         if object.header.study.is_none() || object.header.series.is_none() {
             return Err(LeftOut::OutsideStudies);
         }
@@ -142,15 +144,16 @@ impl Chosen {
     }
 }
 
-fn read(path: &Path) -> Result<Option<DemoObject>, Failure> {
+fn read(path: &Path) -> Result<Result<DemoObject, LeftOut>, Failure> {
     let bytes = disk::read_small(&RealDisk, path, FILE_BYTES_MAX);
     let bytes = bytes.map_err(|error| Failure::of(format!("{} cannot be read", path.display()), error))?;
-    let Some(parts) = part10::parts(&bytes) else { return Ok(None) };
-    let Some(syntax) = transfer_syntax(parts.meta) else { return Ok(None) };
+    let Some(parts) = part10::parts(&bytes) else { return Ok(Err(LeftOut::NoDicom)) };
+    let Some(syntax) = transfer_syntax(parts.meta) else { return Ok(Err(LeftOut::NoDicom)) };
     let data_set = Bytes::copy_from_slice(parts.data_set);
     let mut scanner = Scanner::new(&syntax);
     scanner.push(&data_set);
-    Ok(scanner.finish().ok().map(|scanned| DemoObject::new(scanned.header, syntax, data_set)))
+    let scanned = scanner.finish().map_err(LeftOut::Scan);
+    Ok(scanned.map(|scanned| DemoObject::new(scanned.header, syntax, data_set)))
 }
 
 /// Transfer Syntax UID (0002,0010) of the file meta information.
@@ -172,10 +175,13 @@ mod tests {
         let (first, mut outside) = (made.next().unwrap(), made.next().unwrap());
         outside.header.study = None;
         let mut chosen = Chosen::default();
-        chosen.take("a", Some(first.clone())).unwrap();
-        for (object, words) in
-            [(None, "no readable"), (Some(outside), "no Study"), (Some(first), "a has the same SOP")]
-        {
+        chosen.take("a", Ok(first.clone())).unwrap();
+        for (object, words) in [
+            (Err(LeftOut::NoDicom), "no DICOM file"),
+            (Err(ScanError::MissingUid { tag: Tag::STUDY_INSTANCE_UID }.into()), "is missing"),
+            (Ok(outside), "no Study"),
+            (Ok(first), "a has the same SOP"),
+        ] {
             let reason = chosen.take("b", object).unwrap_err().to_string();
             assert!(reason.contains(words), "{reason}");
         }
@@ -184,9 +190,10 @@ mod tests {
 
     #[test]
     fn too_few_objects_are_refused_in_words() {
+        let made = phantoms();
         let chosen = |count: usize| {
             let mut chosen = Chosen::default();
-            phantoms().into_iter().take(count).for_each(|object| chosen.take("a", Some(object)).unwrap());
+            made.iter().cloned().take(count).for_each(|object| chosen.take("a", Ok(object)).unwrap());
             chosen.enough("here")
         };
         assert_eq!(chosen(OBJECTS_MIN).unwrap().len(), OBJECTS_MIN);
