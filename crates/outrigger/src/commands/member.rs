@@ -35,7 +35,11 @@ fn list(node: &AdminArgs) -> Result<Finished, Failure> {
 fn order(verb: &str, member: &str, node: &AdminArgs) -> Result<Finished, Failure> {
     let answer: Value =
         Client::new(&node.admin).post(&format!("/members/{verb}"), &json!({"member": member}))?;
-    let told = format!("{member}: {}", plain(answer.get("state")));
+    let state = plain(answer.get("state"));
+    let told = match state.as_str() {
+        "retired" => format!("{member}: retired; its [[member]] table can go from the configuration"),
+        _ => format!("{member}: {state}"),
+    };
     output::line(&if node.json { answer.to_string() } else { told });
     Ok(Finished::Good)
 }

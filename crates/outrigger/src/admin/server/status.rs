@@ -14,7 +14,7 @@ use super::scrub;
 use crate::moment::rfc3339;
 use crate::output::counted;
 
-/// A journal fuller than this is worth a person's look, in percent: above it verified bytes go early.
+/// A journal fuller than this is worth a person's look, in percent: verified bytes went early before.
 const JOURNAL_FULL_PERCENT: u64 = 80;
 
 /// The words for how a member is.
