@@ -193,7 +193,7 @@ mod tests {
         let made = phantoms();
         let chosen = |count: usize| {
             let mut chosen = Chosen::default();
-            made.iter().cloned().take(count).for_each(|object| chosen.take("a", Ok(object)).unwrap());
+            made.iter().take(count).cloned().for_each(|object| chosen.take("a", Ok(object)).unwrap());
             chosen.enough("here")
         };
         assert_eq!(chosen(OBJECTS_MIN).unwrap().len(), OBJECTS_MIN);
