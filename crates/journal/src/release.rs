@@ -8,7 +8,7 @@ use crate::frame::Place;
 use crate::ids::Seq;
 use crate::index::{Index, SegmentKey};
 use crate::journal::Journal;
-use crate::large::{Prepared, PreparedBody};
+use crate::large::{Prepared, PreparedBody, is_no_room};
 use crate::ranges::Ranges;
 use crate::record::RecordKind;
 use crate::seal::Release;
@@ -80,6 +80,9 @@ impl Journal {
                 continue;
             };
             match self.shared.disk.remove(&self.shared.paths.object(frame.trailer.name)) {
+                Err(error) if is_no_room(&error) => {
+                    tracing::warn!(entry = %slot.seq, %error, "a released object's file could not be removed; the next start removes it");
+                }
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(for_good("removing what is released")(error));
                 }

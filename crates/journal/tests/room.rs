@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use outrigger_journal::{AppendError, Health, Journal, Options, RecordKind, Seq};
-use outrigger_runtime::disk::simulated::SimDisk;
+use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, SimDisk};
 use outrigger_runtime::{Clock, Random};
 
 use crate::kit::{all_of, bytes, closing, object, options};
@@ -118,4 +118,28 @@ fn a_newer_format_or_another_journal_is_refused_in_a_sentence() {
     drop(open(0).unwrap());
     std::fs::write(path("segments/0000000001.segment"), segment).unwrap();
     assert!(matches!(open(0), Err(OpenError::Foreign { .. })));
+}
+
+/// Releases a large object with no room at one call, or nowhere; gives the calls that took, and what was struck.
+fn release_without_room(call: Option<u64>) -> (u64, Option<String>) {
+    let disk = SimDisk::new(1, 1 << 30);
+    let mut journal = open(&disk, |options| options);
+    let large = journal.append(vec![object(1, 3 << 20)]).remove(0).unwrap().seq();
+    let before = disk.calls();
+    let fault = |call| FaultAt { call: before + call, fault: Fault::NoSpace, lasting: Lasting::Once };
+    disk.plan(call.map(fault));
+    let released = journal.release(&[large]);
+    let calls = disk.calls() - before;
+    let struck = disk.struck();
+    assert_ne!(journal.state().health, Health::Failed, "{struck:?} {released:?}");
+    let receipt = journal.append(vec![object(2, 9000)]).remove(0).unwrap();
+    assert_eq!(all_of(&*journal.reader().body(receipt.seq()).unwrap()), bytes(2, 9000));
+    (calls, struck)
+}
+
+#[test]
+fn a_release_that_finds_no_room_at_whatever_call_stops_nothing() {
+    let (calls, _) = release_without_room(None);
+    let struck: Vec<String> = (1..=calls).filter_map(|call| release_without_room(Some(call)).1).collect();
+    assert!(struck.iter().any(|call| call.contains("remove")), "{struck:?}");
 }

@@ -168,7 +168,8 @@ impl State {
     }
 
     pub(crate) fn remove(&mut self, path: &Path) -> io::Result<()> {
-        self.call("remove", path, Needs::Nothing)?;
+        // File systems that never overwrite need room to remove, too.
+        self.call("remove", path, Needs::Space)?;
         self.find(path)?;
         let (directory, name) = self.parent(path)?;
         directory.change(Change::Unlink { name });
