@@ -35,7 +35,7 @@ mod notes;
 mod object;
 mod rebuild;
 mod release;
-mod report;
+pub(crate) mod report;
 mod scrub;
 mod suspense;
 mod unshown;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::{Lane, PostingKey, ReportOutcome};
+use outrigger_ledger::{Lane, LedgerHealth, PostingKey, ReportOutcome};
 use outrigger_model::{ConfirmLevel, Seq, SuspenseReason, TransactionUid, WallTime};
 
-use crate::kit::{A, B, Kind, Rig, study_uid};
+use crate::kit::{A, B, Kind, Place, Rig, study_uid};
 
 async fn standing(rig: &Rig, member: usize) -> (u64, u64, u64) {
     let balance = rig.ledger.balance().await.unwrap();
@@ -265,4 +265,35 @@ async fn asking_for_less_closes_what_has_reached_it() {
         rig.ledger.configure(rig.members.clone()).await.unwrap();
         assert_eq!(standing(&rig, 1).await, (1, 0, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_database_does_not_take_is_kept_and_nothing_is_sent_meanwhile() {
+    let rig = Rig::new(Kind::Memory).await;
+    let Place::Memory(store) = &rig.place else { panic!("in memory") };
+    let (first, second, third) =
+        (rig.enter(1, 1, 1).await, rig.enter(2, 1, 1).await, rig.enter(3, 1, 1).await);
+    assert_eq!(rig.due(A, Lane::Fresh, 2).await, [first, second]);
+    assert_eq!(rig.due(B, Lane::Fresh, 2).await, [first, second]);
+    store.fill_up();
+    let at = rig.now().after(Duration::from_secs(1));
+    rig.report_attempt(first, A, ReportOutcome::RetryAt { at }, "busy").await;
+    rig.report(second, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+    rig.report(first, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(rig.ledger.status().await.unwrap().trouble.is_some());
+        for member in [A, B] {
+            assert_eq!(rig.due(member, Lane::Fresh, 9).await, []);
+        }
+    }
+
+    store.come_back();
+    let mut health = rig.ledger.watch_health();
+    let up = health.wait_for(|health| *health == LedgerHealth::Up);
+    tokio::time::timeout(Duration::from_secs(5), up).await.unwrap().unwrap();
+    assert_eq!(rig.ledger.status().await.unwrap().trouble, None);
+    assert_eq!(standing(&rig, 0).await, (1, 2, 0));
+    assert_eq!(rig.due(A, Lane::Fresh, 9).await, [third, first], "nothing but what failed goes again");
+    assert_eq!(rig.due(B, Lane::Fresh, 9).await, [third]);
 }

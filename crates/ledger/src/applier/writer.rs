@@ -1,6 +1,6 @@
 //! The one owner of the books: it follows the journal, and does what others send it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +19,10 @@ use crate::error::LedgerError;
 use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::ledger::due::{Lane, Nothing};
+use crate::ledger::report::Unnoted;
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
-use crate::store::{LedgerStore, StoreError, read};
+use crate::store::{LedgerStore, LedgerTx, StoreError, read};
 use crate::tail::Tail;
 use crate::worker::{Job, next};
 
@@ -64,7 +65,10 @@ pub(crate) struct Writer {
     tail: Arc<Tail>,
     followers: Followers,
     health: watch::Sender<LedgerHealth>,
+    /// Failures since the database last worked: while there are any, nobody is given work whose outcome could not be noted.
     failures: u32,
+    /// What was reported and could not be written yet.
+    pub(crate) unnoted: VecDeque<Unnoted>,
 }
 
 /// A closed posting that could not be read back.
@@ -132,6 +136,7 @@ impl Writer {
             followers: told.followers,
             health: told.health,
             failures: 0,
+            unnoted: VecDeque::new(),
         };
         writer.learn_states()?;
         writer.learn_unable()?;
@@ -185,7 +190,7 @@ impl Writer {
         if now < *rests_until {
             return Wait::Until(*rests_until);
         }
-        match self.step() {
+        match self.step().and_then(|step| self.recovered(step)) {
             Ok(Step::Full) => Wait::Not,
             Ok(Step::Partial) => {
                 *rests_until = now + PACE;
@@ -207,11 +212,10 @@ impl Writer {
             batch.extend(Incoming::read(entry)?);
         }
         let Some(last) = batch.last().map(|incoming| incoming.seq) else {
-            self.is_up();
             return Ok(Step::AtTheTail);
         };
         let (journal, before) = (self.journal, self.entries);
-        self.store.transact(&mut |tx| apply(tx, journal, before, &batch))?;
+        self.transact(&mut |tx| apply(tx, journal, before, &batch))?;
         self.changes += 1;
         self.position = last;
         self.entries +=
@@ -220,9 +224,11 @@ impl Writer {
         if batch.iter().any(|incoming| matches!(incoming.fact, Fact::Member(_) | Fact::Decision(_))) {
             self.learn_states()?;
         }
+        if self.unnoted.is_empty() {
+            self.is_up();
+        }
         self.tail.applied(last);
         self.followers.tell(last);
-        self.is_up();
         Ok(if entries.len() < BATCH_RECORDS { Step::Partial } else { Step::Full })
     }
 
@@ -260,35 +266,78 @@ impl Writer {
     pub(crate) fn change(
         &mut self,
         mut work: impl FnMut(&mut Desk<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), LedgerError> {
         let now = self.now();
         self.changes += 1;
-        self.store.transact(&mut |tx| {
+        self.transact(&mut |tx| {
             let mut desk = Desk::new(tx, now)?;
             work(&mut desk)?;
             desk.flush()
         })
     }
 
+    /// Writes; a database that does not take it is down from then on, whoever asked.
+    fn transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
+    ) -> Result<(), LedgerError> {
+        self.store.transact(work).map_err(|error| {
+            let is_damage = error.is_damage();
+            let error = LedgerError::from(error);
+            if !is_damage {
+                self.went_down(&error);
+            }
+            error
+        })
+    }
+
+    /// Whether the database is away, or takes nothing.
+    pub(crate) fn is_down(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// After failures: writes what was kept, or the position again, and is up if that went well.
+    fn recovered(&mut self, step: Step) -> Result<Step, LedgerError> {
+        if !self.is_down() {
+            return Ok(step);
+        }
+        if step == Step::AtTheTail && self.unnoted.is_empty() && self.position > Seq(0) {
+            let position = (self.journal, self.position);
+            self.change(|desk| {
+                desk.changes.position = Some(position);
+                Ok(())
+            })?;
+        }
+        self.note_kept()?;
+        self.is_up();
+        Ok(step)
+    }
+
     fn is_up(&mut self) {
-        if self.failures > 0 {
+        if self.is_down() {
             self.failures = 0;
             tracing::info!(applied = %self.position, "the ledger's database works again");
             self.health.send_replace(LedgerHealth::Up);
         }
     }
 
-    /// Notes a failure and gives the time to wait before the next try.
-    fn failed(&mut self, error: &LedgerError) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures == 1 {
+    fn went_down(&mut self, error: &LedgerError) {
+        if self.failures == 0 {
+            self.failures = 1;
             tracing::error!(error = error as &dyn std::error::Error, "the ledger cannot follow the journal");
             self.health.send_replace(LedgerHealth::down(self.now(), error));
         }
+    }
+
+    /// Notes a failure and gives the time to wait before the next try.
+    fn failed(&mut self, error: &LedgerError) -> Duration {
+        self.went_down(error);
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
         if let Err(error) = self.store.reconnect() {
             tracing::debug!(error = &error as &dyn std::error::Error, "the ledger's database is still away");
         }
-        RECONNECT.after(self.failures, u8::MAX)
+        RECONNECT.after(failures, u8::MAX)
     }
 }
 

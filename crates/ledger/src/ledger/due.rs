@@ -226,7 +226,8 @@ impl Writer {
         limit: usize,
         find: impl FnOnce(&dyn LedgerReads) -> Result<Candidates, StoreError>,
     ) -> Result<Vec<Due>, LedgerError> {
-        if !self.is_active(member) {
+        // What is done while nothing can be noted would be done again.
+        if self.is_down() || !self.is_active(member) {
             return Ok(Vec::new());
         }
         let free = read(&*self.store, |books| {

@@ -76,25 +76,47 @@ struct Sorted {
     free: Vec<PostingKey>,
 }
 
+/// What was reported, its records durable, and is still to be written to the database.
+#[derive(Debug)]
+pub(crate) struct Unnoted {
+    /// The last of its records in the journal.
+    last: Seq,
+    at: WallTime,
+    policies: Policies,
+    reports: Vec<Report>,
+    /// Claims that end when it is written: what is in doubt is not sent again.
+    free: Vec<PostingKey>,
+}
+
+/// What became of reports.
+#[derive(Debug)]
+enum Noted {
+    /// They stand in the books.
+    InBooks,
+    /// They are kept until the database takes them.
+    Later(LedgerError),
+}
+
 impl Ledger {
     /// Takes reports in: what closes or suspends a posting is on stable storage and in the books when this returns, and every claim has ended.
+    ///
+    /// While the database takes nothing, the rest is kept in memory with its claims, and written as soon as it can be.
     pub async fn report(&self, reports: Vec<Report>) -> Result<(), LedgerError> {
+        self.take_reports(reports).await.map(drop)
+    }
+
+    async fn take_reports(&self, reports: Vec<Report>) -> Result<Noted, LedgerError> {
         let policies = self.policies();
         let lost = self.lost_among(&reports).await?;
         let sorted = sort(&policies, &lost, reports);
         let last = self.record_sorted(&sorted).await;
         let Sorted { others, recorded, free, .. } = sorted;
-        self.write(move |writer| {
-            writer.claims.end_all(free);
-            let last = last.inspect_err(|_| writer.claims.end_all(recorded))?;
-            writer.follow(last)?;
-            writer.note_read_backs(&others)?;
-            if others.is_empty() {
-                return Ok(());
+        self.write(move |writer| match last {
+            Ok(last) => writer.take(Unnoted { last, at: writer.now(), policies, reports: others, free }),
+            Err(error) => {
+                writer.claims.end_all(free.into_iter().chain(recorded));
+                Err(error)
             }
-            let now = writer.now();
-            Ok(writer
-                .change(|desk| others.iter().try_for_each(|report| take_in(desk, &policies, now, report)))?)
         })
         .await
     }
@@ -140,7 +162,9 @@ impl Ledger {
                 attempt: None,
                 outcome: ReportOutcome::Reached(level),
             });
-            self.report(reports.collect()).await?;
+            if let Noted::Later(error) = self.take_reports(reports.collect()).await? {
+                return Err(error);
+            }
         }
     }
 
@@ -224,6 +248,51 @@ fn still_closed(
 }
 
 impl Writer {
+    fn take(&mut self, unnoted: Unnoted) -> Result<Noted, LedgerError> {
+        match self.put(&unnoted) {
+            Err(error) if is_passing(&error) => {
+                self.unnoted.push_back(unnoted);
+                Ok(Noted::Later(error))
+            }
+            put => self.noted(&unnoted, put).map(|()| Noted::InBooks),
+        }
+    }
+
+    /// Writes what was kept, in order; what no waiting helps is told of and left.
+    pub(crate) fn note_kept(&mut self) -> Result<(), LedgerError> {
+        while let Some(unnoted) = self.unnoted.pop_front() {
+            match self.put(&unnoted) {
+                Err(error) if is_passing(&error) => {
+                    self.unnoted.push_front(unnoted);
+                    return Err(error);
+                }
+                put => {
+                    if let Err(error) = self.noted(&unnoted, put) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "what was sent could not be noted; it will be sent again"
+                        );
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, unnoted: &Unnoted) -> Result<(), LedgerError> {
+        self.follow(unnoted.last)?;
+        let Unnoted { at, policies, reports, .. } = unnoted;
+        if reports.is_empty() {
+            return Ok(());
+        }
+        self.change(|desk| reports.iter().try_for_each(|report| take_in(desk, policies, *at, report)))
+    }
+
+    fn noted(&mut self, unnoted: &Unnoted, put: Result<(), LedgerError>) -> Result<(), LedgerError> {
+        self.claims.end_all(unnoted.free.iter().copied());
+        put.and_then(|()| self.note_read_backs(&unnoted.reports))
+    }
+
     /// Remembers which closed postings could not be read back, how often, and until when another member is asked instead.
     fn note_read_backs(&mut self, reports: &[Report]) -> Result<(), LedgerError> {
         for report in reports {
@@ -239,6 +308,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Whether the database may take it later.
+fn is_passing(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Store(error) if !error.is_damage())
 }
 
 /// Groups closings into records that are not too long.

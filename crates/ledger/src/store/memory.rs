@@ -28,6 +28,7 @@ use crate::store::{
 pub struct MemoryStore {
     books: Arc<Mutex<Books>>,
     away: Arc<AtomicBool>,
+    full: Arc<AtomicBool>,
 }
 
 impl MemoryStore {
@@ -36,9 +37,15 @@ impl MemoryStore {
         self.away.store(true, Ordering::SeqCst);
     }
 
-    /// Ends that.
+    /// Lets every write fail from now on, as on a full disk.
+    pub fn fill_up(&self) {
+        self.full.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends both.
     pub fn come_back(&self) {
         self.away.store(false, Ordering::SeqCst);
+        self.full.store(false, Ordering::SeqCst);
     }
 
     fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
@@ -74,6 +81,9 @@ impl LedgerStore for MemoryStore {
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut books = self.books()?;
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Away);
+        }
         let mut draft = books.clone();
         work(&mut draft)?;
         *books = draft;
