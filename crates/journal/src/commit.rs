@@ -71,6 +71,13 @@ pub(crate) fn for_good(doing: &'static str) -> impl FnOnce(io::Error) -> Setback
 /// A full journal has room again when it could take a good many objects, so that it does not flap.
 const ROOM_AGAIN_BYTES: u64 = 16 * FRAME_BODY_BYTES_MAX;
 
+/// A journal counts as full before the first object is refused: whoever asks whether it is ready shall be told in time.
+const ROOM_LOW_BYTES: u64 = 4 * FRAME_BODY_BYTES_MAX;
+
+/// In a small journal, the part of it that counts as room again, and as too little room.
+const AGAIN_PART: u64 = 8;
+const LOW_PART: u64 = 32;
+
 /// Room for objects, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Room {
@@ -78,9 +85,21 @@ struct Room {
     left: u64,
     /// On the disk.
     free: u64,
+    /// What there is at all, as if the disk were the journal's alone.
+    whole: u64,
 }
 
 impl Room {
+    /// What that means for a journal that was doing like this.
+    fn health(self, before: Health) -> Health {
+        let least = self.left.min(self.free);
+        match before {
+            Health::Healthy if least <= ROOM_LOW_BYTES.min(self.whole / LOW_PART) => Health::Full,
+            Health::Full if least > ROOM_AGAIN_BYTES.min(self.whole / AGAIN_PART) => Health::Healthy,
+            Health::Healthy | Health::Full | Health::Failed => before,
+        }
+    }
+
     /// What is left behind an object, if it fits; the file of a large one is on the disk already.
     fn without(self, ready: &Prepared) -> Option<Self> {
         let frame = ready.frame_bytes();
@@ -89,7 +108,7 @@ impl Room {
             PreparedBody::Inline { .. } | PreparedBody::None => 0,
         };
         let left = self.left.checked_sub(frame.saturating_add(file))?;
-        Some(Self { left, free: self.free.checked_sub(frame)? })
+        Some(Self { left, free: self.free.checked_sub(frame)?, whole: self.whole })
     }
 }
 
@@ -108,7 +127,7 @@ impl Journal {
         loop {
             let ready: Vec<&Prepared> = batch.iter().flatten().collect();
             match self.attempt(&ready) {
-                Ok(receipts) => return self.answer(batch, receipts),
+                Ok(receipts) => return Self::answer(batch, receipts),
                 Err(Setback::NoRoom) => match self.retreat(&mut batch) {
                     Ok(()) => {}
                     Err(error) => return self.fail("giving room back", &error, batch),
@@ -118,10 +137,7 @@ impl Journal {
         }
     }
 
-    fn answer(&self, batch: Admitted, receipts: Vec<Durable>) -> Vec<Result<Durable, AppendError>> {
-        if batch.iter().any(|admitted| matches!(admitted, Ok(ready) if !ready.kind.is_owed())) {
-            self.shared.set_health(Health::Healthy);
-        }
+    fn answer(batch: Admitted, receipts: Vec<Durable>) -> Vec<Result<Durable, AppendError>> {
         let mut receipts = receipts.into_iter();
         let answer = |admitted: Result<Prepared, AppendError>| {
             admitted?.leave();
@@ -160,7 +176,11 @@ impl Journal {
             room = left;
             Ok(ready)
         };
-        Ok(batch.into_iter().map(admit).collect())
+        let admitted: Admitted = batch.into_iter().map(admit).collect();
+        if admitted.iter().all(Result::is_ok) {
+            self.shared.set_health(room.health(self.shared.health()));
+        }
+        Ok(admitted)
     }
 
     /// The room there is for objects.
@@ -168,22 +188,18 @@ impl Journal {
         let options = &self.shared.options;
         let may = options.max_size_bytes.saturating_sub(options.reserve_bytes);
         let left = may.saturating_sub(self.shared.index().bytes());
-        let free = self.shared.disk.space(&self.shared.paths.directory)?.free;
-        let free = free.saturating_sub(self.reserve.missing());
+        let space = self.shared.disk.space(&self.shared.paths.directory)?;
+        let free = space.free.saturating_sub(self.reserve.missing());
+        self.shared.note_free(free);
         let [left, free] = [left, free].map(|bytes| bytes.saturating_sub(ROOM_MARGIN_BYTES));
-        Ok(Room { left, free })
+        Ok(Room { left, free, whole: may.min(space.total) })
     }
 
-    /// Looks whether a full journal has room again.
+    /// Looks whether there is room, and takes back what the reserve gave.
     pub(crate) fn recheck(&mut self) {
         let refilled = self.reserve.refill().and_then(|()| self.room());
         match refilled {
-            Ok(room)
-                if room.left.min(room.free) >= ROOM_AGAIN_BYTES.min(self.shared.state().capacity / 8) =>
-            {
-                self.shared.set_health(Health::Healthy);
-            }
-            Ok(_) => {}
+            Ok(room) => self.shared.set_health(room.health(self.shared.health())),
             Err(error) => self.shared.fail("looking for room", &error),
         }
     }

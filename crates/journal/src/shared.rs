@@ -1,6 +1,7 @@
 //! What the writer and the readers share.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use outrigger_runtime::disk::{Access, ArcDisk};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) generation: u64,
     index: RwLock<Index>,
     health: Mutex<Health>,
+    /// Free on the disk for objects when it was last looked at.
+    free: AtomicU64,
     files: Mutex<Vec<(SegmentKey, Arc<dyn DiskFile>)>>,
     tables: Mutex<Vec<(SegmentKey, Arc<Table>)>>,
 }
@@ -61,6 +64,7 @@ impl Shared {
             generation,
             index: RwLock::new(index),
             health: Mutex::new(Health::Healthy),
+            free: AtomicU64::new(u64::MAX),
             files: Mutex::new(Vec::new()),
             tables: Mutex::new(Vec::new()),
         }
@@ -95,6 +99,11 @@ impl Shared {
         *health = now;
     }
 
+    /// Notes what the disk has free for objects.
+    pub(crate) fn note_free(&self, bytes: u64) {
+        self.free.store(bytes, Ordering::Relaxed);
+    }
+
     /// Takes the journal out of service for the rest of this process.
     pub(crate) fn fail(&self, doing: &str, error: &io::Error) {
         tracing::error!(
@@ -106,13 +115,14 @@ impl Shared {
 
     pub(crate) fn state(&self) -> JournalState {
         let index = self.index();
+        let on_disk = index.bytes().saturating_add(self.free.load(Ordering::Relaxed));
         JournalState {
             directory: self.paths.directory.clone(),
             health: self.health(),
             entries: index.entries(),
             bodies: index.bodies(),
             bytes: index.bytes(),
-            capacity: self.options.max_size_bytes.saturating_sub(self.options.reserve_bytes),
+            capacity: self.options.max_size_bytes.saturating_sub(self.options.reserve_bytes).min(on_disk),
             generation: self.generation,
         }
     }

@@ -15,7 +15,7 @@ pub struct JournalState {
     pub bodies: u64,
     /// Bytes it takes on the disk, without the reserve.
     pub bytes: u64,
-    /// Bytes it may take for objects.
+    /// Bytes it may take for objects: up to its greatest size, or to what its disk holds if that is less.
     pub capacity: u64,
     /// The generation of its set of copies.
     pub generation: u64,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outrigger_runtime::Threads;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::carry::{Carried, Forwarded, Obstacle};
 use crate::commit::Durable;
@@ -21,7 +21,7 @@ use crate::state::Health;
 const GROUP_ENTRIES_MAX: usize = 256;
 /// Bytes in one commit: bounds how long its first record waits for its last.
 const GROUP_BYTES_MAX: u64 = 8 << 20;
-/// How often a full journal looks whether there is room again.
+/// How often it is looked whether there is room: who else writes to the disk is not known.
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
@@ -69,6 +69,7 @@ pub(crate) struct Writer {
     pulse: Arc<Pulse>,
     threads: Threads,
     carrying: Option<Carrying>,
+    recheck_at: Instant,
 }
 
 enum Event {
@@ -84,7 +85,7 @@ impl Writer {
         pulse: Arc<Pulse>,
         threads: Threads,
     ) -> Self {
-        Self { journal, queue, pulse, threads, carrying: None }
+        Self { journal, queue, pulse, threads, carrying: None, recheck_at: Instant::now() }
     }
 
     /// Serves requests until closed, or until every handle is gone.
@@ -105,7 +106,8 @@ impl Writer {
     }
 
     async fn event(&mut self) -> Event {
-        let is_full = self.journal.shared.health() == Health::Full;
+        let takes_records = self.journal.shared.health() != Health::Failed;
+        let recheck_at = self.recheck_at;
         let is_carrying = self.carrying.is_some();
         let carried = async {
             match self.carrying.as_mut() {
@@ -115,9 +117,9 @@ impl Writer {
         };
         tokio::select! {
             biased;
+            () = sleep_until(recheck_at), if takes_records => Event::Recheck,
             request = self.queue.recv() => Event::Request(request),
             forwarded = carried, if is_carrying => Event::Carried(forwarded),
-            () = sleep(RECHECK), if is_full => Event::Recheck,
         }
     }
 
@@ -198,8 +200,12 @@ impl Writer {
     }
 
     fn recheck(&mut self) {
+        self.recheck_at = Instant::now() + RECHECK;
+        let was_full = self.journal.shared.health() == Health::Full;
         self.journal.recheck();
-        self.carry();
+        if was_full {
+            self.carry();
+        }
     }
 
     async fn close(mut self, answer: oneshot::Sender<Result<(), AppendError>>) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use outrigger_journal::{
     AppendError, Durable, Entry, Health, Journal, JournalHandle, JournalReader, ReadError, Seq,
@@ -203,4 +204,34 @@ async fn readers_see_whole_entries_while_segments_are_carried_forward() {
     journal.close().await.unwrap();
     let kept = open_on(&real_disk(), directory.path(), Seq(0)).journal.state();
     assert_eq!(kept.bodies, 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_somebody_else_fills_is_noticed_before_an_object_is_refused() {
+    let disk = SimDisk::new(1, 1 << 30);
+    let journal = on_sim(&disk);
+    journal.append(object(1, 100)).await.unwrap();
+    let health_after_a_look = async || {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        journal.state().health
+    };
+    assert_eq!(health_after_a_look().await, Health::Healthy);
+    let used: u64 = disk.files().iter().map(|(_, length)| length).sum();
+    disk.set_capacity(used + 10_000);
+    assert_eq!(health_after_a_look().await, Health::Full);
+    disk.set_capacity(1 << 30);
+    assert_eq!(health_after_a_look().await, Health::Healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_counts_on_no_more_than_its_disk_holds() {
+    let disk = SimDisk::new(1, 8 << 20);
+    let journal = on_sim(&disk);
+    journal.append(object(1, 100)).await.unwrap();
+    assert_eq!(options(Path::new("/journal")).max_size_bytes, 64 << 20);
+    let small = journal.state().capacity;
+    assert!((7 << 20..8 << 20).contains(&small), "{small}");
+    disk.set_capacity(1 << 30);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(journal.state().capacity, (64 << 20) - (64 << 10), "its greatest size without the reserve");
 }
