@@ -94,5 +94,26 @@ fn refusal(error: AcceptError) -> StoreRefusal {
         AcceptError::NotNow { .. } => RefusalKind::OutOfResources,
         AcceptError::Failed { .. } => RefusalKind::Failed,
     };
-    StoreRefusal { kind, text: error.to_string(), source: Some(Box::new(error)) }
+    match error {
+        // The log is to say at once that the journal is full; the peer is told in other words.
+        AcceptError::NotNow { source } => {
+            let text = format!("the object cannot be stored now: {source}");
+            StoreRefusal { kind, text, source: None }
+        }
+        AcceptError::Failed { .. } => {
+            StoreRefusal { kind, text: error.to_string(), source: Some(Box::new(error)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_told_that_the_journal_is_full() {
+        let refusal = refusal(AcceptError::NotNow { source: outrigger_journal::AppendError::Full });
+        assert_eq!(refusal.kind, RefusalKind::OutOfResources);
+        assert!(refusal.text.contains("the journal is full"), "{}", refusal.text);
+    }
 }

@@ -56,7 +56,11 @@ fn warnings(checked: &Checked) -> Vec<String> {
         Checked::Node(config) => (&config.base, Serving::Node),
         Checked::Archive(config) => (&config.base, Serving::Archive),
     };
-    base.peers.iter().filter_map(|peer| peer.without_effect(serving)).collect()
+    let of_disk = match checked {
+        Checked::Node(config) => config.journal.beyond_disk(&RealDisk),
+        Checked::Archive(_) => None,
+    };
+    of_disk.into_iter().chain(base.peers.iter().filter_map(|peer| peer.without_effect(serving))).collect()
 }
 
 fn refused(mistakes: Mistakes, args: &CheckArgs) -> Result<Finished, Failure> {

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outrigger_journal::{Options, OptionsError, SEGMENT_BYTES};
+use outrigger_runtime::disk::Disk;
 
 use super::claims::Claim;
 use super::keys;
 use super::section::Section;
 use super::units;
+use crate::output;
 
 /// `[journal]`, with its one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,22 @@ pub(crate) struct JournalConfig {
     pub(crate) scrub: Duration,
     /// A scrub reads so much in a second, in bytes.
     pub(crate) scrub_rate: u64,
+}
+
+impl JournalConfig {
+    /// In a sentence that the disk of the journal has less than the journal may take, if it has.
+    pub(crate) fn beyond_disk(&self, disk: &dyn Disk) -> Option<String> {
+        let Options { directory, max_size_bytes, .. } = &self.options;
+        // The journal's own directory may still have to be made.
+        let space = directory.ancestors().find_map(|place| disk.space(place).ok())?;
+        let [wanted, total] = [*max_size_bytes, space.total].map(output::size);
+        (*max_size_bytes > space.total).then(|| {
+            format!(
+                "`journal.max_size` is {wanted}, and the disk of {} has {total}; what the disk holds counts",
+                directory.display()
+            )
+        })
+    }
 }
 
 /// Reads `[journal]`; `data` is the node's directory.
