@@ -120,6 +120,12 @@ mod tests {
     }
 
     #[test]
+    fn the_ledger_holds_no_wait_to_be_of_a_wrong_clock() {
+        assert!(LATER.longest <= outrigger_ledger::RETRY_WAIT_MAX);
+        assert!(crate::confirm::worker::AGAIN.longest <= outrigger_ledger::RETRY_WAIT_MAX);
+    }
+
+    #[test]
     fn a_lost_object_is_stored_again_twice() {
         assert_eq!(after_loss(1, NOW, 255), Next::RetryAt(NOW.after(Duration::from_secs(2))));
         assert_eq!(after_loss(2, NOW, 255), Next::RetryAt(NOW.after(Duration::from_secs(4))));

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use outrigger_journal::JournalHandle;
 use outrigger_ledger::{Ledger, ReleaseMode};
-use outrigger_model::WallTime;
-use outrigger_runtime::{Clock, Shutdown};
+use outrigger_runtime::Shutdown;
 
 use crate::send::chain;
 
@@ -29,8 +28,6 @@ pub struct Releaser {
     pub journal: JournalHandle,
     /// How long bytes stay after an entry is balanced.
     pub retention: Duration,
-    /// Time.
-    pub clock: Clock,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -62,10 +59,7 @@ impl Releaser {
     pub async fn round(&self) -> usize {
         let state = self.journal.state();
         let mode = mode(state.bytes, state.capacity);
-        let now = WallTime(self.clock.wall_us());
-        let before =
-            WallTime(now.0.saturating_sub(i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX)));
-        let entries = match self.ledger.release_candidates(BATCH, before, mode).await {
+        let entries = match self.ledger.release_candidates(BATCH, self.retention, mode).await {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "what may be released is not known now");

@@ -74,7 +74,6 @@ impl Delivery {
             ledger: options.ledger.clone(),
             journal: options.journal,
             retention: options.retention,
-            clock: options.clock,
             shutdown: options.shutdown.clone(),
         };
         drop(tokio::spawn(releaser.run()));

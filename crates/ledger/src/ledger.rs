@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outrigger_journal::{Append, Durable, JournalHandle, RecordKind};
-use outrigger_model::{JournalId, MemberName, MemberNumber, Seq};
+use outrigger_journal::{Append, Durable, Entry, JournalHandle, RecordKind, Seq as JournalSeq};
+use outrigger_model::{JournalId, MemberName, MemberNumber, Seq, WallTime};
 use outrigger_runtime::{Clock, Threads};
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
@@ -19,6 +19,7 @@ use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::policy::{MemberPolicy, Policies};
 use crate::record::{Decider, Decision, DecisionRecord, MemberRecord, MemberState, RECORD_VERSION, encode};
+use crate::steady::Steady;
 use crate::store::{LedgerReader, LedgerReads, LedgerStore, MemberRow, StoreError, read};
 use crate::tail::{Accepting, Tail};
 use crate::worker::Worker;
@@ -75,6 +76,7 @@ pub struct LedgerOptions {
 pub(crate) struct Shared {
     pub(crate) journal: JournalHandle,
     pub(crate) clock: Clock,
+    pub(crate) steady: Steady,
     pub(crate) threads: Threads,
     pub(crate) fresh_for: Duration,
     pub(crate) tail: Arc<Tail>,
@@ -161,8 +163,9 @@ impl Ledger {
             Worker::start(store.reader()?, "ledger lookup", threads, stopped.clone())?;
         let (queries, queries_end) =
             Worker::start(store.reader()?, "ledger query", threads, stopped.clone())?;
+        let steady = Steady::new(clock.clone(), last_record(&journal));
         let told = Told { tail: known.clone(), followers: followers.clone(), health: health_sender };
-        let owner = Writer::new(store, journal.reader(), clock.clone(), told)?;
+        let owner = Writer::new(store, journal.reader(), steady.clone(), told)?;
         let (writer, queue) = Worker::new();
         let run = owner.run(queue, journal.watch_tail(), stopped);
         let writer_end = threads.dedicated("ledger applier", run)?;
@@ -170,6 +173,7 @@ impl Ledger {
             shared: Arc::new(Shared {
                 journal,
                 clock,
+                steady,
                 threads,
                 fresh_for: options.fresh_for,
                 tail: known,
@@ -327,6 +331,15 @@ impl Ledger {
     /// Waits until the books show everything up to `seq`, which is durable.
     pub async fn follow(&self, seq: Seq) -> Result<(), LedgerError> {
         self.write(move |writer| writer.follow(seq)).await
+    }
+}
+
+/// When the newest record was written, as far as it can be read.
+fn last_record(journal: &JournalHandle) -> Option<WallTime> {
+    let before = JournalSeq(journal.tail().0.checked_sub(1)?);
+    match journal.reader().records(before, 1).ok()?.pop()? {
+        Entry::Record(record) => Some(WallTime(record.at_us)),
+        Entry::Damaged(_) => None,
     }
 }
 

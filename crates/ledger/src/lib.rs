@@ -29,6 +29,7 @@ mod calendar;
 mod claims;
 mod difference;
 mod followers;
+mod steady;
 mod tail;
 mod worker;
 
@@ -52,4 +53,5 @@ pub use peer::Peer;
 pub use policy::{MemberPolicy, Need, Policies};
 pub use posting::{Attempt, PostingKey, Report, ReportOutcome};
 pub use record::{Decider, MemberState};
+pub use steady::RETRY_WAIT_MAX;
 pub use store::{LedgerStore, MemoryStore, SqliteStore};

@@ -54,6 +54,11 @@ impl Policies {
         self.by_number.get(&member)
     }
 
+    /// How long a member is left alone after it accepted an object.
+    pub(crate) fn settle(&self, member: MemberNumber) -> Duration {
+        self.get(member).map_or(Duration::ZERO, |policy| policy.settle)
+    }
+
     /// The number a member's name owns, if it stands in the configuration.
     pub fn number(&self, name: &MemberName) -> Option<MemberNumber> {
         self.iter().find(|(_, policy)| policy.name == *name).map(|(number, _)| number)

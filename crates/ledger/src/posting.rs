@@ -26,7 +26,7 @@ pub struct PostingRow {
     pub lane: LaneNumber,
     /// How far it got.
     pub stage: Stage,
-    /// Not to be touched before.
+    /// Not to be touched before, by the ledger's steady clock.
     pub not_before: WallTime,
     /// How often the object was sent.
     pub attempts: u32,
@@ -158,6 +158,11 @@ impl PostingRow {
         self.stage = Stage::Retry;
         self.not_before = at;
         self.suspense = None;
+    }
+
+    /// Its time has come.
+    pub(crate) fn wait_no_more(&mut self) {
+        self.not_before = WallTime(0);
     }
 
     /// A person must look.

@@ -84,9 +84,9 @@ pub trait LedgerReads {
     /// Entries whose bytes may go though there is room for them, at most `limit`: some member was read back.
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError>;
 
-    /// Entries without an open posting behind `after`, balanced by `until`, whose bytes are kept and which some member accepted
+    /// Entries without an open posting behind `after`, balanced when `come` says, whose bytes are kept and which some member accepted
     /// and was not seen to have; in the order in which they were balanced, at most `limit`.
-    fn unshown(&self, after: Passed, until: WallTime, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
+    fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
 
     /// An open posting; `lane` is that of its entry.
     fn posting(&self, key: PostingKey, lane: LaneNumber) -> Result<Option<PostingRow>, StoreError>;
@@ -94,12 +94,12 @@ pub trait LedgerReads {
     /// Postings that could be sent now.
     fn due(&self, query: &DueQuery) -> Result<DueRows, StoreError>;
 
-    /// Postings in `stage` whose time came by `until`, longest waiting first, at most `limit`.
+    /// Postings in `stage` whose time has come, longest waiting first, at most `limit`.
     fn waiting(
         &self,
         member: MemberNumber,
         stage: Stage,
-        until: WallTime,
+        come: Come,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError>;
 
@@ -123,8 +123,8 @@ pub trait LedgerReads {
     /// When the oldest entry was accepted that `member` owes.
     fn oldest_owed(&self, member: MemberNumber) -> Result<Option<WallTime>, StoreError>;
 
-    /// How many postings `member` has stored and is asked for only after `now`, and when the first of them is.
-    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError>;
+    /// How many postings `member` has stored whose time to be asked for has not come, and when the first of them does.
+    fn settling(&self, member: MemberNumber, come: Come) -> Result<(u64, Option<WallTime>), StoreError>;
 
     /// Notes of a kind, newest first, at most `limit`.
     fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError>;
@@ -160,8 +160,10 @@ pub enum EntryList {
 /// What must hold before bytes may go though there is room for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Releasable {
-    /// No posting is open, and the last was closed by then.
+    /// No posting is open, and the last was closed by then,
     pub balanced_by: WallTime,
+    /// and not before then.
+    pub balanced_from: WallTime,
     /// Members that, where they want it, must have shown it to a query.
     pub present: MemberSet,
     /// Members that must have committed to it, or, where they cannot, have shown it to a query after settling.
@@ -210,8 +212,8 @@ pub struct DueQuery {
     pub member: MemberNumber,
     /// Of which studies.
     pub lanes: Lanes,
-    /// Retries whose time came by then.
-    pub now: WallTime,
+    /// Retries whose time has come.
+    pub come: Come,
     /// At most so many of each kind.
     pub limit: usize,
 }
@@ -219,16 +221,52 @@ pub struct DueQuery {
 /// Which studies are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lanes {
-    /// Expedited ones, then those that grew since then, the newest first.
-    Fresh {
-        /// Wall-clock time.
-        since: WallTime,
-    },
-    /// The others, the oldest first.
-    Backlog {
-        /// Wall-clock time.
-        before: WallTime,
-    },
+    /// Expedited ones, then those that grew lately, the newest first.
+    Fresh(Lately),
+    /// The others, the oldest first; those of a clock that was ahead last.
+    Backlog(Lately),
+}
+
+/// What counts as lately, in wall-clock time, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lately {
+    /// Since then.
+    pub since: WallTime,
+    /// Until then: what is dated later was dated by a clock that was set back since, and must not stand before all that comes.
+    pub until: WallTime,
+}
+
+impl Lately {
+    /// Since then, for ever.
+    pub const fn since(since: WallTime) -> Self {
+        Self { since, until: WallTime(i64::MAX) }
+    }
+
+    /// Whether a time falls into it.
+    pub fn includes(&self, at: WallTime) -> bool {
+        self.since <= at && at <= self.until
+    }
+}
+
+/// Whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Come {
+    /// Those that waited until then or earlier.
+    pub by: WallTime,
+    /// Those that would wait for longer than this: no rule sets so long a wait, so a clock that was ahead did.
+    pub beyond: WallTime,
+}
+
+impl Come {
+    /// Those that waited until then or earlier, and no others.
+    pub const fn by(by: WallTime) -> Self {
+        Self { by, beyond: WallTime(i64::MAX) }
+    }
+
+    /// Whether the time of a posting has come.
+    pub fn includes(&self, not_before: WallTime) -> bool {
+        not_before <= self.by || not_before > self.beyond
+    }
 }
 
 /// Postings that could be sent now.

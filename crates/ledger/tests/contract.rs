@@ -9,7 +9,7 @@ use outrigger_ledger::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, R
 use outrigger_ledger::note::{Note, NoteKind, NotesOf};
 use outrigger_ledger::posting::{PostingKey, PostingRow, Stage, Suspended};
 use outrigger_ledger::store::{
-    DueQuery, EntryList, Lanes, LedgerReads, MemberRow, Releasable, StoreError, read,
+    Come, DueQuery, EntryList, Lanes, Lately, LedgerReads, MemberRow, Releasable, StoreError, read,
 };
 use outrigger_ledger::{LedgerStore, MemberSet, MemberState, Passed, Peer};
 use outrigger_model::{
@@ -211,16 +211,16 @@ fn due_postings_come_study_by_study() {
         write(store, &open([posting(10, B, Stage::Untried, 0)]));
         write(store, &open([posting(11, A, Stage::Retry, 50), posting(12, A, Stage::Retry, 40)]));
         let due = |lanes, limit| {
-            let query = DueQuery { member: A, lanes, now: WallTime(45), limit };
+            let query = DueQuery { member: A, lanes, come: Come::by(WallTime(45)), limit };
             let rows = ask(store, |books| books.due(&query));
             (seqs(&rows.untried), seqs(&rows.retries))
         };
-        let fresh = Lanes::Fresh { since: WallTime(8) };
-        let backlog = Lanes::Backlog { before: WallTime(8) };
+        let fresh = Lanes::Fresh(Lately::since(WallTime(8)));
+        let backlog = Lanes::Backlog(Lately::since(WallTime(8)));
         assert_eq!(due(fresh, 99), (vec![3, 6, 9, 2, 5, 8], vec![12]));
         assert_eq!(due(backlog, 99), (vec![1, 4, 7], vec![12]));
         assert_eq!(due(fresh, 4).0, [3, 6, 9, 2]);
-        assert_eq!(due(Lanes::Backlog { before: WallTime(99) }, 4).0, [1, 4, 7, 2], "oldest first");
+        assert_eq!(due(Lanes::Backlog(Lately::since(WallTime(99))), 4).0, [1, 4, 7, 2], "oldest first");
     });
 }
 
@@ -231,11 +231,11 @@ fn an_expedited_study_goes_first_until_nothing_of_it_is_left() {
         let expedite = LaneChange { urgency: Some(Urgency::Expedited), ..LaneChange::default() };
         write(store, &Changes { lanes: [((A, LaneNumber(1)), expedite)].into(), ..Changes::default() });
         let due = |lanes| {
-            let query = DueQuery { member: A, lanes, now: WallTime(0), limit: 9 };
+            let query = DueQuery { member: A, lanes, come: Come::by(WallTime(0)), limit: 9 };
             seqs(&ask(store, |books| books.due(&query)).untried)
         };
-        assert_eq!(due(Lanes::Fresh { since: WallTime(3) }), [1, 3]);
-        assert_eq!(due(Lanes::Backlog { before: WallTime(3) }), [2]);
+        assert_eq!(due(Lanes::Fresh(Lately::since(WallTime(3)))), [1, 3]);
+        assert_eq!(due(Lanes::Backlog(Lately::since(WallTime(3)))), [2]);
     });
     each(|store| {
         let row = posting(1, A, Stage::Untried, 0);
@@ -253,8 +253,8 @@ fn an_expedited_study_goes_first_until_nothing_of_it_is_left() {
         write(store, &open([posting(4, A, Stage::Untried, 0)]));
         let query = DueQuery {
             member: A,
-            lanes: Lanes::Backlog { before: WallTime(99) },
-            now: WallTime(0),
+            lanes: Lanes::Backlog(Lately::since(WallTime(99))),
+            come: Come::by(WallTime(0)),
             limit: 9,
         };
         assert_eq!(
@@ -275,8 +275,9 @@ fn waiting_suspended_and_open_postings_are_listed() {
         );
         write(store, &open((4..=8).map(|seq| posting(seq, A, Stage::Suspense, 0))));
         write(store, &open([posting(9, B, stored, 0)]));
-        let waiting =
-            |until, limit| seqs(&ask(store, |books| books.waiting(A, stored, WallTime(until), limit)));
+        let waiting = |until, limit| {
+            seqs(&ask(store, |books| books.waiting(A, stored, Come::by(WallTime(until)), limit)))
+        };
         assert_eq!((waiting(30, 9), waiting(30, 1), waiting(19, 9)), (vec![2, 1], vec![2], vec![]));
         let suspended = |after, limit| seqs(&ask(store, |books| books.suspended(A, Seq(after), limit)));
         assert_eq!((suspended(0, 2), suspended(5, 9)), (vec![4, 5], vec![6, 7, 8]));
@@ -286,6 +287,37 @@ fn waiting_suspended_and_open_postings_are_listed() {
         assert_eq!(ask(store, |books| books.open_postings(A, 3)).len(), 3);
         assert_eq!(ask(store, |books| books.oldest_owed(A)), Some(WallTime(1)));
         assert_eq!(ask(store, |books| books.oldest_owed(MemberNumber(5))), None);
+    });
+}
+
+#[test]
+fn what_would_wait_longer_than_any_rule_has_it_counts_as_come() {
+    each(|store| {
+        let stored = Stage::Stored(ConfirmLevel::Accepted);
+        write(
+            store,
+            &open([(1, 30), (2, 60), (3, 61), (4, i64::MAX)].map(|(seq, at)| posting(seq, A, stored, at))),
+        );
+        write(store, &open([(5, 30), (6, 60), (7, 61)].map(|(seq, at)| posting(seq, A, Stage::Retry, at))));
+        let come = Come { by: WallTime(30), beyond: WallTime(60) };
+        let waiting = |limit| seqs(&ask(store, |books| books.waiting(A, stored, come, limit)));
+        assert_eq!((waiting(9), waiting(2), waiting(1)), (vec![1, 3, 4], vec![1, 3], vec![1]));
+        let query = DueQuery { member: A, lanes: Lanes::Fresh(Lately::since(WallTime(0))), come, limit: 9 };
+        assert_eq!(seqs(&ask(store, |books| books.due(&query)).retries), [5, 7]);
+        assert_eq!(ask(store, |books| books.settling(A, come)), (1, Some(WallTime(60))));
+    });
+}
+
+#[test]
+fn a_study_dated_by_a_clock_that_was_ahead_goes_with_the_backlog_and_last() {
+    each(|store| {
+        write(store, &open((1..=3).map(|seq| posting(seq, A, Stage::Untried, 0))));
+        let lately = Lately { since: WallTime(2), until: WallTime(2) };
+        let due = |lanes| {
+            let query = DueQuery { member: A, lanes, come: Come::by(WallTime(0)), limit: 9 };
+            seqs(&ask(store, |books| books.due(&query)).untried)
+        };
+        assert_eq!((due(Lanes::Fresh(lately)), due(Lanes::Backlog(lately))), (vec![2], vec![1, 3]));
     });
 }
 
@@ -389,6 +421,7 @@ proptest! {
     fn lists_of_entries_agree(rows in prop::collection::vec((marks(), any::<bool>()), 1..40), by in 0..50i64, sets in any::<[u8; 3]>()) {
         let rule = Releasable {
             balanced_by: WallTime(by),
+            balanced_from: WallTime(by / 4),
             present: MemberSet(u64::from(sets[0] % 8)),
             committed: MemberSet(u64::from(sets[1] % 8)),
             verified: MemberSet(u64::from(sets[2] % 8)),
@@ -406,7 +439,7 @@ proptest! {
                 books.entries(EntryList::Unverified, Seq(0), 99)?,
                 books.entries(EntryList::Verified, Seq(0), 99)?,
                 books.releasable(&rule, 99)?,
-                books.unshown(Passed { balanced_at: WallTime(by / 2), entry: Seq(3) }, WallTime(by), 9)?,
+                books.unshown(Passed { balanced_at: WallTime(by / 2), entry: Seq(3) }, Come { by: WallTime(by), beyond: WallTime(by + 20) }, 9)?,
             )))
         }).collect();
         assert_eq!(answers[0], answers[1]);

@@ -79,8 +79,8 @@ async fn levels_below_the_one_asked_for_wait_and_are_confirmed() {
         rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
         assert_eq!(rig.due(B, Lane::Fresh, 1).await, [], "it is not sent again");
         let waiting = |rig: &Rig| {
-            let (ledger, now) = (rig.ledger.clone(), rig.now());
-            async move { ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap() }
+            let ledger = rig.ledger.clone();
+            async move { ledger.awaiting(B, ConfirmLevel::Accepted, 9).await.unwrap() }
         };
         assert_eq!(waiting(&rig).await, [], "the member is left alone until it has settled");
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -122,15 +122,14 @@ async fn commitment_transactions_survive_a_restart() {
             rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
         }
         let (one, two) = (TransactionUid::known("1.9.1"), TransactionUid::known("1.9.2"));
-        rig.ledger.commit_begun(&one, B, vec![first], rig.now()).await.unwrap();
+        rig.ledger.commit_begun(&one, B, vec![first]).await.unwrap();
         tokio::time::advance(Duration::from_secs(100)).await;
-        rig.ledger.commit_begun(&two, B, vec![second], rig.now()).await.unwrap();
+        rig.ledger.commit_begun(&two, B, vec![second]).await.unwrap();
         rig.restart().await;
-        let now = rig.now();
         assert_eq!(rig.ledger.commit_member(&one).await.unwrap(), Some(B));
-        assert_eq!(rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap(), []);
-        assert_eq!(rig.ledger.commits_overdue(B, WallTime(now.0 - 1)).await.unwrap(), 1);
-        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, now).await.unwrap();
+        assert_eq!(rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9).await.unwrap(), []);
+        assert_eq!(rig.ledger.commits_overdue(B, Duration::from_secs(99)).await.unwrap(), 1);
+        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9).await.unwrap();
         assert_eq!(waiting.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [first]);
         let ended = rig.ledger.commit_ended(&two).await.unwrap();
         assert_eq!(ended.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [second]);
@@ -189,7 +188,7 @@ async fn what_was_confirmed_lately_can_be_put_in_doubt() {
         assert_eq!(rig.ledger.reopen(B, since).await.unwrap(), 1);
         assert_eq!(standing(&rig, 1).await, (1, 1, 0));
         assert_eq!(rig.ledger.reopen(B, since).await.unwrap(), 0, "what is open is not opened again");
-        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9, rig.now()).await.unwrap();
+        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9).await.unwrap();
         assert_eq!(waiting.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [late]);
         assert_eq!(rig.due(B, Lane::Fresh, 9).await, [], "it is asked for, not sent");
         rig.report(late, B, ReportOutcome::Reached(ConfirmLevel::Committed)).await;

@@ -5,6 +5,7 @@
 mod ability;
 mod accepting;
 mod applying;
+mod clock;
 mod contract;
 mod damage;
 mod delivering;

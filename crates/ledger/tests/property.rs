@@ -85,9 +85,7 @@ impl Life {
                 self.work(*member, *lane, outcomes).await;
             }
             Step::Confirm { member, level } => {
-                let now = self.rig.now();
-                let waiting =
-                    self.rig.ledger.awaiting(*member, ConfirmLevel::Accepted, 3, now).await.unwrap();
+                let waiting = self.rig.ledger.awaiting(*member, ConfirmLevel::Accepted, 3).await.unwrap();
                 for due in waiting {
                     self.report(due.posting, &due.header.sop_instance, ReportOutcome::Reached(*level)).await;
                 }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use outrigger_journal::Seq as JournalSeq;
 use outrigger_ledger::{MemberState, ObjectError, ReleaseMode, ReportOutcome};
-use outrigger_model::{ConfirmLevel, Seq, WallTime};
+use outrigger_model::{ConfirmLevel, Seq};
 
 use crate::kit::{A, B, Kind, Rig, member};
 
 async fn candidates(rig: &Rig, mode: ReleaseMode) -> Vec<Seq> {
-    let by = WallTime(rig.now().0 - 3_600_000_000);
-    rig.ledger.release_candidates(9, by, mode).await.unwrap()
+    rig.ledger.release_candidates(9, Duration::from_secs(3600), mode).await.unwrap()
 }
 
 async fn reached(rig: &Rig, entry: Seq, member: outrigger_model::MemberNumber, level: ConfirmLevel) {

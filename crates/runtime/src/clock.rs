@@ -1,5 +1,7 @@
 //! The two clocks: one that informs (wall) and one that measures (monotonic).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -15,13 +17,15 @@ pub enum Clock {
         origin_us: i64,
         /// When it began.
         started: Instant,
+        /// Microseconds by which it was set forward since, or back.
+        set_us: Arc<AtomicI64>,
     },
 }
 
 impl Clock {
     /// A simulated clock that begins now, at `origin_us` microseconds since 1970-01-01 UTC.
     pub fn simulated(origin_us: i64) -> Self {
-        Self::Simulated { origin_us, started: Instant::now() }
+        Self::Simulated { origin_us, started: Instant::now(), set_us: Arc::default() }
     }
 
     /// Wall-clock time in microseconds since 1970-01-01 UTC; it may jump.
@@ -32,7 +36,20 @@ impl Clock {
                 Ok(since) => micros(since),
                 Err(before) => micros(before.duration()).saturating_neg(),
             },
-            Self::Simulated { origin_us, started } => origin_us.saturating_add(micros(started.elapsed())),
+            Self::Simulated { origin_us, started, set_us } => {
+                let set_us = set_us.load(Ordering::Relaxed);
+                origin_us.saturating_add(micros(started.elapsed())).saturating_add(set_us)
+            }
+        }
+    }
+
+    /// Sets a simulated wall clock, and its clones, forward by so many microseconds, or back; the machine's is left alone.
+    pub fn set_by(&self, micros: i64) {
+        match self {
+            Self::System => {}
+            Self::Simulated { set_us, .. } => {
+                set_us.fetch_add(micros, Ordering::Relaxed);
+            }
         }
     }
 

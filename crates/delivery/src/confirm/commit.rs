@@ -38,7 +38,7 @@ impl Sender {
         let transaction = TransactionUid::from_random(random);
         let entries = waiting.iter().map(|due| due.posting.entry).collect();
         // Noted first, so that a report that comes before our answer does, or after a restart, finds its transaction.
-        ledger.commit_begun(&transaction, self.setup.number, entries, self.wall()).await?;
+        ledger.commit_begun(&transaction, self.setup.number, entries).await?;
         let instances: Vec<_> = waiting
             .iter()
             .map(|due| (due.header.sop_class.clone(), due.header.sop_instance.clone()))

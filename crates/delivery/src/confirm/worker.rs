@@ -30,7 +30,8 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 const REPORT_WAIT: Duration = Duration::from_secs(600);
 
 /// Waiting before a question that failed is asked again.
-const AGAIN: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(300) };
+pub(crate) const AGAIN: Backoff =
+    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(300) };
 
 /// One member's confirmation loop.
 pub struct Confirmer {
@@ -101,16 +102,15 @@ impl Asker {
     /// Confirms what is ready; gives how many postings were asked about.
     async fn round(&mut self, learn_at: &mut Instant) -> Result<usize, LedgerError> {
         self.look_again(learn_at).await?;
-        let (number, wanted, now) = (self.sender.setup.number, self.sender.setup.confirm, self.sender.wall());
+        let (number, wanted) = (self.sender.setup.number, self.sender.setup.confirm);
         let unverified = self.ledger.unverified(number, READ_BACK_BATCH).await?;
         let mut worked = 0;
         if wanted > ConfirmLevel::Accepted {
-            let begun_before = WallTime(now.0 - i64::try_from(REPORT_WAIT.as_micros()).unwrap_or(0));
-            self.ledger.commits_overdue(number, begun_before).await?;
+            self.ledger.commits_overdue(number, REPORT_WAIT).await?;
             let monotonic = self.sender.clock.now();
             let next = steps(wanted).iter().find(|step| self.lacks.allows(**step, monotonic));
             let batch = if next == Some(&Step::ReadBack) { READ_BACK_BATCH } else { BATCH };
-            let waiting = self.ledger.awaiting(number, ConfirmLevel::Accepted, batch, now).await?;
+            let waiting = self.ledger.awaiting(number, ConfirmLevel::Accepted, batch).await?;
             worked += self.open(waiting).await?;
         }
         worked += self.closed(unverified).await?;

@@ -44,7 +44,7 @@ pub(crate) fn decide(
             each_again(desk, seq, at, which, retry)
         }
         Decision::WrittenOff(which) => written_off(desk, seq, at, which, by.as_ref()),
-        Decision::Reopened(which) => each_again(desk, seq, at, which, reopen(at)),
+        Decision::Reopened(which) => each_again(desk, seq, at, which, reopen),
         Decision::Resent(which) => {
             forget_healings(desk, which)?;
             each_again(desk, seq, at, which, resend)
@@ -154,20 +154,19 @@ fn write_off(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingK
     }
 }
 
-fn reopen(at: WallTime) -> impl Fn(&mut EntryRow, &mut Option<PostingRow>, PostingKey) {
-    move |row, posting, key| {
-        if row.marks.standing(key.member) == Standing::Confirmed {
-            row.marks.reopen(key.member);
-            let mut again = PostingRow::fresh(key, row.lane);
-            again.reach(ConfirmLevel::Accepted, at);
-            *posting = Some(again);
-        }
+fn reopen(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {
+    if row.marks.standing(key.member) == Standing::Confirmed {
+        row.marks.reopen(key.member);
+        let mut again = PostingRow::fresh(key, row.lane);
+        again.reach(ConfirmLevel::Accepted, WallTime(0));
+        *posting = Some(again);
     }
 }
 
 fn resend(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {
-    let underway = posting.as_ref().is_some_and(|posting| posting.stage != Stage::Suspense);
-    if !underway {
+    if let Some(posting) = posting.as_mut().filter(|posting| posting.stage != Stage::Suspense) {
+        posting.wait_no_more();
+    } else {
         row.marks.reopen(key.member);
         *posting = Some(PostingRow::fresh(key, row.lane));
     }

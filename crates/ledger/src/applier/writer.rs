@@ -22,6 +22,7 @@ use crate::ledger::due::{Lane, Nothing};
 use crate::ledger::report::Unnoted;
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
+use crate::steady::Steady;
 use crate::store::{LedgerStore, LedgerTx, StoreError, read};
 use crate::tail::Tail;
 use crate::worker::{Job, next};
@@ -57,6 +58,7 @@ pub(crate) struct Writer {
     /// How often the books were changed since the start.
     pub(crate) changes: u64,
     pub(crate) clock: Clock,
+    pub(crate) steady: Steady,
     reader: JournalReader,
     journal: JournalId,
     position: Seq,
@@ -74,7 +76,7 @@ pub(crate) struct Writer {
 /// A closed posting that could not be read back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadBackLater {
-    /// When it is tried again.
+    /// When it is tried again, by the steady clock.
     pub(crate) at: WallTime,
     /// How often it could not since the start.
     pub(crate) failed: u32,
@@ -114,7 +116,7 @@ impl Writer {
     pub(crate) fn new(
         store: Box<dyn LedgerStore>,
         reader: JournalReader,
-        clock: Clock,
+        steady: Steady,
         told: Told,
     ) -> Result<Self, StoreError> {
         let position = read(&*store, |books| books.position())?;
@@ -129,7 +131,8 @@ impl Writer {
             unable: BTreeSet::new(),
             nothing_due: BTreeMap::new(),
             changes: 0,
-            clock,
+            clock: steady.clock().clone(),
+            steady,
             reader,
             states: BTreeMap::new(),
             tail: told.tail,
@@ -257,7 +260,7 @@ impl Writer {
         self.states.get(&member) == Some(&MemberState::Active)
     }
 
-    /// Wall-clock time.
+    /// Wall-clock time, which dates what is noted.
     pub(crate) fn now(&self) -> WallTime {
         WallTime(self.clock.wall_us())
     }

@@ -114,14 +114,16 @@ pub struct Settling {
 impl Ledger {
     /// What waits to be asked for, member by member; those with nothing are left out.
     pub async fn settling(&self) -> Result<Vec<Settling>, LedgerError> {
-        let now = WallTime(self.shared.clock.wall_us());
+        let (steady, policies) = (self.shared.steady.clone(), self.policies());
         self.query(move |books| {
             let mut settling = Vec::new();
             for member in books.members()? {
                 if member.state == MemberState::Retired {
                     continue;
                 }
-                if let (count, Some(next)) = books.settling(member.number, now)? {
+                let settle = policies.settle(member.number);
+                if let (count, Some(next)) = books.settling(member.number, steady.come(settle))? {
+                    let next = steady.shown(next);
                     settling.push(Settling { name: member.name, count, next_at: rfc3339(next) });
                 }
             }

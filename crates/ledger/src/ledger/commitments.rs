@@ -1,5 +1,7 @@
 //! Storage commitment transactions under way at members (PS3.4 Annex J).
 
+use std::time::Duration;
+
 use outrigger_model::{MemberNumber, Seq, TransactionUid, WallTime};
 
 use crate::applier::writer::Writer;
@@ -18,8 +20,8 @@ impl Ledger {
         transaction: &TransactionUid,
         member: MemberNumber,
         entries: Vec<Seq>,
-        at: WallTime,
     ) -> Result<(), LedgerError> {
+        let at = self.shared.steady.now();
         let begun = Commitment { transaction: transaction.clone(), member, entries, at };
         self.write(move |writer| {
             writer.change(|desk| {
@@ -63,19 +65,21 @@ impl Ledger {
         Ok(open.into_iter().find(|open| open.transaction == transaction).map(|open| open.member))
     }
 
-    /// Ends transactions of a member that were begun before then and never answered, so that their postings wait to be asked about again; gives their number.
+    /// Ends transactions of a member that were begun longer ago than `patience` and never answered, or by a clock that was ahead, so that their postings wait to be asked about again; gives their number.
     pub async fn commits_overdue(
         &self,
         member: MemberNumber,
-        begun_before: WallTime,
+        patience: Duration,
     ) -> Result<usize, LedgerError> {
         self.write(move |writer| {
             if writer.committing.is_empty() {
                 return Ok(0);
             }
             let open = read(&*writer.store, |books| books.commitments())?;
+            let now = writer.steady.now();
+            let is_overdue = |at: WallTime| at > now || now.since(at) > patience;
             let overdue: Vec<Commitment> =
-                open.into_iter().filter(|open| open.member == member && open.at < begun_before).collect();
+                open.into_iter().filter(|open| open.member == member && is_overdue(open.at)).collect();
             if !overdue.is_empty() {
                 writer.end_commitments(&overdue)?;
             }

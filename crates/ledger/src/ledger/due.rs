@@ -13,7 +13,8 @@ use crate::ledger::Ledger;
 use crate::order::{Deed, Keyed, interleave, may_start};
 use crate::policy::Policies;
 use crate::posting::{PostingKey, Stage};
-use crate::store::{DueQuery, EntryList, Lanes, LedgerReads, Owed, StoreError, read};
+use crate::steady::micros;
+use crate::store::{DueQuery, EntryList, Lanes, Lately, LedgerReads, Owed, StoreError, read};
 
 /// Retries get at most one in so many places while others wait, so that a stock of failing objects cannot hold up fresh work.
 const RETRY_SHARE_FRESH: usize = 4;
@@ -83,20 +84,17 @@ pub struct Due {
 impl Ledger {
     /// Claims postings that may be sent to a member now.
     pub async fn due(&self, member: MemberNumber, ask: DueAsk) -> Result<Vec<Due>, LedgerError> {
-        let fresh_for = self.shared.fresh_for;
+        let (lately, settle) = (self.lately(), self.policies().settle(member));
         self.write(move |writer| {
-            let now = writer.now();
-            let since =
-                WallTime(now.0.saturating_sub(i64::try_from(fresh_for.as_micros()).unwrap_or(i64::MAX)));
             let (lanes, share) = match ask.lane {
-                Lane::Fresh => (Lanes::Fresh { since }, RETRY_SHARE_FRESH),
-                Lane::Backlog => (Lanes::Backlog { before: since }, RETRY_SHARE_BACKLOG),
+                Lane::Fresh => (Lanes::Fresh(lately), RETRY_SHARE_FRESH),
+                Lane::Backlog => (Lanes::Backlog(lately), RETRY_SHARE_BACKLOG),
             };
             if writer.found_nothing(member, ask.lane) {
                 return Ok(Vec::new());
             }
             let limit = ask.limit + writer.claims.at(member);
-            let query = DueQuery { member, lanes, now, limit };
+            let query = DueQuery { member, lanes, come: writer.steady.come(settle), limit };
             let claimed = writer.claim(member, ask.limit, |books| {
                 let rows = books.due(&query)?;
                 Ok(Candidates { rows: rows.untried, retries: rows.retries, share })
@@ -109,18 +107,19 @@ impl Ledger {
         .await
     }
 
-    /// Claims postings that a member has up to `level`, below the one it must reach, and whose time to be asked again came by `now`.
+    /// Claims postings that a member has up to `level`, below the one it must reach, and whose time to be asked again has come.
     pub async fn awaiting(
         &self,
         member: MemberNumber,
         level: ConfirmLevel,
         limit: usize,
-        now: WallTime,
     ) -> Result<Vec<Due>, LedgerError> {
+        let settle = self.policies().settle(member);
         self.write(move |writer| {
             let more = limit + writer.claims.at(member);
+            let come = writer.steady.come(settle);
             writer.claim(member, limit, |books| {
-                let rows = books.waiting(member, Stage::Stored(level), now, more)?;
+                let rows = books.waiting(member, Stage::Stored(level), come, more)?;
                 Ok(Candidates { rows, retries: Vec::new(), share: 1 })
             })
         })
@@ -133,7 +132,7 @@ impl Ledger {
         self.write(move |writer| {
             let more = (limit + writer.claims.at(member)).saturating_mul(UNVERIFIED_LOOKED_AT);
             let entries = read(&*writer.store, |books| books.entries(EntryList::Unverified, Seq(0), more))?;
-            let (now, wall) = (writer.clock.now(), writer.now());
+            let now = writer.clock.now();
             let mut claimed = Vec::new();
             for entry in &entries {
                 if claimed.len() >= limit || !writer.is_active(member) {
@@ -141,7 +140,7 @@ impl Ledger {
                 }
                 let key = PostingKey { entry: entry.seq, member };
                 let others = writer.claims.is_worked_on(entry.seq, now);
-                if !others && writer.may_read_back(&policies, entry, member, wall) {
+                if !others && writer.may_read_back(&policies, entry, member) {
                     writer.claims.claim(key, now);
                     let attempts = writer.read_back_later.get(&key).map_or(0, |later| later.failed);
                     claimed.push(Due { attempts, ..Due::of_entry(entry, key) });
@@ -150,6 +149,12 @@ impl Ledger {
             Ok(claimed)
         })
         .await
+    }
+
+    /// What counts as fresh: a clock that was set back a little makes nothing backlog.
+    pub(crate) fn lately(&self) -> Lately {
+        let (now, fresh_for) = (self.shared.steady.wall(), self.shared.fresh_for);
+        Lately { since: WallTime(now.0.saturating_sub(micros(fresh_for))), until: now.after(fresh_for) }
     }
 
     /// Gives claimed postings back untouched.
@@ -196,26 +201,22 @@ struct Candidates {
 
 impl Writer {
     /// Whether a member is to give an entry back: it confirmed it, it can, it is not to be asked later, and it is preferred or the preferred one had its time.
-    fn may_read_back(
-        &self,
-        policies: &Policies,
-        entry: &EntryRow,
-        member: MemberNumber,
-        now: WallTime,
-    ) -> bool {
+    fn may_read_back(&self, policies: &Policies, entry: &EntryRow, member: MemberNumber) -> bool {
+        let (steady, wall) = (self.steady.now(), self.steady.wall());
         let may = |member: MemberNumber| {
             let later = self.read_back_later.get(&PostingKey { entry: entry.seq, member });
             entry.marks.confirmed.contains(member)
                 && self.is_active(member)
                 && !self.unable.contains(&(member, ConfirmLevel::Verified))
-                && later.is_none_or(|later| later.at <= now)
+                && later.is_none_or(|later| later.at <= steady)
         };
         let preferred = policies
             .iter()
             .filter(|(number, _)| may(*number))
             .min_by_key(|(number, policy)| (policy.preference, *number))
             .map(|(number, _)| number);
-        let overdue = entry.balanced_at.is_some_and(|at| at.after(PREFERRED_FOR) <= now);
+        // One balanced by a clock that was ahead has had its time, as far as anybody knows.
+        let overdue = entry.balanced_at.is_some_and(|at| at.after(PREFERRED_FOR) <= wall || at > wall);
         may(member) && (overdue || preferred == Some(member))
     }
 

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use outrigger_catalogue::Cursor;
 use outrigger_model::{MemberNumber, Selection, Seq, StudyUid, WallTime};
 
+use crate::applier::desk::Desk;
 use crate::changes::Urgency;
 use crate::entry::{EntryRow, Relation};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
+use crate::posting::{PostingKey, PostingRow};
 use crate::record::{AtMember, Decision, ENTRIES_PER_RECORD_MAX, MemberState};
 use crate::store::{EntryList, LedgerReads, MemberRow, StoreError};
 
@@ -80,25 +82,30 @@ impl Ledger {
         Ok(count)
     }
 
-    /// Puts what is owed of a study before everything, at every member; gives the number of its entries.
+    /// Puts what is owed of a study before everything, at every member, and has none of it wait; gives the number of its entries.
     pub async fn expedite(&self, study: StudyUid) -> Result<usize, LedgerError> {
         let entries = self.query(move |books| entry_rows(books, &study)).await?;
         let count = entries.len();
         self.write(move |writer| {
-            Ok(writer.change(|desk| {
-                for entry in &entries {
-                    let members: Vec<MemberNumber> = desk.active().map(|member| member.number).collect();
-                    for member in members {
-                        let lane = desk.changes.lanes.entry((member, entry.lane)).or_default();
-                        lane.urgency = Some(Urgency::Expedited);
-                    }
-                }
-                Ok(())
-            })?)
+            writer.change(|desk| entries.iter().try_for_each(|entry| put_first(desk, entry)))
         })
         .await?;
         Ok(count)
     }
+}
+
+/// Puts an entry before others wherever it may be owed, and ends its waiting.
+fn put_first(desk: &mut Desk<'_>, entry: &EntryRow) -> Result<(), StoreError> {
+    let members: Vec<MemberNumber> = desk.active().map(|member| member.number).collect();
+    for member in members {
+        let lane = desk.changes.lanes.entry((member, entry.lane)).or_default();
+        lane.urgency = Some(Urgency::Expedited);
+        if entry.marks.open().contains(member) {
+            let key = PostingKey { entry: entry.seq, member };
+            desk.alter(key, |_, posting| posting.iter_mut().for_each(PostingRow::wait_no_more))?;
+        }
+    }
+    Ok(())
 }
 
 fn entries_of(books: &dyn LedgerReads, what: &Resend) -> Result<Vec<EntryRow>, StoreError> {

@@ -130,10 +130,10 @@ impl Ledger {
 
     async fn note(&self, note: Note) -> Result<(), LedgerError> {
         self.write(move |writer| {
-            Ok(writer.change(|desk| {
+            writer.change(|desk| {
                 desk.changes.notes.push(note.clone());
                 Ok(())
-            })?)
+            })
         })
         .await
     }

@@ -1,12 +1,15 @@
 //! Which bytes may go: at no time before one member was read back.
 
-use outrigger_model::{ConfirmLevel, Seq, WallTime};
+use std::time::Duration;
+
+use outrigger_model::{ConfirmLevel, Seq};
 
 use crate::entry::{Bytes, EntryRow};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::member_set::MemberSet;
 use crate::policy::{Need, Policies};
+use crate::steady::Balanced;
 use crate::store::{EntryList, Releasable};
 
 /// How urgently room is needed.
@@ -19,16 +22,23 @@ pub enum ReleaseMode {
 }
 
 impl Ledger {
-    /// Lists entries whose bytes may go, the longest balanced first, at most `limit`; in normal mode balanced by `balanced_by`.
+    /// Lists entries whose bytes may go, the longest balanced first, at most `limit`; in normal mode balanced for `retention`, as far as the node lived through it.
     pub async fn release_candidates(
         &self,
         limit: usize,
-        balanced_by: WallTime,
+        retention: Duration,
         mode: ReleaseMode,
     ) -> Result<Vec<Seq>, LedgerError> {
-        let rule = Releasable::of(&self.policies(), balanced_by);
+        let (policies, retained) = (self.policies(), self.shared.steady.retained(retention));
         self.query(move |books| match mode {
-            ReleaseMode::Normal => books.releasable(&rule, limit),
+            ReleaseMode::Normal => {
+                let mut free = Vec::new();
+                for balanced in retained {
+                    let rule = Releasable::of(&policies, balanced);
+                    free.extend(books.releasable(&rule, limit - free.len())?);
+                }
+                Ok(free)
+            }
             ReleaseMode::Early => {
                 let verified = books.entries(EntryList::Verified, Seq(0), limit)?;
                 Ok(verified.iter().map(|entry| entry.seq).collect())
@@ -41,12 +51,12 @@ impl Ledger {
     pub async fn released(&self, entries: &[Seq]) -> Result<(), LedgerError> {
         let entries = entries.to_vec();
         self.write(move |writer| {
-            Ok(writer.change(|desk| {
+            writer.change(|desk| {
                 for entry in &entries {
                     desk.alter_entry(*entry, |row| row.bytes = Bytes::Released)?;
                 }
                 Ok(())
-            })?)
+            })
         })
         .await
     }
@@ -54,9 +64,10 @@ impl Ledger {
 
 impl Releasable {
     /// What the required members of a configuration ask for.
-    pub(crate) fn of(policies: &Policies, balanced_by: WallTime) -> Self {
+    pub(crate) fn of(policies: &Policies, balanced: Balanced) -> Self {
         let none = MemberSet::EMPTY;
-        let mut rule = Self { balanced_by, present: none, committed: none, verified: none };
+        let Balanced { from: balanced_from, by: balanced_by } = balanced;
+        let mut rule = Self { balanced_by, balanced_from, present: none, committed: none, verified: none };
         for (number, policy) in policies.iter().filter(|(_, policy)| policy.need == Need::Required) {
             match policy.release {
                 // The posting is closed, which is at least that.
@@ -72,7 +83,7 @@ impl Releasable {
     /// Whether the bytes of an entry may go.
     pub fn allows(&self, entry: &EntryRow) -> bool {
         let marks = &entry.marks;
-        let balanced = entry.balanced_at.is_some_and(|at| at <= self.balanced_by);
+        let balanced = entry.balanced_at.is_some_and(|at| self.balanced_from <= at && at <= self.balanced_by);
         let asked = marks.wanted.without(marks.superseded.and(marks.written_off).and(marks.origin));
         let lacking = self
             .present

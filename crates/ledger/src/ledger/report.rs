@@ -19,7 +19,8 @@ use crate::posting::{Attempt, PostingKey, PostingRow, Report, ReportOutcome, Sta
 use crate::record::{
     AtMember, Closed, ClosingRecord, Decision, DecisionRecord, ENTRIES_PER_RECORD_MAX, RECORD_VERSION,
 };
-use crate::store::{LedgerReads, StoreError, read};
+use crate::steady::{READ_BACK_WAIT_MAX, RETRY_WAIT_MAX, Steady};
+use crate::store::{Come, LedgerReads, StoreError, read};
 
 /// Closed postings opened again by one decision at most; the rest follows in further ones.
 const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
@@ -81,6 +82,7 @@ struct Sorted {
 pub(crate) struct Unnoted {
     /// The last of its records in the journal.
     last: Seq,
+    /// When it was reported, by the steady clock, as are the times in its reports.
     at: WallTime,
     policies: Policies,
     reports: Vec<Report>,
@@ -112,7 +114,10 @@ impl Ledger {
         let last = self.record_sorted(&sorted).await;
         let Sorted { others, recorded, free, .. } = sorted;
         self.write(move |writer| match last {
-            Ok(last) => writer.take(Unnoted { last, at: writer.now(), policies, reports: others, free }),
+            Ok(last) => {
+                let (at, reports) = (writer.steady.now(), steadied(&writer.steady, others));
+                writer.take(Unnoted { last, at, policies, reports, free })
+            }
             Err(error) => {
                 writer.claims.end_all(free.into_iter().chain(recorded));
                 Err(error)
@@ -151,7 +156,7 @@ impl Ledger {
 
     async fn close_at(&self, member: MemberNumber, level: ConfirmLevel) -> Result<(), LedgerError> {
         loop {
-            let (stage, ever) = (Stage::Stored(level), WallTime(i64::MAX));
+            let (stage, ever) = (Stage::Stored(level), Come::by(WallTime(i64::MAX)));
             let reached =
                 self.query(move |books| books.waiting(member, stage, ever, REOPENED_PER_DECISION)).await?;
             if reached.is_empty() {
@@ -310,6 +315,16 @@ impl Writer {
     }
 }
 
+/// Reports whose waits end by the steady clock; delivery tells them by the wall clock.
+fn steadied(steady: &Steady, mut reports: Vec<Report>) -> Vec<Report> {
+    for report in &mut reports {
+        if let ReportOutcome::RetryAt { at } | ReportOutcome::SendAgain { at } = &mut report.outcome {
+            *at = steady.wait_until(*at, READ_BACK_WAIT_MAX);
+        }
+    }
+    reports
+}
+
 /// Whether the database may take it later.
 fn is_passing(error: &LedgerError) -> bool {
     matches!(error, LedgerError::Store(error) if !error.is_damage())
@@ -448,8 +463,8 @@ impl PostingRow {
                 self.attempts = 0;
                 self.reach(*level, now.after(settled));
             }
-            ReportOutcome::RetryAt { at } => self.retry(*at),
-            ReportOutcome::SendAgain { at } => self.send_again(*at),
+            ReportOutcome::RetryAt { at } => self.retry((*at).min(now.after(RETRY_WAIT_MAX))),
+            ReportOutcome::SendAgain { at } => self.send_again((*at).min(now.after(RETRY_WAIT_MAX))),
             ReportOutcome::Settled(_) | ReportOutcome::Suspend(_) | ReportOutcome::Released => {}
         }
     }

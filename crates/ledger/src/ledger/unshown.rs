@@ -7,7 +7,8 @@ use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::ledger::due::Due;
 use crate::posting::PostingKey;
-use crate::store::{DueQuery, Lanes, LedgerReads, StoreError};
+use crate::steady::micros;
+use crate::store::{Come, DueQuery, Lanes, Lately, LedgerReads, StoreError};
 
 /// How far the closed entries were gone through, in the order in which they were balanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,16 +46,19 @@ impl Ledger {
         let nothing = Unshown { postings: Vec::new(), passed: after };
         let policies = self.policies();
         let Some(policy) = policies.get(member) else { return Ok(nothing) };
-        let span = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        let now = WallTime(self.shared.clock.wall_us());
-        let until = WallTime(now.0.saturating_sub(span(policy.settle)));
-        let fresh_since = WallTime(now.0.saturating_sub(span(self.shared.fresh_for)));
+        let (lately, steady) = (self.lately(), &self.shared.steady);
+        // What a clock that was ahead balanced has settled, as far as anybody knows.
+        let balanced = Come {
+            by: WallTime(steady.plausible().0.saturating_sub(micros(policy.settle))),
+            beyond: steady.plausible(),
+        };
+        let come = steady.come(policy.settle);
         let entries = self
             .query(move |books| {
-                if is_owed(books, member, now, fresh_since)? {
+                if is_owed(books, member, come, lately)? {
                     return Ok(Vec::new());
                 }
-                books.unshown(after, until, limit)
+                books.unshown(after, balanced, limit)
             })
             .await?;
         let Some(passed) = entries.last().and_then(Passed::of) else { return Ok(nothing) };
@@ -94,11 +98,11 @@ impl Passed {
 fn is_owed(
     books: &dyn LedgerReads,
     member: MemberNumber,
-    now: WallTime,
-    fresh_since: WallTime,
+    come: Come,
+    lately: Lately,
 ) -> Result<bool, StoreError> {
-    for lanes in [Lanes::Fresh { since: fresh_since }, Lanes::Backlog { before: fresh_since }] {
-        let due = books.due(&DueQuery { member, lanes, now, limit: 1 })?;
+    for lanes in [Lanes::Fresh(lately), Lanes::Backlog(lately)] {
+        let due = books.due(&DueQuery { member, lanes, come, limit: 1 })?;
         if !due.untried.is_empty() || !due.retries.is_empty() {
             return Ok(true);
         }

@@ -19,6 +19,7 @@ use crate::ledger::{Ledger, WriteOffShown, in_words};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
+use crate::steady::Steady;
 use crate::store::{LedgerReads, MemberRow, StoreError};
 
 /// Instances in one answer: a large study; who wants more asks by series.
@@ -132,9 +133,10 @@ pub struct WhyAttempt {
 impl Ledger {
     /// Tells where each object of a study, series, instance or accession number is.
     pub async fn why(&self, asked: Why) -> Result<WhyAnswer, LedgerError> {
+        let steady = self.shared.steady.clone();
         self.query(move |books| {
             let (located, truncated) = locate(books, &asked)?;
-            let known = Known { members: books.members()?, cannot: in_words(books)? };
+            let known = Known { steady, members: books.members()?, cannot: in_words(books)? };
             let mut studies: BTreeMap<String, Vec<WhyInstance>> = BTreeMap::new();
             for instance in &located {
                 let study =
@@ -232,6 +234,7 @@ fn find(books: &dyn LedgerReads, query: &Query, tag: Tag) -> Result<Vec<String>,
 
 /// What is the same for every instance.
 struct Known {
+    steady: Steady,
     members: Vec<MemberRow>,
     /// What members cannot be confirmed at.
     cannot: Vec<(MemberNumber, ConfirmLevel, String)>,
@@ -292,7 +295,10 @@ fn explain_member(
         next_step: suspended.map(|suspended| next_step(&suspended.reason, entry)),
         written_off: given_up.map(WriteOffShown::from),
         attempts: attempts.collect(),
-        next_at: next.map(|posting| posting.not_before).filter(|at| *at > WallTime(0)).map(rfc3339),
+        next_at: next
+            .map(|posting| posting.not_before)
+            .filter(|at| *at > WallTime(0))
+            .map(|at| rfc3339(known.steady.shown(at))),
     })
 }
 

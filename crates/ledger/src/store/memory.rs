@@ -19,8 +19,8 @@ use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
-    DueQuery, DueRows, EntryList, Interrupt, Lanes, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
-    MemberRow, Owed, Position, Releasable, StoreError,
+    Come, DueQuery, DueRows, EntryList, Interrupt, Lanes, Lately, LedgerReader, LedgerReads, LedgerStore,
+    LedgerTx, MemberRow, Owed, Position, Releasable, StoreError,
 };
 
 /// Books in memory; clones share them, so that they outlive a simulated crash.
@@ -242,21 +242,23 @@ impl Books {
     }
 
     fn lanes_in_order(&self, query: &DueQuery) -> Vec<LaneNumber> {
-        let fresh = |row: &LaneRow, since| row.urgency == Urgency::Expedited || row.newest_at >= since;
+        let fresh = |row: &LaneRow, lately: Lately| {
+            row.urgency == Urgency::Expedited || lately.includes(row.newest_at)
+        };
         let mut lanes: Vec<(Urgency, (WallTime, Seq), LaneNumber)> = self
             .lanes
             .iter()
             .filter(|((member, _), row)| {
                 *member == query.member
                     && match query.lanes {
-                        Lanes::Fresh { since } => fresh(row, since),
-                        Lanes::Backlog { before } => !fresh(row, before),
+                        Lanes::Fresh(lately) => fresh(row, lately),
+                        Lanes::Backlog(lately) => !fresh(row, lately),
                     }
             })
             .map(|((_, lane), row)| (row.urgency, (row.newest_at, row.newest), *lane))
             .collect();
         lanes.sort_by_key(|(_, newest, _)| *newest);
-        if let Lanes::Fresh { .. } = query.lanes {
+        if let Lanes::Fresh(_) = query.lanes {
             lanes.reverse();
             lanes.sort_by_key(|(urgency, ..)| *urgency == Urgency::Usual);
         }
@@ -296,12 +298,12 @@ impl LedgerReads for Books {
         Ok(free.take(limit).map(|entry| entry.seq).collect())
     }
 
-    fn unshown(&self, after: Passed, until: WallTime, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+    fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
         let mut found: BTreeMap<Passed, &EntryRow> = BTreeMap::new();
         for entry in self.entries.values() {
             let marks = &entry.marks;
             let unshown = marks.confirmed.without(marks.present.and(marks.origin));
-            let Some(balanced_at) = entry.balanced_at.filter(|at| *at <= until) else { continue };
+            let Some(balanced_at) = entry.balanced_at.filter(|at| come.includes(*at)) else { continue };
             if entry.bytes == Bytes::Kept && marks.open().is_empty() && !unshown.is_empty() {
                 found.insert(Passed { balanced_at, entry: entry.seq }, entry);
             }
@@ -321,17 +323,17 @@ impl LedgerReads for Books {
                 .owed(query.member, move |posting| posting.stage == Stage::Untried && posting.lane == lane);
             untried.extend(of_lane.take(query.limit - untried.len()));
         }
-        Ok(DueRows { untried, retries: self.waiting(query.member, Stage::Retry, query.now, query.limit)? })
+        Ok(DueRows { untried, retries: self.waiting(query.member, Stage::Retry, query.come, query.limit)? })
     }
 
     fn waiting(
         &self,
         member: MemberNumber,
         stage: Stage,
-        until: WallTime,
+        come: Come,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
-        let ready = move |posting: &PostingRow| posting.stage == stage && posting.not_before <= until;
+        let ready = move |posting: &PostingRow| posting.stage == stage && come.includes(posting.not_before);
         let mut waiting: Vec<Owed> = self.owed(member, ready).collect();
         waiting.sort_by_key(|owed| (owed.posting.not_before, owed.entry.seq));
         waiting.truncate(limit);
@@ -368,9 +370,10 @@ impl LedgerReads for Books {
         Ok(owed.map(|owed| owed.entry.at).next())
     }
 
-    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError> {
-        let stored =
-            |posting: &PostingRow| matches!(posting.stage, Stage::Stored(_)) && posting.not_before > now;
+    fn settling(&self, member: MemberNumber, come: Come) -> Result<(u64, Option<WallTime>), StoreError> {
+        let stored = |posting: &PostingRow| {
+            matches!(posting.stage, Stage::Stored(_)) && !come.includes(posting.not_before)
+        };
         let times: Vec<WallTime> = self.owed(member, stored).map(|owed| owed.posting.not_before).collect();
         Ok((times.len() as u64, times.into_iter().min()))
     }

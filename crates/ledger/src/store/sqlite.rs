@@ -21,8 +21,8 @@ use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::store::{
-    DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx, MemberRow,
-    Owed, Position, Releasable, StoreError,
+    Come, DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
+    MemberRow, Owed, Position, Releasable, StoreError,
 };
 
 mod cells;
@@ -230,8 +230,8 @@ impl LedgerReads for Books<'_> {
         read::releasable(self.0, rule, limit)
     }
 
-    fn unshown(&self, after: Passed, until: WallTime, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
-        read::unshown(self.0, after, until, limit)
+    fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
+        read::unshown(self.0, after, come, limit)
     }
 
     fn posting(&self, key: PostingKey, lane: LaneNumber) -> Result<Option<PostingRow>, StoreError> {
@@ -246,10 +246,10 @@ impl LedgerReads for Books<'_> {
         &self,
         member: MemberNumber,
         stage: Stage,
-        until: WallTime,
+        come: Come,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
-        work::waiting(self.0, member, stage, until, limit)
+        work::waiting(self.0, member, stage, come, limit)
     }
 
     fn suspended(&self, member: MemberNumber, after: Seq, limit: usize) -> Result<Vec<Owed>, StoreError> {
@@ -277,8 +277,8 @@ impl LedgerReads for Books<'_> {
         work::oldest_owed(self.0, member)
     }
 
-    fn settling(&self, member: MemberNumber, now: WallTime) -> Result<(u64, Option<WallTime>), StoreError> {
-        work::settling(self.0, member, now)
+    fn settling(&self, member: MemberNumber, come: Come) -> Result<(u64, Option<WallTime>), StoreError> {
+        work::settling(self.0, member, come)
     }
 
     fn notes(&self, kind: NoteKind, of: NotesOf, limit: usize) -> Result<Vec<Note>, StoreError> {

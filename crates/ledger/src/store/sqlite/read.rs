@@ -1,6 +1,6 @@
 //! Reading the books.
 
-use outrigger_model::{Seq, WallTime};
+use outrigger_model::Seq;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::failed;
@@ -11,7 +11,7 @@ use crate::ledger::Passed;
 use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
-use crate::store::{EntryList, MemberRow, Position, Releasable, StoreError};
+use crate::store::{Come, EntryList, MemberRow, Position, Releasable, StoreError};
 
 /// All rows of an answer.
 pub(super) fn all<T>(
@@ -88,7 +88,7 @@ pub(super) fn releasable(
     limit: usize,
 ) -> Result<Vec<Seq>, StoreError> {
     let sql = format!(
-        "SELECT {ENTRY} FROM entry WHERE released = 0 AND open = 0 AND verified <> 0 AND balanced_at <= ?1 \
+        "SELECT {ENTRY} FROM entry WHERE released = 0 AND open = 0 AND verified <> 0 AND balanced_at BETWEEN ?6 AND ?1 \
          AND wanted & ~(superseded | written_off | origin) & ((?2 & ~present) | (?3 & ~(committed | present)) | (?4 & ~verified)) = 0 \
          ORDER BY balanced_at LIMIT ?5"
     );
@@ -98,7 +98,8 @@ pub(super) fn releasable(
         mask(rule.present),
         mask(rule.committed),
         mask(rule.verified),
-        up_to(limit)
+        up_to(limit),
+        rule.balanced_from.0
     ];
     all(connection, "reading what may be released", &sql, params, |row| {
         read_entry(row, 0).map(|entry| entry.seq)
@@ -108,14 +109,15 @@ pub(super) fn releasable(
 pub(super) fn unshown(
     connection: &Connection,
     after: Passed,
-    until: WallTime,
+    come: Come,
     limit: usize,
 ) -> Result<Vec<EntryRow>, StoreError> {
     let sql = format!(
         "SELECT {ENTRY} FROM entry WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0 \
-         AND (balanced_at, seq) > (?1, ?2) AND balanced_at <= ?3 ORDER BY balanced_at, seq LIMIT ?4"
+         AND (balanced_at, seq) > (?1, ?2) AND (balanced_at <= ?3 OR balanced_at > ?5) ORDER BY balanced_at, seq LIMIT ?4"
     );
-    let params = params![after.balanced_at.0, after.entry.0.cast_signed(), until.0, up_to(limit)];
+    let params =
+        params![after.balanced_at.0, after.entry.0.cast_signed(), come.by.0, up_to(limit), come.beyond.0];
     all(connection, "reading what was not shown", &sql, params, |row| read_entry(row, 0))
 }
 

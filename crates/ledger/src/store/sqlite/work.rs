@@ -11,7 +11,7 @@ use super::rows::{
 use crate::entry::LaneNumber;
 use crate::healing::Healing;
 use crate::posting::{PostingKey, PostingRow, Stage};
-use crate::store::{DueQuery, DueRows, Lanes, Owed, StoreError};
+use crate::store::{Come, DueQuery, DueRows, Lanes, Lately, Owed, StoreError};
 
 const POSTING: &str = "posting.member, posting.lane, posting.stage, posting.entry, posting.not_before, posting.attempts, \
      posting.healed, posting.reason, posting.status, posting.text, posting.since, posting.seal";
@@ -46,7 +46,7 @@ pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<DueRows, 
         let params = params![query.member.0, lane.lane.0.cast_signed(), up_to(room)];
         untried.extend(all(connection, "reading due postings", &sql, params, read_owed)?);
     }
-    let retries = waiting(connection, query.member, Stage::Retry, query.now, query.limit)?;
+    let retries = waiting(connection, query.member, Stage::Retry, query.come, query.limit)?;
     Ok(DueRows { untried, retries })
 }
 
@@ -56,21 +56,30 @@ fn lanes(connection: &Connection, query: &DueQuery) -> Result<Vec<LaneRow>, Stor
     let (member, limit) = (query.member.0, up_to(query.limit));
     let of = |expedited: u8, time: &str, order: &str| {
         format!(
-            "SELECT {LANE} FROM lane WHERE member = ?1 AND expedited = {expedited} AND newest_at {time} ?2 \
+            "SELECT {LANE} FROM lane WHERE member = ?1 AND expedited = {expedited} AND newest_at {time} \
              ORDER BY newest_at {order}, newest {order} LIMIT ?3"
         )
     };
     match query.lanes {
-        Lanes::Fresh { since } => {
+        Lanes::Fresh(Lately { since, until }) => {
             let expedited = params![member, i64::MIN, limit];
-            let mut lanes = all(connection, doing, &of(1, ">=", "DESC"), expedited, read_lane)?;
-            let fresh = params![member, since.0, limit];
-            lanes.extend(all(connection, doing, &of(0, ">=", "DESC"), fresh, read_lane)?);
+            let mut lanes = all(connection, doing, &of(1, ">= ?2", "DESC"), expedited, read_lane)?;
+            let fresh = params![member, since.0, limit, until.0];
+            lanes.extend(all(
+                connection,
+                doing,
+                &of(0, ">= ?2 AND newest_at <= ?4", "DESC"),
+                fresh,
+                read_lane,
+            )?);
             Ok(lanes)
         }
-        Lanes::Backlog { before } => {
-            let backlog = params![member, before.0, limit];
-            all(connection, doing, &of(0, "<", "ASC"), backlog, read_lane)
+        Lanes::Backlog(Lately { since, until }) => {
+            let mut lanes =
+                all(connection, doing, &of(0, "< ?2", "ASC"), params![member, since.0, limit], read_lane)?;
+            let ahead = params![member, until.0, limit];
+            lanes.extend(all(connection, doing, &of(0, "> ?2", "ASC"), ahead, read_lane)?);
+            Ok(lanes)
         }
     }
 }
@@ -79,16 +88,26 @@ pub(super) fn waiting(
     connection: &Connection,
     member: MemberNumber,
     stage: Stage,
-    until: WallTime,
+    come: Come,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
-    let sql = format!(
-        "SELECT {ENTRY}, {POSTING} FROM posting INDEXED BY posting_waiting JOIN entry ON entry.seq = posting.entry \
-         WHERE posting.stage > 0 AND posting.member = ?1 AND posting.stage = ?2 AND posting.not_before <= ?3 \
-         ORDER BY posting.not_before, posting.entry LIMIT ?4"
-    );
-    let params = params![member.0, stage_code(stage), until.0, up_to(limit)];
-    all(connection, "reading waiting postings", &sql, params, read_owed)
+    // Two ranges of the index: one condition of both would go through all that waits.
+    let (doing, stage) = ("reading waiting postings", stage_code(stage));
+    let of = |time: &str| {
+        format!(
+            "SELECT {ENTRY}, {POSTING} FROM posting INDEXED BY posting_waiting JOIN entry ON entry.seq = posting.entry \
+             WHERE posting.stage > 0 AND posting.member = ?1 AND posting.stage = ?2 AND posting.not_before {time} ?3 \
+             ORDER BY posting.not_before, posting.entry LIMIT ?4"
+        )
+    };
+    let by = params![member.0, stage, come.by.0, up_to(limit)];
+    let mut waiting = all(connection, doing, &of("<="), by, read_owed)?;
+    let room = limit.saturating_sub(waiting.len());
+    if room > 0 {
+        let beyond = params![member.0, stage, come.beyond.max(come.by).0, up_to(room)];
+        waiting.extend(all(connection, doing, &of(">"), beyond, read_owed)?);
+    }
+    Ok(waiting)
 }
 
 pub(super) fn suspended(
@@ -154,15 +173,16 @@ pub(super) fn oldest_owed(
 pub(super) fn settling(
     connection: &Connection,
     member: MemberNumber,
-    now: WallTime,
+    come: Come,
 ) -> Result<(u64, Option<WallTime>), StoreError> {
     let doing = "counting postings that settle";
     // Each stage is a range of the index.
     let sql = "SELECT count(*), min(not_before) FROM posting INDEXED BY posting_waiting \
-               WHERE stage > 0 AND member = ?1 AND stage IN (2, 3, 4, 5) AND not_before > ?2";
+               WHERE stage > 0 AND member = ?1 AND stage IN (2, 3, 4, 5) AND not_before > ?2 AND not_before <= ?3";
     let mut statement = connection.prepare_cached(sql).map_err(failed(doing))?;
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
-    let (count, next) = statement.query_row(params![member.0, now.0], read).map_err(failed(doing))?;
+    let (count, next) =
+        statement.query_row(params![member.0, come.by.0, come.beyond.0], read).map_err(failed(doing))?;
     Ok((count.cast_unsigned(), next.map(WallTime)))
 }
 
