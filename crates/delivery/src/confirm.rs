@@ -19,7 +19,7 @@ use outrigger_model::{ConfirmLevel, WallTime};
 
 /// What was confirmed this long before a connection was lost is confirmed again: an archive that died may have forgotten
 /// the last seconds, up to its checkpoint; ten minutes hold the slow ones.
-const DOUBT: Duration = Duration::from_secs(600);
+pub(crate) const DOUBT: Duration = Duration::from_secs(600);
 
 /// From when on a member's confirmations are in doubt, if calls to it began to fail at `failing_since`.
 pub(crate) fn doubt_since(failing_since: WallTime) -> WallTime {

@@ -22,6 +22,9 @@ const TEXT_MAX: usize = 500;
 /// than the attempts it takes to set an object aside.
 const OTHERS_SPAN: Duration = Duration::from_secs(120);
 
+/// What is added to the words for a loss in the middle of an object.
+const ANSWERS: &str = "; the member answered a C-ECHO after that";
+
 /// What a connection works with.
 #[derive(Clone)]
 pub struct Sender {
@@ -51,6 +54,8 @@ struct Tried {
     ending: Ending,
     status: Option<Status>,
     text: String,
+    /// How others fare at the member, where it was asked after the loss of this one.
+    others: Option<Others>,
 }
 
 impl Sender {
@@ -67,7 +72,7 @@ impl Sender {
     /// Notes that the member was reached; what it had confirmed shortly before it was out of reach is confirmed again:
     /// archives forget.
     pub(crate) async fn reached(&self, ledger: &Ledger) {
-        let Some(failing_since) = self.standing.reached() else { return };
+        let Some(failing_since) = self.standing.reached(self.clock.now()) else { return };
         let (member, since) = (&self.setup, crate::confirm::doubt_since(failing_since));
         match ledger.reopen(member.number, since).await {
             Ok(0) => {}
@@ -97,6 +102,23 @@ impl Sender {
         }
     }
 
+    /// Notes that an object was lost over an association that the member had accepted, which says something of the object
+    /// first: the member is at fault if it does not answer a C-ECHO either, or if it loses one object after the other.
+    async fn lost(&self, route: &Route, parcel: &Parcel, answer: &Result<Reply, MemberError>) -> Tried {
+        let mut tried = self.judged(answer);
+        if let Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) = route.member.health().await
+        {
+            self.note_lost(&error);
+            return tried;
+        }
+        self.standing.lost_object(parcel.due.posting, self.wall(), tried.text.clone());
+        tried.others = Some(if self.standing.takes_nothing() { Others::FailToo } else { Others::Succeed });
+        let end = tried.text.floor_char_boundary(TEXT_MAX - ANSWERS.len());
+        tried.text.truncate(end);
+        tried.text.push_str(ANSWERS);
+        tried
+    }
+
     /// Notes that a call to the member failed on the way.
     pub(crate) fn note_lost(&self, error: &MemberError) {
         let text = chain(error);
@@ -107,10 +129,13 @@ impl Sender {
         }
     }
 
-    /// Stores what is in `parcels`, in order, over `line` or a new connection; gives a report for each.
+    /// Stores what is in `parcels` over `line` or a new connection; gives a report for each.
+    ///
+    /// What was tried before goes last: it may cost the connection again.
     pub async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Vec<Report> {
         let mut reports = Vec::with_capacity(parcels.len());
         let mut rest = parcels;
+        rest.sort_by_key(|parcel| parcel.due.attempts);
         while let Some(calling) = rest.first().map(|parcel| self.calling(parcel)) {
             let (same, other) = rest.into_iter().partition(|parcel| self.calling(parcel) == calling);
             rest = other;
@@ -142,11 +167,12 @@ impl Sender {
             while let Some(parcel) = queue.next() {
                 let needs = needs(&parcel, queue.as_slice());
                 let tried = match self.ready(line, number, route, calling, &needs).await {
-                    Ok(()) => self.store(line, &parcel).await,
+                    Ok(()) => self.store(line, route, &parcel).await,
                     Err(error) => Tried::lost_before(&error),
                 };
                 let try_next = matches!(tried.ending, Ending::ForGood | Ending::NoContext | Ending::Untried);
-                let connection_failed = tried.ending == Ending::Untried;
+                let in_vain = tried.ending == Ending::Unknown && self.standing.takes_nothing();
+                let connection_failed = tried.ending == Ending::Untried || in_vain;
                 if try_next && number < last {
                     tracing::info!(member = %self.setup.name, route = %route.label, text = %tried.text, "the next route is tried");
                     passed_on.push(parcel);
@@ -202,7 +228,7 @@ impl Sender {
         }
     }
 
-    async fn store(&self, line: &mut Option<Line>, parcel: &Parcel) -> Tried {
+    async fn store(&self, line: &mut Option<Line>, route: &Route, parcel: &Parcel) -> Tried {
         let Some(open) = line else { return Tried::words(Ending::Untried, "there is no connection") };
         let Some(encoding) = open.session.takes(&parcel.need) else {
             let text = format!(
@@ -221,11 +247,9 @@ impl Sender {
             *line = None;
             return Tried::words(Ending::Damaged, &chain(error));
         }
-        if let Err(error) = &answer
-            && !matches!(error, MemberError::NoContext { .. })
-        {
-            self.note_lost(error);
+        if matches!(&answer, Err(error) if !matches!(error, MemberError::NoContext { .. })) {
             *line = None;
+            return self.lost(route, parcel, &answer).await;
         }
         self.judged(&answer)
     }
@@ -251,7 +275,7 @@ impl Sender {
             Outcome::NoContext => Ending::NoContext,
             Outcome::Unknown => Ending::Unknown,
         };
-        Tried { ending, status, text }
+        Tried { ending, status, text, others: None }
     }
 
     fn others(&self) -> Others {
@@ -265,7 +289,7 @@ impl Sender {
     fn report(&self, parcel: &Parcel, route: &str, tried: Tried) -> Report {
         let at = self.wall();
         let attempts = parcel.due.attempts.saturating_add(1);
-        let others = self.others();
+        let others = tried.others.unwrap_or_else(|| self.others());
         let outcome = match plan::next(tried.ending, attempts, others, at, self.jitter()) {
             Next::Reached(level) => ReportOutcome::Reached(level),
             Next::RetryAt(at) => ReportOutcome::RetryAt { at },
@@ -279,15 +303,13 @@ impl Sender {
 
 impl Tried {
     fn words(ending: Ending, text: &str) -> Self {
-        Self { ending, status: None, text: text.to_owned() }
+        Self { ending, status: None, text: text.to_owned(), others: None }
     }
 
     fn lost_before(error: &MemberError) -> Self {
         match error {
-            MemberError::NoContext { .. } => {
-                Self { ending: Ending::NoContext, status: None, text: chain(error) }
-            }
-            _ => Self { ending: Ending::Untried, status: None, text: chain(error) },
+            MemberError::NoContext { .. } => Self::words(Ending::NoContext, &chain(error)),
+            _ => Self::words(Ending::Untried, &chain(error)),
         }
     }
 
@@ -297,7 +319,7 @@ impl Tried {
             EncodeError::Read(_) => Ending::Damaged,
             EncodeError::Thread(_) => Ending::Later,
         };
-        Self { ending, status: None, text: chain(error) }
+        Self::words(ending, &chain(error))
     }
 }
 

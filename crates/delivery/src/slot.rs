@@ -6,7 +6,7 @@ use outrigger_ledger::{Due, DueAsk, Ledger, LedgerError, Report, ReportOutcome};
 use outrigger_runtime::Shutdown;
 use tokio::time::Instant;
 
-use crate::breaker::Permit;
+use crate::breaker::{AWAY, Permit};
 use crate::lanes;
 use crate::lines::LinePermit;
 use crate::parcel::{self, Parcel, ParcelError};
@@ -67,6 +67,9 @@ impl Slot {
             }
             if batch.is_empty() {
                 self.sender.standing.untried(self.sender.clock.now());
+                if self.sender.standing.is_reached() {
+                    self.sender.reached(&self.ledger).await;
+                }
                 if line.is_some() && (idle_since.elapsed() > IDLE || self.sender.lines.is_asked()) {
                     hang_up(&mut line).await;
                 }
@@ -84,7 +87,13 @@ impl Slot {
             turn += 1;
             sent = self.work(&mut line, batch, sent).await;
             idle_since = Instant::now();
-            if self.sender.lines.is_asked() {
+            if self.sender.standing.takes_nothing() {
+                // It answers, and loses one object after the other: it is tried again at the pace of a first probe.
+                self.note(std::mem::take(&mut sent)).await;
+                hang_up(&mut line).await;
+                permit = None;
+                self.pause(self.sender.clock.now() + AWAY.first).await;
+            } else if self.sender.lines.is_asked() {
                 self.note(std::mem::take(&mut sent)).await;
                 hang_up(&mut line).await;
                 permit = None;
@@ -167,7 +176,7 @@ impl Slot {
             return Vec::new();
         }
         let reports = self.sender.send(line, parcels).await;
-        if line.is_some() {
+        if line.is_some() || self.sender.standing.is_reached() {
             self.sender.reached(&self.ledger).await;
         }
         // Whoever probed and neither reached nor lost the member leaves the probe to the next.

@@ -1,20 +1,27 @@
 //! How a member stands: shared by its connections, shown by `status`.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use outrigger_ledger::PostingKey;
 use outrigger_model::WallTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Failure, Permit, Turn};
+use crate::confirm::DOUBT;
+
+/// Objects lost one after the other, none taken between, from which on the fault is taken to be the member's: a whole batch
+/// of objects that it cannot take is rare, and a member that takes nothing must not fill the suspense.
+const LOST_IN_A_ROW: usize = 32;
 
 /// How a member stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandingState {
     /// Calls reach it.
     Up,
-    /// Calls fail now and then.
+    /// Calls fail now and then, or it answers and takes nothing.
     Shaky,
     /// It is left alone and probed.
     Away,
@@ -34,13 +41,26 @@ struct Inner {
     stored: Option<Instant>,
     /// When calls began to fail, while they do.
     failing_since: Option<WallTime>,
+    /// Objects lost on the way since the last store that went well, while the member answered; no more than make a row.
+    lost: BTreeSet<PostingKey>,
+    /// The first loss of an object since what was confirmed was last put in doubt.
+    doubt: Option<WallTime>,
+    /// When what was confirmed was last put in doubt.
+    doubted: Option<Instant>,
     last_error: Option<String>,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        let inner =
-            Inner { breaker: Breaker::default(), stored: None, failing_since: None, last_error: None };
+        let inner = Inner {
+            breaker: Breaker::default(),
+            stored: None,
+            failing_since: None,
+            lost: BTreeSet::new(),
+            doubt: None,
+            doubted: None,
+            last_error: None,
+        };
         Self { inner: Mutex::new(inner), back: watch::Sender::new(0) }
     }
 }
@@ -60,12 +80,24 @@ impl Standing {
         self.lock().breaker.untried(now);
     }
 
-    /// A call reached the member; gives the time since which calls had failed, if they had.
-    pub fn reached(&self) -> Option<WallTime> {
+    /// A call reached the member; gives the time since which what it had confirmed before is in doubt, if it is.
+    ///
+    /// It is once for each time that calls had failed; for objects lost while the member answered, at most once in the time
+    /// that is doubted, so that the same confirmations are not asked for with each of them.
+    pub fn reached(&self, now: Instant) -> Option<WallTime> {
         let mut inner = self.lock();
         let turn = inner.breaker.succeeded();
-        let since = inner.failing_since.take();
-        inner.last_error = None;
+        let had_time = inner.doubted.is_none_or(|last| now.saturating_duration_since(last) >= DOUBT);
+        let mut since = inner.failing_since.take();
+        if since.is_some() || had_time {
+            since = since.into_iter().chain(inner.doubt.take()).min();
+        }
+        if since.is_some() {
+            inner.doubted = Some(now);
+        }
+        if inner.lost.len() < LOST_IN_A_ROW {
+            inner.last_error = None;
+        }
         drop(inner);
         if turn == Turn::Closed {
             self.back.send_modify(|times| *times += 1);
@@ -81,9 +113,38 @@ impl Standing {
         inner.breaker.failed(failure, now, jitter)
     }
 
+    /// An object was lost on the way, and the member answered afterwards: the fault may lie in the object.
+    pub fn lost_object(&self, posting: PostingKey, at: WallTime, error: String) {
+        let mut inner = self.lock();
+        inner.doubt.get_or_insert(at);
+        if inner.lost.len() < LOST_IN_A_ROW {
+            inner.lost.insert(posting);
+        }
+        if inner.lost.len() >= LOST_IN_A_ROW {
+            inner.last_error = Some(error);
+        }
+        let turn = inner.breaker.succeeded();
+        drop(inner);
+        if turn == Turn::Closed {
+            self.back.send_modify(|times| *times += 1);
+        }
+    }
+
+    /// Whether it answers, and so many objects in a row were lost that the fault is not theirs.
+    pub fn takes_nothing(&self) -> bool {
+        self.lock().lost.len() >= LOST_IN_A_ROW
+    }
+
+    /// Whether the last call reached it.
+    pub fn is_reached(&self) -> bool {
+        matches!(self.lock().breaker, Breaker::Closed { failures: 0 })
+    }
+
     /// A store went well.
     pub fn stored(&self, now: Instant) {
-        self.lock().stored = Some(now);
+        let mut inner = self.lock();
+        inner.stored = Some(now);
+        inner.lost.clear();
     }
 
     /// Whether a store went well within `span` before `now`.
@@ -100,7 +161,7 @@ impl Standing {
     pub fn state(&self) -> (StandingState, Option<WallTime>, Option<String>) {
         let inner = self.lock();
         let state = match inner.breaker {
-            Breaker::Closed { failures: 0 } => StandingState::Up,
+            Breaker::Closed { failures: 0 } if inner.lost.len() < LOST_IN_A_ROW => StandingState::Up,
             Breaker::Closed { .. } => StandingState::Shaky,
             Breaker::Open { .. } | Breaker::Probing { .. } => StandingState::Away,
         };

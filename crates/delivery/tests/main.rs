@@ -3,5 +3,6 @@
 
 mod background;
 mod confirming;
+mod losing;
 mod member;
 mod rig;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use outrigger_member::{
-    Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Returned,
-    StoreSession,
+    Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Outgoing,
+    Reply, Returned, StoreSession,
 };
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{
@@ -22,6 +22,7 @@ pub(crate) struct Asked {
     pub(crate) queries: usize,
     pub(crate) commitments: usize,
     pub(crate) retrievals: usize,
+    pub(crate) stores: usize,
 }
 
 /// The member; clones are the same one.
@@ -33,6 +34,9 @@ struct State {
     can: BTreeSet<Ability>,
     shown: BTreeSet<SopInstanceUid>,
     given: BTreeMap<SopInstanceUid, Body>,
+    /// On which of them it loses the connection.
+    chokes_on: BTreeSet<SopInstanceUid>,
+    is_deaf: bool,
     asked: Asked,
 }
 
@@ -48,6 +52,16 @@ impl Told {
     /// It has this from now on.
     pub(crate) fn has(&self, instance: SopInstanceUid) {
         self.state().shown.insert(instance);
+    }
+
+    /// It loses the connection whenever it is sent this.
+    pub(crate) fn chokes_on(&self, instance: &str) {
+        self.state().chokes_on.insert(SopInstanceUid::new(instance).unwrap());
+    }
+
+    /// It answers no C-ECHO any more.
+    pub(crate) fn goes_deaf(&self) {
+        self.state().is_deaf = true;
     }
 
     /// It has this no more.
@@ -75,11 +89,11 @@ impl Told {
 #[async_trait]
 impl Member for Told {
     async fn health(&self) -> Result<(), MemberError> {
-        Ok(())
+        if self.state().is_deaf { Err(lost("C-ECHO")) } else { Ok(()) }
     }
 
     async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
-        panic!("nothing is stored in these tests");
+        Ok(Box::new(self.clone()))
     }
 
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
@@ -106,6 +120,32 @@ impl Member for Told {
             committed,
             failed: Vec::new(),
         }))
+    }
+}
+
+fn lost(operation: &'static str) -> MemberError {
+    let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    MemberError::Lost { operation, source: Box::new(source) }
+}
+
+#[async_trait]
+impl StoreSession for Told {
+    fn takes(&self, need: &Need) -> Option<TransferSyntaxUid> {
+        Some(need.transfer_syntax.clone())
+    }
+
+    async fn store(&mut self, object: &Outgoing) -> Result<Reply, MemberError> {
+        let mut state = self.state();
+        state.asked.stores += 1;
+        if state.chokes_on.contains(&object.sop_instance) {
+            return Err(lost("C-STORE"));
+        }
+        state.shown.insert(object.sop_instance.clone());
+        Ok(Reply { status: Status::SUCCESS, comment: None })
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), MemberError> {
+        Ok(())
     }
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use outrigger_delivery::confirm::worker::Confirmer;
 use outrigger_delivery::lines::Lines;
 use outrigger_delivery::send::Sender;
-use outrigger_delivery::{Calling, MemberSetup, Route};
+use outrigger_delivery::slot::Slot;
+use outrigger_delivery::{Calling, MemberSetup, Route, Standing};
 use outrigger_journal::{Journal, Options, Seq as JournalSeq};
 use outrigger_ledger::{
     Acceptance, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, PostingKey, Report, ReportOutcome,
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Rig {
     pub(crate) ledger: Ledger,
     pub(crate) member: Told,
+    sender: Sender,
+    shutdown: Shutdown,
     _guard: ShutdownGuard,
 }
 
@@ -82,9 +85,30 @@ impl Rig {
         };
         let (guard, shutdown) = Shutdown::pair();
         let (_, reports) = mpsc::channel(1);
-        let confirmer = Confirmer { ledger: ledger.clone(), sender, reports, shutdown };
+        let confirmer =
+            Confirmer { ledger: ledger.clone(), sender: sender.clone(), reports, shutdown: shutdown.clone() };
         drop(tokio::spawn(confirmer.run()));
-        Self { ledger, member, _guard: guard }
+        Self { ledger, member, sender, shutdown, _guard: guard }
+    }
+
+    /// A connection stores what the member is owed from now on.
+    pub(crate) fn stores(&self) {
+        let (ledger, sender) = (self.ledger.clone(), self.sender.clone());
+        let slot = Slot { ledger, sender, others: Vec::new(), shutdown: self.shutdown.clone() };
+        drop(tokio::spawn(slot.run()));
+    }
+
+    /// How the member stands.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.sender.standing
+    }
+
+    /// The member is owed an object; gives its UID.
+    pub(crate) async fn owes(&self, instance: u32) -> String {
+        let uid = format!("1.2.1.1.{instance}");
+        let entry = self.ledger.accept(acceptance(&uid).await).await.unwrap().entry();
+        self.ledger.follow(entry).await.unwrap();
+        uid
     }
 
     /// The member accepts an object; gives the level at which the posting closes.
@@ -151,6 +175,16 @@ impl Rig {
     }
 }
 
+/// A data set of one element in Explicit VR Little Endian, SOP Instance UID (0008,0018).
+fn data_set(uid: &str) -> Bytes {
+    let mut value = uid.as_bytes().to_vec();
+    if value.len() % 2 == 1 {
+        value.push(0);
+    }
+    let length = u16::try_from(value.len()).unwrap().to_le_bytes();
+    Bytes::from([&[8, 0, 0x18, 0], b"UI".as_slice(), &length, &value].concat())
+}
+
 async fn acceptance(uid: &str) -> Acceptance {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
@@ -161,7 +195,7 @@ async fn acceptance(uid: &str) -> Acceptance {
         object_bytes_max: 1 << 20,
     };
     let mut writer = spool.begin();
-    writer.push(Bytes::from(uid.to_owned())).await.unwrap();
+    writer.push(data_set(uid)).await.unwrap();
     Acceptance {
         header: InstanceHeader {
             sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),

@@ -11,6 +11,7 @@ mod archives;
 mod asking;
 mod audit;
 mod checking;
+mod choking;
 mod confirming;
 mod crowd;
 mod door;

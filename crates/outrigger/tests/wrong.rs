@@ -301,7 +301,7 @@ async fn a_member_whose_word_is_enough_keeps_its_confirmations_over_an_outage() 
     let door = Door::open(&[Behind::new("a", member.station(), "accepted")]).await;
     send(&door.station(), &objects(1, 4)).await;
     door.balance_exits(0, PATIENCE).await;
-    member.behave(Conduct::ResetsReading);
+    member.behave(Conduct::Rejects(Rejection::CONGESTION));
     send(&door.station(), &objects(2, 4)).await;
     door.until(&["status"], PATIENCE, |status| status["members"][0]["state"] == "away").await;
     member.behave(Conduct::Keeps);

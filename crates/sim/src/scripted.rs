@@ -2,10 +2,10 @@
 
 mod breaking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_dataset::form::Form;
@@ -67,6 +67,10 @@ struct Shared {
     /// How often each instance was kept; the lock is a leaf, held for a look.
     kept: Mutex<BTreeMap<SopInstanceUid, usize>>,
     count: watch::Sender<usize>,
+    /// Instances on which it aborts the association; the lock is a leaf, held for a look.
+    chokes_on: Mutex<BTreeSet<SopInstanceUid>>,
+    /// Whether it aborts on C-ECHO.
+    is_deaf: AtomicBool,
     /// Connections it has reset.
     resets: AtomicUsize,
     /// Held while an object is dealt with, where members share one window.
@@ -95,6 +99,8 @@ impl Scripted {
             conduct: watch::Sender::new(Conduct::Keeps),
             kept: Mutex::default(),
             count: watch::Sender::new(0),
+            chokes_on: Mutex::default(),
+            is_deaf: AtomicBool::new(false),
             resets: AtomicUsize::new(0),
             turn,
         });
@@ -115,6 +121,16 @@ impl Scripted {
     /// Behaves so from now on; what hangs goes on hanging until it is told otherwise.
     pub fn behave(&self, conduct: Conduct) {
         self.shared.conduct.send_replace(conduct);
+    }
+
+    /// Aborts the association whenever it is sent one of these, from now on.
+    pub fn chokes_on(&self, instances: impl IntoIterator<Item = SopInstanceUid>) {
+        self.shared.chokes_on.lock().unwrap_or_else(PoisonError::into_inner).extend(instances);
+    }
+
+    /// Aborts the association on C-ECHO too, from now on: a member that does so is not well, whatever it is sent.
+    pub fn goes_deaf(&self) {
+        self.shared.is_deaf.store(true, Ordering::Relaxed);
     }
 
     /// How often it has kept each instance.
@@ -150,6 +166,16 @@ impl Shared {
         let mut kept = self.lock();
         *kept.entry(instance.clone()).or_default() += 1;
         self.count.send_replace(kept.len());
+    }
+
+    fn is_choked_by(&self, command: &Command) -> bool {
+        match command {
+            Command::CStoreRq { sop_instance, .. } => {
+                self.chokes_on.lock().unwrap_or_else(PoisonError::into_inner).contains(sop_instance)
+            }
+            Command::CEchoRq { .. } => self.is_deaf.load(Ordering::Relaxed),
+            _ => false,
+        }
     }
 
     fn note_reset(&self) {
@@ -199,6 +225,9 @@ fn policy() -> AcceptorPolicy {
 /// Answers message after message, until the peer or the script ends the association.
 async fn serve(mut association: Association, shared: &Shared) -> Result<(), AssociationError> {
     while let Incoming::Message { context, command, .. } = association.receive().await? {
+        if shared.is_choked_by(&command) {
+            return association.abort().await;
+        }
         let response = match command {
             Command::CStoreRq { message_id, sop_class, sop_instance, .. } => {
                 let Some(outcome) = store(&mut association, shared, &sop_instance).await? else {
