@@ -85,9 +85,22 @@ impl Drop for ObjectFile {
         if self.fate == Fate::Keep {
             return;
         }
-        if let Err(error) = self.disk.remove(&self.path) {
+        if let Err(error) = discard(&*self.disk, &self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the file of a refused object could not be removed");
         }
+    }
+}
+
+/// Removes the file of an object that nobody wants any more. Where a file system has no room even for that, the file is
+/// emptied: the next start removes it, and cannot take it for an object that was never named.
+pub(crate) fn discard(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if is_no_room(&error) => {
+            let file = disk.open(path, Access::ReadWrite)?;
+            file.set_length(0)?;
+            file.sync_data()
+        }
+        outcome => outcome,
     }
 }
 

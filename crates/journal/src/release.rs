@@ -8,7 +8,7 @@ use crate::frame::Place;
 use crate::ids::Seq;
 use crate::index::{Index, SegmentKey};
 use crate::journal::Journal;
-use crate::large::{Prepared, PreparedBody, is_no_room};
+use crate::large::{Prepared, PreparedBody, discard};
 use crate::ranges::Ranges;
 use crate::record::RecordKind;
 use crate::seal::Release;
@@ -79,10 +79,7 @@ impl Journal {
                 tracing::warn!(entry = %slot.seq, "a damaged frame does not tell which file it released; the next start removes it");
                 continue;
             };
-            match self.shared.disk.remove(&self.shared.paths.object(frame.trailer.name)) {
-                Err(error) if is_no_room(&error) => {
-                    tracing::warn!(entry = %slot.seq, %error, "a released object's file could not be removed; the next start removes it");
-                }
+            match discard(&*self.shared.disk, &self.shared.paths.object(frame.trailer.name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(for_good("removing what is released")(error));
                 }
