@@ -50,8 +50,7 @@ impl Slot {
         let mut sent = Vec::new();
         while !self.shutdown.is_stopping() {
             if let Permit::Wait(until) = self.sender.standing.permit(self.sender.clock.now()) {
-                self.note(std::mem::take(&mut sent)).await;
-                hang_up(&mut line).await;
+                self.put_down(&mut line, &mut sent).await;
                 permit = None;
                 self.pause(until).await;
                 continue;
@@ -89,18 +88,15 @@ impl Slot {
             idle_since = Instant::now();
             if self.sender.standing.takes_nothing() {
                 // It answers, and loses one object after the other: it is tried again at the pace of a first probe.
-                self.note(std::mem::take(&mut sent)).await;
-                hang_up(&mut line).await;
+                self.put_down(&mut line, &mut sent).await;
                 permit = None;
                 self.pause(self.sender.clock.now() + AWAY.first).await;
             } else if self.sender.lines.is_asked() {
-                self.note(std::mem::take(&mut sent)).await;
-                hang_up(&mut line).await;
+                self.put_down(&mut line, &mut sent).await;
                 permit = None;
             }
         }
-        self.note(sent).await;
-        hang_up(&mut line).await;
+        self.put_down(&mut line, &mut sent).await;
     }
 
     /// Waits for a connection of the member's; the probe, if this was it, is left to others meanwhile.
@@ -153,6 +149,12 @@ impl Slot {
         let (noted, reports) = tokio::join!(noting, sending);
         self.noted(noted).await;
         reports
+    }
+
+    /// Ends the connection; what was sent over it is noted before.
+    async fn put_down(&mut self, line: &mut Option<Line>, sent: &mut Vec<Report>) {
+        self.note(std::mem::take(sent)).await;
+        hang_up(line).await;
     }
 
     /// Notes what was sent.

@@ -50,6 +50,12 @@ struct Inner {
     last_error: Option<String>,
 }
 
+impl Inner {
+    fn takes_nothing(&self) -> bool {
+        self.lost.len() >= LOST_IN_A_ROW
+    }
+}
+
 impl Default for Standing {
     fn default() -> Self {
         let inner = Inner {
@@ -95,14 +101,18 @@ impl Standing {
         if since.is_some() {
             inner.doubted = Some(now);
         }
-        if inner.lost.len() < LOST_IN_A_ROW {
+        if !inner.takes_nothing() {
             inner.last_error = None;
         }
         drop(inner);
+        self.tell_back(turn);
+        since
+    }
+
+    fn tell_back(&self, turn: Turn) {
         if turn == Turn::Closed {
             self.back.send_modify(|times| *times += 1);
         }
-        since
     }
 
     /// A call did not reach the member or lost it.
@@ -117,22 +127,20 @@ impl Standing {
     pub fn lost_object(&self, posting: PostingKey, at: WallTime, error: String) {
         let mut inner = self.lock();
         inner.doubt.get_or_insert(at);
-        if inner.lost.len() < LOST_IN_A_ROW {
+        if !inner.takes_nothing() {
             inner.lost.insert(posting);
         }
-        if inner.lost.len() >= LOST_IN_A_ROW {
+        if inner.takes_nothing() {
             inner.last_error = Some(error);
         }
         let turn = inner.breaker.succeeded();
         drop(inner);
-        if turn == Turn::Closed {
-            self.back.send_modify(|times| *times += 1);
-        }
+        self.tell_back(turn);
     }
 
     /// Whether it answers, and so many objects in a row were lost that the fault is not theirs.
     pub fn takes_nothing(&self) -> bool {
-        self.lock().lost.len() >= LOST_IN_A_ROW
+        self.lock().takes_nothing()
     }
 
     /// Whether the last call reached it.
@@ -161,7 +169,7 @@ impl Standing {
     pub fn state(&self) -> (StandingState, Option<WallTime>, Option<String>) {
         let inner = self.lock();
         let state = match inner.breaker {
-            Breaker::Closed { failures: 0 } if inner.lost.len() < LOST_IN_A_ROW => StandingState::Up,
+            Breaker::Closed { failures: 0 } if !inner.takes_nothing() => StandingState::Up,
             Breaker::Closed { .. } => StandingState::Shaky,
             Breaker::Open { .. } | Breaker::Probing { .. } => StandingState::Away,
         };
