@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use outrigger_journal::{JournalReader, Seq as JournalSeq};
 use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, WallTime};
-use outrigger_runtime::Clock;
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -55,9 +54,8 @@ pub(crate) struct Writer {
     pub(crate) unable: BTreeSet<(MemberNumber, ConfirmLevel)>,
     /// Who asked for work lately and got none.
     pub(crate) nothing_due: BTreeMap<(MemberNumber, Lane), Nothing>,
-    /// How often the books were changed since the start.
+    /// How often the database was written since the start.
     pub(crate) changes: u64,
-    pub(crate) clock: Clock,
     pub(crate) steady: Steady,
     reader: JournalReader,
     journal: JournalId,
@@ -131,7 +129,6 @@ impl Writer {
             unable: BTreeSet::new(),
             nothing_due: BTreeMap::new(),
             changes: 0,
-            clock: steady.clock().clone(),
             steady,
             reader,
             states: BTreeMap::new(),
@@ -219,7 +216,6 @@ impl Writer {
         };
         let (journal, before) = (self.journal, self.entries);
         self.transact(&mut |tx| apply(tx, journal, before, &batch))?;
-        self.changes += 1;
         self.position = last;
         self.entries +=
             batch.iter().filter(|incoming| matches!(incoming.fact, Fact::Object(..))).count() as u64;
@@ -262,7 +258,7 @@ impl Writer {
 
     /// Wall-clock time, which dates what is noted.
     pub(crate) fn now(&self) -> WallTime {
-        WallTime(self.clock.wall_us())
+        self.steady.wall()
     }
 
     /// Changes the books apart from the journal: nothing of it survives a rebuild.
@@ -271,7 +267,6 @@ impl Writer {
         mut work: impl FnMut(&mut Desk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), LedgerError> {
         let now = self.now();
-        self.changes += 1;
         self.transact(&mut |tx| {
             let mut desk = Desk::new(tx, now)?;
             work(&mut desk)?;
@@ -284,6 +279,7 @@ impl Writer {
         &mut self,
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
     ) -> Result<(), LedgerError> {
+        self.changes += 1;
         self.store.transact(work).map_err(|error| {
             let is_damage = error.is_damage();
             let error = LedgerError::from(error);

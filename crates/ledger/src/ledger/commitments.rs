@@ -47,7 +47,7 @@ impl Ledger {
             };
             writer.end_commitments(std::slice::from_ref(&ended))?;
             let owed = read(&*writer.store, |books| owed_of(books, &ended))?;
-            let now = writer.clock.now();
+            let now = writer.steady.clock().now();
             let claimed =
                 owed.iter().filter(|owed| writer.claims.claim(owed.posting.key, now) == Claimed::Now);
             Ok(claimed.map(Due::of).collect())

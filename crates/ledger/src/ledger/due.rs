@@ -132,7 +132,7 @@ impl Ledger {
         self.write(move |writer| {
             let more = (limit + writer.claims.at(member)).saturating_mul(UNVERIFIED_LOOKED_AT);
             let entries = read(&*writer.store, |books| books.entries(EntryList::Unverified, Seq(0), more))?;
-            let now = writer.clock.now();
+            let now = writer.steady.clock().now();
             let mut claimed = Vec::new();
             for entry in &entries {
                 if claimed.len() >= limit || !writer.is_active(member) {
@@ -180,14 +180,14 @@ impl Writer {
     /// Whether the same ask found nothing just before, and nothing has changed since.
     fn found_nothing(&self, member: MemberNumber, lane: Lane) -> bool {
         let fresh = |nothing: &Nothing| {
-            let age = self.clock.now().saturating_duration_since(nothing.at);
+            let age = self.steady.clock().now().saturating_duration_since(nothing.at);
             nothing.changes == (self.changes, self.claims.ended()) && age < NOTHING_FOR
         };
         self.nothing_due.get(&(member, lane)).is_some_and(fresh)
     }
 
     fn note_nothing(&mut self, member: MemberNumber, lane: Lane) {
-        let nothing = Nothing { changes: (self.changes, self.claims.ended()), at: self.clock.now() };
+        let nothing = Nothing { changes: (self.changes, self.claims.ended()), at: self.steady.clock().now() };
         self.nothing_due.insert((member, lane), nothing);
     }
 }
@@ -239,7 +239,7 @@ impl Writer {
             Ok((rows, retries, share))
         });
         let (mut rows, mut retries, share) = free?;
-        let now = self.clock.now();
+        let now = self.steady.clock().now();
         for list in [&mut rows, &mut retries] {
             list.retain(|owed| {
                 let key = owed.posting.key;

@@ -71,7 +71,7 @@ impl Ledger {
             return Ok(Unshown { postings: Vec::new(), passed });
         }
         self.write(move |writer| {
-            let now = writer.clock.now();
+            let now = writer.steady.clock().now();
             if !writer.is_active(member) {
                 return Ok(nothing);
             }
