@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use outrigger_model::Status;
+use outrigger_runtime::descriptors;
 use outrigger_sim::peers::{Launch, Process, Ready, Station};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -63,10 +63,7 @@ async fn door() -> Door {
 /// Lets this process open as many files as the test needs.
 fn allow_files() {
     let wanted = (CROWD + BESIDE) as u64;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).unwrap();
-    }
+    assert!(descriptors::allow(wanted).unwrap() >= wanted, "this test needs {wanted} open files");
 }
 
 /// Anonymous memory of a process, in megabytes (proc(5), RssAnon).

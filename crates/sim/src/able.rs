@@ -8,18 +8,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outrigger_dimse::negotiate::{
-    AcceptorPolicy, IdentityVerdict, RequestorStores, Service, StoragePolicy, TransferSyntaxPreference,
-    Undeliverable, UnknownClasses,
-};
+use outrigger_dimse::negotiate::{AcceptorPolicy, RequestorStores, Service};
 use outrigger_dimse::{Roles, Settings, Verdict, accept};
-use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, sop_class};
 use outrigger_runtime::net::{BoxStream, Net, Tcp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::peers::Station;
+use crate::taker::takes_uncompressed;
 
 /// What such a member may be able to do besides storing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +163,6 @@ async fn answer(stream: BoxStream, shared: Arc<Shared>) {
 }
 
 fn policy(shared: &Shared) -> AcceptorPolicy {
-    let plain = || [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec();
     let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
     let (can, denies) = &*shared.abilities();
     let classes = [
@@ -176,19 +172,5 @@ fn policy(shared: &Shared) -> AcceptorPolicy {
     ];
     let accepted = classes.iter().filter(|(of, _)| can.contains(of) || matches!(denies, Denies::With(_)));
     let services = accepted.map(|(_, class)| service(class)).chain([service(sop_class::VERIFICATION)]);
-    AcceptorPolicy {
-        storage: Some(StoragePolicy {
-            syntaxes: TransferSyntaxPreference {
-                native: plain(),
-                transcodable: Vec::new(),
-                undeliverable: Undeliverable::Refuse,
-            },
-            unknown: UnknownClasses::Store,
-            refused: Vec::new(),
-            requestor_stores: RequestorStores::Allowed,
-        }),
-        services: services.collect(),
-        service_syntaxes: plain(),
-        identity: IdentityVerdict::Ignored,
-    }
+    takes_uncompressed(services.collect(), RequestorStores::Allowed)
 }

@@ -9,6 +9,7 @@ pub mod peers;
 pub mod power;
 pub mod scripted;
 pub mod shim;
+pub mod taker;
 pub mod tap;
 
 pub use outrigger_dataset::{part10, phantom};

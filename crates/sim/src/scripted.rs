@@ -10,17 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_dataset::form::Form;
 use outrigger_dataset::identifier::{read_query, write_answer};
-use outrigger_dimse::negotiate::{
-    AcceptorPolicy, IdentityVerdict, RequestorStores, Service, StoragePolicy, TransferSyntaxPreference,
-    Undeliverable, UnknownClasses,
-};
+use outrigger_dimse::negotiate::{AcceptorPolicy, RequestorStores, Service};
 use outrigger_dimse::{
     Association, AssociationError, Command, Incoming, Outcome, Rejection, Roles, Settings, Verdict, accept,
 };
-use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
-    AeTitle, Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, StatusClass, Tag, TransferSyntaxUid,
-    sop_class,
+    AeTitle, Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, StatusClass, Tag, sop_class,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as Turn, watch};
@@ -28,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use self::breaking::Breaking;
 use crate::peers::Station;
+use crate::taker::takes_uncompressed;
 
 /// Largest data set taken, in bytes: tests of scripted members send small objects.
 const OBJECT_BYTES_MAX: usize = 64 << 20;
@@ -203,23 +199,9 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 fn policy() -> AcceptorPolicy {
-    let plain = || [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec();
     let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
-    AcceptorPolicy {
-        storage: Some(StoragePolicy {
-            syntaxes: TransferSyntaxPreference {
-                native: plain(),
-                transcodable: Vec::new(),
-                undeliverable: Undeliverable::Refuse,
-            },
-            unknown: UnknownClasses::Store,
-            refused: Vec::new(),
-            requestor_stores: RequestorStores::Refused,
-        }),
-        services: vec![service(sop_class::VERIFICATION), service(sop_class::STUDY_ROOT_FIND)],
-        service_syntaxes: plain(),
-        identity: IdentityVerdict::Ignored,
-    }
+    let services = vec![service(sop_class::VERIFICATION), service(sop_class::STUDY_ROOT_FIND)];
+    takes_uncompressed(services, RequestorStores::Refused)
 }
 
 /// Answers message after message, until the peer or the script ends the association.

@@ -5,14 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use outrigger_dataset::phantom::Shape;
-use outrigger_dimse::negotiate::{
-    AcceptorPolicy, IdentityVerdict, RequestorStores, StoragePolicy, TransferSyntaxPreference, Undeliverable,
-    UnknownClasses,
-};
+use outrigger_dimse::negotiate::RequestorStores;
 use outrigger_dimse::{Command, Incoming, Outcome as Response, Settings, Verdict, accept};
-use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
-use outrigger_model::{SopInstanceUid, Status, TransferSyntaxUid};
+use outrigger_model::{SopInstanceUid, Status};
 use outrigger_runtime::net::{BoxStream, Net, Tcp};
+use outrigger_sim::taker::takes_uncompressed;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -159,7 +156,7 @@ impl Drop for Sink {
 
 /// Takes object after object, dropping the bytes as they come.
 async fn take(stream: BoxStream, kept: &Kept) -> Outcome<()> {
-    let verdict = Verdict::Accept(Box::new(policy()));
+    let verdict = Verdict::Accept(Box::new(takes_uncompressed(Vec::new(), RequestorStores::Refused)));
     let mut association = accept(stream, &Settings::STANDARD, |_| verdict).await?;
     while let Incoming::Message { context, command, .. } = association.receive().await? {
         let Command::CStoreRq { message_id, sop_class, sop_instance, .. } = command else {
@@ -177,23 +174,4 @@ async fn take(stream: BoxStream, kept: &Kept) -> Outcome<()> {
         association.send(context, &response).await?;
     }
     Ok(association.answer_release().await?)
-}
-
-fn policy() -> AcceptorPolicy {
-    let plain = || vec![TransferSyntaxUid::known(EXPLICIT_VR_LE)];
-    AcceptorPolicy {
-        storage: Some(StoragePolicy {
-            syntaxes: TransferSyntaxPreference {
-                native: plain(),
-                transcodable: Vec::new(),
-                undeliverable: Undeliverable::Refuse,
-            },
-            unknown: UnknownClasses::Store,
-            refused: Vec::new(),
-            requestor_stores: RequestorStores::Refused,
-        }),
-        services: Vec::new(),
-        service_syntaxes: plain(),
-        identity: IdentityVerdict::Ignored,
-    }
 }
