@@ -41,9 +41,19 @@ pub enum OpenError {
         /// Its kind.
         found: u8,
     },
-    /// The head cannot be read though segments exist.
-    #[error("the head file {file} is unreadable, both lines of it; restore it from a backup of this journal")]
+    /// Both lines of the head are damaged.
+    #[error(
+        "the head file {file} is unreadable, both lines of it; `outrigger rebuild` makes it anew from the segments"
+    )]
     Head {
+        /// The file.
+        file: PathBuf,
+    },
+    /// There is no head, and segments are there.
+    #[error(
+        "the head file {file} is missing though segments are there; `outrigger rebuild` makes it anew from them"
+    )]
+    HeadMissing {
         /// The file.
         file: PathBuf,
     },
@@ -93,6 +103,34 @@ pub enum OpenError {
     /// No random name for a new journal.
     #[error("the new journal could not be named")]
     Random(#[source] RandomError),
+}
+
+/// Why a lost head could not be made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// What opening a journal may say too.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// No opening and no seal of any segment can be read.
+    #[error(
+        "the head is lost, and no segment in {directory} says which journal it belongs to: opening and seal of each are damaged; restore them from a backup"
+    )]
+    Nameless {
+        /// The directory of the segments.
+        directory: PathBuf,
+    },
+    /// Segments of several journals.
+    #[error(
+        "the head is lost, and {file} belongs to journal {other} while others belong to {one}; take out of this directory what is not of this journal"
+    )]
+    TwoJournals {
+        /// The first segment that disagrees.
+        file: PathBuf,
+        /// What those before it say.
+        one: crate::JournalId,
+        /// What it says.
+        other: crate::JournalId,
+    },
 }
 
 /// Why a record was not appended; nothing of it was acknowledged.

@@ -22,11 +22,13 @@ use crate::recovery::renew::with_room;
 use crate::reserve::Reserve;
 use crate::shared::{Parts, Shared};
 
+mod head_anew;
 mod judge;
 mod load;
 mod objects;
 mod renew;
 
+pub use head_anew::{HeadRestored, restore_head};
 pub(crate) use judge::{Position, judge};
 
 pub(crate) fn open(
@@ -109,7 +111,7 @@ fn read_head(
         }
         FoundHead::Newer(found) => Err(OpenError::NewerFormat { file: path, found, known: FORMAT }),
         FoundHead::Unreadable => Err(OpenError::Head { file: path }),
-        FoundHead::Nothing if has_segments(disk, paths)? => Err(OpenError::Head { file: path }),
+        FoundHead::Nothing if has_segments(disk, paths)? => Err(OpenError::HeadMissing { file: path }),
         FoundHead::Nothing if applied > Seq(0) => {
             Err(OpenError::Missing { directory: paths.directory.clone(), applied })
         }

@@ -5,6 +5,7 @@
 mod crash;
 mod flips;
 mod gate;
+mod head;
 mod kit;
 mod model;
 mod promises;

@@ -113,7 +113,7 @@ fn a_newer_format_or_another_journal_is_refused_in_a_sentence() {
     let error = open(0).unwrap_err().to_string();
     assert!(error.contains("format 2") && error.contains("only up to 1"), "{error}");
     std::fs::remove_file(path("head")).unwrap();
-    assert!(matches!(open(0), Err(OpenError::Head { .. })));
+    assert!(matches!(open(0), Err(OpenError::HeadMissing { .. })));
     std::fs::remove_file(path("segments/0000000001.segment")).unwrap();
     drop(open(0).unwrap());
     std::fs::write(path("segments/0000000001.segment"), segment).unwrap();

@@ -97,6 +97,35 @@ async fn two_unlike_archives_have_what_was_sent_and_the_books_are_the_same_after
     same_at(&b.station(), &all).await;
 }
 
+#[tokio::test]
+async fn a_lost_head_of_the_journal_is_told_of_and_made_anew_by_a_rebuild() {
+    let archive = Archive::start("A", "sqlite").await;
+    let mut door = Door::open(&[Behind::new("a", &archive.station(), "verified")]).await;
+    let sent = objects(11, 5);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+    let before = books(&door, &sent).await;
+    let config = door.config.display().to_string();
+    let data = door.config.parent().unwrap().join("data");
+    let head = data.join("journal/head");
+    for lost in ["missing", "unreadable"] {
+        stop(&mut door).await;
+        std::fs::remove_file(&head).unwrap();
+        if lost == "unreadable" {
+            std::fs::write(&head, "").unwrap();
+        }
+        run(&["serve", "--config", &config]).await.exits(1).says(&["journal/head", lost, "`outrigger rebuild`"]);
+        let rebuilt = run(&["rebuild", "--config", &config]).await.exits(0);
+        assert!(rebuilt.stdout.contains("rebuilt: 5 objects"), "{rebuilt:?}");
+        assert!(rebuilt.stderr.contains("the journal's head was lost"), "{rebuilt:?}");
+        door.node.process().restart().await.unwrap();
+        assert_eq!(books(&door, &sent).await, before);
+    }
+    for kept in ["ledger.db.before-rebuild", "ledger.db.before-rebuild-2"] {
+        assert!(data.join(kept).exists(), "{kept}");
+    }
+}
+
 /// The same object with something in it replaced by as many other bytes.
 fn altered(object: &Object, from: &[u8], to: &[u8]) -> Object {
     let mut bytes = object.bytes.to_vec();

@@ -340,18 +340,20 @@ fn list(place: Place<'_>) -> Result<Vec<u32>, OpenError> {
 
 /// Refuses the segment of another journal, before anything of it is taken for damage.
 fn ours(place: Place<'_>, path: &Path) -> Result<(), OpenError> {
-    let read = || -> io::Result<Option<FrameHead>> {
-        let file = place.disk.open(path, Access::Read)?;
-        let mut head = [0; HEAD_BYTES];
-        let read = file.read_at(&mut head, 0)?;
-        Ok(if read == HEAD_BYTES { FrameHead::decode(&head).ok() } else { None })
-    };
-    match read().map_err(io_error("reading", path))? {
+    match first_frame(place.disk, path).map_err(io_error("reading", path))? {
         Some(head) if head.journal != place.journal => {
             Err(OpenError::Foreign { file: path.to_owned(), found: head.journal, ours: place.journal })
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// The head of the frame that a segment begins with, where it is as written.
+pub(crate) fn first_frame(disk: &dyn Disk, path: &Path) -> io::Result<Option<FrameHead>> {
+    let file = disk.open(path, Access::Read)?;
+    let mut head = [0; HEAD_BYTES];
+    let read = file.read_at(&mut head, 0)?;
+    Ok(if read == HEAD_BYTES { FrameHead::decode(&head).ok() } else { None })
 }
 
 /// Refuses what only a newer version can have written.

@@ -1,16 +1,19 @@
 //! `outrigger rebuild`: catalogue and ledger anew from the journal.
 
-use outrigger_journal::Seq;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outrigger_journal::{HeadRestored, Seq, restore_head};
 use outrigger_ledger::Ledger;
 use outrigger_runtime::RealDisk;
-use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::disk::{Access, ArcDisk};
 
 use crate::cli::ConfigArgs;
 use crate::commands::read_config;
 use crate::config::{self, NodeConfig};
 use crate::logging;
 use crate::output;
-use crate::process::{Failure, Finished};
+use crate::process::{Failure, Finished, with_causes};
 use crate::serve::{World, lock_node, open_node_journal, open_store};
 
 /// Rebuilds, with the node stopped; the old database stays beside the new one.
@@ -25,8 +28,17 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
 async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let world = World::real();
     let _locks = lock_node(&world, config)?;
+    let options = &config.journal.options;
+    let head = restore_head(&world.disk, &world.random, &options.directory)
+        .map_err(|error| Failure::of("the journal cannot be opened", error))?;
+    if let HeadRestored::FromSegments { journal, segments } = head {
+        output::note(&format!(
+            "the journal's head was lost; it is made anew: {segments} segments name {journal}"
+        ));
+    }
+    let applied = applied_before(&world.disk, config, head);
+    let (journal, _) = open_node_journal(&world, config, applied)?;
     set_aside(&world.disk, config)?;
-    let (journal, _) = open_node_journal(&world, config, Seq(0))?;
     output::note(&format!("reading {} records from the journal", journal.tail().0));
     let mut store = open_store(&config.ledger)?;
     let reader = journal.reader();
@@ -42,20 +54,63 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Renames the database and its companions, so that nothing is lost if the rebuild cannot finish.
+/// How far the books before followed this journal: what they had applied is damage where it cannot be read, never a torn end.
+fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Seq {
+    if disk.open(&config.ledger, Access::Read).is_err() {
+        return Seq(0);
+    }
+    let position = open_store(&config.ledger).and_then(|store| {
+        store
+            .position()
+            .map_err(|error| Failure::of("the position of the books before cannot be read", error))
+    });
+    let ours = match head {
+        HeadRestored::FromSegments { journal, .. } => Some(journal),
+        HeadRestored::NotNeeded { journal } => journal,
+    };
+    match position {
+        Ok(Some(position)) if ours.is_some_and(|ours| ours.0 == position.journal.0) => {
+            Seq(position.applied.0)
+        }
+        Ok(_) => Seq(0),
+        Err(error) => {
+            output::note(&format!("warning: {}", with_causes(&error)));
+            Seq(0)
+        }
+    }
+}
+
+/// Renames the database and its companions, so that nothing is lost if the rebuild cannot finish, nor by a second one.
 fn set_aside(disk: &ArcDisk, config: &NodeConfig) -> Result<(), Failure> {
+    let shown = config.ledger.display();
+    let failed = |error| Failure::of(format!("the ledger {shown} cannot be set aside"), error);
+    let aside = free_name(disk, &config.ledger).map_err(failed)?;
+    // SQLite finds the companions of a database by its name: opened as it is, the old one is whole.
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = config.ledger.clone().into_os_string();
-        name.push(suffix);
-        let mut aside = name.clone();
-        aside.push(".before-rebuild");
-        match disk.rename(name.as_ref(), aside.as_ref()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let shown = config.ledger.display();
-                return Err(Failure::of(format!("the ledger {shown} cannot be set aside"), error));
-            }
+        match disk.rename(&with(&config.ledger, suffix), &with(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// `ledger.db.before-rebuild`, or the first such name with a number that is free.
+fn free_name(disk: &ArcDisk, ledger: &Path) -> io::Result<PathBuf> {
+    let mut number = 1_u32;
+    loop {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let name = with(ledger, &format!(".before-rebuild{suffix}"));
+        match disk.open(&name, Access::Read) {
+            Ok(_) => number = number.saturating_add(1),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(name),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
 }
