@@ -60,6 +60,9 @@ impl World {
 /// Runs a node until it is told to stop.
 pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     let world = World::real();
+    for warning in config.warnings(&*world.disk, world.clock.wall_us()) {
+        tracing::warn!("{warning}");
+    }
     server::install_metrics()?;
     let mut signals = Signals::listen()?;
     let _locks = lock_node(&world, &config)?;

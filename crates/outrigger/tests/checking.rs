@@ -1,6 +1,6 @@
 //! `check`: every mistake with its place, and a word with each member.
 
-use outrigger_sim::certificates::Authority;
+use outrigger_sim::certificates::{Authority, Identity};
 use outrigger_sim::peers::{Station, free_port};
 use outrigger_sim::scripted::Scripted;
 use tempfile::TempDir;
@@ -387,4 +387,62 @@ async fn a_journal_that_may_become_larger_than_its_disk_is_warned_of() {
     let (_directory, ran) = check(&large, &["--json"]).await;
     let ran = ran.exits(0);
     assert!(ran.stderr.contains("warning: `journal.max_size` is 1000000 TiB, and the disk of"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_member_that_is_the_node_itself_is_a_mistake() {
+    let directory = TempDir::new().unwrap();
+    let station = Station { ae_title: ae("A"), port: 11_112 };
+    let good = configuration(directory.path(), &[Behind::new("a", &station, "present")]);
+    let ours = |listen: &str| good.replacen("listen = \"127.0.0.1:0\"\nae_titles", listen, 1);
+    for (text, wrong) in [
+        (ours("listen = \"0.0.0.0:11112\"\nae_titles"), "listens there by `front.dimse[].listen`"),
+        (ours("listen = \"127.0.0.1:11112\"\nae_titles"), "listens there by `front.dimse[].listen`"),
+        (ours("listen = \"127.0.0.1:11113\"\nae_titles"), ""),
+    ] {
+        for verb in ["check", "serve"] {
+            if wrong.is_empty() {
+                let (_directory, ran) = check(&text, &[]).await;
+                ran.exits(0);
+                continue;
+            }
+            let file = directory.path().join("outrigger.toml");
+            std::fs::write(&file, &text).unwrap();
+            let ran = run(&[verb, "--config", file.to_str().unwrap()]).await.exits(2);
+            assert!(ran.stderr.contains(wrong) && ran.stderr.contains("an archive elsewhere"), "{ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_members_and_a_certificate_that_has_expired_are_warned_of() {
+    let directory = TempDir::new().unwrap();
+    let station = Station { ae_title: ae("A"), port: 104 };
+    let with_member = configuration(directory.path(), &[Behind::new("a", &station, "present")]);
+    let alone = configuration(directory.path(), &[]);
+    let authority = Authority::new().unwrap();
+    let with_tls = |identity: &Identity| {
+        format!(
+            "{with_member}[[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"SAFE\"]\n[front.dimse.tls]\n\
+             certificate_file = \"{}\"\nkey_file = \"{}\"\n",
+            identity.certificate.display(),
+            identity.key.display()
+        )
+    };
+    let old = authority.issue_expired("old").unwrap();
+    let fresh = authority.issue("fresh").unwrap();
+    for (text, warning) in [
+        (&alone, "there is no `[[member]]`"),
+        (&with_tls(&old), "old-certificate.pem expired"),
+        (&with_tls(&fresh), ""),
+        (&with_member, ""),
+    ] {
+        let (_directory, ran) = check(text, &["--json"]).await;
+        let ran = ran.exits(0);
+        let warnings = ran.json()["warnings"].as_array().unwrap().clone();
+        // The disk this runs on may be smaller than the journal may become.
+        let others = warnings.iter().filter(|warning| !warning.as_str().unwrap().contains("max_size"));
+        assert_eq!(others.count(), usize::from(!warning.is_empty()), "{ran:?}");
+        assert!(ran.stderr.contains(warning), "{ran:?}");
+    }
 }

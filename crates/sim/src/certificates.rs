@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 use crate::peers::PeerError;
@@ -63,11 +63,28 @@ impl Authority {
 
     /// A certificate for a program on loopback, as server and as client.
     pub fn issue(&self, name: &str) -> Result<Identity, CertificateError> {
-        let made =
-            parameters(name, vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).and_then(|parameters| {
-                let key = KeyPair::generate()?;
-                Ok((parameters.signed_by(&key, &self.issuer)?, key))
-            });
+        self.sign(name, parameters(name, on_loopback()))
+    }
+
+    /// The same, with a validity that ended in 2020.
+    pub fn issue_expired(&self, name: &str) -> Result<Identity, CertificateError> {
+        let parameters = parameters(name, on_loopback()).map(|mut parameters| {
+            parameters.not_before = date_time_ymd(2019, 1, 1);
+            parameters.not_after = date_time_ymd(2020, 1, 1);
+            parameters
+        });
+        self.sign(name, parameters)
+    }
+
+    fn sign(
+        &self,
+        name: &str,
+        parameters: Result<CertificateParams, rcgen::Error>,
+    ) -> Result<Identity, CertificateError> {
+        let made = parameters.and_then(|parameters| {
+            let key = KeyPair::generate()?;
+            Ok((parameters.signed_by(&key, &self.issuer)?, key))
+        });
         let (certificate, key) = made.map_err(failed(name))?;
         let at = |kind: &str| self.directory.path().join(format!("{name}-{kind}.pem"));
         let identity = Identity { certificate: at("certificate"), key: at("key") };
@@ -75,6 +92,10 @@ impl Authority {
         write(&identity.key, &key.serialize_pem())?;
         Ok(identity)
     }
+}
+
+fn on_loopback() -> Vec<String> {
+    vec!["localhost".to_owned(), "127.0.0.1".to_owned()]
 }
 
 fn parameters(name: &str, hosts: Vec<String>) -> Result<CertificateParams, rcgen::Error> {

@@ -24,6 +24,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
 
 async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     let world = World::real();
+    for warning in config.warnings(world.clock.wall_us()) {
+        tracing::warn!("{warning}");
+    }
     server::install_metrics()?;
     let mut signals = Signals::listen()?;
     let _locks = lock_archive(&world, &config)?;

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::cli::CheckArgs;
 use crate::commands::read_config;
-use crate::config::{self, ArchiveConfig, Mistake, Mistakes, NodeConfig, Serving};
+use crate::config::{self, ArchiveConfig, Mistake, Mistakes, NodeConfig};
 use crate::output;
 use crate::process::{Failure, Finished};
+use crate::serve::World;
 
 /// What a file configures.
 enum Checked {
@@ -24,7 +25,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Finished, Failure> {
         Ok(checked) => checked,
         Err(mistakes) => return refused(mistakes, args),
     };
-    let warnings = warnings(&checked);
+    let now_us = World::real().clock.wall_us();
+    let warnings = match &checked {
+        Checked::Node(config) => config.warnings(&RealDisk, now_us),
+        Checked::Archive(config) => config.warnings(now_us),
+    };
     for warning in &warnings {
         output::note(&format!("{file}: warning: {warning}"));
     }
@@ -48,19 +53,6 @@ fn read(file: &str, text: &str) -> Result<Checked, Mistakes> {
     } else {
         config::read_node(file, text, &RealDisk).map(|config| Checked::Node(Box::new(config)))
     }
-}
-
-/// What is no mistake and yet not what somebody may think.
-fn warnings(checked: &Checked) -> Vec<String> {
-    let (base, serving) = match checked {
-        Checked::Node(config) => (&config.base, Serving::Node),
-        Checked::Archive(config) => (&config.base, Serving::Archive),
-    };
-    let of_disk = match checked {
-        Checked::Node(config) => config.journal.beyond_disk(&RealDisk),
-        Checked::Archive(_) => None,
-    };
-    of_disk.into_iter().chain(base.peers.iter().filter_map(|peer| peer.without_effect(serving))).collect()
 }
 
 fn refused(mistakes: Mistakes, args: &CheckArgs) -> Result<Finished, Failure> {

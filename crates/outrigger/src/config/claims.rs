@@ -52,6 +52,8 @@ impl Claim {
             (Self::Node { address, ae_title }, Self::Node { address: other, ae_title: title }) => {
                 address.eq_ignore_ascii_case(other) && ae_title == title
             }
+            (Self::Listener(listener), Self::Node { address, .. })
+            | (Self::Node { address, .. }, Self::Listener(listener)) => leads_to(address, *listener),
             (Self::Caller { ae_title, hosts }, Self::Caller { ae_title: title, hosts: others }) => {
                 ae_title == title && overlap(hosts, others)
             }
@@ -73,6 +75,12 @@ impl Claim {
             None => format!("the default of `{}`", earlier.key),
         };
         match (self, &earlier.claim) {
+            (Self::Listener(address), Claim::Node { .. }) => {
+                format!("{address} is where {there} delivers to")
+            }
+            (Self::Node { ae_title, address }, Claim::Listener(_)) => {
+                format!("{ae_title} at {address} is this node itself, which listens there by {there}")
+            }
             (Self::Listener(address), _) => format!("{address} is listened on by {there} already"),
             (Self::Node { address, ae_title }, _) => format!("{ae_title} at {address} is {there} already"),
             (Self::Caller { ae_title, .. }, _) => {
@@ -87,17 +95,20 @@ impl Claim {
         }
     }
 
-    /// What would be right.
-    pub(crate) fn right(&self) -> &'static str {
-        match self {
-            Self::Listener(_) => "each listener needs an address and port of its own",
-            Self::Node { .. } => {
+    /// What would be right where `earlier` has it.
+    pub(crate) fn right(&self, earlier: &Claimed) -> &'static str {
+        match (self, &earlier.claim) {
+            (Self::Listener(_), Self::Node { .. }) | (Self::Node { .. }, Self::Listener(_)) => {
+                "a member is an archive elsewhere: what is delivered to the node itself is kept nowhere else"
+            }
+            (Self::Listener(_), _) => "each listener needs an address and port of its own",
+            (Self::Node { .. }, _) => {
                 "name each archive once: a second route leads to it by another address, another archive is elsewhere"
             }
-            Self::Caller { .. } => {
+            (Self::Caller { .. }, _) => {
                 "one peer for an AE title and its hosts is expected, or hosts that do not overlap"
             }
-            Self::Home(_) | Self::Place(_) => "each needs a path of its own",
+            (Self::Home(_) | Self::Place(_), _) => "each needs a path of its own",
         }
     }
 }
@@ -106,6 +117,18 @@ impl Claim {
 fn covers(one: IpAddr, two: IpAddr) -> bool {
     let takes = |all: IpAddr, other: IpAddr| all.is_unspecified() && (all.is_ipv6() || other.is_ipv4());
     one == two || takes(one, two) || takes(two, one)
+}
+
+/// Whether who calls `address` reaches a listener, by what can be said without asking the network: of a listener on all
+/// addresses only loopback is known to lead there.
+fn leads_to(address: &str, listener: SocketAddr) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let (host, ours) = (host.trim_matches(['[', ']']), listener.ip());
+    let reaches = match host.parse::<IpAddr>() {
+        Ok(ip) => ip == ours || (ip.is_loopback() && covers(ours, ip)),
+        Err(_) => host.eq_ignore_ascii_case("localhost") && (ours.is_loopback() || ours.is_unspecified()),
+    };
+    listener.port() != 0 && port.parse() == Ok(listener.port()) && reaches
 }
 
 fn overlap(hosts: &[IpNet], others: &[IpNet]) -> bool {
@@ -168,7 +191,19 @@ mod tests {
             (place("/a/journal"), place("/a/journal/ledger.db"), true),
             (place("/a/x/../journal"), place("/a/./journal"), true),
             (place("/a/journal"), place("/a/journal2"), false),
-            (listener("127.0.0.1:104"), node("127.0.0.1:104", "A"), false),
+            (listener("127.0.0.1:104"), node("127.0.0.1:104", "A"), true),
+            (listener("127.0.0.1:104"), node("127.0.0.1:105", "A"), false),
+            (listener("127.0.0.1:104"), node("127.0.0.2:104", "A"), false),
+            (listener("127.0.0.1:104"), node("LocalHost:104", "A"), true),
+            (listener("0.0.0.0:104"), node("127.0.0.1:104", "A"), true),
+            (listener("0.0.0.0:104"), node("localhost:104", "A"), true),
+            (listener("0.0.0.0:104"), node("10.0.0.20:104", "A"), false),
+            (listener("0.0.0.0:104"), node("[::1]:104", "A"), false),
+            (listener("[::]:104"), node("[::1]:104", "A"), true),
+            (listener("10.0.0.5:104"), node("10.0.0.5:104", "A"), true),
+            (listener("10.0.0.5:104"), node("localhost:104", "A"), false),
+            (listener("127.0.0.1:0"), node("127.0.0.1:0", "A"), false),
+            (listener("127.0.0.1:104"), node("pacs:104", "A"), false),
         ] {
             assert_eq!((one.clashes(&two), two.clashes(&one)), (clash, clash), "{one:?} {two:?}");
         }

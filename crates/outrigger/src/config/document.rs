@@ -103,7 +103,7 @@ impl<'t> Document<'t> {
                 line: later.line.unwrap_or(1),
                 key: later.key.clone(),
                 wrong: later.claim.wrong(earlier),
-                right: later.claim.right().to_owned(),
+                right: later.claim.right(earlier).to_owned(),
             });
         }
         self.claimed.borrow_mut().push(fresh);

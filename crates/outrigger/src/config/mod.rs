@@ -17,6 +17,7 @@ mod section;
 mod storage;
 mod tls;
 mod units;
+mod warnings;
 
 pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
 pub(crate) use audit::{Syslog, SyslogTransport};
@@ -24,5 +25,5 @@ pub(crate) use document::{Mistake, Mistakes};
 pub(crate) use front::{DimseFront, Undeliverable};
 pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig};
 pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
-pub(crate) use peer::{Allow, PeerConfig, Serving};
+pub(crate) use peer::{Allow, PeerConfig};
 pub(crate) use reference::reference;

@@ -13,15 +13,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::World;
 use crate::audit::{self, AuditTrail, Collector, Leg, Sources};
-use crate::config::{Allow, Base, DimseFront, PeerConfig, SyslogTransport};
+use crate::config::{Allow, Base, DimseFront, PeerConfig};
 use crate::process::Failure;
 
 /// Refused objects kept for diagnosis: enough for an afternoon of a modality gone wrong, little beside a journal.
 const QUARANTINE_BYTES: u64 = 1 << 30;
 const QUARANTINE_FILES: usize = 1000;
-
-/// A certificate that ends within this many days is warned about.
-const EXPIRY_WARNING_DAYS: i64 = 30;
 
 /// The front doors at work.
 pub(crate) struct FrontParts {
@@ -74,7 +71,7 @@ pub(crate) async fn open_fronts(
             audit: audit_box.clone(),
             associations: Arc::clone(&associations),
         };
-        let listening = front.listen(options(world, config)?, shutdown.clone()).await;
+        let listening = front.listen(options(config)?, shutdown.clone()).await;
         let listening = listening.map_err(|error| {
             Failure::of(format!("the DICOM listener {} cannot be opened", config.listen), error)
         })?;
@@ -92,11 +89,6 @@ fn start_audit(
     sources: Sources,
     shutdown: Shutdown,
 ) -> Result<(AuditEnded, Option<Collector>), Failure> {
-    if let Some(SyslogTransport::Tls(tls)) = base.audit.syslog.as_ref().map(|syslog| &syslog.transport)
-        && let (Some(identity), Some(expires_us)) = (&tls.identity, tls.client.expires_us())
-    {
-        warn_of_expiry(world, &identity.certificate, expires_us);
-    }
     let trail = AuditTrail {
         node: base.name.to_string(),
         file: base.audit.file.clone(),
@@ -131,14 +123,11 @@ fn quarantine(world: &World, base: &Base) -> Result<Quarantine, Failure> {
     })
 }
 
-fn options(world: &World, config: &DimseFront) -> Result<DimseOptions, Failure> {
+fn options(config: &DimseFront) -> Result<DimseOptions, Failure> {
     let (first, others) = config.ae_titles.split_first().ok_or_else(|| Failure::Argument {
         what: format!("the listener {} has no AE title", config.listen),
         instead: "give it `ae_titles`".to_owned(),
     })?;
-    if let Some(tls) = &config.tls {
-        warn_of_expiry(world, &tls.identity.certificate, tls.server.expires_us());
-    }
     let timers =
         Timers { artim: config.artim, inactivity: config.inactivity, idle: config.idle, ..Timers::STANDARD };
     Ok(DimseOptions {
@@ -154,14 +143,6 @@ fn options(world: &World, config: &DimseFront) -> Result<DimseOptions, Failure> 
         settings: Settings { max_pdu: config.max_pdu, timers },
         tls: config.tls.as_ref().map(|tls| tls.server.clone()),
     })
-}
-
-/// Says in the log when a certificate ends soon, or has ended.
-pub(crate) fn warn_of_expiry(world: &World, certificate: &std::path::Path, expires_us: i64) {
-    let days = (expires_us - world.clock.wall_us()) / 86_400_000_000;
-    if days < EXPIRY_WARNING_DAYS {
-        tracing::warn!(certificate = %certificate.display(), days, "the certificate expires soon or has expired");
-    }
 }
 
 /// Who may call, as the front door asks it.

@@ -18,7 +18,6 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::World;
-use super::fronts::warn_of_expiry;
 use super::storage::Storage;
 use crate::audit::{Audited, Ends, Leg};
 use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig};
@@ -134,11 +133,6 @@ pub(crate) fn adapter(
             MemberReadBack::Move { destination: own.ae_title.clone(), expectations: expectations.clone() }
         }
     };
-    if let Some(tls) = &route.tls
-        && let (Some(identity), Some(expires_us)) = (&tls.identity, tls.client.expires_us())
-    {
-        warn_of_expiry(world, &identity.certificate, expires_us);
-    }
     let acse = Timers::STANDARD.acse.min(route.response_timeout);
     let timers = Timers { response: route.response_timeout, acse, ..Timers::STANDARD };
     let route = DimseRoute {

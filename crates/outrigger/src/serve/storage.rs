@@ -38,9 +38,6 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     let applied =
         store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
     let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
-    if let Some(warning) = config.journal.beyond_disk(&*world.disk) {
-        tracing::warn!("{warning}");
-    }
     let (journal, damaged) = open_node_journal(world, config, applied)?;
     let now = WallTime(world.clock.wall_us());
     let options = LedgerOptions {
