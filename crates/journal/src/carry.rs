@@ -19,12 +19,12 @@ use crate::index::SegmentKey;
 use crate::journal::Journal;
 use crate::open_segment::{Layout, OpenSegment, Ready};
 use crate::options::SEGMENT_ENTRIES_MAX;
-use crate::reserve::Given;
 use crate::scan::{Found, FoundFrame, Scan, Soundness};
 use crate::seal::{Opening, SEAL_END_BYTES};
 use crate::segment::{Segment, Stage};
 use crate::shared::Shared;
 use crate::table::Table;
+use outrigger_runtime::reserve::Given;
 
 /// A segment is carried forward when one part in this many of it would be free.
 const WORTH_WHILE: u64 = 2;

@@ -8,15 +8,16 @@ use crate::error::AppendError;
 use crate::frame::{FrameHead, FrameKind, Place, Trailer};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::Journal;
-use crate::large::{Prepared, PreparedBody, is_no_room};
+use crate::large::{Prepared, PreparedBody};
 use crate::open_segment::Ready;
 use crate::options::{FRAME_BODY_BYTES_MAX, ROOM_MARGIN_BYTES};
 use crate::ranges::Ranges;
 use crate::record::RecordKind;
-use crate::reserve::Given;
 use crate::seal::Void;
 use crate::state::Health;
 use crate::table::Slot;
+use outrigger_runtime::reserve::Given;
+use outrigger_runtime::reserve::is_no_room;
 
 /// The receipt for a record on stable storage; only a commit makes one.
 #[derive(Debug, PartialEq, Eq)]

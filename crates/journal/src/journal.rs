@@ -18,9 +18,9 @@ use crate::options::{HEADER_BYTES_MAX, Options};
 use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::record::Append;
-use crate::reserve::Reserve;
 use crate::shared::Shared;
 use crate::state::JournalState;
+use outrigger_runtime::reserve::Reserve;
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]

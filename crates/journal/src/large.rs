@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf, BufMut, Bytes};
 use outrigger_runtime::body::{BLOCK_BYTES, Body, Content};
 use outrigger_runtime::disk::{Access, ArcDisk, Disk};
+use outrigger_runtime::reserve::is_no_room;
 
 use crate::body::read_block_table;
 use crate::error::AppendError;
@@ -291,12 +292,4 @@ fn object_end(frame_at: u64) -> [u8; OBJECT_END_BYTES] {
     rest.put_u64_le(frame_at);
     rest.put_slice(&OBJECT_MARK);
     end
-}
-
-/// Whether there was no room: on the disk, in the quota, or under the file size limit.
-pub(crate) fn is_no_room(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
 }

@@ -16,7 +16,6 @@ mod handle;
 mod journal;
 mod large;
 mod open_segment;
-mod reserve;
 mod roll;
 mod writer;
 

@@ -151,7 +151,7 @@ impl OpenSegment {
         }
         let ahead = end.next_multiple_of(ROOM_STEP_BYTES).min(self.layout.size_max).max(end);
         let made = match self.file.allocate(ahead) {
-            Err(error) if crate::large::is_no_room(&error) && ahead > end => {
+            Err(error) if outrigger_runtime::reserve::is_no_room(&error) && ahead > end => {
                 self.file.set_length(self.end)?;
                 self.room = self.end;
                 self.file.allocate(end).map(|()| end)

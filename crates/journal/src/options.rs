@@ -40,6 +40,9 @@ pub(crate) const ROOM_MARGIN_BYTES: u64 = 64 << 10;
 /// A segment's index counts in units of eight bytes with 32 bits; half of that leaves room behind a full segment.
 pub(crate) const SEGMENT_BYTES_LIMIT: u64 = 16 << 30;
 
+/// Given back to the disk at once by the reserve: room for a good many closings, few of these in a reserve of usual size.
+pub(crate) const RESERVE_STEP_BYTES: u64 = 16 << 20;
+
 /// Why the limits of a journal do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {

@@ -13,14 +13,15 @@ use crate::error::{AppendError, OpenError};
 use crate::head::{FORMAT, FoundHead, Head};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, Opened, RecoveryReport};
-use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody, is_no_room};
-use crate::options::Options;
+use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody};
+use crate::options::{Options, RESERVE_STEP_BYTES};
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 use crate::recovery::load::{Loaded, Place};
 use crate::recovery::renew::with_room;
-use crate::reserve::Reserve;
 use crate::shared::{Parts, Shared};
+use outrigger_runtime::reserve::Reserve;
+use outrigger_runtime::reserve::is_no_room;
 
 mod head_anew;
 mod judge;
@@ -46,7 +47,7 @@ pub(crate) fn open(
     for directory in [&paths.segments, &paths.objects, &paths.spool] {
         disk.create_directory(directory).map_err(io_error("making", directory))?;
     }
-    let reserve = Reserve::open(&*disk, &paths, options.reserve_bytes);
+    let reserve = Reserve::open(&*disk, &paths.reserve(), options.reserve_bytes, RESERVE_STEP_BYTES);
     let mut reserve = reserve.map_err(io_error("making", &paths.reserve()))?;
     let place = Place { disk: &*disk, paths: &paths, journal, applied, certain: head.certain };
     let mut loaded = Loaded::load(place, &mut reserve)?;

@@ -63,9 +63,7 @@ fn a_lost_head_is_made_anew_and_every_entry_is_there() {
             copied(directory, copy.path());
             shown(&try_open(copy.path()).unwrap().journal.reader())
         };
-        assert!(
-            before.len() > 18 && before.iter().any(|(_, all)| all.as_ref() == Some(&bytes(9, LARGE)))
-        );
+        assert!(before.len() > 18 && before.iter().any(|(_, all)| all.as_ref() == Some(&bytes(9, LARGE))));
         match damage {
             None => std::fs::remove_file(&head).unwrap(),
             Some(content) => std::fs::write(&head, content).unwrap(),

@@ -23,6 +23,9 @@ pub enum LedgerError {
     /// A record could not be written or read.
     #[error("a record of the journal could not be used")]
     Record(#[from] RecordError),
+    /// The record stands in the journal; the books do not show yet what follows from it.
+    #[error("it is recorded, and takes effect as soon as the ledger's database can be written again")]
+    Recorded(#[source] Box<LedgerError>),
     /// The ledger is closed.
     #[error("the ledger could not be asked")]
     Closed(#[from] Gone),

@@ -40,6 +40,7 @@ impl LedgerHealth {
             | LedgerError::Journal(_)
             | LedgerError::JournalRead(_)
             | LedgerError::Record(_)
+            | LedgerError::Recorded(_)
             | LedgerError::Closed(_)
             | LedgerError::Scrub(_)
             | LedgerError::UnknownMember { .. }

@@ -311,7 +311,7 @@ impl Ledger {
     ) -> Result<Seq, LedgerError> {
         let durable = self.append(kind, record).await?;
         let seq = Seq(durable.seq().0);
-        self.follow(seq).await?;
+        self.follow(seq).await.map_err(|error| LedgerError::Recorded(Box::new(error)))?;
         Ok(seq)
     }
 

@@ -335,6 +335,21 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the database found no room on its disk.
+    pub fn is_no_room(&self) -> bool {
+        let (Self::Sqlite { source, .. } | Self::Catalogue(CatalogueError::Sqlite { source, .. })) = self
+        else {
+            return false;
+        };
+        // Beside the disk itself, the index of the write-ahead log may find no room to grow.
+        source.sqlite_error().is_some_and(|error| {
+            error.code == rusqlite::ErrorCode::DiskFull
+                || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+        })
+    }
+}
+
 /// Whether SQLite says that its file is not as it was written.
 fn is_damage(error: &rusqlite::Error) -> bool {
     // What we ask is always the same, so that a name it does not know was changed in the database.

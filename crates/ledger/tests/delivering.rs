@@ -138,6 +138,58 @@ async fn commitment_transactions_survive_a_restart() {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(600);
+
+async fn accepted_by_b(kind: Kind) -> (Rig, outrigger_model::Seq) {
+    let rig = Rig::new(kind).await;
+    let entry = rig.enter(1, 1, 1).await;
+    rig.due(B, Lane::Fresh, 1).await;
+    rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+    (rig, entry)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commitment_report_that_comes_after_the_next_request_counts_over_a_restart() {
+    for kind in Kind::BOTH {
+        let (mut rig, entry) = accepted_by_b(kind).await;
+        let (one, two) = (TransactionUid::known("1.9.1"), TransactionUid::known("1.9.2"));
+        rig.ledger.commit_begun(&one, B, vec![entry]).await.unwrap();
+        tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
+        assert_eq!(rig.ledger.commits_overdue(B, PATIENCE).await.unwrap(), 1);
+        rig.ledger.commit_begun(&two, B, vec![entry]).await.unwrap();
+        assert_eq!(rig.ledger.commits_overdue(B, PATIENCE).await.unwrap(), 0, "it is counted once");
+        rig.restart().await;
+        assert_eq!(rig.ledger.commits_overdue(B, PATIENCE).await.unwrap(), 1, "once a start");
+        let waiting = rig.ledger.awaiting(B, ConfirmLevel::Accepted, 9).await.unwrap();
+        assert_eq!(waiting, [], "it waits for the newer answer");
+        assert_eq!(rig.ledger.commit_member(&one).await.unwrap(), Some(B));
+        let ended = rig.ledger.commit_ended(&one).await.unwrap();
+        assert_eq!(ended.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [entry]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commitment_transactions_without_a_report_are_forgotten_in_the_end() {
+    for kind in Kind::BOTH {
+        let (rig, entry) = accepted_by_b(kind).await;
+        let transaction = |number: usize| TransactionUid::known(&format!("1.9.{number}"));
+        // More than are remembered, each waited for.
+        for number in 1..=260 {
+            rig.ledger.commit_begun(&transaction(number), B, vec![entry]).await.unwrap();
+            tokio::time::advance(PATIENCE + Duration::from_secs(1)).await;
+            assert_eq!(rig.ledger.commits_overdue(B, PATIENCE).await.unwrap(), 1);
+        }
+        assert_eq!(rig.ledger.commit_member(&transaction(1)).await.unwrap(), None);
+        assert_eq!(rig.ledger.commit_member(&transaction(260)).await.unwrap(), Some(B));
+        tokio::time::advance(Duration::from_secs(47 * 3600)).await;
+        rig.ledger.commit_begun(&transaction(261), B, vec![entry]).await.unwrap();
+        tokio::time::advance(Duration::from_secs(2 * 3600)).await;
+        assert_eq!(rig.ledger.commits_overdue(B, PATIENCE).await.unwrap(), 1);
+        assert_eq!(rig.ledger.commit_member(&transaction(260)).await.unwrap(), None);
+        assert_eq!(rig.ledger.commit_member(&transaction(261)).await.unwrap(), Some(B));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_versions_of_an_instance_reach_a_member_in_order() {
     for kind in Kind::BOTH {

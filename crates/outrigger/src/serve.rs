@@ -16,7 +16,7 @@ pub(crate) use members::{adapter, adapters};
 pub(crate) use ready::Ready;
 pub(crate) use scrub::{Ended, Scrubber, Seen};
 pub(crate) use signals::{Signal, Signals};
-pub(crate) use storage::{open_node_journal, open_storage, open_store};
+pub(crate) use storage::{Storage, open_node_journal, open_storage, open_store};
 
 use std::sync::Arc;
 
@@ -64,14 +64,28 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     server::install_metrics()?;
-    let mut signals = Signals::listen()?;
+    let signals = Signals::listen()?;
     let _locks = lock_node(&world, &config)?;
     let storage = open_storage(&world, &config).await?;
+    let served = serve(&world, &config, file, &storage, signals).await;
+    // After a start that failed too: whoever writes must not be left without the runtime it waits by.
+    let closed = storage.close().await;
+    served.and(closed)
+}
+
+/// Opens the doors over the storage, and drains them when told to stop.
+async fn serve(
+    world: &World,
+    config: &NodeConfig,
+    file: &str,
+    storage: &Storage,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let (mut node, node_stops) = Shutdown::pair();
     let (mut doors, doors_stop) = Shutdown::pair();
 
     let (legs_box, legs) = outrigger_front::Outbox::new("audit of members");
-    let members = adapters(&world, &config, &storage, &legs_box, &node_stops).await?;
+    let members = adapters(world, config, storage, &legs_box, &node_stops).await?;
     drop(legs_box);
     let delivery = Delivery::start(DeliveryOptions {
         ledger: storage.ledger.clone(),
@@ -89,7 +103,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
         Arc::new(Gateway::new(GatewayOptions { ledger, spool, undeliverable }))
     };
     let legs = LegsAudited { legs, shutdown: node_stops.clone() };
-    let fronts = open_fronts(&world, &config.base, &doors_stop, legs, |front| {
+    let fronts = open_fronts(world, &config.base, &doors_stop, legs, |front| {
         gateway(match front.undeliverable {
             crate::config::Undeliverable::Accept => Undeliverable::Accept,
             crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
@@ -97,7 +111,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     })
     .await?;
     let recording = storage::record_refusals(storage.ledger.clone(), fronts.refusals);
-    let scrubber = Scrubber::start(storage.scrubbed(&world, &config), node_stops.clone());
+    let scrubber = Scrubber::start(storage.scrubbed(world, config), node_stops.clone());
     let admin = NodeAdmin::new(NodeParts {
         file: file.into(),
         config: config.clone(),
@@ -128,5 +142,5 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     drop(admin);
     node.all_gone().await;
     fronts.audit_ended.await;
-    storage.close().await
+    Ok(())
 }

@@ -12,6 +12,7 @@ pub mod listen;
 pub mod net;
 pub mod permits;
 pub mod random;
+pub mod reserve;
 pub mod shutdown;
 pub mod spool;
 pub mod threads;

@@ -14,18 +14,18 @@ use crate::head::FORMAT;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::index::Index;
 use crate::journal::Cut;
-use crate::large::is_no_room;
 use crate::open_segment::OpenSegment;
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 use crate::recovery::io_error;
 use crate::recovery::judge::{Position, judge};
 use crate::recovery::renew::{copy, with_room};
-use crate::reserve::Reserve;
 use crate::scan::Scan;
 use crate::seal::Opening;
 use crate::segment::{Segment, Stage, read_sealed};
 use crate::table::Table;
+use outrigger_runtime::reserve::Reserve;
+use outrigger_runtime::reserve::is_no_room;
 
 /// All segments, read.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
 
-use crate::large::is_no_room;
-use crate::reserve::{Given, Reserve};
+use outrigger_runtime::reserve::is_no_room;
+use outrigger_runtime::reserve::{Given, Reserve};
 
 /// Copied at once.
 const COPY_BYTES: usize = 1 << 20;

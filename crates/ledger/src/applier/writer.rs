@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_journal::{JournalReader, Seq as JournalSeq};
-use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, WallTime};
+use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ pub(crate) struct Writer {
     pub(crate) claims: Claims,
     /// Postings a member was asked to commit to, without an answer yet.
     pub(crate) committing: HashSet<PostingKey>,
+    /// Transactions that are waited for no longer, since the start: their reports count all the same.
+    pub(crate) late: HashSet<TransactionUid>,
     /// Closed postings that could not be read back, and when that is tried again.
     pub(crate) read_back_later: HashMap<PostingKey, ReadBackLater>,
     /// Levels that members cannot be confirmed at, by their kind.
@@ -125,6 +127,7 @@ impl Writer {
             store,
             claims: Claims::default(),
             committing: HashSet::new(),
+            late: HashSet::new(),
             read_back_later: HashMap::new(),
             unable: BTreeSet::new(),
             nothing_due: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! Storage commitment transactions under way at members (PS3.4 Annex J).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use outrigger_model::{MemberNumber, Seq, TransactionUid, WallTime};
@@ -12,6 +13,14 @@ use crate::ledger::Ledger;
 use crate::ledger::due::Due;
 use crate::posting::PostingKey;
 use crate::store::{LedgerReads, Owed, StoreError, read};
+
+/// Longest that a transaction is remembered after it was begun: archives try for hours, some for a day or two, to have a report
+/// taken that they could not send.
+const REMEMBERED: Duration = Duration::from_secs(48 * 3600);
+
+/// Transactions of one member that are remembered although they are waited for no longer, the newest ones: more than a day of
+/// one every ten minutes, few enough to be read through with each report.
+const LATE_MAX: usize = 256;
 
 impl Ledger {
     /// Remembers a transaction until it is answered, over a restart too; its postings are claimed no longer, and [`Ledger::awaiting`] leaves them out.
@@ -45,7 +54,10 @@ impl Ledger {
             let Some(ended) = open.into_iter().find(|open| open.transaction == transaction) else {
                 return Ok(Vec::new());
             };
-            writer.end_commitments(std::slice::from_ref(&ended))?;
+            writer.forget_commitments(std::iter::once(&ended))?;
+            for key in ended.postings() {
+                writer.committing.remove(&key);
+            }
             let owed = read(&*writer.store, |books| owed_of(books, &ended))?;
             let now = writer.steady.clock().now();
             let claimed =
@@ -65,7 +77,9 @@ impl Ledger {
         Ok(open.into_iter().find(|open| open.transaction == transaction).map(|open| open.member))
     }
 
-    /// Ends transactions of a member that were begun longer ago than `patience` and never answered, or by a clock that was ahead, so that their postings wait to be asked about again; gives their number.
+    /// Waits no longer for transactions of a member that were begun longer ago than `patience` and never answered, or by a clock that was ahead, so that their postings wait to be asked about again; gives how many those are.
+    ///
+    /// They stay known for a while, as a report that comes late is as good as one in time.
     pub async fn commits_overdue(
         &self,
         member: MemberNumber,
@@ -75,28 +89,48 @@ impl Ledger {
             if writer.committing.is_empty() {
                 return Ok(0);
             }
-            let open = read(&*writer.store, |books| books.commitments())?;
+            let mut open = read(&*writer.store, |books| books.commitments())?;
+            open.retain(|open| open.member == member);
             let now = writer.steady.now();
-            let is_overdue = |at: WallTime| at > now || now.since(at) > patience;
-            let overdue: Vec<Commitment> =
-                open.into_iter().filter(|open| open.member == member && is_overdue(open.at)).collect();
-            if !overdue.is_empty() {
-                writer.end_commitments(&overdue)?;
+            let lasted = |open: &Commitment, span| open.at > now || now.since(open.at) > span;
+            let (late, waited): (Vec<Commitment>, Vec<Commitment>) =
+                open.into_iter().partition(|open| lasted(open, patience));
+            let count = late.iter().filter(|late| !writer.late.contains(&late.transaction)).count();
+            if count == 0 {
+                return Ok(0);
             }
-            Ok(overdue.len())
+            let too_many = late.len().saturating_sub(LATE_MAX);
+            let forgotten = late.iter().enumerate();
+            let forgotten =
+                forgotten.filter(|(number, late)| *number < too_many || lasted(late, REMEMBERED));
+            writer.forget_commitments(forgotten.map(|(_, late)| late))?;
+            // A posting that was asked about again meanwhile waits for the newer answer.
+            let asked_again: HashSet<PostingKey> = waited.iter().flat_map(Commitment::postings).collect();
+            for key in late.iter().flat_map(Commitment::postings).filter(|key| !asked_again.contains(key)) {
+                writer.committing.remove(&key);
+            }
+            writer.late.extend(late.into_iter().map(|late| late.transaction));
+            Ok(count)
         })
         .await
     }
 }
 
 impl Writer {
-    fn end_commitments(&mut self, ended: &[Commitment]) -> Result<(), LedgerError> {
+    fn forget_commitments<'a>(
+        &mut self,
+        ended: impl Iterator<Item = &'a Commitment>,
+    ) -> Result<(), LedgerError> {
+        let ended: Vec<TransactionUid> = ended.map(|ended| ended.transaction.clone()).collect();
+        if ended.is_empty() {
+            return Ok(());
+        }
         self.change(|desk| {
-            desk.changes.commitments_ended.extend(ended.iter().map(|ended| ended.transaction.clone()));
+            desk.changes.commitments_ended.extend(ended.iter().cloned());
             Ok(())
         })?;
-        for key in ended.iter().flat_map(Commitment::postings) {
-            self.committing.remove(&key);
+        for transaction in &ended {
+            self.late.remove(transaction);
         }
         Ok(())
     }

@@ -9,9 +9,11 @@ use std::time::Duration;
 use outrigger_catalogue::{CatalogueInstance, Cursor, Located, OpenError, Page, PutOutcome};
 use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime};
 use outrigger_runtime::Disk;
+use outrigger_runtime::disk::ArcDisk;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::room::Room;
 use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
@@ -28,6 +30,7 @@ use crate::store::{
 mod cells;
 mod integrity;
 mod read;
+mod room;
 mod rows;
 mod schema;
 mod work;
@@ -47,6 +50,7 @@ const CHECKPOINT_PAGES: u32 = 4_096;
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    room: Option<Room>,
 }
 
 /// Why the database of ledger and catalogue could not be opened.
@@ -78,6 +82,15 @@ pub enum SqliteOpenError {
     /// The catalogue's tables in it cannot be used.
     #[error("the catalogue in the ledger's database could not be opened")]
     Catalogue(#[source] OpenError),
+    /// The file that keeps room for it could not be made.
+    #[error("{path}, which keeps room for the ledger's database on a full disk, could not be made")]
+    Reserve {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// An old database file could not be removed.
     #[error("{path} could not be removed to make the books anew")]
     Remove {
@@ -99,7 +112,14 @@ impl SqliteStore {
             return Err(SqliteOpenError::Newer { path: path.to_owned(), found, known: schema::FORMAT });
         }
         outrigger_catalogue::sqlite::prepare(&connection).map_err(SqliteOpenError::Catalogue)?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), room: None })
+    }
+
+    /// Keeps `bytes` of room beside the database, so that it can be written when its disk is full.
+    pub fn with_reserve(self, disk: &ArcDisk, bytes: u64) -> Result<Self, SqliteOpenError> {
+        let room = Room::open(disk, &self.path, bytes);
+        let room = room.map_err(|(path, source)| SqliteOpenError::Reserve { path, source })?;
+        Ok(Self { room: Some(room), ..self })
     }
 
     /// Makes the database at `path` anew, whatever stands there; for a rebuild.
@@ -124,6 +144,16 @@ const NOT_ANEW: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_URI);
 
 impl SqliteStore {
+    fn try_transact(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed("beginning a transaction"))?;
+        work(&mut Books(&transaction))?;
+        transaction.commit().map_err(failed("committing"))
+    }
+
     /// Another connection to the file, which has to be there: a new one beside the old one's log would be made of both.
     fn connect_again(&self, doing: &'static str) -> Result<Connection, StoreError> {
         if matches!(self.path.try_exists(), Ok(false)) {
@@ -178,16 +208,24 @@ impl LedgerStore for SqliteStore {
         &mut self,
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let transaction = transaction.map_err(failed("beginning a transaction"))?;
-        work(&mut Books(&transaction))?;
-        transaction.commit().map_err(failed("committing"))
+        loop {
+            match self.try_transact(work) {
+                Err(error) if error.is_no_room() && self.room.as_mut().is_some_and(Room::give) => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    if let Some(room) = &mut self.room {
+                        room.take_back();
+                    }
+                    return Ok(());
+                }
+            }
+        }
     }
 
     fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {
         let connection = self.connect_again("opening another connection")?;
         connection.pragma_update(None, "query_only", true).map_err(failed("opening another connection"))?;
-        Ok(Box::new(Self { connection, path: self.path.clone() }))
+        Ok(Box::new(Self { connection, path: self.path.clone(), room: None }))
     }
 
     fn reconnect(&mut self) -> Result<(), StoreError> {

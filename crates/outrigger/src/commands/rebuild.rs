@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use outrigger_journal::{HeadRestored, Seq, restore_head};
-use outrigger_ledger::Ledger;
+use outrigger_ledger::{Ledger, LedgerStore};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, ArcDisk};
 
@@ -40,7 +40,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let (journal, _) = open_node_journal(&world, config, applied)?;
     set_aside(&world.disk, config)?;
     output::note(&format!("reading {} records from the journal", journal.tail().0));
-    let mut store = open_store(&config.ledger)?;
+    let mut store: Box<dyn LedgerStore> = Box::new(open_store(&config.ledger)?);
     let reader = journal.reader();
     let rebuilt = world.threads.blocking("rebuild", move || Ledger::rebuild(&reader, &mut *store)).await;
     let report = rebuilt
@@ -60,6 +60,7 @@ fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Se
         return Seq(0);
     }
     let position = open_store(&config.ledger).and_then(|store| {
+        let store: &dyn LedgerStore = &store;
         store
             .position()
             .map_err(|error| Failure::of("the position of the books before cannot be read", error))

@@ -22,6 +22,9 @@ use crate::process::Failure;
 /// Entries count as fresh for this long, as long as nobody waits longer for a study that was just made.
 const FRESH_FOR: Duration = Duration::from_secs(15 * 60);
 
+/// The ledger's part of `[journal] reserve`, kept beside it: what the journal finishes in its reserve makes rows of a fraction of its size.
+const LEDGER_RESERVE_SHARE: u64 = 16;
+
 /// What a node stands on.
 pub(crate) struct Storage {
     /// The journal.
@@ -35,6 +38,10 @@ pub(crate) struct Storage {
 /// Opens journal and ledger, and brings the ledger up to the journal.
 pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<Storage, Failure> {
     let store = open_store(&config.ledger)?;
+    let reserve = config.journal.options.reserve_bytes / LEDGER_RESERVE_SHARE;
+    let store = store.with_reserve(&world.disk, reserve);
+    let store: Box<dyn LedgerStore> =
+        Box::new(store.map_err(|error| Failure::of("no room could be kept for the ledger", error))?);
     let applied =
         store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
     let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
@@ -60,9 +67,9 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
 }
 
 /// Opens the ledger's database.
-pub(crate) fn open_store(path: &Path) -> Result<Box<dyn LedgerStore>, Failure> {
+pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
     match SqliteStore::open(path) {
-        Ok(store) => Ok(Box::new(store)),
+        Ok(store) => Ok(store),
         Err(error) => Err(Failure::of(format!("the ledger {} cannot be opened", path.display()), error)),
     }
 }

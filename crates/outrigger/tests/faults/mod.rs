@@ -12,3 +12,4 @@ mod flip;
 mod kill;
 mod load;
 mod power;
+mod room;
