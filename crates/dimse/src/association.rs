@@ -1,5 +1,6 @@
 //! An established association, of either role: messages in, messages out.
 
+mod pace;
 mod receive;
 mod send;
 
@@ -25,6 +26,7 @@ pub struct Association {
     /// Bytes of the longest fragment the peer takes, even.
     fragment_max: usize,
     reception: receive::Reception,
+    pace: pace::Pace,
     /// What is left of the P-DATA-TF being taken apart.
     body: Bytes,
     sending: Option<send::Sending>,
@@ -75,6 +77,7 @@ impl Association {
             refused,
             fragment_max,
             reception: receive::Reception::idle(),
+            pace: pace::Pace::default(),
             body: Bytes::new(),
             sending: None,
             outstanding: 0,

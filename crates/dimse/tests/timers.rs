@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outrigger_dimse::{
-    AcceptError, AssociationError, Command, DataSet, RequestError, Waiting, accept, request,
+    AcceptError, Association, AssociationError, Command, DataSet, RequestError, Waiting, accept, request,
 };
 use tokio::time::Instant;
 
 use crate::script::{
-    COMMAND_LAST, accept_all, accepted, associate_request, p_data, pipe, proposal, requested, settings,
+    COMMAND_LAST, DATA_LAST, DATA_MORE, Peer, accept_all, accepted, associate_request, p_data, pipe,
+    proposal, requested, settings,
 };
 
 /// Asserts that an association error is this time-out.
@@ -18,6 +19,18 @@ fn check(error: &AssociationError, waiting: Waiting) {
         AssociationError::TimedOut { waiting: found } => assert_eq!(*found, waiting),
         other => panic!("{other}"),
     }
+}
+
+/// A message whose data set has yet to come.
+async fn begin(association: &mut Association, peer: &mut Peer) {
+    let find = Command::CFindRq {
+        message_id: 1,
+        sop_class: crate::script::class("1.2.840.10008.5.1.4.1.2.2.1"),
+        priority: outrigger_dimse::Priority::Medium,
+    };
+    let command = outrigger_dimse::command::write(&find, DataSet::Follows);
+    peer.send(&p_data(1, COMMAND_LAST, &command)).await;
+    association.receive().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,18 +85,43 @@ async fn a_pdu_that_does_not_end_is_aborted_however_it_drips() {
 #[tokio::test(start_paused = true)]
 async fn a_message_without_its_data_set_is_aborted() {
     let (mut association, mut peer) = accepted().await;
-    let find = Command::CFindRq {
-        message_id: 1,
-        sop_class: crate::script::class("1.2.840.10008.5.1.4.1.2.2.1"),
-        priority: outrigger_dimse::Priority::Medium,
-    };
-    let command = outrigger_dimse::command::write(&find, DataSet::Follows);
-    peer.send(&p_data(1, COMMAND_LAST, &command)).await;
-    association.receive().await.unwrap();
+    begin(&mut association, &mut peer).await;
     let begun = Instant::now();
     let (result, ()) = tokio::join!(association.data_set(10), peer.expect_abort(0, 0));
     check(&result.unwrap_err(), Waiting::Rest);
     assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_data_set_that_drips_in_whole_pdus_is_aborted() {
+    let (mut association, mut peer) = accepted().await;
+    begin(&mut association, &mut peer).await;
+    let begun = Instant::now();
+    let dripping = async {
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            peer.send(&p_data(1, DATA_MORE, &[0, 0])).await;
+        }
+        peer.expect_abort(0, 0).await;
+    };
+    let (result, ()) = tokio::join!(association.data_set(1 << 20), dripping);
+    check(&result.unwrap_err(), Waiting::Rest);
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_data_set_over_a_slow_link_is_taken_however_long_it_is() {
+    let (mut association, mut peer) = accepted().await;
+    begin(&mut association, &mut peer).await;
+    let coming = async {
+        for second in 0..600 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let control = if second == 599 { DATA_LAST } else { DATA_MORE };
+            peer.send(&p_data(1, control, &[0; 500])).await;
+        }
+    };
+    let (result, ()) = tokio::join!(association.data_set(1 << 20), coming);
+    assert_eq!(result.unwrap().len(), 300_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use outrigger_model::StatusClass;
+use tokio::time::Instant;
 
 use super::Association;
+use super::pace::{Pace, Verdict};
 use crate::command::{self, Command, DataSet};
 use crate::error::{AssociationError, Violation, Waiting};
 use crate::link::Received;
@@ -120,8 +122,19 @@ impl Association {
                 Reception::Command { context: None, .. } => (timers.idle, Waiting::Message),
                 Reception::Command { .. } | Reception::DataSet { .. } => (timers.inactivity, Waiting::Rest),
             };
+            let asked_at = Instant::now();
             match self.link.receive(patience, waiting).await? {
-                Received::Data(body) => self.body = body,
+                Received::Data(body) if waiting == Waiting::Rest => {
+                    let inactivity = self.link.timers().inactivity;
+                    if self.pace.add(asked_at.elapsed(), body.len(), inactivity) == Verdict::TooSlow {
+                        return Err(self.link.timed_out(Waiting::Rest).await);
+                    }
+                    self.body = body;
+                }
+                Received::Data(body) => {
+                    self.pace = Pace::default();
+                    self.body = body;
+                }
                 Received::ReleaseRequest => return Ok(None),
                 // The machine lets nothing else through in the states we are in here.
                 Received::Request(_) | Received::Accept(_) | Received::Reject(_) | Received::ReleaseReply => {
