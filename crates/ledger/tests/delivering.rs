@@ -172,7 +172,7 @@ async fn a_commitment_report_that_comes_after_the_next_request_counts_over_a_res
 async fn commitment_transactions_without_a_report_are_forgotten_in_the_end() {
     for kind in Kind::BOTH {
         let (rig, entry) = accepted_by_b(kind).await;
-        let transaction = |number: usize| TransactionUid::known(&format!("1.9.{number}"));
+        let transaction = TransactionUid::from_random;
         // More than are remembered, each waited for.
         for number in 1..=260 {
             rig.ledger.commit_begun(&transaction(number), B, vec![entry]).await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use outrigger_model::{MemberNumber, Seq, TransactionUid, WallTime};
+use outrigger_model::{MemberNumber, Seq, TransactionUid};
 
 use crate::applier::writer::Writer;
 use crate::claims::Claimed;
@@ -101,8 +101,7 @@ impl Ledger {
             }
             let too_many = late.len().saturating_sub(LATE_MAX);
             let forgotten = late.iter().enumerate();
-            let forgotten =
-                forgotten.filter(|(number, late)| *number < too_many || lasted(late, REMEMBERED));
+            let forgotten = forgotten.filter(|(number, late)| *number < too_many || lasted(late, REMEMBERED));
             writer.forget_commitments(forgotten.map(|(_, late)| late))?;
             // A posting that was asked about again meanwhile waits for the newer answer.
             let asked_again: HashSet<PostingKey> = waited.iter().flat_map(Commitment::postings).collect();
