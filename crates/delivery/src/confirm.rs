@@ -1,14 +1,15 @@
 //! Asking a member whether it really has what it accepted: by a query, by storage commitment, by reading back.
 //!
 //! `worker` is a member's loop, `steps` goes from the step that leads to the level wanted to those a member is left that
-//! cannot do it, `present`, `commit` and `verify` are the steps, `line` is the connection they share,
-//! `background` asks when there is nothing else to do.
+//! cannot do it, `present`, `commit` and `verify` are the steps, `silence` tells how long a commitment report is waited for,
+//! `line` is the connection they share, `background` asks when there is nothing else to do.
 
 pub mod ability;
 pub(crate) mod background;
 pub mod commit;
 pub(crate) mod line;
 pub mod present;
+pub mod silence;
 pub(crate) mod steps;
 pub mod verify;
 pub mod worker;

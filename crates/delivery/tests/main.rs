@@ -6,3 +6,4 @@ mod confirming;
 mod losing;
 mod member;
 mod rig;
+mod unreported;

@@ -25,6 +25,16 @@ pub(crate) struct Asked {
     pub(crate) stores: usize,
 }
 
+/// Whether it reports on storage commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Reports {
+    /// In its answer.
+    #[default]
+    AtOnce,
+    /// When it is told to, if ever.
+    Later,
+}
+
 /// The member; clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told(Arc<Mutex<State>>);
@@ -37,6 +47,8 @@ struct State {
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
     is_deaf: bool,
+    reports: Reports,
+    unreported: Vec<CommitReport>,
     asked: Asked,
 }
 
@@ -62,6 +74,16 @@ impl Told {
     /// It answers no C-ECHO any more.
     pub(crate) fn goes_deaf(&self) {
         self.state().is_deaf = true;
+    }
+
+    /// It reports on storage commitment so from now on.
+    pub(crate) fn reports(&self, reports: Reports) {
+        self.state().reports = reports;
+    }
+
+    /// What it has not reported yet, oldest first.
+    pub(crate) fn unreported(&self) -> Vec<CommitReport> {
+        std::mem::take(&mut self.state().unreported)
     }
 
     /// It has this no more.
@@ -115,11 +137,15 @@ impl Member for Told {
         self.state().asked.commitments += 1;
         self.denies(Ability::Commit, "storage commitment")?;
         let committed = instances.iter().map(|(_, instance)| instance.clone()).collect();
-        Ok(CommitAnswer::Now(CommitReport {
-            transaction: transaction.clone(),
-            committed,
-            failed: Vec::new(),
-        }))
+        let report = CommitReport { transaction: transaction.clone(), committed, failed: Vec::new() };
+        let mut state = self.state();
+        match state.reports {
+            Reports::AtOnce => Ok(CommitAnswer::Now(report)),
+            Reports::Later => {
+                state.unreported.push(report);
+                Ok(CommitAnswer::Later)
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use outrigger_ledger::{
     Acceptance, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, PostingKey, Report, ReportOutcome,
     Why, WhyMember,
 };
+use outrigger_member::CommitReport;
 use outrigger_model::{
     AeTitle, AssociationId, ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin, SeriesUid,
     SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
@@ -33,6 +34,7 @@ pub(crate) struct Rig {
     pub(crate) ledger: Ledger,
     pub(crate) member: Told,
     sender: Sender,
+    reports: mpsc::Sender<CommitReport>,
     shutdown: Shutdown,
     _guard: ShutdownGuard,
 }
@@ -84,11 +86,11 @@ impl Rig {
             lines: Lines::new(1),
         };
         let (guard, shutdown) = Shutdown::pair();
-        let (_, reports) = mpsc::channel(1);
+        let (reported, reports) = mpsc::channel(1);
         let confirmer =
             Confirmer { ledger: ledger.clone(), sender: sender.clone(), reports, shutdown: shutdown.clone() };
         drop(tokio::spawn(confirmer.run()));
-        Self { ledger, member, sender, shutdown, _guard: guard }
+        Self { ledger, member, sender, reports: reported, shutdown, _guard: guard }
     }
 
     /// A connection stores what the member is owed from now on.
@@ -96,6 +98,11 @@ impl Rig {
         let (ledger, sender) = (self.ledger.clone(), self.sender.clone());
         let slot = Slot { ledger, sender, others: Vec::new(), shutdown: self.shutdown.clone() };
         drop(tokio::spawn(slot.run()));
+    }
+
+    /// A report of the member's comes to our listener.
+    pub(crate) async fn reported(&self, report: CommitReport) {
+        self.reports.send(report).await.unwrap();
     }
 
     /// How the member stands.

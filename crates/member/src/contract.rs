@@ -130,6 +130,8 @@ pub enum Denial {
     NoContext(String),
     /// It accepted one, and answered the request with a status that says so.
     Answered(Status),
+    /// It took so many requests for storage commitment in a row, and reported on none.
+    Unreported(u32),
 }
 
 impl fmt::Display for Denial {
@@ -137,6 +139,12 @@ impl fmt::Display for Denial {
         match self {
             Self::NoContext(class) => write!(f, "it accepts no presentation context for {class}"),
             Self::Answered(status) => write!(f, "it answers {status} ({})", status.text()),
+            Self::Unreported(1) => {
+                write!(f, "it took one more request and sent no N-EVENT-REPORT, as with those before")
+            }
+            Self::Unreported(requests) => {
+                write!(f, "it took {requests} requests in a row and sent no N-EVENT-REPORT")
+            }
         }
     }
 }

@@ -46,9 +46,14 @@ impl Lacks {
         self.steps.remove(&step);
     }
 
+    /// Whether the member was seen since the start to be unable to do a step.
+    pub fn has(&self, step: Step) -> bool {
+        self.steps.contains_key(&step)
+    }
+
     /// Whether a step is to be asked for in earnest again, though a negotiation shows nothing new.
-    pub fn is_by_answer(&self, step: Step) -> bool {
-        matches!(self.steps.get(&step), Some((Denial::Answered(_), _)))
+    pub fn is_by_deed(&self, step: Step) -> bool {
+        matches!(self.steps.get(&step), Some((Denial::Answered(_) | Denial::Unreported(_), _)))
     }
 }
 
@@ -94,7 +99,7 @@ pub fn in_words(step: Step, wanted: ConfirmLevel, error: &str) -> String {
             "objects there count by its word alone, as accepted, and their bytes leave the journal only when that fills up; let the member answer C-FIND of the Study Root model, or set its `confirm` to \"accepted\""
         }
         (Step::Commit, _) => {
-            "objects there are confirmed by a query instead, as present; let the member offer the Storage Commitment Push Model, or set its `confirm` to \"present\""
+            "objects there are confirmed by a query instead, as present; let the member offer the Storage Commitment Push Model and report to `[members]` listen of this node, or set its `confirm` to \"present\""
         }
         (Step::ReadBack, ConfirmLevel::Verified) => {
             "objects there are confirmed by storage commitment or a query instead; set `read_back` of its route to the other of \"get\" and \"move\", let the member give objects back, or set its `confirm` to \"committed\" or \"present\""

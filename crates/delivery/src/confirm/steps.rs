@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use outrigger_ledger::finding::{Finding, FindingKind};
 use outrigger_ledger::{Attempt, Due, Ledger, LedgerError, Noted, Report, ReportOutcome};
-use outrigger_member::{CommitReport, MemberError, Returned};
+use outrigger_member::{CommitReport, Denial, MemberError, Returned};
 use outrigger_model::{ConfirmLevel, WallTime};
 
 use crate::breaker::Permit;
@@ -13,6 +13,7 @@ use crate::confirm::background::Background;
 use crate::confirm::commit::{self, Requested};
 use crate::confirm::line::{Answer, AskLine, Question, returned};
 use crate::confirm::present::{self, lost, unasked};
+use crate::confirm::silence::{REPORT_WAIT, Silence};
 use crate::confirm::{Step, steps, verify};
 use crate::plan::{self, Next, Others};
 use crate::send::{Sender, chain};
@@ -26,6 +27,8 @@ pub(crate) struct Asker {
     /// When it last gave an object back, since the start.
     pub(crate) gave_at: Option<WallTime>,
     pub(crate) lacks: Lacks,
+    /// How long it has not reported on storage commitment.
+    pub(crate) silence: Silence,
     /// What is asked when there is nothing else to do.
     pub(crate) background: Background,
     /// Levels at which the ledger holds that the member cannot be confirmed.
@@ -157,20 +160,37 @@ impl Asker {
 
     /// Takes note of what a step showed of the member itself.
     pub(super) async fn learn(&mut self, step: Step, stepped: &Stepped) -> Result<(), LedgerError> {
-        let (setup, level) = (&self.sender.setup, step.level());
         if let Some(error) = &stepped.lack {
-            let Some(denial) = ability::lack(error) else { return Ok(()) };
-            self.line.end().await;
-            self.lacks.note(step, denial.clone(), self.sender.clock.now());
-            let text = ability::in_words(step, setup.confirm, &chain(error));
-            if self.ledger.cannot_confirm(setup.number, level, text.clone()).await? == Noted::New {
-                tracing::warn!(member = %setup.name, "{text}");
-            }
-            self.noted.insert(level);
+            self.cannot(step, error).await?;
         } else if stepped.reports.iter().any(|report| is_an_answer(&report.outcome)) {
             self.can(step).await?;
         }
         Ok(())
+    }
+
+    /// The member cannot do a step.
+    async fn cannot(&mut self, step: Step, error: &MemberError) -> Result<(), LedgerError> {
+        let Some(denial) = ability::lack(error) else { return Ok(()) };
+        self.line.end().await;
+        self.lacks.note(step, denial.clone(), self.sender.clock.now());
+        let (setup, level) = (&self.sender.setup, step.level());
+        let text = ability::in_words(step, setup.confirm, &chain(error));
+        if self.ledger.cannot_confirm(setup.number, level, text.clone()).await? == Noted::New {
+            tracing::warn!(member = %setup.name, "{text}");
+        }
+        self.noted.insert(level);
+        Ok(())
+    }
+
+    /// Waits no longer for reports that have not come in their time; a member that goes on so cannot commit.
+    pub(crate) async fn unreported(&mut self) -> Result<(), LedgerError> {
+        if self.ledger.commits_overdue(self.sender.setup.number, REPORT_WAIT).await? == 0 {
+            return Ok(());
+        }
+        let Some(requests) = self.silence.waited(self.sender.clock.now()) else { return Ok(()) };
+        self.silence.is_unable();
+        let denial = Denial::Unreported(requests);
+        self.cannot(Step::Commit, &MemberError::Unable { operation: "storage commitment", denial }).await
     }
 
     /// The member can do a step.
@@ -242,7 +262,10 @@ impl Asker {
         match self.sender.ask_to_commit(&self.ledger, &postings).await? {
             Requested::Later => {}
             Requested::NotNow => stepped.reports.extend(postings.iter().map(given_back)),
-            Requested::Now(report, route) => stepped.reports = self.judged(&postings, &report, &route),
+            Requested::Now(report, route) => {
+                self.silence.ended();
+                stepped.reports = self.judged(&postings, &report, &route);
+            }
             Requested::Failed(error) if ability::lack(&error).is_some() => {
                 stepped.lack = Some(error);
                 stepped.fall(postings);
@@ -267,6 +290,8 @@ impl Asker {
     /// Takes in a commitment report that came to our listener.
     pub(crate) async fn reported(&mut self, report: CommitReport) -> Result<(), LedgerError> {
         let postings = self.ledger.commit_ended(&report.transaction).await?;
+        self.silence.ended();
+        self.can(Step::Commit).await?;
         let reports = self.judged(&postings, &report, "n-event-report");
         let reports = reports.into_iter().map(|report| self.lowered(Step::Commit, report)).collect();
         self.ledger.report(reports).await

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
 use crate::confirm::background::Background;
 use crate::confirm::line::AskLine;
+use crate::confirm::silence::Silence;
 use crate::confirm::steps::Asker;
 use crate::confirm::{Step, steps};
 use crate::send::{Sender, chain};
@@ -25,9 +26,6 @@ const READ_BACK_BATCH: usize = 32;
 
 /// How often the ledger is asked for what is ready to be confirmed; settling times are seconds to minutes.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-
-/// A commitment report that has not come after this is asked for anew, under a new transaction.
-const REPORT_WAIT: Duration = Duration::from_secs(600);
 
 /// Waiting before a question that failed is asked again.
 pub(crate) const AGAIN: Backoff =
@@ -62,6 +60,7 @@ impl Confirmer {
             line: AskLine::default(),
             gave_at: None,
             lacks: Lacks::default(),
+            silence: Silence::default(),
             background: Background::default(),
             noted: std::collections::BTreeSet::default(),
         };
@@ -106,7 +105,7 @@ impl Asker {
         let unverified = self.ledger.unverified(number, READ_BACK_BATCH).await?;
         let mut worked = 0;
         if wanted > ConfirmLevel::Accepted {
-            self.ledger.commits_overdue(number, REPORT_WAIT).await?;
+            self.unreported().await?;
             let monotonic = self.sender.clock.now();
             let next = steps(wanted).iter().find(|step| self.lacks.allows(**step, monotonic));
             let batch = if next == Some(&Step::ReadBack) { READ_BACK_BATCH } else { BATCH };
@@ -179,6 +178,10 @@ impl Asker {
         }
         *at = now + LEARN_AGAIN;
         self.noted = self.ledger.unable(self.sender.setup.number).await?.into_iter().collect();
+        // From before the start, which may be that it does not report; one request shows it.
+        if self.noted.contains(&ConfirmLevel::Committed) && !self.lacks.has(Step::Commit) {
+            self.silence.is_unable();
+        }
         let wanted = self.sender.setup.confirm;
         let moot: Vec<Step> = [Step::Query, Step::Commit]
             .into_iter()
@@ -198,9 +201,9 @@ impl Asker {
         let Ok(abilities) = abilities else { return Ok(()) };
         let shown: Vec<Step> = ability::shown(&abilities).collect();
         for step in shown {
-            // What it accepts and then does not know is tried in earnest; the finding stays until that works, except where
-            // it alone keeps the member from being tried.
-            if !self.lacks.is_by_answer(step) || step == Step::ReadBack {
+            // What it accepts and then does not know, or does not do, is tried in earnest; the finding stays until that
+            // works, except where it alone keeps the member from being tried.
+            if !self.lacks.is_by_deed(step) || step == Step::ReadBack {
                 self.can(step).await?;
             }
         }
