@@ -12,6 +12,11 @@ const LATER: Backoff = Backoff { first: Duration::from_secs(2), longest: Duratio
 /// member that is short of room for some minutes, few enough that a person hears of it within the hour.
 const ATTEMPTS_BEFORE_SUSPENSE: u32 = 8;
 
+/// Attempts after which an object is set aside on which the member drops the connection, as on all others, though it answers a
+/// C-ECHO each time: by the waits between them three to five hours, in which an archive whose store is broken while it answers
+/// is mended, or a person has long been called; yet no object is tried for ever that nobody hears of.
+pub const LOSSES_BEFORE_SUSPENSE: u32 = 40;
+
 /// How an attempt to store an object ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -40,6 +45,8 @@ pub enum Others {
     Succeed,
     /// It did not, so the fault lies in the member.
     FailToo,
+    /// It did not, and loses them all while it answers a C-ECHO: the fault lies in the member, or in each of them.
+    AreLost,
 }
 
 /// What becomes of the posting.
@@ -69,6 +76,11 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
         {
             Next::Suspend(SuspenseReason::KeptFailing)
         }
+        Ending::Later | Ending::Unknown
+            if attempts >= LOSSES_BEFORE_SUSPENSE && others == Others::AreLost =>
+        {
+            Next::Suspend(SuspenseReason::KeptFailing)
+        }
         Ending::Later | Ending::Unknown => Next::RetryAt(now.after(LATER.after(attempts, jitter))),
     }
 }
@@ -78,7 +90,7 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
 pub fn after_withholding(attempts: u32, others: Others, again: WallTime) -> Next {
     match others {
         Others::Succeed if attempts >= ATTEMPTS_BEFORE_SUSPENSE => Next::Suspend(SuspenseReason::KeptFailing),
-        Others::Succeed | Others::FailToo => Next::RetryAt(again),
+        Others::Succeed | Others::FailToo | Others::AreLost => Next::RetryAt(again),
     }
 }
 
@@ -144,5 +156,7 @@ mod tests {
     fn a_member_that_takes_nothing_is_retried_for_ever_and_ever_more_rarely() {
         check(Ending::Later, 8, Others::FailToo, &Next::RetryAt(NOW.after(Duration::from_secs(256))));
         check(Ending::Later, 1_000_000, Others::FailToo, &Next::RetryAt(NOW.after(Duration::from_secs(600))));
+        check(Ending::Unknown, 39, Others::AreLost, &Next::RetryAt(NOW.after(Duration::from_secs(600))));
+        check(Ending::Unknown, 40, Others::AreLost, &Next::Suspend(SuspenseReason::KeptFailing));
     }
 }

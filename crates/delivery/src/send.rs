@@ -111,8 +111,8 @@ impl Sender {
             self.note_lost(&error);
             return tried;
         }
-        self.standing.lost_object(parcel.due.posting, self.wall(), tried.text.clone());
-        tried.others = Some(if self.standing.takes_nothing() { Others::FailToo } else { Others::Succeed });
+        let others = self.standing.lost_object(parcel.due.posting, self.wall(), tried.text.clone());
+        tried.others = Some(others);
         let end = tried.text.floor_char_boundary(TEXT_MAX - ANSWERS.len());
         tried.text.truncate(end);
         tried.text.push_str(ANSWERS);

@@ -11,10 +11,15 @@ use tokio::time::Instant;
 
 use crate::breaker::{Breaker, Failure, Permit, Turn};
 use crate::confirm::DOUBT;
+use crate::plan::Others;
 
 /// Objects lost one after the other, none taken between, from which on the fault is taken to be the member's: a whole batch
-/// of objects that it cannot take is rare, and a member that takes nothing must not fill the suspense.
+/// of objects that it cannot take is rare, and a member that takes nothing must not soon fill the suspense.
 const LOST_IN_A_ROW: usize = 32;
+
+/// Lost objects that are remembered, each way: far more than a member chokes on, some megabytes at most. What is forgotten
+/// is held to be lost for the first time.
+const LOST_MAX: usize = 65_536;
 
 /// How a member stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +46,10 @@ struct Inner {
     stored: Option<Instant>,
     /// When calls began to fail, while they do.
     failing_since: Option<WallTime>,
-    /// Objects lost on the way since the last store that went well, while the member answered; no more than make a row.
+    /// Objects lost on the way since the last store that went well, while the member answered, but for the `blamed`.
     lost: BTreeSet<PostingKey>,
+    /// Objects after whose loss it took another: the fault is theirs, and their losses say nothing more of the member.
+    blamed: BTreeSet<PostingKey>,
     /// The first loss of an object since what was confirmed was last put in doubt.
     doubt: Option<WallTime>,
     /// When what was confirmed was last put in doubt.
@@ -63,6 +70,7 @@ impl Default for Standing {
             stored: None,
             failing_since: None,
             lost: BTreeSet::new(),
+            blamed: BTreeSet::new(),
             doubt: None,
             doubted: None,
             last_error: None,
@@ -123,19 +131,23 @@ impl Standing {
         inner.breaker.failed(failure, now, jitter)
     }
 
-    /// An object was lost on the way, and the member answered afterwards: the fault may lie in the object.
-    pub fn lost_object(&self, posting: PostingKey, at: WallTime, error: String) {
+    /// An object was lost on the way, and the member answered afterwards: the fault may lie in the object. Tells how others
+    /// fare.
+    pub fn lost_object(&self, posting: PostingKey, at: WallTime, error: String) -> Others {
         let mut inner = self.lock();
         inner.doubt.get_or_insert(at);
-        if !inner.takes_nothing() {
+        let is_blamed = inner.blamed.contains(&posting);
+        if !is_blamed && inner.lost.len() < LOST_MAX {
             inner.lost.insert(posting);
         }
         if inner.takes_nothing() {
             inner.last_error = Some(error);
         }
+        let others = if inner.takes_nothing() && !is_blamed { Others::AreLost } else { Others::Succeed };
         let turn = inner.breaker.succeeded();
         drop(inner);
         self.tell_back(turn);
+        others
     }
 
     /// Whether it answers, and so many objects in a row were lost that the fault is not theirs.
@@ -152,7 +164,11 @@ impl Standing {
     pub fn stored(&self, now: Instant) {
         let mut inner = self.lock();
         inner.stored = Some(now);
-        inner.lost.clear();
+        let lost = std::mem::take(&mut inner.lost);
+        inner.blamed.extend(lost);
+        while inner.blamed.len() > LOST_MAX {
+            inner.blamed.pop_first();
+        }
     }
 
     /// Whether a store went well within `span` before `now`.

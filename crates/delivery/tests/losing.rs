@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use outrigger_delivery::StandingState;
+use outrigger_delivery::plan::LOSSES_BEFORE_SUSPENSE;
 use outrigger_member::Ability;
 use outrigger_model::ConfirmLevel;
 
@@ -11,6 +12,9 @@ use crate::rig::Rig;
 
 /// Longer than eight attempts take, each after a wait twice as long as that before.
 const ATTEMPTS_TAKE: Duration = Duration::from_secs(600);
+
+/// Longer than forty attempts take.
+const HOURS: Duration = Duration::from_secs(6 * 3600);
 
 /// As many as the tester had.
 const POISON: u32 = 5;
@@ -62,15 +66,48 @@ async fn what_a_member_that_is_there_chokes_on_is_set_aside_and_the_others_arriv
     assert_eq!(rig.member.asked().stores, 60 + 5 * 8);
 }
 
+/// More than make a row, with others that the member takes: it is told once more that the fault is theirs.
+#[tokio::test(start_paused = true)]
+async fn however_many_a_member_chokes_on_while_it_takes_others_each_is_set_aside_after_eight_attempts() {
+    for poison in [40, 200] {
+        let (rig, uids) = owed(poison, poison + 60).await;
+        rig.stores();
+        let (poison, good) = uids.split_at(usize::try_from(poison).unwrap());
+        tokio::time::sleep(ATTEMPTS_TAKE * 2).await;
+        assert!(states(&rig, good).await.iter().all(|state| state == "confirmed"));
+        let set_aside = states(&rig, poison).await;
+        assert!(set_aside.iter().all(|state| state == "suspense"), "{set_aside:?}");
+        for uid in poison {
+            let member = rig.stands(uid).await;
+            assert_eq!(member.attempts.len(), 8, "{member:?}");
+            assert!(member.reason.as_ref().unwrap().contains("kept failing"), "{member:?}");
+        }
+    }
+}
+
 /// The control: the member itself is away, so no object is to blame.
 #[tokio::test(start_paused = true)]
 async fn what_a_member_loses_that_answers_no_echo_either_is_not_set_aside() {
-    let (rig, uids) = owed(POISON, POISON).await;
-    rig.member.goes_deaf();
+    for (count, span) in [(POISON, ATTEMPTS_TAKE), (40, HOURS), (200, ATTEMPTS_TAKE)] {
+        let (rig, uids) = owed(count, count).await;
+        rig.member.goes_deaf();
+        rig.stores();
+        tokio::time::sleep(span).await;
+        assert_eq!(rig.standing().state().0, StandingState::Away, "{:?}", rig.stands(&uids[0]).await);
+        let states = states(&rig, &uids).await;
+        assert!(states.iter().all(|state| state == "pending"), "{:?}", rig.stands(&uids[0]).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_set_aside_at_a_member_that_takes_no_connection() {
+    let (rig, uids) = owed(200, 200).await;
+    rig.member.goes_away();
     rig.stores();
-    tokio::time::sleep(ATTEMPTS_TAKE).await;
-    assert_eq!(rig.standing().state().0, StandingState::Away, "{:?}", rig.stands(&uids[0]).await);
-    assert_eq!(states(&rig, &uids).await, ["pending"; 5], "{:?}", rig.stands(&uids[0]).await);
+    tokio::time::sleep(ATTEMPTS_TAKE * 2).await;
+    assert_eq!(rig.standing().state().0, StandingState::Away);
+    assert!(states(&rig, &uids).await.iter().all(|state| state == "pending"));
+    assert_eq!(rig.member.asked().stores, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,6 +121,30 @@ async fn a_member_that_answers_and_takes_nothing_is_shaky_and_keeps_out_of_suspe
     assert_eq!(states(&rig, &uids).await, ["pending"; 100]);
     let stores = rig.member.asked().stores;
     assert!(stores < 1300, "it is tried at the pace of a probe: {stores}");
+}
+
+/// A member that chokes on so many and is owed nothing else.
+async fn sets_all_aside_within_hours(count: u32) {
+    let (rig, uids) = owed(count, count).await;
+    rig.stores();
+    tokio::time::sleep(HOURS / 3).await;
+    let pending = states(&rig, &uids).await;
+    assert!(pending.iter().all(|state| state == "pending"), "{pending:?}");
+    tokio::time::sleep(HOURS / 2).await;
+    let set_aside = states(&rig, &uids).await;
+    assert!(set_aside.iter().all(|state| state == "suspense"), "{set_aside:?}");
+    let stores = rig.member.asked().stores;
+    assert_eq!(stores, uids.len() * usize::try_from(LOSSES_BEFORE_SUSPENSE).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn forty_that_a_member_chokes_on_are_set_aside_within_hours_though_it_takes_nothing_else() {
+    sets_all_aside_within_hours(40).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_two_hundred_that_a_member_chokes_on_are_set_aside_within_hours_though_it_takes_nothing_else() {
+    sets_all_aside_within_hours(200).await;
 }
 
 #[tokio::test(start_paused = true)]

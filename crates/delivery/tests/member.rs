@@ -47,6 +47,7 @@ struct State {
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
     is_deaf: bool,
+    is_gone: bool,
     reports: Reports,
     unreported: Vec<CommitReport>,
     asked: Asked,
@@ -74,6 +75,12 @@ impl Told {
     /// It answers no C-ECHO any more.
     pub(crate) fn goes_deaf(&self) {
         self.state().is_deaf = true;
+    }
+
+    /// It takes no connection any more.
+    pub(crate) fn goes_away(&self) {
+        let mut state = self.state();
+        (state.is_deaf, state.is_gone) = (true, true);
     }
 
     /// It reports on storage commitment so from now on.
@@ -115,7 +122,7 @@ impl Member for Told {
     }
 
     async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
-        Ok(Box::new(self.clone()))
+        if self.state().is_gone { Err(lost("association")) } else { Ok(Box::new(self.clone())) }
     }
 
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
