@@ -131,7 +131,7 @@ pub(crate) struct BalanceArgs {
 /// Options of `why`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// Study, series or SOP Instance UID
+    /// Study, series or SOP Instance UID; an accession number may be given in its place
     #[arg(required_unless_present = "accession", conflicts_with = "accession")]
     pub(crate) uid: Option<String>,
     /// Accession number
@@ -206,7 +206,7 @@ pub(crate) enum SuspenseVerb {
 #[derive(Debug, Args)]
 #[group(id = "which")]
 pub(crate) struct Which {
-    /// The item, as in the list
+    /// The item, as in the list; `--member` may be given in its place
     #[arg(required_unless_present = "member", conflicts_with = "member")]
     pub(crate) id: Option<String>,
     /// All of this member

@@ -126,8 +126,8 @@ async fn orders_that_concern_nothing_say_so() {
     {
         door.ask(command).await.exits(0);
     }
-    door.ask(&["why", "--accession", "A1"]).await.exits(5);
-    door.ask(&["why", "not a uid"]).await.exits(5).says(&["nothing is known"]);
+    door.ask(&["why", "--accession", "A1"]).await.exits(5).says(&["accession number `A1`"]);
+    door.ask(&["why", "not a uid"]).await.exits(5).says(&["`not a uid`", "suspense list --refused"]);
     send(&door.station(), &objects(1, 1)).await;
     door.balance_exits(0, PATIENCE).await;
     for (command, status, words) in [

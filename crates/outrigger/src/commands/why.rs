@@ -28,8 +28,24 @@ pub(crate) fn run(args: &WhyArgs) -> Result<Finished, Failure> {
     if !studies.is_empty() {
         return Ok(Finished::Good);
     }
-    output::note("nothing is known under that name");
+    output::note(&unknown(args));
     Ok(Finished::Unknown)
+}
+
+fn unknown(args: &WhyArgs) -> String {
+    match (&args.accession, &args.uid) {
+        (Some(accession), _) => {
+            let issuer =
+                args.issuer.as_ref().map(|issuer| format!(" of issuer `{issuer}`")).unwrap_or_default();
+            format!(
+                "no object with accession number `{accession}`{issuer} came through this node; it is compared letter by letter, the issuer too"
+            )
+        }
+        (None, uid) => format!(
+            "no object with study, series or SOP Instance UID `{}` came through this node; `outrigger suspense list --refused` shows what was refused",
+            uid.as_deref().unwrap_or_default()
+        ),
+    }
 }
 
 fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {

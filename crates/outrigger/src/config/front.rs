@@ -65,7 +65,7 @@ pub(crate) fn read_front(section: Section<'_>) -> Option<Vec<DimseFront>> {
 fn read_listener(section: Section<'_>) -> Option<DimseFront> {
     let listen = section.listener(&keys::LISTEN);
     let ae_titles = section.list(&keys::AE_TITLES, |text| AeTitle::new(text).ok());
-    if ae_titles.is_empty() {
+    if ae_titles.is_empty() && section.is_empty_list(&keys::AE_TITLES) {
         section.wrong(&keys::AE_TITLES, "there is no AE title");
     }
     let issuer = section.optional(&keys::ISSUER);

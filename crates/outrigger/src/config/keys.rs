@@ -24,7 +24,7 @@ pub(crate) struct Table {
 
 const TABLE: &str = "a table";
 const TABLES: &str = "a list of tables";
-const AE: &str = "an AE title of 1 to 16 characters";
+const AE: &str = "an AE title: 1 to 16 printable ASCII characters, no backslash";
 const DURATION: &str = "a duration such as `500ms`, `60s`, `15m`, `72h` or `30d`";
 const TIMER: &str = "a duration above zero such as `500ms`, `60s` or `15m`";
 const SIZE: &str = "a size above zero such as `512KiB`, `64MiB` or `50GiB`";
@@ -130,7 +130,7 @@ pub(crate) const FRONT_HL7: Key = key("hl7", TABLES, None, "HL7 listeners");
 pub(crate) const LISTEN: Key = key("listen", ADDRESS, None, "where to listen");
 pub(crate) const AE_TITLES: Key = key(
     "ae_titles",
-    "a list of AE titles, at least one",
+    "a list of AE titles, at least one, each of 1 to 16 characters",
     None,
     "called AE titles answered here; the first is ours",
 );

@@ -111,6 +111,14 @@ impl<'d> Section<'d> {
         self.value(key).is_some()
     }
 
+    /// Whether a list has nothing in it, or is not given.
+    pub(crate) fn is_empty_list(&self, key: &Key) -> bool {
+        match self.value(key).map(Spanned::get_ref) {
+            Some(value) => value.as_array().is_some_and(|array| array.is_empty()),
+            None => true,
+        }
+    }
+
     /// A text; the default where it is not given; a mistake and `None` where there is none.
     pub(crate) fn text(&self, key: &Key) -> Option<String> {
         match self.value(key).map(Spanned::get_ref) {
@@ -188,7 +196,14 @@ impl<'d> Section<'d> {
         };
         let good = given.filter(|number| bounds.contains(number));
         if good.is_none() {
-            self.wrong(key, "the number is missing or out of bounds");
+            self.wrong(
+                key,
+                match self.value(key).map(Spanned::get_ref) {
+                    Some(DeValue::Integer(number)) => format!("`{}` stands here", number.as_str()),
+                    Some(_) => "what stands here is no number".to_owned(),
+                    None => "it is missing".to_owned(),
+                },
+            );
         }
         good
     }
