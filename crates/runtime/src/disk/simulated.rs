@@ -1,4 +1,4 @@
-//! A disk in memory that fails on demand and, at a crash, forgets, tears and reorders what was not synced.
+//! A disk in memory that fails on demand and, at a crash, forgets, tears, reorders and flips what was not synced.
 //!
 //! Every call is counted, so that a scenario can be tried with a fault at each of them. Files are sparse: room made in advance
 //! costs nothing.
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Access, ArcDisk, Disk, DiskFile, Listed, Space};
-pub use crate::disk::simulated::fault::{Fault, FaultAt, Lasting, Loss, Syncs};
+pub use crate::disk::simulated::fault::{Damage, Fault, FaultAt, Lasting, Loss, Strikes, Syncs};
 use crate::disk::simulated::state::State;
 
 mod content;
@@ -79,6 +79,16 @@ impl SimDisk {
     /// The call that the planned fault struck, once it has.
     pub fn struck(&self) -> Option<String> {
         self.lock_state().struck.clone()
+    }
+
+    /// What crashes and failed syncs have done so far to what was not synced.
+    pub fn damage(&self) -> Damage {
+        self.lock_state().damage
+    }
+
+    /// How many calls each kind of fault has struck so far.
+    pub fn strikes(&self) -> Strikes {
+        self.lock_state().strikes
     }
 
     /// Whether a planned crash has happened: every call fails until [`SimDisk::crash`].

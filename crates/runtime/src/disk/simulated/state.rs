@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
-use super::fault::{Fault, FaultAt, Lasting, Loss, Syncs};
+use super::fault::{Damage, Fault, FaultAt, Lasting, Loss, Strikes, Syncs};
 use super::tree::{Change, Directory, below};
 use crate::disk::{Kind, Listed, Space};
 use crate::random::Random;
@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) syncs: Syncs,
     pub(crate) capacity: u64,
     pub(crate) is_off: bool,
+    pub(crate) damage: Damage,
+    pub(crate) strikes: Strikes,
     random: Random,
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
@@ -66,6 +68,8 @@ impl State {
             syncs: Syncs::Honest,
             capacity,
             is_off: false,
+            damage: Damage::default(),
+            strikes: Strikes::default(),
             random: Random::seeded(seed),
             inodes: BTreeMap::new(),
             next_inode: 1,
@@ -84,6 +88,8 @@ impl State {
             syncs: self.syncs,
             capacity: self.capacity,
             is_off: self.is_off,
+            damage: Damage::default(),
+            strikes: Strikes::default(),
             random: Random::seeded(seed),
             inodes: self.inodes.clone(),
             next_inode: self.next_inode,
@@ -112,6 +118,7 @@ impl State {
         if self.struck.is_none() {
             self.struck = Some(format!("{:?} at call {}: {call} {}", plan.fault, self.calls, path.display()));
         }
+        self.strikes.add(plan.fault);
         if plan.fault == Fault::Crash {
             self.is_off = true;
         }
@@ -267,13 +274,17 @@ impl State {
         self.on(path)?;
         let struck = self.enter("sync", path, Needs::Nothing);
         let (syncs, random) = (self.syncs, self.random.clone());
+        let mut damage = self.damage;
         let inode = self.inode(inode)?;
         match struck {
             Ok(()) if syncs == Syncs::Honest => inode.sync(),
             // The power goes while it runs: what is pending is decided by the crash.
             Ok(()) | Err(Fault::Crash) => {}
-            Err(Fault::Io | Fault::NoSpace | Fault::ShortWrite) => inode.crash(Loss::Some, &random),
+            Err(Fault::Io | Fault::NoSpace | Fault::ShortWrite) => {
+                inode.crash(Loss::Some, &random, &mut damage);
+            }
         }
+        self.damage = damage;
         struck.map_err(error)
     }
 
@@ -311,11 +322,15 @@ impl State {
         }
         let random = self.random.clone();
         for directory in self.directories.values_mut() {
-            directory.crash(|| loss == Loss::Some && below(&random, 2) == 0);
+            directory.crash(|| {
+                let keeps = loss == Loss::Some && below(&random, 2) == 0;
+                self.damage.forgotten += u64::from(!keeps);
+                keeps
+            });
         }
         self.sweep();
         for inode in self.inodes.values_mut() {
-            inode.crash(loss, &random);
+            inode.crash(loss, &random, &mut self.damage);
             inode.now = inode.durable.clone();
         }
     }
@@ -387,23 +402,31 @@ impl Inode {
     }
 
     /// Decides what is on the medium of what was not synced; what reads show stays.
-    fn crash(&mut self, loss: Loss, random: &Random) {
+    fn crash(&mut self, loss: Loss, random: &Random, damage: &mut Damage) {
+        let mut is_one_gone = false;
         for write in std::mem::take(&mut self.pending) {
             let fate = if loss == Loss::Everything { 0 } else { below(random, 4) };
-            match (write, fate) {
-                (_, 0) => {}
-                (Write::Length(length), _) => self.durable.set_length(length),
-                (Write::Data { offset, bytes }, 1) => self.durable.write(&bytes, offset),
-                (Write::Data { offset, bytes }, _) => tear(&mut self.durable, &bytes, offset, random),
+            if fate == 0 {
+                damage.forgotten += 1;
+                is_one_gone = true;
+                continue;
+            }
+            damage.reordered += u64::from(is_one_gone);
+            match write {
+                Write::Length(length) => self.durable.set_length(length),
+                Write::Data { offset, bytes } if fate == 1 => self.durable.write(&bytes, offset),
+                Write::Data { offset, bytes } => tear(&mut self.durable, &bytes, offset, random, damage),
             }
         }
     }
 }
 
-/// Writes some sectors of a write and not others; one in eight of those it touches comes out as garbage, whole.
-fn tear(content: &mut Content, bytes: &[u8], offset: u64, random: &Random) {
+/// Writes some sectors of a write and not others; one in eight of those it touches comes out as garbage, whole, and one in eight
+/// with a bit flipped.
+fn tear(content: &mut Content, bytes: &[u8], offset: u64, random: &Random, damage: &mut Damage) {
     let mut rest = bytes;
     let mut at = offset;
+    let (mut written, mut left_out) = (0, 0);
     while !rest.is_empty() {
         let step = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES).unwrap_or(1).min(rest.len());
         let (now, later) = rest.split_at(step);
@@ -415,13 +438,23 @@ fn tear(content: &mut Content, bytes: &[u8], offset: u64, random: &Random) {
                 let length = content.length().max(at + step as u64);
                 content.write(&garbage, sector);
                 content.set_length(length);
+                damage.garbled += 1;
             }
-            1..4 => content.write(now, at),
-            _ => {}
+            1 => {
+                content.write(now, at);
+                content.flip(at * 8 + below(random, step as u64 * 8));
+                damage.flipped += 1;
+            }
+            2..4 => {
+                content.write(now, at);
+                written += 1;
+            }
+            _ => left_out += 1,
         }
         at += step as u64;
         rest = later;
     }
+    damage.torn += u64::from(written > 0 && left_out > 0);
 }
 
 fn error(fault: Fault) -> io::Error {

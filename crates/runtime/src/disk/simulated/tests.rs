@@ -87,6 +87,7 @@ fn faults_strike_the_call_they_are_planned_for() {
     file.length().unwrap();
     file.sync_data().unwrap_err();
     assert!(disk.is_off() && file.length().is_err());
+    assert_eq!(disk.strikes(), Strikes { crash: 1, io: 0, no_space: 1, short_write: 0 });
     disk.crash(Loss::Nothing);
     assert_eq!(disk.content(&path).unwrap(), [7; 100]);
 }
@@ -122,4 +123,25 @@ fn renames_are_whole_and_locks_end_with_their_holder() {
     assert_eq!(disk.lock(Path::new("/data/lock")).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     drop(lock);
     disk.lock(Path::new("/data/lock")).unwrap();
+}
+
+#[test]
+fn a_crash_does_each_kind_of_damage_to_what_was_not_synced_and_none_to_what_was() {
+    let (disk, path, file) = disk_with(&[1; 4096]);
+    file.sync_data().unwrap();
+    disk.sync_directory(path.parent().unwrap()).unwrap();
+    let mut damage = [0; 5];
+    for seed in 0..32 {
+        let disk = disk.fork(seed);
+        let file = disk.open(&path, Access::ReadWrite).unwrap();
+        file.write_at(&[IoSlice::new(&[2; 2048])], 4096).unwrap();
+        file.write_at(&[IoSlice::new(&[3; 2048])], 6144).unwrap();
+        disk.crash(Loss::Some);
+        let Damage { forgotten, torn, reordered, flipped, garbled } = disk.damage();
+        for (sum, of) in damage.iter_mut().zip([forgotten, torn, reordered, flipped, garbled]) {
+            *sum += of;
+        }
+        assert_eq!(disk.content(&path).unwrap()[..4096], [1; 4096]);
+    }
+    assert!(damage.iter().all(|of| *of > 0), "{damage:?}");
 }
