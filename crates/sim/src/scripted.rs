@@ -8,25 +8,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::{read_query, write_answer};
 use outrigger_dimse::negotiate::{AcceptorPolicy, RequestorStores, Service};
 use outrigger_dimse::{
     Association, AssociationError, Command, Incoming, Outcome, Rejection, Roles, Settings, Verdict, accept,
 };
-use outrigger_model::{
-    AeTitle, Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, StatusClass, Tag, sop_class,
-};
+use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, Status, StatusClass, sop_class};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as Turn, watch};
 use tokio::task::JoinHandle;
 
 use self::breaking::Breaking;
 use crate::peers::Station;
-use crate::taker::takes_uncompressed;
-
-/// Largest data set taken, in bytes: tests of scripted members send small objects.
-const OBJECT_BYTES_MAX: usize = 64 << 20;
+use crate::taker::{OBJECT_BYTES_MAX, find, takes_uncompressed};
 
 /// How a scripted member deals with stores, from the next one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,8 +214,9 @@ async fn serve(mut association: Association, shared: &Shared) -> Result<(), Asso
             Command::CEchoRq { message_id } => {
                 Command::CEchoRsp { message_id, outcome: Outcome::of(Status::SUCCESS) }
             }
-            Command::CFindRq { message_id, sop_class, .. } => {
-                find(&mut association, shared, context, message_id, sop_class).await?
+            Command::CFindRq { message_id, .. } => {
+                let kept = || shared.lock().keys().cloned().collect();
+                find(&mut association, kept, context, message_id).await?
             }
             other => match other.refusal(Outcome::of(Status::UNRECOGNIZED_OPERATION)) {
                 Some(refusal) => refusal,
@@ -270,32 +264,4 @@ async fn store(
     }
     let answers = conduct != Conduct::LosesResponse;
     Ok(answers.then(|| Outcome::with_comment(status, "as the script says")))
-}
-
-/// Shows every instance it keeps, whatever the keys; gives the final response.
-async fn find(
-    association: &mut Association,
-    shared: &Shared,
-    context: u8,
-    message_id: u16,
-    sop_class: SopClassUid,
-) -> Result<Command, AssociationError> {
-    let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
-    let syntax = association.context(context).map(|context| &context.transfer_syntax);
-    let form = syntax.and_then(Form::of).unwrap_or(Form::ImplicitLittle);
-    let response = |status| Command::CFindRsp {
-        message_id,
-        sop_class: Some(sop_class.clone()),
-        outcome: Outcome::of(status),
-    };
-    let Ok(query) = read_query(QueryRoot::Study, form, &identifier) else {
-        return Ok(response(Status(0xA900)));
-    };
-    let kept: Vec<_> = shared.lock().keys().cloned().collect();
-    for instance in kept {
-        let answer = Answer { attributes: vec![(Tag::SOP_INSTANCE_UID, instance.to_string())] };
-        let bytes = write_answer(form, &query, &answer);
-        association.send_with(context, &response(Status::PENDING), bytes.into()).await?;
-    }
-    Ok(response(Status::SUCCESS))
 }

@@ -3,19 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
-use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::{read_query, read_selection, write_answer};
+use outrigger_dataset::identifier::read_selection;
 use outrigger_dimse::{Association, AssociationError, Command, Incoming, Outcome, Priority, SubOperations};
-use outrigger_model::{Answer, QueryRoot, Selection, SopClassUid, SopInstanceUid, Status, Tag, sop_class};
+use outrigger_model::{QueryRoot, Selection, SopClassUid, SopInstanceUid, Status, sop_class};
 
 use super::{Can, Kept, Shared};
+use crate::taker::{BAD_IDENTIFIER, OBJECT_BYTES_MAX, find, form};
 
-/// Largest data set taken, in bytes: tests send small objects.
-const OBJECT_BYTES_MAX: usize = 64 << 20;
 /// No such object instance (PS3.3 section C.14.1.1).
 const NO_SUCH_INSTANCE: u16 = 0x0112;
-/// The identifier is not what the service takes.
-const BAD_IDENTIFIER: Status = Status(0xA900);
 
 /// Answers message after message, until the peer ends the association.
 pub(super) async fn serve(mut association: Association, shared: &Shared) -> Result<(), AssociationError> {
@@ -48,7 +44,8 @@ pub(super) async fn serve(mut association: Association, shared: &Shared) -> Resu
             }
             Command::CEchoRq { message_id } => Command::CEchoRsp { message_id, outcome: success() },
             Command::CFindRq { message_id, .. } => {
-                find(&mut association, shared, context, message_id).await?
+                let kept = || shared.kept().keys().cloned().collect();
+                find(&mut association, kept, context, message_id).await?
             }
             Command::CGetRq { message_id, .. } => get(&mut association, shared, context, message_id).await?,
             Command::NActionRq { message_id, .. } => {
@@ -71,11 +68,6 @@ fn success() -> Outcome {
     Outcome::of(Status::SUCCESS)
 }
 
-fn form(association: &Association, context: u8) -> Form {
-    let syntax = association.context(context).map(|context| &context.transfer_syntax);
-    syntax.and_then(Form::of).unwrap_or(Form::ImplicitLittle)
-}
-
 async fn store(
     association: &mut Association,
     shared: &Shared,
@@ -90,28 +82,6 @@ async fn store(
     };
     shared.keep(instance.clone(), Kept { sop_class: sop_class.clone(), transfer_syntax, bytes });
     Ok(())
-}
-
-/// Shows every instance it has, whatever the keys; gives the final response.
-async fn find(
-    association: &mut Association,
-    shared: &Shared,
-    context: u8,
-    message_id: u16,
-) -> Result<Command, AssociationError> {
-    let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
-    let form = form(association, context);
-    let response = |status| Command::CFindRsp { message_id, sop_class: None, outcome: Outcome::of(status) };
-    let Ok(query) = read_query(QueryRoot::Study, form, &identifier) else {
-        return Ok(response(BAD_IDENTIFIER));
-    };
-    let shown: Vec<_> = shared.kept().keys().cloned().collect();
-    for instance in shown {
-        let answer = Answer { attributes: vec![(Tag::SOP_INSTANCE_UID, instance.to_string())] };
-        let bytes = write_answer(form, &query, &answer);
-        association.send_with(context, &response(Status::PENDING), bytes.into()).await?;
-    }
-    Ok(response(Status::SUCCESS))
 }
 
 /// Sends the instances asked for over the same association; gives the final response.
