@@ -1,12 +1,13 @@
 //! A member of the simulation: the shipped front over a small archive in memory that goes wrong as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
+use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
 use outrigger_front::{
     Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
@@ -37,6 +38,18 @@ pub(crate) enum Conduct {
     Forgets,
 }
 
+/// What an archive says when it is asked to commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The truth.
+    True,
+    /// That it has everything.
+    Claims,
+}
+
+/// No such object instance (PS3.3 section C.14.1.1).
+const NO_SUCH_INSTANCE: u16 = 0x0112;
+
 /// One archive, which lives through the crashes of the node; clones are the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Archive {
@@ -52,11 +65,17 @@ pub(crate) struct Copy {
     pub(crate) transfer_syntax: TransferSyntaxUid,
     pub(crate) bytes: Bytes,
     pub(crate) sha256: Sha256Digest,
+    instance: CatalogueInstance,
 }
 
 #[derive(Debug)]
 struct Kept {
     conduct: Conduct,
+    word: Word,
+    /// What it has said it has, by whatever way: that it does not lose.
+    affirmed: BTreeSet<SopInstanceUid>,
+    /// Reports that nobody has taken yet.
+    owed: Vec<Report>,
     catalogue: MemoryCatalogue,
     objects: BTreeMap<SopInstanceUid, Copy>,
     stores: u64,
@@ -66,6 +85,9 @@ impl Archive {
     pub(crate) fn new(name: &'static str, spool: Spool, events: Events) -> Self {
         let kept = Kept {
             conduct: Conduct::Keeps,
+            word: Word::True,
+            affirmed: BTreeSet::new(),
+            owed: Vec::new(),
             catalogue: MemoryCatalogue::default(),
             objects: BTreeMap::new(),
             stores: 0,
@@ -80,6 +102,54 @@ impl Archive {
     /// Deals with stores so from now on.
     pub(crate) fn behave(&self, conduct: Conduct) {
         self.lock().conduct = conduct;
+    }
+
+    /// Answers so when it is asked to commit from now on.
+    pub(crate) fn says(&self, word: Word) {
+        self.lock().word = word;
+    }
+
+    /// Loses everything that it never said it has.
+    pub(crate) fn loses_unaffirmed(&self) {
+        let mut kept = self.lock();
+        let kept = &mut *kept;
+        let before = kept.objects.len();
+        kept.objects.retain(|uid, _| kept.affirmed.contains(uid));
+        let lost = before - kept.objects.len();
+        if lost == 0 {
+            return;
+        }
+        kept.catalogue = MemoryCatalogue::default();
+        let left: Vec<_> = kept.objects.values().map(|copy| copy.instance.clone()).collect();
+        kept.catalogue.put_instances(&left).unwrap();
+        self.events.put(&format!("{} loses {lost}", self.name));
+        self.events.count("objects lost by a member", lost as u64);
+    }
+
+    /// What it has of what it is asked to commit to.
+    pub(crate) fn committed(&self, Request { transaction, instances }: Request) -> Report {
+        let mut kept = self.lock();
+        let has = |of: &InstanceRef| kept.word == Word::Claims || kept.objects.contains_key(&of.sop_instance);
+        let (committed, missing): (Vec<_>, Vec<_>) = instances.into_iter().partition(has);
+        let affirmed = committed.iter().map(|of| of.sop_instance.clone());
+        kept.affirmed.extend(affirmed);
+        let failed = missing.into_iter().map(|instance| Failed { instance, reason: NO_SUCH_INSTANCE });
+        Report { transaction, committed, failed: failed.collect() }
+    }
+
+    /// Has a report to send, over its own restarts and the node's.
+    pub(crate) fn owe(&self, report: Report) {
+        self.lock().owed.push(report);
+    }
+
+    /// A report was taken.
+    pub(crate) fn paid(&self, report: &Report) {
+        self.lock().owed.retain(|owed| owed.transaction != report.transaction);
+    }
+
+    /// The reports it has to send.
+    pub(crate) fn owed(&self) -> Vec<Report> {
+        self.lock().owed.clone()
     }
 
     /// What it has.
@@ -106,8 +176,12 @@ impl Archive {
             place: kept.stores,
         };
         let instance = CatalogueInstance { header: arrival.header, issuer: None, version };
-        kept.catalogue.put_instances(&[instance]).unwrap();
-        kept.objects.insert(uid, Copy { transfer_syntax: arrival.transfer_syntax, bytes, sha256 });
+        kept.catalogue.put_instances(std::slice::from_ref(&instance)).unwrap();
+        let transfer_syntax = arrival.transfer_syntax;
+        let copy = Copy { transfer_syntax, bytes, sha256, instance };
+        if kept.objects.insert(uid.clone(), copy).is_some_and(|before| before.sha256 != sha256) {
+            kept.affirmed.remove(&uid);
+        }
         Stored::New
     }
 }
@@ -164,7 +238,11 @@ impl Service for Archive {
     }
 
     async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
-        let page = self.lock().catalogue.find(&query, Cursor::default(), usize::MAX).unwrap();
+        let mut kept = self.lock();
+        let page = kept.catalogue.find(&query, Cursor::default(), usize::MAX).unwrap();
+        let shown: Vec<_> = kept.objects.keys().cloned().collect();
+        kept.affirmed.extend(shown);
+        drop(kept);
         let (answers, taken) = mpsc::channel(page.items.len().max(1));
         for answer in page.items {
             answers.try_send(Ok(answer)).unwrap();
@@ -189,7 +267,9 @@ impl Service for Archive {
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
-        match self.lock().objects.get(&instance.sop_instance) {
+        let mut kept = self.lock();
+        kept.affirmed.insert(instance.sop_instance.clone());
+        match kept.objects.get(&instance.sop_instance) {
             Some(copy) => Ok(Arc::new(copy.bytes.clone())),
             None => Err(FindRefusal {
                 status: Status::CANNOT_PERFORM_SUBOPERATIONS,

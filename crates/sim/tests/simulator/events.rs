@@ -1,5 +1,6 @@
 //! What happened, in order: hashed, so that two runs of one seed can be compared.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ struct Inner {
     clock: Option<Clock>,
     hash: Sha256,
     lines: Vec<String>,
+    counts: BTreeMap<&'static str, u64>,
 }
 
 impl Events {
@@ -33,6 +35,17 @@ impl Events {
         let line = format!("{at} {what}\n");
         inner.hash.update(line.as_bytes());
         inner.lines.push(line);
+    }
+
+    /// Counts something that the seeds together must have met.
+    pub(crate) fn count(&self, what: &'static str, times: u64) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *inner.counts.entry(what).or_default() += times;
+    }
+
+    /// How often each of these was met.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).counts.clone()
     }
 
     /// The hash of all of it, as hexadecimal digits.

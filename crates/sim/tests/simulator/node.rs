@@ -28,7 +28,7 @@ use super::plan::{MEMBERS, Plan, ReadBy};
 /// Where the node listens.
 pub(crate) const NODE_PORT: u16 = 11112;
 /// Where members answer it.
-const ANSWERS_PORT: u16 = 11113;
+pub(crate) const ANSWERS_PORT: u16 = 11113;
 /// Where the members listen: this and the following.
 pub(crate) const MEMBER_PORT: u16 = 4242;
 /// Its AE title.

@@ -17,6 +17,9 @@ pub(crate) const MEMBERS: usize = 2;
 /// Bytes cut off the end of an object that is sent malformed.
 const CUT_OFF: usize = 100;
 
+/// For how long the disk is busiest after a start, in milliseconds.
+const BUSY_MS: u64 = 1_000;
+
 /// All of a simulation.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -24,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) senders: Vec<Vec<Object>>,
     /// How surely each member must have an object.
     pub(crate) confirm: [ConfirmLevel; MEMBERS],
+    /// Whether each member knows storage commitment.
+    pub(crate) commits: [Commits; MEMBERS],
     /// How each member is read back.
     pub(crate) read_back: [ReadBy; MEMBERS],
     /// From one start of the node to the next, the last one without faults.
@@ -34,6 +39,14 @@ pub(crate) struct Plan {
     pub(crate) segment_bytes_max: u64,
     /// How long bytes stay, in milliseconds.
     pub(crate) retention_ms: u64,
+}
+
+/// Whether a member knows storage commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commits {
+    Yes,
+    /// There committed comes to present, which is asked again after a while.
+    No,
 }
 
 /// How an object is read back.
@@ -91,6 +104,8 @@ pub(crate) enum Event {
     Conduct(usize, Conduct),
     Reach(usize, Reach),
     CutMember(usize),
+    /// Its connections end, and what it has not said it has is gone, unless its word alone counts.
+    MemberCrash(usize, Memory),
     CutSenders,
     /// The disk takes no more bytes.
     DiskFull,
@@ -102,12 +117,21 @@ pub(crate) enum Event {
     BooksBack,
 }
 
+/// What is left at a member after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    All,
+    /// What it has said it has.
+    Affirmed,
+}
+
 impl Plan {
     /// The plan of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let dice = Dice::new(seed, 1);
         let confirm = [confirm(&dice), confirm(&dice)];
         let read_back = [(); MEMBERS].map(|()| if dice.percent(30) { ReadBy::Move } else { ReadBy::Get });
+        let commits = [(); MEMBERS].map(|()| if dice.percent(75) { Commits::Yes } else { Commits::No });
         let senders = senders(seed, &dice);
         let mut lives: Vec<Life> = (0..dice.between(1, 4)).map(|_| life(&dice, confirm)).collect();
         lives.push(Life {
@@ -120,6 +144,7 @@ impl Plan {
         Self {
             senders,
             confirm,
+            commits,
             read_back,
             lives,
             memory_bytes_max: dice.pick(&[0, 8 << 10, 1 << 20]),
@@ -142,10 +167,10 @@ impl Plan {
 }
 
 fn confirm(dice: &Dice) -> ConfirmLevel {
-    // These members know no storage commitment: there committed comes to present, which is asked again after a while.
     dice.pick(&[
         ConfirmLevel::Accepted,
         ConfirmLevel::Present,
+        ConfirmLevel::Committed,
         ConfirmLevel::Committed,
         ConfirmLevel::Verified,
         ConfirmLevel::Verified,
@@ -203,6 +228,10 @@ fn life(dice: &Dice, confirm: [ConfirmLevel; MEMBERS]) -> Life {
     let ends = 1 << dice.between(6, 16);
     let mut events: Vec<(u64, Event)> =
         (0..dice.below(8)).map(|_| (dice.below(ends), event(dice, confirm))).collect();
+    if dice.percent(50) {
+        // While objects come, which they do at first: later the disk is seldom called.
+        events.push((dice.below(BUSY_MS.min(ends)), disk_fault(dice)));
+    }
     events.sort_by_key(|(at, _)| *at);
     Life {
         weather: Weather { cut_percent: dice.pick(&[0, 10, 40]), delay_ms: dice.pick(&[0, 3, 30]) },
@@ -215,20 +244,23 @@ fn life(dice: &Dice, confirm: [ConfirmLevel; MEMBERS]) -> Life {
 
 fn event(dice: &Dice, confirm: [ConfirmLevel; MEMBERS]) -> Event {
     let member = usize::try_from(dice.below(MEMBERS as u64)).unwrap();
-    match dice.below(10) {
+    match dice.below(11) {
         0..3 => Event::Conduct(member, conduct(dice, confirm[member])),
         3 => Event::Reach(member, dice.pick(&[Reach::Refused, Reach::Silent])),
         4 => Event::Reach(member, Reach::Open),
         5 => Event::CutMember(member),
         6 => Event::CutSenders,
         7 => dice.pick(&[Event::DiskFull, Event::DiskRoom]),
-        8 => {
-            let fault =
-                dice.pick(&[Fault::Crash, Fault::Crash, Fault::Io, Fault::NoSpace, Fault::ShortWrite]);
-            Event::DiskFault(1 + dice.below(40), fault, dice.pick(&[Lasting::Once, Lasting::FromThenOn]))
-        }
+        8 => disk_fault(dice),
+        9 if confirm[member] == ConfirmLevel::Accepted => Event::MemberCrash(member, Memory::All),
+        9 => Event::MemberCrash(member, Memory::Affirmed),
         _ => dice.pick(&[Event::BooksAway, Event::BooksBack, Event::BooksBack]),
     }
+}
+
+fn disk_fault(dice: &Dice) -> Event {
+    let fault = dice.pick(&[Fault::Crash, Fault::Crash, Fault::Io, Fault::NoSpace, Fault::ShortWrite]);
+    Event::DiskFault(1 + dice.below(40), fault, dice.pick(&[Lasting::Once, Lasting::FromThenOn]))
 }
 
 fn conduct(dice: &Dice, confirm: ConfirmLevel) -> Conduct {

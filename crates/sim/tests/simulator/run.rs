@@ -6,17 +6,19 @@ use std::time::Duration;
 use outrigger_front::Service;
 use outrigger_ledger::{MemoryStore, SuspenseFilter};
 use outrigger_model::ConfirmLevel;
-use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, SimDisk, Syncs};
+use outrigger_runtime::disk::simulated::{Damage, Fault, FaultAt, Lasting, SimDisk, Syncs};
+use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::{Clock, Disk, Random, Shutdown};
 use tokio::time::Instant;
 
-use super::archive::{Archive, Conduct};
+use super::archive::{Archive, Conduct, Word};
 use super::checker;
+use super::commitment::{Desk, Faults};
 use super::dice::Dice;
 use super::events::Events;
-use super::net::{SimNet, Weather};
+use super::net::{Reach, SimNet, Weather};
 use super::node::{MEMBER_PORT, NAMES, NODE_PORT, Node, World, front, spool};
-use super::plan::{Books, Event, Life, Object, Plan};
+use super::plan::{Books, Commits, Event, Life, Memory, Object, Plan};
 use super::sender::{Sender, Sent};
 
 /// The simulated wall clock at the start: 2026-09-21.
@@ -40,6 +42,14 @@ pub(crate) enum Mutation {
     NoSyncs,
     /// A member drops what it accepts, and nobody asks it again.
     SilentDrop,
+    /// A member drops what it accepts, and commits to it when it is asked.
+    FalseCommit,
+}
+
+impl Mutation {
+    fn drops(self) -> bool {
+        matches!(self, Self::SilentDrop | Self::FalseCommit)
+    }
 }
 
 /// What a seed came to.
@@ -76,6 +86,12 @@ pub(crate) fn simulate(seed: u64, mutation: Mutation) -> Outcome {
             break;
         }
     }
+    let Damage { forgotten, torn, reordered, flipped, garbled } = simulation.disk.damage();
+    events.count("writes forgotten", forgotten);
+    events.count("writes torn", torn);
+    events.count("writes reordered", reordered);
+    events.count("sectors with a bit flipped", flipped);
+    events.count("sectors of garbage", garbled);
     Outcome { hash: events.hash(), wrong, events }
 }
 
@@ -84,6 +100,10 @@ impl Simulation {
         let mut plan = Plan::of(seed);
         if mutation == Mutation::SilentDrop {
             plan.confirm = [ConfirmLevel::Accepted; 2];
+        }
+        if mutation == Mutation::FalseCommit {
+            plan.confirm = [ConfirmLevel::Committed; 2];
+            plan.commits = [Commits::Yes; 2];
         }
         let events = Events::default();
         let disk = SimDisk::new(seed, DISK_BYTES);
@@ -124,6 +144,7 @@ impl Simulation {
 
     /// From a start of the node to the crash that ends it; gives what is wrong.
     fn live(&mut self, number: usize) -> Vec<String> {
+        let before = self.disk.strikes();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let wrong = runtime.block_on(async {
@@ -138,8 +159,14 @@ impl Simulation {
             self.events.put(&format!("crash: {loss:?}, books {books:?}"));
             wrong
         });
-        // The power goes before anything of the process can tidy up.
         let life = &self.plan.lives[number];
+        self.events.count("books gone", u64::from(life.books == Books::Gone));
+        let struck = self.disk.strikes();
+        self.events.count("crash at a call", struck.crash - before.crash);
+        self.events.count("EIO", struck.io - before.io);
+        self.events.count("ENOSPC", struck.no_space - before.no_space);
+        self.events.count("short write", struck.short_write - before.short_write);
+        // The power goes before anything of the process can tidy up.
         self.disk.plan(Some(FaultAt { call: 0, fault: Fault::Crash, lasting: Lasting::FromThenOn }));
         drop(self.disk.list("/".as_ref()));
         drop(runtime);
@@ -168,10 +195,13 @@ impl Simulation {
             if is_last {
                 archive.behave(Conduct::Keeps);
             }
-            if self.mutation == Mutation::SilentDrop && port != MEMBER_PORT {
+            if self.mutation.drops() && port != MEMBER_PORT {
                 archive.behave(Conduct::Forgets);
+                archive.says(Word::Claims);
             }
-            let world = World { disk: self.members_world.disk.clone(), ..world.clone() };
+            let member = usize::from(port - MEMBER_PORT);
+            let net = self.desk(member, number, &world.net, if is_last { Faults::None } else { Faults::Any });
+            let world = World { disk: self.members_world.disk.clone(), net, ..world.clone() };
             let service = Arc::new(archive.clone());
             let name = archive.name;
             doors.push(front(&world, "/quarantine", name, port, service, shutdown.clone()).await.unwrap());
@@ -191,6 +221,17 @@ impl Simulation {
         }
         self.suffer(life, &net).await;
         self.sent().wrong.clone()
+    }
+
+    /// The network as a member listens on it: with its desk before it, where it has one.
+    fn desk(&self, member: usize, life: usize, net: &ArcNet, faults: Faults) -> ArcNet {
+        match self.plan.commits[member] {
+            Commits::Yes => {
+                let dice = Dice::new(self.seed, 10_000 + (life * 10 + member) as u64);
+                Arc::new(Desk::open(&self.archives[member], net, dice, &self.events, faults))
+            }
+            Commits::No => net.clone(),
+        }
     }
 
     fn safe(&self, node: &Node) -> Vec<String> {
@@ -237,17 +278,33 @@ impl Simulation {
     fn strike(&self, event: Event, net: &SimNet) {
         let port = |member: usize| MEMBER_PORT + u16::try_from(member).unwrap();
         match event {
-            Event::Conduct(..) if self.mutation == Mutation::SilentDrop => {}
+            Event::Conduct(..) if self.mutation.drops() => {}
             Event::Conduct(member, conduct) => self.archives[member].behave(conduct),
-            Event::Reach(member, reach) => net.reach(port(member), reach),
+            Event::Reach(member, reach) => {
+                self.events.count("partitions", u64::from(reach != Reach::Open));
+                net.reach(port(member), reach);
+            }
             Event::CutMember(member) => net.cut(port(member)),
+            Event::MemberCrash(member, memory) => {
+                self.events.count("crashes of a member", 1);
+                net.cut(port(member));
+                if memory == Memory::Affirmed {
+                    self.archives[member].loses_unaffirmed();
+                }
+            }
             Event::CutSenders => net.cut(NODE_PORT),
-            Event::DiskFull => self.disk.set_capacity(0),
+            Event::DiskFull => {
+                self.events.count("disk full", 1);
+                self.disk.set_capacity(0);
+            }
             Event::DiskRoom => self.disk.set_capacity(DISK_BYTES),
             Event::DiskFault(ahead, fault, lasting) => {
                 self.disk.plan(Some(FaultAt { call: self.disk.calls() + ahead, fault, lasting }));
             }
-            Event::BooksAway => self.store.go_away(),
+            Event::BooksAway => {
+                self.events.count("books away", 1);
+                self.store.go_away();
+            }
             Event::BooksBack => self.store.come_back(),
         }
     }
