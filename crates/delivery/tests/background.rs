@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_member::Ability;
-use outrigger_model::{ConfirmLevel, SopInstanceUid};
+use outrigger_model::{ConfirmLevel, MemberNumber, SopInstanceUid, WallTime};
 
 use crate::rig::Rig;
 
@@ -43,6 +43,26 @@ async fn what_was_accepted_is_asked_for_later_a_series_at_a_time_and_noted_as_pr
     assert!(queries <= 3, "{queries}");
     tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
     assert_eq!(rig.member.asked().queries, queries, "what it showed is not asked for again");
+}
+
+/// It died within its last ten minutes and forgot: what it showed before says nothing any more.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_showed_before_it_was_lost_is_asked_for_again_where_acceptance_is_enough() {
+    let rig = Rig::new(Accepted).await;
+    rig.member.can(&[Ability::Query]);
+    let (kept, forgotten) = (rig.accepts(1).await, rig.accepts(2).await);
+    tokio::time::sleep(ROUNDS).await;
+    assert_eq!(rig.stands(&forgotten).await.level, Some(Present));
+    rig.member.loses(&SopInstanceUid::new(&forgotten).unwrap());
+    let lost = rig.ledger.reopen(MemberNumber(0), WallTime(0)).await.unwrap();
+    assert_eq!(lost, 2);
+    tokio::time::sleep(ROUNDS).await;
+    assert_eq!(
+        (rig.stands(&kept).await.level, rig.stands(&kept).await.state.as_str()),
+        (Some(Present), "confirmed")
+    );
+    let member = rig.stands(&forgotten).await;
+    assert_eq!(member.state, "pending", "{member:?}");
 }
 
 #[tokio::test(start_paused = true)]

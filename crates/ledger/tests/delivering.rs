@@ -248,6 +248,33 @@ async fn what_was_confirmed_lately_can_be_put_in_doubt() {
     }
 }
 
+/// Else bytes would go on a copy that the member has forgotten.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_showed_beyond_what_is_asked_of_it_is_put_in_doubt_as_well() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::with(kind, vec![crate::kit::member("a", ConfirmLevel::Accepted)]).await;
+        let entry = rig.enter(1, 1, 1).await;
+        rig.due(A, Lane::Fresh, 9).await;
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(rig.ledger.unverified(A, 9).await.unwrap().len(), 1);
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let (retention, mode) = (Duration::from_secs(60), outrigger_ledger::ReleaseMode::Normal);
+        assert_eq!(rig.ledger.release_candidates(9, retention, mode).await.unwrap(), [entry]);
+        assert_eq!(rig.ledger.unverified(A, 9).await.unwrap(), []);
+
+        let since = WallTime(rig.now().0 - 600_000_000);
+        assert_eq!(rig.ledger.reopen(A, since).await.unwrap(), 1);
+        rig.ledger.follow(entry).await.unwrap();
+        assert_eq!(standing(&rig, 0).await, (1, 0, 0), "its word is what is asked for");
+        rig.restart().await;
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(rig.ledger.release_candidates(9, retention, mode).await.unwrap(), []);
+        let again = rig.ledger.unverified(A, 9).await.unwrap();
+        assert_eq!(again.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [entry]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_preferred_member_is_read_back_and_then_any() {
     for kind in Kind::BOTH {

@@ -128,17 +128,25 @@ impl Ledger {
 
     /// Opens postings again that a member confirmed since then: it may have forgotten what it acknowledged. Gives their number.
     ///
-    /// Where an acceptance is all that was asked of the member, or all it could confirm, there is nothing it could be asked again.
+    /// What it did no more than accept stays closed: its word is all there is, bytes never go on it, and it is asked for in the
+    /// background. What more it showed where acceptance is enough is put in doubt as elsewhere, or bytes would go on a copy that
+    /// it has forgotten; the posting is closed again by the acceptance at once.
     pub async fn reopen(&self, member: MemberNumber, since: WallTime) -> Result<usize, LedgerError> {
-        if self.policies().get(member).is_none_or(|policy| policy.confirm == ConfirmLevel::Accepted) {
-            return Ok(0);
-        }
+        let Some(confirm) = self.policies().get(member).map(|policy| policy.confirm) else { return Ok(0) };
         let closed = self
             .write(move |writer| Ok(read(&*writer.store, |books| still_closed(books, member, since))?))
             .await?;
         for entries in closed.chunks(REOPENED_PER_DECISION) {
             let reopened = Decision::Reopened(AtMember { member, entries: entries.to_vec() });
             self.decide(None, [reopened]).await?;
+            if confirm == ConfirmLevel::Accepted {
+                let by_its_word = |entry: &Seq| Report {
+                    posting: PostingKey { entry: *entry, member },
+                    attempt: None,
+                    outcome: ReportOutcome::Reached(confirm),
+                };
+                self.report(entries.iter().map(by_its_word).collect()).await?;
+            }
         }
         Ok(closed.len())
     }
