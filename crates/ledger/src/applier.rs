@@ -23,7 +23,7 @@ pub(crate) mod desk;
 pub(crate) mod writer;
 
 /// How long closings are remembered for [`crate::Ledger::reopen`], by the journal's clock.
-const CLOSINGS_KEPT: Duration = Duration::from_secs(15 * 60);
+pub(crate) const CLOSINGS_KEPT: Duration = Duration::from_secs(15 * 60);
 
 /// A record of the journal, read.
 #[derive(Debug)]

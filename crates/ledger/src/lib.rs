@@ -27,6 +27,7 @@ mod write_off;
 mod applier;
 mod calendar;
 mod claims;
+mod closed_lately;
 mod difference;
 mod followers;
 mod steady;

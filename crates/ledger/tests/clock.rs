@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_ledger::{Lane, ReleaseMode, ReportOutcome, Resend};
-use outrigger_model::{ConfirmLevel, MemberNumber, Seq, TransactionUid};
+use outrigger_model::{ConfirmLevel, MemberNumber, Seq, TransactionUid, WallTime};
 
 use crate::kit::{A, B, Kind, Rig, study_uid};
 
@@ -123,6 +123,28 @@ async fn a_commitment_that_is_never_answered_is_overdue_though_the_clock_was_set
             "both begun in what is the future now"
         );
         assert_eq!(awaiting(&rig).await, [first]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_confirmed_before_the_clock_was_set_is_put_in_doubt_all_the_same() {
+    for (kind, set) in
+        Kind::BOTH.into_iter().flat_map(|kind| [HOUR_US, 10 * YEAR_US, -HOUR_US].map(|set| (kind, set)))
+    {
+        let rig = Rig::new(kind).await;
+        let early = verified(&rig, 1).await;
+        tokio::time::advance(Duration::from_secs(800)).await;
+        let late = verified(&rig, 2).await;
+        rig.clock.set_by(set);
+        // What is closed by the new clock makes the books forget what was by the old one.
+        let newest = verified(&rig, 3).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let since = WallTime(rig.now().0 - 600_000_000);
+        let count = rig.ledger.reopen(B, since).await.unwrap();
+        let waiting = awaiting(&rig).await;
+        assert!(waiting.contains(&late) && waiting.contains(&newest), "{set} {waiting:?}");
+        // A clock set back leaves those before it in the future, and they are asked for once too often.
+        assert_eq!(count, if set < 0 { 3 } else { 2 }, "{set} {early}");
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::applier::desk::Desk;
 use crate::applier::{Fact, Incoming, apply};
 use crate::claims::Claims;
+use crate::closed_lately::ClosedLately;
 use crate::commitment::Commitment;
 use crate::error::LedgerError;
 use crate::followers::Followers;
@@ -50,6 +51,8 @@ pub(crate) struct Writer {
     pub(crate) committing: HashSet<PostingKey>,
     /// Transactions that are waited for no longer, since the start: their reports count all the same.
     pub(crate) late: HashSet<TransactionUid>,
+    /// What was closed in the last quarter of an hour, by a clock that nobody sets.
+    pub(crate) closed_lately: ClosedLately,
     /// Closed postings that could not be read back, and when that is tried again.
     pub(crate) read_back_later: HashMap<PostingKey, ReadBackLater>,
     /// Levels that members cannot be confirmed at, by their kind.
@@ -128,6 +131,7 @@ impl Writer {
             claims: Claims::default(),
             committing: HashSet::new(),
             late: HashSet::new(),
+            closed_lately: ClosedLately::default(),
             read_back_later: HashMap::new(),
             unable: BTreeSet::new(),
             nothing_due: BTreeMap::new(),
@@ -242,7 +246,14 @@ impl Writer {
 
     /// Ends the claims of postings that these records closed or suspended.
     fn end_claims(&mut self, batch: &[Incoming]) {
-        for key in batch.iter().flat_map(|incoming| decided(&incoming.fact)) {
+        let now = self.steady.clock().now();
+        for (incoming, key) in batch
+            .iter()
+            .flat_map(|incoming| decided(&incoming.fact).into_iter().map(move |key| (incoming, key)))
+        {
+            if matches!(incoming.fact, Fact::Closing(_)) {
+                self.closed_lately.note(key, now);
+            }
             self.claims.end(key);
             self.read_back_later.remove(&key);
         }

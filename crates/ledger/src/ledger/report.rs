@@ -134,7 +134,11 @@ impl Ledger {
     pub async fn reopen(&self, member: MemberNumber, since: WallTime) -> Result<usize, LedgerError> {
         let Some(confirm) = self.policies().get(member).map(|policy| policy.confirm) else { return Ok(0) };
         let closed = self
-            .write(move |writer| Ok(read(&*writer.store, |books| still_closed(books, member, since))?))
+            .write(move |writer| {
+                let (span, now) = (writer.steady.wall().since(since), writer.steady.clock().now());
+                let lately = writer.closed_lately.within(span, now, member).collect();
+                Ok(read(&*writer.store, |books| still_closed(books, member, since, lately))?)
+            })
             .await?;
         for entries in closed.chunks(REOPENED_PER_DECISION) {
             let reopened = Decision::Reopened(AtMember { member, entries: entries.to_vec() });
@@ -246,8 +250,10 @@ fn still_closed(
     books: &dyn LedgerReads,
     member: MemberNumber,
     since: WallTime,
+    lately: BTreeSet<Seq>,
 ) -> Result<Vec<Seq>, StoreError> {
-    let closed: BTreeSet<Seq> = books.closed_since(member, since, usize::MAX)?.into_iter().collect();
+    let mut closed = lately;
+    closed.extend(books.closed_since(member, since, usize::MAX)?);
     let mut still = Vec::new();
     for seq in closed {
         let entry = books.entry(seq)?;
