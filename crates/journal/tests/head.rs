@@ -42,6 +42,12 @@ fn restore(directory: &Path) -> Result<HeadRestored, HeadError> {
     restore_head(&real_disk(), &Random::System, directory)
 }
 
+fn epoch(directory: &Path) -> u64 {
+    let head = std::fs::read_to_string(directory.join("head")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&head.lines().next().unwrap()[9..]).unwrap();
+    json["epoch"].as_u64().unwrap()
+}
+
 fn segments(directory: &Path) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(directory.join("segments")).unwrap();
     let mut paths: Vec<PathBuf> = listed.map(|file| file.unwrap().path()).collect();
@@ -95,15 +101,32 @@ fn copied(from: &Path, to: &Path) {
 }
 
 #[test]
+fn an_older_head_put_back_loses_no_entry_and_no_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    drop(try_open(directory).unwrap());
+    let head = directory.join("head");
+    let older = std::fs::read(&head).unwrap();
+    made(directory);
+    let copy = tempfile::tempdir().unwrap();
+    copied(directory, copy.path());
+    let before = shown(&try_open(copy.path()).unwrap().journal.reader());
+    // The start that wrote the last entries: one that wrote none leaves nothing in the segments, and its number may come again.
+    let epoch_before = epoch(directory);
+    std::fs::write(&head, older).unwrap();
+    assert!(epoch(directory) < epoch_before);
+    assert!(matches!(restore(directory).unwrap(), HeadRestored::NotNeeded { .. }));
+    let opened = try_open(directory).unwrap();
+    assert!(opened.report.damaged.is_empty(), "{:?}", opened.report);
+    assert_eq!(shown(&opened.journal.reader()), before);
+    assert!(epoch(directory) > epoch_before, "{} after {epoch_before}", epoch(directory));
+}
+
+#[test]
 fn starts_after_it_was_made_anew_are_later_than_all_before() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     made(directory);
-    let epoch = |directory: &Path| {
-        let head = std::fs::read_to_string(directory.join("head")).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&head.lines().next().unwrap()[9..]).unwrap();
-        json["epoch"].as_u64().unwrap()
-    };
     let before = epoch(directory);
     std::fs::remove_file(directory.join("head")).unwrap();
     restore(directory).unwrap();

@@ -126,6 +126,35 @@ async fn a_lost_head_of_the_journal_is_told_of_and_made_anew_by_a_rebuild() {
     }
 }
 
+#[tokio::test]
+async fn a_rebuild_makes_no_journal_where_there_is_none_and_leaves_the_books() {
+    let archive = Archive::start("A", "sqlite").await;
+    let mut door = Door::open(&[Behind::new("a", &archive.station(), "verified")]).await;
+    let sent = objects(12, 3);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+    let before = books(&door, &sent).await;
+    stop(&mut door).await;
+    let config = door.config.display().to_string();
+    let data = door.config.parent().unwrap().join("data");
+    let (journal, away) = (data.join("journal"), data.join("not-mounted"));
+    let ledger = data.join("ledger.db");
+    fs::rename(&journal, &away).unwrap();
+    fs::create_dir(&journal).unwrap();
+    for verb in ["serve", "rebuild"] {
+        run(&[verb, "--config", &config]).await.exits(1).says(&["there is no journal in", "mounted?"]);
+    }
+    let books_bytes = fs::read(&ledger).unwrap();
+    fs::write(&ledger, "no database").unwrap();
+    run(&["rebuild", "--config", &config]).await.exits(1).says(&["there is no journal in"]);
+    assert!(!journal.join("head").exists() && !data.join("ledger.db.before-rebuild").exists());
+    fs::write(&ledger, books_bytes).unwrap();
+    fs::remove_dir_all(&journal).unwrap();
+    fs::rename(&away, &journal).unwrap();
+    door.node.process().restart().await.unwrap();
+    assert_eq!(books(&door, &sent).await, before);
+}
+
 /// The same object with something in it replaced by as many other bytes.
 fn altered(object: &Object, from: &[u8], to: &[u8]) -> Object {
     let mut bytes = object.bytes.to_vec();

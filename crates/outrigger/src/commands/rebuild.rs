@@ -36,7 +36,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
             "the journal's head was lost; it is made anew: {segments} segments name {journal}"
         ));
     }
-    let applied = applied_before(&world.disk, config, head);
+    let applied = applied_before(&world.disk, config, head)?;
     let (journal, _) = open_node_journal(&world, config, applied)?;
     set_aside(&world.disk, config)?;
     output::note(&format!("reading {} records from the journal", journal.tail().0));
@@ -55,9 +55,12 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
 }
 
 /// How far the books before followed this journal: what they had applied is damage where it cannot be read, never a torn end.
-fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Seq {
-    if disk.open(&config.ledger, Access::Read).is_err() {
-        return Seq(0);
+///
+/// Where there is no journal, opening refuses to begin one over books that had followed any: its disk may not be mounted.
+fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Result<Seq, Failure> {
+    match disk.open(&config.ledger, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seq(0)),
+        _ => {}
     }
     let position = open_store(&config.ledger).and_then(|store| {
         let store: &dyn LedgerStore = &store;
@@ -69,14 +72,17 @@ fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Se
         HeadRestored::FromSegments { journal, .. } => Some(journal),
         HeadRestored::NotNeeded { journal } => journal,
     };
-    match position {
-        Ok(Some(position)) if ours.is_some_and(|ours| ours.0 == position.journal.0) => {
-            Seq(position.applied.0)
+    match (position, ours) {
+        (Ok(Some(position)), Some(ours)) if ours.0 != position.journal.0 => Ok(Seq(0)),
+        (Ok(Some(position)), _) => Ok(Seq(position.applied.0)),
+        (Ok(None), _) => Ok(Seq(0)),
+        (Err(error), None) => {
+            let directory = config.journal.options.directory.display();
+            Err(Failure::of(format!("there is no journal in {directory} to rebuild from"), error))
         }
-        Ok(_) => Seq(0),
-        Err(error) => {
+        (Err(error), Some(_)) => {
             output::note(&format!("warning: {}", with_causes(&error)));
-            Seq(0)
+            Ok(Seq(0))
         }
     }
 }
