@@ -60,7 +60,9 @@ impl Service for Gateway {
             origin: arrival.origin,
         };
         match self.options.ledger.accept(acceptance).await {
-            Ok(Accepted::New { .. } | Accepted::Unresolved { .. }) => Ok(Stored::New),
+            Ok(Accepted::New { .. } | Accepted::Renewed { .. } | Accepted::Unresolved { .. }) => {
+                Ok(Stored::New)
+            }
             Ok(Accepted::Repeated { .. }) => Ok(Stored::Repeated),
             Ok(Accepted::NewVersion { .. }) => Ok(Stored::NewVersion),
             Err(error) => Err(refusal(error)),

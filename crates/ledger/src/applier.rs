@@ -155,6 +155,10 @@ fn enter_object(
 ) -> Result<(), StoreError> {
     let sha256 = Sha256Digest(body.sha256);
     let relation = relation(desk, seq, record, &sha256, outcome.put)?;
+    let renewed = match record.renews {
+        Some(of) => Some(desk.entry(of)?.map_or(MemberSet::EMPTY, |row| row.marks.confirmed)),
+        None => None,
+    };
     let instance = &record.instance;
     let row = EntryRow {
         seq,
@@ -176,7 +180,7 @@ fn enter_object(
             Presence::Kept => Bytes::Kept,
             Presence::Released => Bytes::Released,
         },
-        marks: first_marks(desk, record, relation),
+        marks: first_marks(desk, record, relation, renewed),
     };
     desk.enter(row);
     let peer = desk.changes.peers.entry(record.origin.calling_ae.clone()).or_insert_with(|| Peer {
@@ -221,8 +225,14 @@ fn relation(
     Ok(found.unwrap_or(Relation::First))
 }
 
-/// Where a new entry stands: owed to those who want it, closed where it came from, moot where it repeats an earlier one.
-fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Marks {
+/// Where a new entry stands: owed to those who want it, closed where it came from, moot where it repeats an earlier one; where it
+/// stands for one that is damaged, moot only for those who have confirmed that one (`renewed`).
+fn first_marks(
+    desk: &Desk<'_>,
+    record: &ObjectRecord,
+    relation: Relation,
+    renewed: Option<MemberSet>,
+) -> Marks {
     let active: MemberSet = desk.active().map(|member| member.number).collect();
     let origin: MemberSet = desk
         .active()
@@ -232,7 +242,10 @@ fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Ma
     let wanted =
         record.wanted.iter().map(|member| member.number).collect::<MemberSet>().common(active).and(origin);
     let superseded = match relation {
-        Relation::RepeatOf(_) => wanted.without(origin),
+        Relation::RepeatOf(_) => match renewed {
+            Some(confirmed) => wanted.without(origin).common(confirmed),
+            None => wanted.without(origin),
+        },
         Relation::First | Relation::Uncompared(_) | Relation::ReEncodes(_) | Relation::Contradicts(_) => {
             MemberSet::EMPTY
         }

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use outrigger_catalogue::Located;
-use outrigger_journal::{Append, AppendError, Durable, RecordKind};
+use outrigger_journal::{
+    Append, AppendError, Durable, JournalReader, ReadError, RecordKind, Seq as JournalSeq,
+};
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid, TransferSyntaxUid};
 use outrigger_runtime::Body;
 
@@ -55,7 +57,14 @@ pub enum Accepted {
         /// The receipt.
         durable: Durable,
     },
-    /// The same bytes were here already: no new entry was made.
+    /// The same bytes were here already, and are damaged there: the new entry stands for that one.
+    Renewed {
+        /// The receipt.
+        durable: Durable,
+        /// The entry whose bytes are damaged.
+        of: Seq,
+    },
+    /// The same bytes were here already, and can be read: no new entry was made.
     Repeated {
         /// The entry that holds them; it was durable before.
         entry: Seq,
@@ -104,9 +113,10 @@ impl Accepted {
     /// The entry that holds the bytes.
     pub fn entry(&self) -> Seq {
         match self {
-            Self::New { durable } | Self::NewVersion { durable, .. } | Self::Unresolved { durable } => {
-                Seq(durable.seq().0)
-            }
+            Self::New { durable }
+            | Self::NewVersion { durable, .. }
+            | Self::Renewed { durable, .. }
+            | Self::Unresolved { durable } => Seq(durable.seq().0),
             Self::Repeated { entry } => *entry,
         }
     }
@@ -120,21 +130,45 @@ impl Ledger {
         let sha256 = Sha256Digest(body.sha256);
         let _turn = self.shared.accepting.turn(&instance).await;
         let earlier = self.earlier(&instance, sha256).await;
+        let mut renews = None;
         if let Earlier::Same(entry) = earlier {
-            self.shared.repeated.fetch_add(1, Ordering::Relaxed);
-            return Ok(Accepted::Repeated { entry });
+            if self.is_sound(entry).await {
+                self.shared.repeated.fetch_add(1, Ordering::Relaxed);
+                return Ok(Accepted::Repeated { entry });
+            }
+            renews = Some(entry);
         }
         let wanted = self.policies().wanting(&header, &origin);
-        let record =
-            ObjectRecord { v: RECORD_VERSION, instance: header, transfer_syntax, origin, oddities, wanted };
+        let v = RECORD_VERSION;
+        let record = ObjectRecord { v, instance: header, transfer_syntax, origin, oddities, wanted, renews };
         let append = Append { kind: RecordKind::Object, header: encode(&record)?, body: Some(body) };
         let durable = self.shared.journal.append(append).await?;
         self.shared.tail.accepted(Seq(durable.seq().0), &instance, sha256);
         Ok(match earlier {
             Earlier::Other(of) => Accepted::NewVersion { durable, of },
             Earlier::Nothing => Accepted::New { durable },
-            Earlier::Unknown | Earlier::Same(_) => Accepted::Unresolved { durable },
+            Earlier::Same(of) => Accepted::Renewed { durable, of },
+            Earlier::Unknown => Accepted::Unresolved { durable },
         })
+    }
+
+    /// Whether the bytes of an entry are what an acknowledgement may rest on: let go when every member had them, or read from
+    /// beginning to end. Nobody sends an object again for pleasure, so that it may take as long as storing it would.
+    async fn is_sound(&self, entry: Seq) -> bool {
+        let reader = self.shared.journal.reader();
+        let read =
+            self.shared.threads.blocking("reading a repeated object", move || read_whole(&reader, entry));
+        match read.await {
+            Ok(Ok(())) => true,
+            Ok(Err(why)) => {
+                tracing::warn!(%entry, %why, "an object came again whose bytes cannot be read here: it is stored anew");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%entry, %error, "an object that came again could not be compared: it is stored anew");
+                false
+            }
+        }
     }
 
     /// What came before under this SOP Instance UID, from what is not applied yet and from the catalogue.
@@ -175,6 +209,20 @@ impl Ledger {
         let slow = *self.shared.lookups_slow.lock().unwrap_or_else(PoisonError::into_inner);
         slow.is_some_and(|since| self.shared.clock.now().saturating_duration_since(since) < LOOKUP_AGAIN)
     }
+}
+
+/// Reads the bytes of an entry, each block against its checksum; why not, in words.
+fn read_whole(reader: &JournalReader, entry: Seq) -> Result<(), String> {
+    let body = match reader.body(JournalSeq(entry.0)) {
+        Err(ReadError::Released(_)) => return Ok(()),
+        other => other.map_err(|error| error.to_string())?,
+    };
+    for index in 0.. {
+        if body.read_block(index).map_err(|error| error.to_string())?.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What the catalogue adds to what is held.
