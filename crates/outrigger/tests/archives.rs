@@ -114,7 +114,11 @@ async fn a_lost_head_of_the_journal_is_told_of_and_made_anew_by_a_rebuild() {
         if lost == "unreadable" {
             std::fs::write(&head, "").unwrap();
         }
-        run(&["serve", "--config", &config]).await.exits(1).says(&["journal/head", lost, "`outrigger rebuild`"]);
+        run(&["serve", "--config", &config]).await.exits(1).says(&[
+            "journal/head",
+            lost,
+            "`outrigger rebuild`",
+        ]);
         let rebuilt = run(&["rebuild", "--config", &config]).await.exits(0);
         assert!(rebuilt.stdout.contains("rebuilt: 5 objects"), "{rebuilt:?}");
         assert!(rebuilt.stderr.contains("the journal's head was lost"), "{rebuilt:?}");
@@ -153,6 +157,41 @@ async fn a_rebuild_makes_no_journal_where_there_is_none_and_leaves_the_books() {
     fs::rename(&away, &journal).unwrap();
     door.node.process().restart().await.unwrap();
     assert_eq!(books(&door, &sent).await, before);
+}
+
+/// The records of what was owed are gone with the segment; only the ledger knows of them, and a rebuild must not forget them.
+#[tokio::test]
+async fn a_rebuild_does_not_forget_what_the_journal_has_lost() {
+    let away = Station { ae_title: ae("AWAY"), port: outrigger_sim::peers::free_port().unwrap() };
+    let mut door = Door::open(&[Behind::new("a", &away, "present")]).await;
+    let sent = objects(13, 5);
+    send(&door.station(), &sent).await;
+    let owed = |balance: &Value| line(balance, "a")["pending"] == 5;
+    door.until(&["balance"], PATIENCE, owed).await;
+    stop(&mut door).await;
+    let config = door.config.display().to_string();
+    let data = door.config.parent().unwrap().join("data");
+    for segment in std::fs::read_dir(data.join("journal/segments")).unwrap() {
+        std::fs::remove_file(segment.unwrap().path()).unwrap();
+    }
+    let refused = run(&["rebuild", "--config", &config]).await.exits(1);
+    for words in ["lost the records of 6 entries", "ledger.db", "the only book"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+    assert!(!data.join("ledger.db.before-rebuild").exists());
+    door.node.process().restart().await.unwrap();
+    door.until(&["balance"], PATIENCE, |balance| line(balance, "a")["suspense"] == 5).await;
+    stop(&mut door).await;
+
+    // Control: with the ledger moved away, what the journal still has is all there is.
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let from = data.join(name);
+        if from.exists() {
+            std::fs::rename(&from, data.join(format!("{name}.away"))).unwrap();
+        }
+    }
+    let rebuilt = run(&["rebuild", "--config", &config]).await.exits(0);
+    assert!(rebuilt.stdout.contains("rebuilt: 0 objects"), "{rebuilt:?}");
 }
 
 /// The same object with something in it replaced by as many other bytes.

@@ -1,6 +1,6 @@
 //! Making the books anew from the journal.
 
-use outrigger_journal::{JournalReader, ReadError, Seq as JournalSeq};
+use outrigger_journal::{Entry, JournalReader, ReadError, Seq as JournalSeq};
 use outrigger_model::{JournalId, Seq};
 
 use crate::applier::{Fact, Incoming, apply};
@@ -20,7 +20,7 @@ pub struct RebuildReport {
     pub closings: u64,
     /// Decisions, the numbering of members included.
     pub decisions: u64,
-    /// Records, or stretches of them, that cannot be read.
+    /// Records that cannot be read.
     pub damaged: u64,
 }
 
@@ -72,6 +72,7 @@ impl Ledger {
             let found = found.map_err(|source| RebuildError::Journal { after, source })?;
             let mut batch = Vec::with_capacity(found.len());
             for entry in &found {
+                report.damaged += beyond_the_first(entry);
                 batch.extend(Incoming::read(entry).map_err(|source| RebuildError::Record { after, source })?);
             }
             let Some(last) = batch.last().map(|incoming| incoming.seq) else { return Ok(report) };
@@ -85,6 +86,14 @@ impl Ledger {
             entries += report.objects - objects;
             after = last;
         }
+    }
+}
+
+/// Entries of a damaged stretch beside the one that stands for it.
+fn beyond_the_first(entry: &Entry) -> u64 {
+    match entry {
+        Entry::Damaged(damage) => damage.entries.map_or(0, |(first, last)| last.0.saturating_sub(first.0)),
+        Entry::Record(_) => 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use outrigger_journal::{HeadRestored, Seq, restore_head};
+use outrigger_journal::{Certainty, Damage, DamagedPart, HeadRestored, Seq, restore_head};
 use outrigger_ledger::{Ledger, LedgerStore};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, ArcDisk};
@@ -37,7 +37,12 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
         ));
     }
     let applied = applied_before(&world.disk, config, head)?;
-    let (journal, _) = open_node_journal(&world, config, applied)?;
+    let (journal, damaged) = open_node_journal(&world, config, applied)?;
+    if let Some(why) = only_book(&damaged, applied, config) {
+        let closed = journal.close().await;
+        closed.map_err(|error| Failure::of("the journal did not close in good order", error))?;
+        return Err(Failure::Refused { message: why });
+    }
     set_aside(&world.disk, config)?;
     output::note(&format!("reading {} records from the journal", journal.tail().0));
     let mut store: Box<dyn LedgerStore> = Box::new(open_store(&config.ledger)?);
@@ -52,6 +57,26 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
         report.objects, report.closings, report.decisions, report.damaged
     ));
     Ok(())
+}
+
+/// Why the books before must stay: they alone know of entries whose records the journal has lost.
+fn only_book(damaged: &[Damage], applied: Seq, config: &NodeConfig) -> Option<String> {
+    let is_lost =
+        |damage: &&Damage| damage.part != DamagedPart::Body && damage.certainty != Certainty::NoEntry;
+    let known = damaged.iter().filter(is_lost).filter_map(|damage| damage.entries);
+    let known: Vec<(Seq, Seq)> = known
+        .filter(|(first, _)| *first <= applied)
+        .map(|(first, last)| (first, last.min(applied)))
+        .collect();
+    let count: u64 = known.iter().map(|(first, last)| last.0.saturating_sub(first.0).saturating_add(1)).sum();
+    let (first, last) =
+        (known.iter().map(|(first, _)| first.0).min()?, known.iter().map(|(_, last)| last.0).max()?);
+    let ledger = config.ledger.display();
+    Some(format!(
+        "the journal has lost the records of {count} entries between {first} and {last}, and the ledger {ledger} is the only book that knows them: \
+         it is left as it is; put the journal's files back from a backup, or start the node, which sets what is owed of them aside in suspense. \
+         To rebuild without them all the same, move {ledger} and its companions away first"
+    ))
 }
 
 /// How far the books before followed this journal: what they had applied is damage where it cannot be read, never a torn end.
