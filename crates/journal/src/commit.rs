@@ -190,7 +190,7 @@ impl Journal {
         let may = options.max_size_bytes.saturating_sub(options.reserve_bytes);
         let left = may.saturating_sub(self.shared.index().bytes());
         let space = self.shared.disk.space(&self.shared.paths.directory)?;
-        let free = space.free.saturating_sub(self.reserve.missing());
+        let free = space.free.saturating_sub(self.kept_back());
         self.shared.note_free(free);
         let [left, free] = [left, free].map(|bytes| bytes.saturating_sub(ROOM_MARGIN_BYTES));
         Ok(Room { left, free, whole: may.min(space.total) })
@@ -198,11 +198,25 @@ impl Journal {
 
     /// Looks whether there is room, and takes back what the reserve gave.
     pub(crate) fn recheck(&mut self) {
-        let refilled = self.reserve.refill().and_then(|()| self.room());
+        let refilled = self.refill().and_then(|()| self.room());
         match refilled {
             Ok(room) => self.shared.set_health(room.health(self.shared.health())),
             Err(error) => self.shared.fail("looking for room", &error),
         }
+    }
+
+    /// Takes back what the reserve gave, unless that is room which is left to others.
+    fn refill(&mut self) -> io::Result<()> {
+        if self.reserve.missing() == 0 {
+            return Ok(());
+        }
+        let space = self.shared.disk.space(&self.shared.paths.directory)?;
+        if space.free < self.kept_back() { Ok(()) } else { self.reserve.refill() }
+    }
+
+    /// Bytes that have to be free on the disk beside what objects take.
+    fn kept_back(&self) -> u64 {
+        self.reserve.missing().saturating_add(self.shared.left_free())
     }
 
     /// After a batch found no room: objects are refused first, then the reserve gives, then nothing is left to try.

@@ -96,6 +96,12 @@ impl JournalReader {
         self.shared.state()
     }
 
+    /// Leaves so many bytes of the disk free of objects: whoever follows the journal on the same disk gives up as much of its own
+    /// to go on when that is full, and it would be gone at once.
+    pub fn leave_free(&self, bytes: u64) {
+        self.shared.leave_free(bytes);
+    }
+
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
         self.shared.journal

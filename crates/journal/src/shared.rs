@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     health: Mutex<Health>,
     /// Free on the disk for objects when it was last looked at.
     free: AtomicU64,
+    /// What objects leave free on the disk for others.
+    left_free: AtomicU64,
     files: Mutex<Vec<(SegmentKey, Arc<dyn DiskFile>)>>,
     tables: Mutex<Vec<(SegmentKey, Arc<Table>)>>,
 }
@@ -64,6 +66,7 @@ impl Shared {
             generation,
             index: RwLock::new(index),
             health: Mutex::new(Health::Healthy),
+            left_free: AtomicU64::new(0),
             free: AtomicU64::new(u64::MAX),
             files: Mutex::new(Vec::new()),
             tables: Mutex::new(Vec::new()),
@@ -97,6 +100,16 @@ impl Shared {
             (_, Health::Healthy | Health::Full | Health::Failed) => {}
         }
         *health = now;
+    }
+
+    /// What objects leave free on the disk for others, in bytes.
+    pub(crate) fn left_free(&self) -> u64 {
+        self.left_free.load(Ordering::Relaxed)
+    }
+
+    /// Leaves so many bytes free from now on.
+    pub(crate) fn leave_free(&self, bytes: u64) {
+        self.left_free.store(bytes, Ordering::Relaxed);
     }
 
     /// Notes what the disk has free for objects.

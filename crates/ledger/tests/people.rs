@@ -5,7 +5,9 @@ use outrigger_ledger::{
     BalanceBy, BalanceOf, Compared, Lane, LedgerError, MemberState, PostingKey, Refusal, ReportOutcome,
     Resend, SuspenseFilter, Why,
 };
-use outrigger_model::{AeTitle, ConfirmLevel, MemberName, MemberNumber, Status, SuspenseReason, WallTime};
+use outrigger_model::{
+    AeTitle, ConfirmLevel, MemberName, MemberNumber, Seq, Status, SuspenseReason, WallTime,
+};
 
 use crate::kit::{A, B, Kind, Rig, member, study_uid};
 
@@ -345,4 +347,19 @@ async fn refused_objects_and_senders_are_listed() {
         assert_eq!((status.entries, status.members[0].owed), (2, 2));
         assert_eq!(status.members[0].oldest_owed, Some(rig.now()));
     }
+}
+
+/// A decision that the journal has taken takes effect when the database has room again, and whoever made it is told just that.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_the_database_has_no_room_for_is_recorded_and_takes_effect_later() {
+    let rig = Rig::new(Kind::Memory).await;
+    let crate::kit::Place::Memory(store) = &rig.place else { panic!("in memory") };
+    store.fill_up();
+    let error = rig.ledger.change_member(A, MemberState::Held).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Recorded(_)), "{error:?}");
+    assert!(error.to_string().contains("takes effect as soon as"), "{error}");
+    store.come_back();
+    rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
+    let members = rig.ledger.members().await.unwrap();
+    assert_eq!(members[0].state, MemberState::Held);
 }

@@ -119,6 +119,8 @@ impl SqliteStore {
     pub fn with_reserve(self, disk: &ArcDisk, bytes: u64) -> Result<Self, SqliteOpenError> {
         let room = Room::open(disk, &self.path, bytes);
         let room = room.map_err(|(path, source)| SqliteOpenError::Reserve { path, source })?;
+        // What stands in the log alone would have to find room in the database on a full disk.
+        self.begin_log_anew();
         Ok(Self { room: Some(room), ..self })
     }
 
@@ -143,7 +145,31 @@ const NOT_ANEW: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
     .union(OpenFlags::SQLITE_OPEN_URI);
 
+/// How room is found on a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relief {
+    /// The write-ahead log is copied back, so that its room is used again.
+    Checkpoint,
+    /// A part of the room kept for the database is given to the disk.
+    Reserve,
+}
+
 impl SqliteStore {
+    /// Copies the write-ahead log back and writes it from its beginning again, if the disk has room for that.
+    fn begin_log_anew(&self) {
+        let done =
+            self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+        match done {
+            Ok(0) => {}
+            Ok(_) => tracing::debug!(
+                "the ledger's write-ahead log is being read, and could not be begun anew on a full disk"
+            ),
+            Err(error) => {
+                tracing::debug!(%error, "the ledger's write-ahead log could not be copied back on a full disk");
+            }
+        }
+    }
+
     fn try_transact(
         &mut self,
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
@@ -208,9 +234,20 @@ impl LedgerStore for SqliteStore {
         &mut self,
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        // What there is to try when the disk is full, each in turn.
+        let mut next = Relief::Checkpoint;
         loop {
             match self.try_transact(work) {
-                Err(error) if error.is_no_room() && self.room.as_mut().is_some_and(Room::give) => {}
+                Err(error) if error.is_no_room() => match next {
+                    Relief::Checkpoint => {
+                        self.begin_log_anew();
+                        next = Relief::Reserve;
+                    }
+                    Relief::Reserve if self.room.as_mut().is_some_and(Room::give) => {
+                        next = Relief::Checkpoint
+                    }
+                    Relief::Reserve => return Err(error),
+                },
                 Err(error) => return Err(error),
                 Ok(()) => {
                     if let Some(room) = &mut self.room {

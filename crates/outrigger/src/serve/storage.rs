@@ -46,6 +46,7 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
         store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
     let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
     let (journal, damaged) = open_node_journal(world, config, applied)?;
+    journal.reader().leave_free(reserve);
     let now = WallTime(world.clock.wall_us());
     let options = LedgerOptions {
         members: config.members.iter().map(|member| policy(member, now)).collect(),
