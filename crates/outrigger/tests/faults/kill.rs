@@ -16,6 +16,8 @@ use crate::modality::Object;
 
 /// Associations that send at once.
 const ASSOCIATIONS: usize = 4;
+/// From so many kills on most have to hit the sending: a single one may miss it by chance.
+const KILLS_JUDGED: u64 = 10;
 
 /// Who dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +128,8 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
         series.victim,
         acked.len()
     );
-    assert!(series.victim == Victim::Member || cut_off * 3 > kills, "the kills missed the sending");
+    let is_judged = series.victim != Victim::Member && kills >= KILLS_JUDGED;
+    assert!(!is_judged || cut_off * 3 > kills, "the kills missed the sending");
     (pair, acked)
 }
 
