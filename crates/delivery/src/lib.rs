@@ -21,5 +21,5 @@ pub mod start;
 pub mod versions;
 
 pub use setup::{Calling, MemberSetup, Route};
-pub use standing::{Standing, StandingState};
+pub use standing::{Refusals, Standing, StandingState};
 pub use start::{Delivery, DeliveryOptions};

@@ -1,10 +1,10 @@
-//! An object on its way: its bytes from the journal, or, where they are gone there, from a member that has it verified.
+//! An object on its way: its bytes from the journal, or, where they are gone or damaged there, from a member that has it.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use outrigger_dataset::transcode;
-use outrigger_ledger::{Due, Ledger, ObjectError, StoredObject};
+use outrigger_ledger::{Due, Ledger, ObjectError};
 use outrigger_member::{MemberError, Need, Outgoing};
 use outrigger_model::{MemberNumber, TransferSyntaxUid, transfer_syntax};
 use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
@@ -97,33 +97,37 @@ pub async fn prepare(
     due: Due,
 ) -> Result<Parcel, (Due, ParcelError)> {
     let entry = due.posting.entry;
-    match ledger.object(entry).await {
-        Ok(object) => Ok(packed(due, object)),
-        Err(error @ (ObjectError::Released { .. } | ObjectError::Damaged { .. })) => {
-            match elsewhere(ledger, others, &due).await {
-                Some(object) => Ok(packed(due, object)),
-                None => Err((due, ParcelError::Gone { entry, source: error })),
-            }
+    let source = match ledger.object(entry).await {
+        Ok(object) => return Ok(packed(due, object.bytes)),
+        Err(source @ (ObjectError::Thread { .. } | ObjectError::Ledger { .. })) => {
+            return Err((due, ParcelError::NotNow { entry, source }));
         }
-        Err(source) => Err((due, ParcelError::NotNow { entry, source })),
+        Err(source) => source,
+    };
+    match elsewhere(ledger, others, &due).await {
+        Some(body) => Ok(packed(due, Arc::new(body))),
+        None if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
+            Err((due, ParcelError::Gone { entry, source }))
+        }
+        None => Err((due, ParcelError::NotNow { entry, source })),
     }
 }
 
-fn packed(due: Due, object: StoredObject) -> Parcel {
-    let encodings = order(&object.transfer_syntax, due.attempts);
-    let mut encodings = encodings.into_iter();
+/// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
+pub async fn renewed(ledger: &Ledger, others: &[MemberSetup], due: Due) -> Option<Parcel> {
+    let body = elsewhere(ledger, others, &due).await?;
+    Some(packed(due, Arc::new(body)))
+}
+
+/// All but the bytes is in the books: a record that cannot be read costs nothing more.
+fn packed(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
+    let mut encodings = order(&due.transfer_syntax, due.attempts).into_iter();
     let need = Need {
         sop_class: due.header.sop_class.clone(),
-        transfer_syntax: encodings.next().unwrap_or_else(|| object.transfer_syntax.clone()),
+        transfer_syntax: encodings.next().unwrap_or_else(|| due.transfer_syntax.clone()),
         alternatives: encodings.collect(),
     };
-    Parcel {
-        due,
-        bytes: object.bytes,
-        sender: object.origin.calling_ae,
-        encoding: object.transfer_syntax,
-        need,
-    }
+    Parcel { sender: due.calling_ae.clone(), encoding: due.transfer_syntax.clone(), due, bytes, need }
 }
 
 /// The encodings an object can be sent in, the one to try first in front: its own, and, since some archives accept an
@@ -137,17 +141,19 @@ fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
     encodings
 }
 
-/// Asks members that have the object verified, the preferred one first; only bytes with the journal's digest count.
-async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<StoredObject> {
-    let known = ledger.facts(due.posting.entry).await.ok().flatten()?;
-    let mut holders: Vec<&MemberSetup> =
-        others.iter().filter(|member| known.verified.contains(member.number)).collect();
-    holders.sort_by_key(|member| member.preference);
+/// Asks members that have the object, those it was read back from and the preferred ones first; only bytes with the digest of
+/// what was accepted count, so whoever has them may give them.
+async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Body> {
+    let marks = ledger.marks(due.posting.entry).await.ok().flatten()?;
+    let has = |member: &&MemberSetup| marks.verified.and(marks.confirmed).contains(member.number);
+    let mut holders: Vec<&MemberSetup> = others.iter().filter(has).collect();
+    holders.sort_by_key(|member| (!marks.verified.contains(member.number), member.preference));
     for holder in holders {
         for route in &holder.routes {
             match fetched(&*route.member, due).await {
                 Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
-                    return Some(known.object(Arc::new(body)));
+                    tracing::info!(member = %holder.name, entry = %due.posting.entry, "an object that the journal cannot give is taken from a member");
+                    return Some(body);
                 }
                 Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
                 Err(error) => tracing::info!(member = %holder.name, %error, "a copy could not be read back"),

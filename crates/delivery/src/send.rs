@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::{Attempt, Ledger, Report, ReportOutcome};
+use outrigger_ledger::{Attempt, Due, Ledger, Report, ReportOutcome};
 use outrigger_member::status::{Outcome, classify};
 use outrigger_member::{MemberError, Need, Reply, StoreSession};
 use outrigger_model::{AeTitle, Status, WallTime};
@@ -47,6 +47,24 @@ pub struct Line {
     route: usize,
     calling: AeTitle,
     session: Box<dyn StoreSession>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// What is to be noted.
+    pub reports: Vec<Report>,
+    /// Objects whose bytes could not be read on the way.
+    pub unread: Vec<Unread>,
+}
+
+/// An object whose bytes could not be read while it was sent.
+#[derive(Debug)]
+pub struct Unread {
+    /// Its posting.
+    pub due: Due,
+    /// What is to be noted if nobody else has its bytes.
+    pub report: Report,
 }
 
 /// How one object fared.
@@ -129,19 +147,19 @@ impl Sender {
         }
     }
 
-    /// Stores what is in `parcels` over `line` or a new connection; gives a report for each.
+    /// Stores what is in `parcels` over `line` or a new connection; gives a report for each, or says that its bytes could not be read.
     ///
     /// What was tried before goes last: it may cost the connection again.
-    pub async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Vec<Report> {
-        let mut reports = Vec::with_capacity(parcels.len());
+    pub async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Sent {
+        let mut sent = Sent::default();
         let mut rest = parcels;
         rest.sort_by_key(|parcel| parcel.due.attempts);
         while let Some(calling) = rest.first().map(|parcel| self.calling(parcel)) {
             let (same, other) = rest.into_iter().partition(|parcel| self.calling(parcel) == calling);
             rest = other;
-            self.send_as(line, &calling, same, &mut reports).await;
+            self.send_as(line, &calling, same, &mut sent).await;
         }
-        reports
+        sent
     }
 
     fn calling(&self, parcel: &Parcel) -> AeTitle {
@@ -157,7 +175,7 @@ impl Sender {
         line: &mut Option<Line>,
         calling: &AeTitle,
         parcels: Vec<Parcel>,
-        reports: &mut Vec<Report>,
+        sent: &mut Sent,
     ) {
         let mut open = parcels;
         let last = self.setup.routes.len().saturating_sub(1);
@@ -177,14 +195,20 @@ impl Sender {
                     tracing::info!(member = %self.setup.name, route = %route.label, text = %tried.text, "the next route is tried");
                     passed_on.push(parcel);
                 } else {
-                    reports.push(self.report(&parcel, &route.label, tried));
+                    let is_unread = tried.ending == Ending::Damaged;
+                    let report = self.report(&parcel, &route.label, tried);
+                    if is_unread {
+                        sent.unread.push(Unread { due: parcel.due, report });
+                    } else {
+                        sent.reports.push(report);
+                    }
                 }
                 if connection_failed {
                     let rest = queue.by_ref();
                     if number < last {
                         passed_on.extend(rest);
                     } else {
-                        reports.extend(rest.map(|parcel| given_back(&parcel)));
+                        sent.reports.extend(rest.map(|parcel| given_back(&parcel)));
                     }
                 }
             }
@@ -275,6 +299,9 @@ impl Sender {
             Outcome::NoContext => Ending::NoContext,
             Outcome::Unknown => Ending::Unknown,
         };
+        if let (Some(status), Ending::Later | Ending::Unknown) = (status, ending) {
+            self.standing.refused(self.clock.now(), self.wall(), in_words(status, answer));
+        }
         Tried { ending, status, text, others: None }
     }
 
@@ -345,6 +372,13 @@ fn needs(first: &Parcel, behind: &[Parcel]) -> Vec<Need> {
         }
     }
     needs
+}
+
+/// A status with its meaning and what the member says of it.
+fn in_words(status: Status, answer: &Result<Reply, MemberError>) -> String {
+    let comment = answer.as_ref().ok().and_then(|reply| reply.comment.as_ref());
+    let comment = comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+    format!("{status} ({}){comment}", status.text())
 }
 
 /// An error with its causes, cut to what is kept.

@@ -10,7 +10,7 @@ use crate::breaker::{AWAY, Permit};
 use crate::lanes;
 use crate::lines::LinePermit;
 use crate::parcel::{self, Parcel, ParcelError};
-use crate::send::{Line, Sender, chain, hang_up};
+use crate::send::{Line, Sender, Unread, chain, hang_up};
 use crate::setup::MemberSetup;
 
 /// Objects asked for at once: enough that noting them costs little by the object, few enough that a fresh object never
@@ -177,13 +177,27 @@ impl Slot {
             self.sender.standing.untried(self.sender.clock.now());
             return Vec::new();
         }
-        let reports = self.sender.send(line, parcels).await;
+        let sent = self.sender.send(line, parcels).await;
+        let mut reports = sent.reports;
+        for unread in sent.unread {
+            reports.extend(self.send_renewed(line, unread).await);
+        }
         if line.is_some() || self.sender.standing.is_reached() {
             self.sender.reached(&self.ledger).await;
         }
         // Whoever probed and neither reached nor lost the member leaves the probe to the next.
         self.sender.standing.untried(self.sender.clock.now());
         reports
+    }
+
+    /// Sends an object whose bytes the journal could not give, if another member gives them.
+    async fn send_renewed(&self, line: &mut Option<Line>, unread: Unread) -> Vec<Report> {
+        let Unread { due, report } = unread;
+        let Some(parcel) = parcel::renewed(&self.ledger, &self.others, due).await else {
+            return vec![report];
+        };
+        let sent = self.sender.send(line, vec![parcel]).await;
+        sent.reports.into_iter().chain(sent.unread.into_iter().map(|unread| unread.report)).collect()
     }
 
     fn without_bytes(&self, due: &Due, error: &ParcelError) -> Report {

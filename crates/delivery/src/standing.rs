@@ -21,13 +21,38 @@ const LOST_IN_A_ROW: usize = 32;
 /// is held to be lost for the first time.
 const LOST_MAX: usize = 65_536;
 
+/// How long a member may refuse for now all that it is sent before it is not held to be well: longer than an archive is short of
+/// a connection to its database or has its disk cleared, short enough that a person hears of it while the modalities still send.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// Stores that a member refused for now, none taken between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    /// How many.
+    pub count: u64,
+    /// When the first was refused.
+    pub since: WallTime,
+    /// The status of the last one, and what the member said of it.
+    pub words: String,
+}
+
+/// The refusals in a row so far.
+#[derive(Debug)]
+struct Row {
+    refusals: Refusals,
+    began: Instant,
+    newest: Instant,
+}
+
 /// How a member stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandingState {
     /// Calls reach it.
     Up,
-    /// Calls fail now and then, or it answers and takes nothing.
+    /// Calls fail now and then.
     Shaky,
+    /// It answers and takes nothing: it refuses for now what it is sent, or loses it.
+    TakesNothing,
     /// It is left alone and probed.
     Away,
 }
@@ -55,9 +80,17 @@ struct Inner {
     /// When what was confirmed was last put in doubt.
     doubted: Option<Instant>,
     last_error: Option<String>,
+    /// What it refused for now since the last store that went well.
+    refused: Option<Row>,
 }
 
 impl Inner {
+    /// The refusals in a row, once they have gone on for long.
+    fn refusals(&self) -> Option<&Refusals> {
+        let is_long = |row: &&Row| row.newest.saturating_duration_since(row.began) >= REFUSED_FOR;
+        self.refused.as_ref().filter(is_long).map(|row| &row.refusals)
+    }
+
     fn takes_nothing(&self) -> bool {
         self.lost.len() >= LOST_IN_A_ROW
     }
@@ -74,6 +107,7 @@ impl Default for Standing {
             doubt: None,
             doubted: None,
             last_error: None,
+            refused: None,
         };
         Self { inner: Mutex::new(inner), back: watch::Sender::new(0) }
     }
@@ -164,11 +198,28 @@ impl Standing {
     pub fn stored(&self, now: Instant) {
         let mut inner = self.lock();
         inner.stored = Some(now);
+        inner.refused = None;
         let lost = std::mem::take(&mut inner.lost);
         inner.blamed.extend(lost);
         while inner.blamed.len() > LOST_MAX {
             inner.blamed.pop_first();
         }
+    }
+
+    /// A store was refused for now.
+    pub fn refused(&self, now: Instant, at: WallTime, words: String) {
+        let mut inner = self.lock();
+        let first =
+            Row { refusals: Refusals { count: 0, since: at, words: String::new() }, began: now, newest: now };
+        let row = inner.refused.get_or_insert(first);
+        row.refusals.count = row.refusals.count.saturating_add(1);
+        row.refusals.words = words;
+        row.newest = now;
+    }
+
+    /// What it refused in a row, if it has taken nothing for long.
+    pub fn refusals(&self) -> Option<Refusals> {
+        self.lock().refusals().cloned()
     }
 
     /// Whether a store went well within `span` before `now`.
@@ -184,11 +235,15 @@ impl Standing {
     /// How it stands, since when calls fail, and the last error in words.
     pub fn state(&self) -> (StandingState, Option<WallTime>, Option<String>) {
         let inner = self.lock();
+        let takes_nothing = inner.takes_nothing() || inner.refusals().is_some();
         let state = match inner.breaker {
-            Breaker::Closed { failures: 0 } if !inner.takes_nothing() => StandingState::Up,
-            Breaker::Closed { .. } => StandingState::Shaky,
             Breaker::Open { .. } | Breaker::Probing { .. } => StandingState::Away,
+            Breaker::Closed { .. } if takes_nothing => StandingState::TakesNothing,
+            Breaker::Closed { failures: 0 } => StandingState::Up,
+            Breaker::Closed { .. } => StandingState::Shaky,
         };
-        (state, inner.failing_since, inner.last_error.clone())
+        let refused = || inner.refusals().map(|refusals| refusals.words.clone());
+        let error = inner.last_error.clone().or_else(refused);
+        (state, inner.failing_since, error)
     }
 }

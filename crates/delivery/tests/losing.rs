@@ -116,7 +116,7 @@ async fn a_member_that_answers_and_takes_nothing_is_shaky_and_keeps_out_of_suspe
     rig.stores();
     tokio::time::sleep(ATTEMPTS_TAKE * 2).await;
     let (state, _, error) = rig.standing().state();
-    assert_eq!(state, StandingState::Shaky);
+    assert_eq!(state, StandingState::TakesNothing);
     assert!(error.unwrap().contains("lost during C-STORE"));
     assert_eq!(states(&rig, &uids).await, ["pending"; 100]);
     let stores = rig.member.asked().stores;

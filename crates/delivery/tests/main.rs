@@ -3,7 +3,9 @@
 
 mod background;
 mod confirming;
+mod damaged;
 mod losing;
 mod member;
+mod refusing;
 mod rig;
 mod unreported;

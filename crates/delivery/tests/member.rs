@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use outrigger_member::{
     Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Outgoing,
     Reply, Returned, StoreSession,
@@ -44,6 +45,10 @@ struct State {
     can: BTreeSet<Ability>,
     shown: BTreeSet<SopInstanceUid>,
     given: BTreeMap<SopInstanceUid, Body>,
+    /// What it was sent.
+    stored: BTreeMap<SopInstanceUid, Bytes>,
+    /// The status it answers stores with, if not success.
+    refuses: Option<u16>,
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
     is_deaf: bool,
@@ -101,6 +106,16 @@ impl Told {
     /// It gives this back, once.
     pub(crate) fn gives(&self, instance: SopInstanceUid, body: Body) {
         self.state().given.insert(instance, body);
+    }
+
+    /// The bytes it was sent of this.
+    pub(crate) fn stored(&self, instance: &str) -> Option<Bytes> {
+        self.state().stored.get(&SopInstanceUid::new(instance).unwrap()).cloned()
+    }
+
+    /// It answers stores with this status from now on; with none it takes them.
+    pub(crate) fn refuses(&self, status: Option<u16>) {
+        self.state().refuses = status;
     }
 
     pub(crate) fn asked(&self) -> Asked {
@@ -170,9 +185,14 @@ impl StoreSession for Told {
     async fn store(&mut self, object: &Outgoing) -> Result<Reply, MemberError> {
         let mut state = self.state();
         state.asked.stores += 1;
+        let bytes = object.bytes.read_block(0).map_err(MemberError::Source)?;
+        if let Some(status) = state.refuses {
+            return Ok(Reply { status: Status(status), comment: Some("as it was told".to_owned()) });
+        }
         if state.chokes_on.contains(&object.sop_instance) {
             return Err(lost("C-STORE"));
         }
+        state.stored.insert(object.sop_instance.clone(), bytes);
         state.shown.insert(object.sop_instance.clone());
         Ok(Reply { status: Status::SUCCESS, comment: None })
     }

@@ -1,4 +1,4 @@
-//! A ledger, and the confirmation loop of its one member.
+//! A ledger, and the confirmation loop of its first member, beside which there may be one that has what it is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ use tokio::sync::mpsc;
 use crate::member::Told;
 
 const MEMBER: MemberNumber = MemberNumber(0);
+/// The one beside it; no loop works for it.
+const BESIDE: MemberNumber = MemberNumber(1);
 
 /// Longest wait for a posting to close, by the turned clock: some rounds of the loop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Rig {
     pub(crate) ledger: Ledger,
     pub(crate) member: Told,
+    /// The member beside it.
+    pub(crate) beside: Told,
+    pub(crate) disk: SimDisk,
     sender: Sender,
+    others: Vec<MemberSetup>,
     reports: mpsc::Sender<CommitReport>,
     shutdown: Shutdown,
     _guard: ShutdownGuard,
@@ -42,6 +48,15 @@ pub(crate) struct Rig {
 impl Rig {
     /// A member that must have objects at `confirm`, and its loop.
     pub(crate) async fn new(confirm: ConfirmLevel) -> Self {
+        Self::of(confirm, &["a"]).await
+    }
+
+    /// The same, with a member beside it.
+    pub(crate) async fn with_one_beside(confirm: ConfirmLevel) -> Self {
+        Self::of(confirm, &["a", "b"]).await
+    }
+
+    async fn of(confirm: ConfirmLevel, names: &[&str]) -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
             directory: "/node/journal".into(),
@@ -52,33 +67,14 @@ impl Rig {
         let opened =
             Journal::open(disk.shared(), clock.clone(), Random::seeded(7), options, JournalSeq(0)).unwrap();
         let journal = opened.journal.start(Threads::Simulated).unwrap();
-        let name = MemberName::new("a").unwrap();
-        let policy = MemberPolicy {
-            name: name.clone(),
-            need: Need::Required,
-            confirm,
-            release: confirm,
-            scope: outrigger_ledger::scope::Scope::default(),
-            preference: 1,
-            settle: Duration::ZERO,
-        };
-        let options = LedgerOptions { members: vec![policy], fresh_for: Duration::from_secs(900) };
+        let members = names.iter().map(|name| policy(name, confirm)).collect();
+        let options = LedgerOptions { members, fresh_for: Duration::from_secs(900) };
         let store = Box::new(MemoryStore::default());
         let ledger = Ledger::open(journal, store, options, clock.clone(), Threads::Simulated).await.unwrap();
-        let member = Told::default();
-        let setup = MemberSetup {
-            number: MEMBER,
-            name,
-            routes: vec![Route { label: "told".to_owned(), member: Arc::new(member.clone()) }],
-            connections: 1,
-            confirm,
-            settle: Duration::ZERO,
-            calling: Calling::Fixed(AeTitle::new("OUTRIGGER_M").unwrap()),
-            rules: outrigger_member::StatusRules::default(),
-            preference: 1,
-        };
+        let (member, beside) = (Told::default(), Told::default());
+        let others = names.get(1).map(|name| setup(BESIDE, name, &beside, confirm));
         let sender = Sender {
-            setup,
+            setup: setup(MEMBER, names[0], &member, confirm),
             standing: Arc::default(),
             clock,
             random: Random::seeded(8),
@@ -90,13 +86,23 @@ impl Rig {
         let confirmer =
             Confirmer { ledger: ledger.clone(), sender: sender.clone(), reports, shutdown: shutdown.clone() };
         drop(tokio::spawn(confirmer.run()));
-        Self { ledger, member, sender, reports: reported, shutdown, _guard: guard }
+        Self {
+            ledger,
+            member,
+            beside,
+            disk,
+            sender,
+            others: others.into_iter().collect(),
+            reports: reported,
+            shutdown,
+            _guard: guard,
+        }
     }
 
     /// A connection stores what the member is owed from now on.
     pub(crate) fn stores(&self) {
         let (ledger, sender) = (self.ledger.clone(), self.sender.clone());
-        let slot = Slot { ledger, sender, others: Vec::new(), shutdown: self.shutdown.clone() };
+        let slot = Slot { ledger, sender, others: self.others.clone(), shutdown: self.shutdown.clone() };
         drop(tokio::spawn(slot.run()));
     }
 
@@ -110,6 +116,19 @@ impl Rig {
         &self.sender.standing
     }
 
+    /// The member beside it has an object that is owed, read back from there before.
+    pub(crate) async fn was_read_back_beside(&self, uid: &str) {
+        let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+        let posting = PostingKey { entry: why.studies[0].instances[0].entry, member: BESIDE };
+        let outcome = ReportOutcome::Reached(ConfirmLevel::Verified);
+        self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
+    }
+
+    /// The member beside it gives this in the place of an object, once.
+    pub(crate) async fn gives_beside(&self, uid: &str, as_of: &str) {
+        self.beside.gives(SopInstanceUid::new(uid).unwrap(), acceptance(as_of).await.body);
+    }
+
     /// The member is owed an object; gives its UID.
     pub(crate) async fn owes(&self, instance: u32) -> String {
         let uid = format!("1.2.1.1.{instance}");
@@ -121,9 +140,19 @@ impl Rig {
     /// The member accepts an object; gives the level at which the posting closes.
     pub(crate) async fn closes(&self, instance: u32) -> ConfirmLevel {
         let uid = self.accepts(instance).await;
+        self.closed(&uid).await
+    }
+
+    /// The member is sent one object more by its connection, and it closes.
+    pub(crate) async fn closes_next(&self, instance: u32) {
+        let uid = self.owes(instance).await;
+        self.closed(&uid).await;
+    }
+
+    async fn closed(&self, uid: &str) -> ConfirmLevel {
         let closed = async {
             loop {
-                let member = self.stands(&uid).await;
+                let member = self.stands(uid).await;
                 if member.state == "confirmed" {
                     return member.level.unwrap();
                 }
@@ -182,8 +211,34 @@ impl Rig {
     }
 }
 
+fn policy(name: &str, confirm: ConfirmLevel) -> MemberPolicy {
+    MemberPolicy {
+        name: MemberName::new(name).unwrap(),
+        need: Need::Required,
+        confirm,
+        release: confirm,
+        scope: outrigger_ledger::scope::Scope::default(),
+        preference: 1,
+        settle: Duration::ZERO,
+    }
+}
+
+fn setup(number: MemberNumber, name: &str, member: &Told, confirm: ConfirmLevel) -> MemberSetup {
+    MemberSetup {
+        number,
+        name: MemberName::new(name).unwrap(),
+        routes: vec![Route { label: "told".to_owned(), member: Arc::new(member.clone()) }],
+        connections: 1,
+        confirm,
+        settle: Duration::ZERO,
+        calling: Calling::Fixed(AeTitle::new("OUTRIGGER_M").unwrap()),
+        rules: outrigger_member::StatusRules::default(),
+        preference: 1,
+    }
+}
+
 /// A data set of one element in Explicit VR Little Endian, SOP Instance UID (0008,0018).
-fn data_set(uid: &str) -> Bytes {
+pub(crate) fn data_set(uid: &str) -> Bytes {
     let mut value = uid.as_bytes().to_vec();
     if value.len() % 2 == 1 {
         value.push(0);

@@ -131,7 +131,7 @@ async fn balanced_books_are_shown_with_the_fields_that_scripts_read() {
 }
 
 /// The metrics of a node, line by line.
-async fn metrics(door: &Door) -> String {
+pub(crate) async fn metrics(door: &Door) -> String {
     let address = door.admin().replace("http://", "");
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let asked = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

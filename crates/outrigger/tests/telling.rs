@@ -18,6 +18,9 @@ use crate::program::{program, run};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Longer than a minute of refusals and the wait for the one that ends it: the waits of twelve objects are spread.
+const REFUSED: Duration = Duration::from_secs(130);
+
 fn uid(object: &Object) -> &str {
     object.header.sop_instance.as_str()
 }
@@ -80,6 +83,32 @@ async fn an_association_that_did_not_come_about_is_an_attempt_with_its_reason() 
             assert!(told(&why)["unreached"].is_null() && tried(&why, "success"), "{why:#}");
         }
     }
+}
+
+/// Answering is not taking: a minute of refusals for now is a reason, and one accepted store ends it.
+#[tokio::test]
+async fn fault_a_member_that_refuses_all_for_a_minute_is_shaky_and_status_says_so_until_it_takes_one() {
+    let member = Scripted::start(&ae("A")).await.unwrap();
+    member.behave(Conduct::Answers(0xA700));
+    let door = Door::open(&[Behind::new("a", member.station(), "present")]).await;
+    send(&door.station(), &objects(1, 12)).await;
+    let shaky = |status: &Value| status["members"][0]["state"] == "shaky";
+    let status = door.until(&["status"], REFUSED, shaky).await;
+    let reason = status["reasons"][0].as_str().unwrap();
+    assert!(
+        reason.starts_with("member a has refused ") && reason.contains(" stores in a row since 20"),
+        "{reason}"
+    );
+    assert!(reason.ends_with(": A700 (refused: out of resources): as the script says"), "{reason}");
+    assert_eq!(status["state"], "degraded", "{status:#}");
+    door.ask(&["status"]).await.exits(3);
+    let metrics = crate::asking::metrics(&door).await;
+    assert!(metrics.contains("outrigger_member_state{member=\"a\",state=\"shaky\"} 1"), "{metrics}");
+    member.behave(Conduct::Keeps);
+    send(&door.station(), &objects(2, 1)).await;
+    let well = |status: &Value| status["state"] == "healthy" && status["members"][0]["state"] == "up";
+    door.until(&["status"], PATIENCE, well).await;
+    door.ask(&["status"]).await.exits(0);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use outrigger_journal::{Entry, JournalReader, ReadError, Record, RecordKind, Seq
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
 use outrigger_runtime::BlockSource;
 
+use crate::entry::Marks;
 use crate::error::ObjectError;
 use crate::ledger::Ledger;
 use crate::member_set::MemberSet;
@@ -78,6 +79,13 @@ impl Ledger {
             Ok(facts.object(bytes))
         });
         opened.await.map_err(|lost| ObjectError::Thread { entry, source: lost })?
+    }
+
+    /// Where an entry stands at the members, by the books alone: known however damaged the journal is.
+    pub async fn marks(&self, entry: Seq) -> Result<Option<Marks>, ObjectError> {
+        let row = self.query(move |books| books.entry(entry)).await;
+        let row = row.map_err(|source| ObjectError::Ledger { entry, source: Box::new(source) })?;
+        Ok(row.map(|row| row.marks))
     }
 
     /// What is known of an entry though its bytes may be gone; `None` if its record cannot be read or there is no such entry.

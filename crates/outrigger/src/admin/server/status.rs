@@ -69,6 +69,9 @@ fn member(
     match (state, &error) {
         ("away", Some(error)) => reasons.push(format!("member {} is away: {error}", setup.name)),
         ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
+        ("shaky", _) if standing == StandingState::TakesNothing => {
+            reasons.push(takes_nothing(admin, setup, error.as_deref()));
+        }
         _ => {}
     }
     let cannot = known.map(|member| member.cannot.as_slice()).unwrap_or_default();
@@ -99,6 +102,23 @@ fn member(
     })
 }
 
+/// Why a member that answers is not well.
+fn takes_nothing(admin: &NodeAdmin, setup: &outrigger_delivery::MemberSetup, error: Option<&str>) -> String {
+    let refusals = admin.delivery.standing(setup.number).and_then(outrigger_delivery::Standing::refusals);
+    match refusals {
+        Some(refusals) => format!(
+            "member {} has refused {} in a row since {}: {}",
+            setup.name,
+            counted(refusals.count, "store", "stores"),
+            moment(refusals.since),
+            refusals.words
+        ),
+        None => {
+            format!("member {} answers and loses what it is sent: {}", setup.name, error.unwrap_or_default())
+        }
+    }
+}
+
 /// Whether a member is reached, since when it is not, and why.
 pub(super) fn standing(
     admin: &NodeAdmin,
@@ -120,7 +140,9 @@ pub(super) fn state_word(
         // The books list members until they are retired.
         (None, _) if facts.trouble.is_none() => "retired",
         (_, StandingState::Up) => "up",
-        (_, StandingState::Shaky) => "shaky",
+        // What it did not take was written off or went to suspense: nothing waits for it.
+        (Some(_), StandingState::TakesNothing) if known.is_some_and(|member| member.owed == 0) => "up",
+        (_, StandingState::Shaky | StandingState::TakesNothing) => "shaky",
         (_, StandingState::Away) => "away",
     }
 }

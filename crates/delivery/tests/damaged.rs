@@ -1,0 +1,119 @@
+//! Objects that the journal cannot give any more: they are taken from a member that has them.
+
+use std::time::Duration;
+
+use outrigger_ledger::SuspenseFilter;
+use outrigger_member::Ability;
+use outrigger_model::ConfirmLevel;
+
+use crate::rig::{Rig, data_set};
+
+/// Longer than an object takes to arrive and be confirmed.
+const ARRIVES: Duration = Duration::from_secs(5);
+
+/// Where a bit is turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the object's bytes.
+    Bytes,
+    /// In the record before them.
+    Record,
+}
+
+/// An object that is owed and damaged in the journal, while the member beside has it verified.
+async fn damaged(place: Place) -> (Rig, String) {
+    let rig = Rig::with_one_beside(ConfirmLevel::Present).await;
+    rig.member.can(&[Ability::Query]);
+    rig.beside.can(&[Ability::ReadBack]);
+    let uid = rig.owes(1).await;
+    rig.was_read_back_beside(&uid).await;
+    flip(&rig, &uid, place);
+    (rig, uid)
+}
+
+fn flip(rig: &Rig, uid: &str, place: Place) {
+    let wanted = data_set(uid);
+    for (path, _) in rig.disk.files() {
+        let content = rig.disk.content(&path).unwrap();
+        let Some(body) = content.windows(wanted.len()).position(|window| *window == *wanted) else {
+            continue;
+        };
+        let at = match place {
+            Place::Bytes => body,
+            Place::Record => {
+                let windows = content[..body].windows(uid.len());
+                windows
+                    .rev()
+                    .position(|window| *window == *uid.as_bytes())
+                    .map(|back| body - uid.len() - back)
+                    .unwrap()
+            }
+        };
+        rig.disk.flip(&path, u64::try_from(at).unwrap() * 8).unwrap();
+        return;
+    }
+    panic!("no file has the object");
+}
+
+async fn state(rig: &Rig, uid: &str) -> String {
+    rig.stands(uid).await.state
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_an_object_damaged_in_the_journal_is_taken_from_a_member_that_has_it() {
+    for place in [Place::Bytes, Place::Record] {
+        let (rig, uid) = damaged(place).await;
+        rig.gives_beside(&uid, &uid).await;
+        rig.stores();
+        tokio::time::sleep(ARRIVES).await;
+        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
+        assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?}");
+        assert_eq!(rig.beside.asked().retrievals, 1, "{place:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_what_nobody_gives_is_set_aside_and_arrives_with_retry_when_a_member_gives_it() {
+    for place in [Place::Bytes, Place::Record] {
+        let (rig, uid) = damaged(place).await;
+        rig.stores();
+        tokio::time::sleep(ARRIVES).await;
+        let member = rig.stands(&uid).await;
+        assert_eq!(member.state, "suspense", "{place:?} {member:?}");
+        assert!(member.reason.unwrap().contains("damaged"), "{place:?}");
+        assert_eq!(rig.beside.asked().retrievals, 1, "{place:?}: it was asked");
+        rig.gives_beside(&uid, &uid).await;
+        assert_eq!(rig.ledger.retry(SuspenseFilter::Of { member: None, reason: None }).await.unwrap(), 1);
+        tokio::time::sleep(ARRIVES).await;
+        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
+        assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_other_bytes_from_a_member_do_not_take_the_place_of_damaged_ones() {
+    for place in [Place::Bytes, Place::Record] {
+        let (rig, uid) = damaged(place).await;
+        rig.gives_beside(&uid, "1.2.1.1.2").await;
+        rig.stores();
+        tokio::time::sleep(ARRIVES).await;
+        assert_eq!(state(&rig, &uid).await, "suspense", "{place:?}");
+        assert_eq!(rig.member.stored(&uid), None, "{place:?}");
+    }
+}
+
+/// Those around it in one batch are sent over what connection there is.
+#[tokio::test(start_paused = true)]
+async fn fault_a_damaged_object_holds_up_none_of_its_batch() {
+    let (rig, uid) = damaged(Place::Bytes).await;
+    let mut sound = Vec::new();
+    for instance in 2..20 {
+        sound.push(rig.owes(instance).await);
+    }
+    rig.stores();
+    tokio::time::sleep(ARRIVES).await;
+    for sound in &sound {
+        assert_eq!(state(&rig, sound).await, "confirmed");
+    }
+    assert_eq!(state(&rig, &uid).await, "suspense");
+}
