@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Located};
 use outrigger_front::{FindRefusal, Retrievable};
-use outrigger_model::{Selection, Sha256Digest, Status};
+use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status};
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockSource, Threads};
 
@@ -61,6 +61,10 @@ pub(crate) enum OpenBlobError {
     BadPlace { place: String },
     #[error("the object cannot be read")]
     Blob(#[source] BlobError),
+    #[error(
+        "under the name of this object lies the file of another, {found}; put the right one back, or send the object again"
+    )]
+    Another { found: SopInstanceUid },
     #[error("the object cannot be opened")]
     Thread(#[source] WorkLost),
 }
@@ -84,7 +88,12 @@ pub(crate) async fn open(
     let (bucket, sha256) = parse(&instance.place).ok_or_else(bad).map_err(refused)?;
     let opened = threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256)));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
-    Ok(Arc::new(blob.map_err(OpenBlobError::Blob).map_err(refused)?))
+    let blob = blob.map_err(OpenBlobError::Blob).map_err(refused)?;
+    // A whole file of another object may have been put in its place.
+    if blob.facts.sha256 != sha256 || blob.facts.header.sop_instance != instance.sop_instance {
+        return Err(refused(OpenBlobError::Another { found: blob.facts.header.sop_instance }));
+    }
+    Ok(Arc::new(blob))
 }
 
 fn parse(place: &str) -> Option<(u64, Sha256Digest)> {

@@ -60,6 +60,30 @@ async fn a_study_is_planned_once_each_and_an_unknown_place_is_refused() {
 
 /// One flipped bit in any byte of an object's file is found before a byte is given out, and the object sent again heals it.
 #[tokio::test]
+async fn the_file_of_another_object_is_never_served_under_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = open(directory.path()).await;
+    for number in 0..2 {
+        store(&archive, small(number)).await.unwrap();
+    }
+    assert_eq!(fetched(&archive, small(0)).await.unwrap(), small(0).bytes());
+    let files = blob_files(directory.path());
+    let [one, two] = files.as_slice() else { panic!("{files:?}") };
+    let (kept, other) = (std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
+    for (content_of_one, content_of_two) in [(&kept, &kept), (&other, &other), (&other, &kept)] {
+        std::fs::write(one, content_of_one).unwrap();
+        std::fs::write(two, content_of_two).unwrap();
+        for number in 0..2 {
+            match fetched(&archive, small(number)).await {
+                Ok(bytes) => assert_eq!(bytes, small(number).bytes()),
+                Err(refusal) => assert!(refusal.text.contains("the file of another"), "{refusal:?}"),
+            }
+        }
+    }
+    assert!(fetched(&archive, small(0)).await.is_err(), "both lie under each other's name");
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_never_served_and_healed_when_the_object_comes_again() {
     let directory = tempfile::tempdir().unwrap();
     let archive = open(directory.path()).await;

@@ -9,7 +9,7 @@ use outrigger_journal::{
     Append, AppendError, Durable, JournalReader, ReadError, RecordKind, Seq as JournalSeq,
 };
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid, TransferSyntaxUid};
-use outrigger_runtime::Body;
+use outrigger_runtime::{BlockError, Body};
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -211,14 +211,23 @@ impl Ledger {
     }
 }
 
-/// Reads the bytes of an entry, each block against its checksum; why not, in words.
-fn read_whole(reader: &JournalReader, entry: Seq) -> Result<(), String> {
+/// Why the bytes of an entry are nothing that an acknowledgement may rest on.
+#[derive(Debug, thiserror::Error)]
+enum Unsound {
+    #[error("the entry cannot be read: {0}")]
+    Entry(ReadError),
+    #[error("its bytes cannot be read: {0}")]
+    Block(BlockError),
+}
+
+/// Reads the bytes of an entry, each block against its checksum.
+fn read_whole(reader: &JournalReader, entry: Seq) -> Result<(), Unsound> {
     let body = match reader.body(JournalSeq(entry.0)) {
         Err(ReadError::Released(_)) => return Ok(()),
-        other => other.map_err(|error| error.to_string())?,
+        other => other.map_err(Unsound::Entry)?,
     };
     for index in 0.. {
-        if body.read_block(index).map_err(|error| error.to_string())?.is_empty() {
+        if body.read_block(index).map_err(Unsound::Block)?.is_empty() {
             break;
         }
     }

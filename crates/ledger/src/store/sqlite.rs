@@ -244,7 +244,8 @@ impl LedgerStore for SqliteStore {
                         next = Relief::Reserve;
                     }
                     Relief::Reserve if self.room.as_mut().is_some_and(Room::give) => {
-                        next = Relief::Checkpoint
+                        // At once, while there is room for pages that the database has not had so far.
+                        self.begin_log_anew();
                     }
                     Relief::Reserve => return Err(error),
                 },
