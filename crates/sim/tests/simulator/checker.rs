@@ -101,7 +101,11 @@ fn object(
         }
     }
     let held = (header.instance.sop_instance, Sha256Digest(body.sha256));
-    objects.entry(held).or_default().push(Seq(record.seq.0));
+    let entries = objects.entry(held).or_default();
+    // What stands for an entry that could not be read when the object came again is no second one.
+    if header.renews.is_none() {
+        entries.push(Seq(record.seq.0));
+    }
     Ok(())
 }
 
