@@ -20,6 +20,19 @@ pub struct Damage {
     pub certainty: Certainty,
 }
 
+impl Damage {
+    /// Numbers that are missing before `first`, the first of a segment, stood at the end of the one `before` it: its file and length.
+    pub(crate) fn placed(self, first: Seq, before: Option<&(PathBuf, u64)>) -> Self {
+        let is_before = self.entries.is_some_and(|(_, last)| last < first);
+        match before {
+            Some((file, length)) if self.part == DamagedPart::Missing && is_before => {
+                Self { file: file.clone(), offset: *length, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// What is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DamagedPart {

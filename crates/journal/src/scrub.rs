@@ -191,7 +191,11 @@ impl Scrub {
             void.add(&walk.contents.tally.void);
             let mut verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &void);
             verdict.damaged.extend(at_the_end(&path, &walk, &void));
-            verdict.damaged.into_iter().map(|damage| index.weigh(damage)).collect::<Vec<_>>()
+            let before = index.segments.iter().rev().find(|other| other.end <= walk.segment.first);
+            let before = before.map(|other| (shared.paths.segment(other.file), other.length));
+            let placed =
+                verdict.damaged.into_iter().map(|damage| damage.placed(walk.segment.first, before.as_ref()));
+            placed.map(|damage| index.weigh(damage)).collect::<Vec<_>>()
         };
         if walk.segment.stage == Stage::Sealed {
             damaged.extend(self.sealed(&walk, damaged.is_empty()));

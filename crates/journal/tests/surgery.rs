@@ -183,3 +183,29 @@ fn a_journal_written_by_an_older_version_is_read_and_goes_on() {
     assert_eq!(all_of(&*journal.reader().body(Seq(15)).unwrap()), bytes(7, 900));
     assert_eq!(append(&mut journal, vec![closing(1)])[0].seq(), Seq(20));
 }
+
+/// The record of a large object, the last of a segment, is damaged after a kill: its file is adopted into the next segment, and the number
+/// that is missing is named where it stood.
+#[test]
+fn a_lost_number_is_named_where_it_stood_and_not_where_the_next_one_begins() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path());
+    append(&mut journal, vec![object(1, 3_000), object(2, 4_000)]);
+    append(&mut journal, vec![object(9, 3 << 20)]);
+    drop(journal);
+    let segment = directory.path().join("segments/0000000001.segment");
+    let mut content = std::fs::read(&segment).unwrap();
+    let header = br#"{"object":9}"#;
+    let at = content.windows(header.len()).rposition(|window| window == header).unwrap();
+    content[at] ^= 4;
+    std::fs::write(&segment, content).unwrap();
+
+    for start in 0..2 {
+        let opened = open_on(&real_disk(), directory.path(), Seq(3));
+        assert_eq!(opened.report.adopted.len(), usize::from(start == 0), "{:?}", opened.report);
+        let scrubbed = scrubbed(&opened.journal.reader());
+        let named: Vec<_> = opened.report.damaged.iter().chain(&scrubbed).collect();
+        assert!(named.iter().any(|damage| damage.entries == Some((Seq(3), Seq(3)))), "{named:?}");
+        assert!(named.iter().all(|damage| damage.file == segment), "{named:?}");
+    }
+}

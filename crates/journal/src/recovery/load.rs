@@ -184,15 +184,18 @@ impl Loaded {
         self.index.void.add(void);
     }
 
-    /// Numbers that ought to stand between two segments.
+    /// Numbers that ought to stand between two segments: they stood at the end of the one before.
     fn gaps_between(&mut self, place: Place<'_>) {
         let mut expected = Seq(1);
+        let mut before: Option<&Segment> = None;
         for segment in &self.index.segments {
             if segment.first > expected {
+                let (number, offset) =
+                    before.map_or((segment.file, 0), |before| (before.file, before.length));
                 for (first, last) in self.index.void.missing(expected, segment.first.before()) {
                     self.damaged.push(Damage {
-                        file: place.paths.segment(segment.file),
-                        offset: 0,
+                        file: place.paths.segment(number),
+                        offset,
                         part: DamagedPart::Missing,
                         entries: Some((first, last)),
                         certainty: Certainty::Acknowledged,
@@ -200,6 +203,7 @@ impl Loaded {
                 }
             }
             expected = expected.max(segment.end);
+            before = Some(segment);
         }
     }
 
@@ -231,7 +235,11 @@ impl Loaded {
         let path = place.paths.segment(number);
         let mut void = self.index.void.clone();
         void.add(&contents.tally.void);
-        let verdict = judge(&path, &contents, Position::Last, place.applied, &void);
+        let mut verdict = judge(&path, &contents, Position::Last, place.applied, &void);
+        let before = self.index.segments.last().map(|last| (place.paths.segment(last.file), last.length));
+        let first = contents.tally.table.first();
+        let placed = verdict.damaged.into_iter().map(|damage| damage.placed(first, before.as_ref()));
+        verdict.damaged = placed.collect();
         let has_damage = verdict.damaged.iter().any(|damage| damage.entries.is_some());
         self.doubt(&verdict.damaged);
         self.damaged.extend(verdict.damaged);
