@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_catalogue::{CatalogueInstance, Version};
-use outrigger_model::{InstanceHeader, Sha256Digest, TransferSyntaxUid, WallTime};
+use outrigger_model::{InstanceHeader, Sha256Digest, SopInstanceUid, TransferSyntaxUid, WallTime};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::{Access, Disk, DiskFile, read_exact_at};
 use outrigger_runtime::{BlockError, BlockSource};
@@ -85,6 +85,14 @@ pub enum BlobError {
         #[source]
         source: serde_json::Error,
     },
+    /// It is whole, and of another object than its name says.
+    #[error("the object file {path} is that of another object, {found}; put the right one in its place")]
+    Another {
+        /// The file.
+        path: PathBuf,
+        /// The object it holds.
+        found: SopInstanceUid,
+    },
     /// Its data set is damaged.
     #[error("the object file {path} is damaged")]
     Damaged {
@@ -120,8 +128,8 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// Opens a file and checks its end; the data set is checked block by block as it is read.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, BlobError> {
+    /// Opens the file that is named by `sha256` and checks its end; the data set is checked block by block as it is read.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, sha256: &Sha256Digest) -> Result<Self, BlobError> {
         let read = |source| BlobError::Read { path: path.to_owned(), source };
         let bad = |what| BlobError::BadEnd { path: path.to_owned(), what };
         let file = disk.open(path, Access::Read).map_err(read)?;
@@ -148,6 +156,9 @@ impl Blob {
             .map_err(|source| BlobError::BadFacts { path: path.to_owned(), source })?;
         if facts.length != end.length {
             return Err(bad("the facts name another length"));
+        }
+        if facts.sha256 != *sha256 {
+            return Err(BlobError::Another { path: path.to_owned(), found: facts.header.sop_instance });
         }
         let block_crcs = checksums.as_chunks::<4>().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect();
         Ok(Self { facts, path: path.to_owned(), file, block_crcs })

@@ -125,7 +125,7 @@ fn look_at(
     listed: &Listed,
 ) -> Result<Found, RecoverError> {
     let Some(sha256) = blob_digest(listed) else { return Ok(Found::Unreadable) };
-    let blob = match Blob::open(disk, &listed.path) {
+    let blob = match Blob::open(disk, &listed.path, &sha256) {
         Ok(blob) => blob,
         Err(error) => return unreadable(error),
     };
@@ -146,7 +146,10 @@ fn look_at(
 fn unreadable(error: BlobError) -> Result<Found, RecoverError> {
     match error {
         BlobError::Read { path, source } => Err(RecoverError::Disk { path, source }),
-        BlobError::BadEnd { .. } | BlobError::BadFacts { .. } | BlobError::Damaged { .. } => {
+        BlobError::BadEnd { .. }
+        | BlobError::BadFacts { .. }
+        | BlobError::Another { .. }
+        | BlobError::Damaged { .. } => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "a file among the objects cannot be read"

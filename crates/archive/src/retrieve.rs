@@ -64,7 +64,11 @@ pub(crate) enum OpenBlobError {
     #[error(
         "under the name of this object lies the file of another, {found}; put the right one back, or send the object again"
     )]
-    Another { found: SopInstanceUid },
+    Another {
+        found: SopInstanceUid,
+        #[source]
+        source: BlobError,
+    },
     #[error("the object cannot be opened")]
     Thread(#[source] WorkLost),
 }
@@ -86,14 +90,23 @@ pub(crate) async fn open(
     };
     let bad = || OpenBlobError::BadPlace { place: instance.place.clone() };
     let (bucket, sha256) = parse(&instance.place).ok_or_else(bad).map_err(refused)?;
-    let opened = threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256)));
+    let opened =
+        threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
-    let blob = blob.map_err(OpenBlobError::Blob).map_err(refused)?;
-    // A whole file of another object may have been put in its place.
-    if blob.facts.sha256 != sha256 || blob.facts.header.sop_instance != instance.sop_instance {
-        return Err(refused(OpenBlobError::Another { found: blob.facts.header.sop_instance }));
+    Ok(Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?))
+}
+
+impl From<BlobError> for OpenBlobError {
+    /// What a peer is told says which object lies there, and not where.
+    fn from(source: BlobError) -> Self {
+        match &source {
+            BlobError::Another { found, .. } => Self::Another { found: found.clone(), source },
+            BlobError::Read { .. }
+            | BlobError::BadEnd { .. }
+            | BlobError::BadFacts { .. }
+            | BlobError::Damaged { .. } => Self::Blob(source),
+        }
     }
-    Ok(Arc::new(blob))
 }
 
 fn parse(place: &str) -> Option<(u64, Sha256Digest)> {

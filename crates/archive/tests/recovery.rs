@@ -98,3 +98,29 @@ async fn a_lost_catalogue_is_made_anew_from_the_files() {
         archive.close().await;
     }
 }
+
+/// The file of one object lies under the name of another, and the catalogue is lost: the one in its place is what is entered, and no
+/// file goes as the second of an object that is nowhere else.
+#[tokio::test]
+async fn the_file_of_another_object_is_not_entered_and_costs_that_object_nothing() {
+    for kind in ["sqlite", "redb"] {
+        let directory = tempfile::tempdir().unwrap();
+        for number in [1, 2] {
+            let archive = open(directory.path()).await;
+            store(&archive, small(number)).await.unwrap();
+            archive.close().await;
+        }
+        let files = blob_files(directory.path());
+        let [replaced, moved] = files.as_slice() else { panic!("{files:?}") };
+        std::fs::copy(moved, replaced).unwrap();
+
+        let fresh = format!("{kind}:{}", directory.path().join(format!("fresh.{kind}")).display());
+        let archive = open_over(directory.path(), &fresh, Arc::new(RealDisk)).await;
+        let recovered = archive.recovered();
+        assert_eq!((recovered.adopted, recovered.duplicates), (1, 0), "{kind}");
+        assert_eq!(recovered.unreadable, std::slice::from_ref(replaced), "{kind}");
+        assert!(has(&archive, small(2)).await && !has(&archive, small(1)).await, "{kind}");
+        assert_eq!(blob_files(directory.path()), files, "{kind}");
+        archive.close().await;
+    }
+}

@@ -58,7 +58,6 @@ async fn a_study_is_planned_once_each_and_an_unknown_place_is_refused() {
     }
 }
 
-/// One flipped bit in any byte of an object's file is found before a byte is given out, and the object sent again heals it.
 #[tokio::test]
 async fn the_file_of_another_object_is_never_served_under_its_name() {
     let directory = tempfile::tempdir().unwrap();
@@ -83,6 +82,7 @@ async fn the_file_of_another_object_is_never_served_under_its_name() {
     assert!(fetched(&archive, small(0)).await.is_err(), "both lie under each other's name");
 }
 
+/// One flipped bit in any byte of an object's file is found before a byte is given out, and the object sent again heals it.
 #[tokio::test]
 async fn a_damaged_file_is_never_served_and_healed_when_the_object_comes_again() {
     let directory = tempfile::tempdir().unwrap();
