@@ -99,7 +99,7 @@ pub async fn prepare(
     let entry = due.posting.entry;
     let source = match ledger.object(entry).await {
         Ok(object) => return Ok(packed(due, object.bytes)),
-        Err(source @ (ObjectError::Thread { .. } | ObjectError::Ledger { .. })) => {
+        Err(source @ ObjectError::Thread { .. }) => {
             return Err((due, ParcelError::NotNow { entry, source }));
         }
         Err(source) => source,

@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use outrigger_model::MemberNumber;
-use outrigger_model::Seq;
+use outrigger_model::{MemberNumber, Seq};
 use tokio::time::Instant;
 
 use crate::applier::CLOSINGS_KEPT;

@@ -91,13 +91,4 @@ pub enum ObjectError {
         #[source]
         source: WorkLost,
     },
-    /// The ledger could not be asked.
-    #[error("the ledger could not be asked for entry {entry}")]
-    Ledger {
-        /// The entry.
-        entry: Seq,
-        /// The cause.
-        #[source]
-        source: Box<LedgerError>,
-    },
 }

@@ -50,7 +50,7 @@ pub use damage::{Coverage, Harm, JOURNAL_DAMAGE};
 pub use due::{Due, DueAsk, Lane};
 pub use members::Resend;
 pub use notes::{Compared, FindingShown, Refusal, RefusalShown};
-pub use object::{EntryFacts, StoredObject};
+pub use object::StoredObject;
 pub use rebuild::{RebuildError, RebuildReport};
 pub use release::ReleaseMode;
 pub use scrub::check;

@@ -44,10 +44,10 @@ pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
-    EntryFacts, FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions,
-    MemberFacts, Noted, Passed, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend,
-    Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer, WhyAttempt,
-    WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
+    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,
+    Passed, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, Settling, StatusFacts,
+    StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember,
+    WhyStudy, WriteOffShown, check,
 };
 pub use member_set::MemberSet;
 pub use peer::Peer;
@@ -55,4 +55,4 @@ pub use policy::{MemberPolicy, Need, Policies};
 pub use posting::{Attempt, PostingKey, Report, ReportOutcome};
 pub use record::{Decider, MemberState};
 pub use steady::RETRY_WAIT_MAX;
-pub use store::{LedgerStore, MemoryStore, SqliteStore};
+pub use store::{LedgerStore, MemoryStore, SqliteStore, beside};

@@ -20,7 +20,7 @@ use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
 
 pub use crate::store::memory::MemoryStore;
-pub use crate::store::sqlite::{SqliteOpenError, SqliteStore};
+pub use crate::store::sqlite::{SqliteOpenError, SqliteStore, beside};
 
 mod memory;
 mod sqlite;
@@ -333,9 +333,7 @@ impl StoreError {
             Self::Away => false,
         }
     }
-}
 
-impl StoreError {
     /// Whether the database found no room on its disk.
     pub fn is_no_room(&self) -> bool {
         let (Self::Sqlite { source, .. } | Self::Catalogue(CatalogueError::Sqlite { source, .. })) = self

@@ -69,8 +69,8 @@ async fn released_bytes_are_not_offered_again_and_their_entry_is_still_known() {
         rig.restart().await;
         let gone = rig.ledger.object(entry).await;
         assert!(matches!(gone, Err(ObjectError::Released(_))), "{gone:?}");
-        let facts = rig.ledger.facts(entry).await.unwrap().unwrap();
-        assert!(facts.verified.contains(A) && facts.verified.contains(B));
+        let verified = rig.ledger.marks(entry).await.unwrap().unwrap().verified;
+        assert!(verified.contains(A) && verified.contains(B));
         let again = rig.accept(1, 1, 1).await;
         assert_eq!(again, outrigger_ledger::Accepted::Repeated { entry });
         assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);

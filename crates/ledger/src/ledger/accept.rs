@@ -9,6 +9,7 @@ use outrigger_journal::{
     Append, AppendError, Durable, JournalReader, ReadError, RecordKind, Seq as JournalSeq,
 };
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid, TransferSyntaxUid};
+use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, Body};
 
 use crate::error::LedgerError;
@@ -158,17 +159,11 @@ impl Ledger {
         let reader = self.shared.journal.reader();
         let read =
             self.shared.threads.blocking("reading a repeated object", move || read_whole(&reader, entry));
-        match read.await {
-            Ok(Ok(())) => true,
-            Ok(Err(why)) => {
-                tracing::warn!(%entry, %why, "an object came again whose bytes cannot be read here: it is stored anew");
-                false
-            }
-            Err(error) => {
-                tracing::warn!(%entry, %error, "an object that came again could not be compared: it is stored anew");
-                false
-            }
+        let read = read.await.map_err(Unsound::Thread).flatten();
+        if let Err(why) = &read {
+            tracing::warn!(%entry, %why, "an object came again whose bytes cannot be read here: it is stored anew");
         }
+        read.is_ok()
     }
 
     /// What came before under this SOP Instance UID, from what is not applied yet and from the catalogue.
@@ -218,6 +213,8 @@ enum Unsound {
     Entry(ReadError),
     #[error("its bytes cannot be read: {0}")]
     Block(BlockError),
+    #[error("the reading did not finish: {0}")]
+    Thread(WorkLost),
 }
 
 /// Reads the bytes of an entry, each block against its checksum.

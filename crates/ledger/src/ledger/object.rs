@@ -7,9 +7,8 @@ use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, Transfe
 use outrigger_runtime::BlockSource;
 
 use crate::entry::Marks;
-use crate::error::ObjectError;
+use crate::error::{LedgerError, ObjectError};
 use crate::ledger::Ledger;
-use crate::member_set::MemberSet;
 use crate::record::{ObjectRecord, decode};
 
 /// An object as it stands in the journal.
@@ -35,88 +34,44 @@ pub struct StoredObject {
     pub bytes: Arc<dyn BlockSource>,
 }
 
-/// What is known of an entry whose bytes are not here.
-#[derive(Debug, Clone)]
-pub struct EntryFacts {
-    /// Members it was read back from.
-    pub verified: MemberSet,
-    entry: Seq,
-    at: WallTime,
-    record: ObjectRecord,
-    sha256: Sha256Digest,
-    length: u64,
-}
-
-impl EntryFacts {
-    /// The object, given bytes from elsewhere that have its digest.
-    pub fn object(self, bytes: Arc<dyn BlockSource>) -> StoredObject {
-        StoredObject {
-            entry: self.entry,
-            at: self.at,
-            header: self.record.instance,
-            oddities: self.record.oddities,
-            transfer_syntax: self.record.transfer_syntax,
-            origin: self.record.origin,
-            sha256: self.sha256,
-            length: self.length,
-            bytes,
-        }
-    }
-}
-
 impl Ledger {
     /// Opens the bytes of an entry, from the journal alone: the database is not asked.
     pub async fn object(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
         let reader = self.shared.journal.reader();
         let opened = self.shared.threads.blocking("opening an object", move || {
-            let facts = facts(&reader, entry, MemberSet::EMPTY)?;
+            let (header, record) = record_of(&reader, entry)?;
+            let body = header.body.ok_or(ObjectError::Unknown(entry))?;
             let bytes = reader.body(JournalSeq(entry.0)).map_err(|error| match error {
                 ReadError::Released(_) => ObjectError::Released(entry),
                 ReadError::Unknown(_) => ObjectError::Unknown(entry),
                 source @ ReadError::Damaged { .. } => ObjectError::Damaged { entry, source },
                 source @ ReadError::Io { .. } => ObjectError::Journal { entry, source },
             })?;
-            Ok(facts.object(bytes))
+            Ok(StoredObject {
+                entry,
+                at: WallTime(header.at_us),
+                header: record.instance,
+                oddities: record.oddities,
+                transfer_syntax: record.transfer_syntax,
+                origin: record.origin,
+                sha256: Sha256Digest(body.sha256),
+                length: body.length,
+                bytes,
+            })
         });
         opened.await.map_err(|lost| ObjectError::Thread { entry, source: lost })?
     }
 
     /// Where an entry stands at the members, by the books alone: known however damaged the journal is.
-    pub async fn marks(&self, entry: Seq) -> Result<Option<Marks>, ObjectError> {
-        let row = self.query(move |books| books.entry(entry)).await;
-        let row = row.map_err(|source| ObjectError::Ledger { entry, source: Box::new(source) })?;
-        Ok(row.map(|row| row.marks))
-    }
-
-    /// What is known of an entry though its bytes may be gone; `None` if its record cannot be read or there is no such entry.
-    pub async fn facts(&self, entry: Seq) -> Result<Option<EntryFacts>, ObjectError> {
-        let row = self.query(move |books| books.entry(entry)).await;
-        let row = row.map_err(|source| ObjectError::Ledger { entry, source: Box::new(source) })?;
-        let Some(row) = row else { return Ok(None) };
-        let reader = self.shared.journal.reader();
-        let verified = row.marks.verified;
-        let read = self.shared.threads.blocking("reading a record", move || facts(&reader, entry, verified));
-        match read.await.map_err(|lost| ObjectError::Thread { entry, source: lost })? {
-            Ok(facts) => Ok(Some(facts)),
-            Err(ObjectError::Unknown(_) | ObjectError::Damaged { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub async fn marks(&self, entry: Seq) -> Result<Option<Marks>, LedgerError> {
+        Ok(self.query(move |books| books.entry(entry)).await?.map(|row| row.marks))
     }
 }
 
-fn facts(reader: &JournalReader, entry: Seq, verified: MemberSet) -> Result<EntryFacts, ObjectError> {
+fn record_of(reader: &JournalReader, entry: Seq) -> Result<(Record, ObjectRecord), ObjectError> {
     let before = JournalSeq(entry.0.saturating_sub(1));
     let found = reader.records(before, 1).map_err(|source| ObjectError::Journal { entry, source })?;
-    let (header, record) = object_record(entry, found)?;
-    let body = header.body.ok_or(ObjectError::Unknown(entry))?;
-    Ok(EntryFacts {
-        verified,
-        entry,
-        at: WallTime(header.at_us),
-        record,
-        sha256: Sha256Digest(body.sha256),
-        length: body.length,
-    })
+    object_record(entry, found)
 }
 
 fn object_record(entry: Seq, found: Vec<Entry>) -> Result<(Record, ObjectRecord), ObjectError> {

@@ -103,6 +103,9 @@ pub enum SqliteOpenError {
 }
 
 impl SqliteStore {
+    /// Ends of the names of the files that make one database: SQLite finds its companions by its name.
+    pub const FILES: [&str; 3] = ["", "-wal", "-shm"];
+
     /// Opens or makes the database at `path`.
     pub fn open(path: &Path) -> Result<Self, SqliteOpenError> {
         let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
@@ -119,17 +122,13 @@ impl SqliteStore {
     pub fn with_reserve(self, disk: &ArcDisk, bytes: u64) -> Result<Self, SqliteOpenError> {
         let room = Room::open(disk, &self.path, bytes);
         let room = room.map_err(|(path, source)| SqliteOpenError::Reserve { path, source })?;
-        // What stands in the log alone would have to find room in the database on a full disk.
-        self.begin_log_anew();
         Ok(Self { room: Some(room), ..self })
     }
 
     /// Makes the database at `path` anew, whatever stands there; for a rebuild.
     pub fn anew(path: &Path, disk: &dyn Disk) -> Result<Self, SqliteOpenError> {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            let file = PathBuf::from(name);
+        for suffix in Self::FILES {
+            let file = beside(path, suffix);
             match disk.remove(&file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -144,15 +143,6 @@ impl SqliteStore {
 const NOT_ANEW: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
     .union(OpenFlags::SQLITE_OPEN_URI);
-
-/// How room is found on a full disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relief {
-    /// The write-ahead log is copied back, so that its room is used again.
-    Checkpoint,
-    /// A part of the room kept for the database is given to the disk.
-    Reserve,
-}
 
 impl SqliteStore {
     /// Copies the write-ahead log back and writes it from its beginning again, if the disk has room for that.
@@ -187,6 +177,13 @@ impl SqliteStore {
         }
         connect(&self.path, NOT_ANEW).map_err(failed(doing))
     }
+}
+
+/// The file whose name is that of another with something added.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -234,30 +231,21 @@ impl LedgerStore for SqliteStore {
         &mut self,
         work: &mut dyn FnMut(&mut dyn LedgerTx) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        // What there is to try when the disk is full, each in turn.
-        let mut next = Relief::Checkpoint;
-        loop {
-            match self.try_transact(work) {
-                Err(error) if error.is_no_room() => match next {
-                    Relief::Checkpoint => {
-                        self.begin_log_anew();
-                        next = Relief::Reserve;
-                    }
-                    Relief::Reserve if self.room.as_mut().is_some_and(Room::give) => {
-                        // At once, while there is room for pages that the database has not had so far.
-                        self.begin_log_anew();
-                    }
-                    Relief::Reserve => return Err(error),
-                },
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    if let Some(room) = &mut self.room {
-                        room.take_back();
-                    }
-                    return Ok(());
-                }
-            }
+        let is_full = |written: &Result<(), StoreError>| matches!(written, Err(error) if error.is_no_room());
+        let mut written = self.try_transact(work);
+        if is_full(&written) {
+            self.begin_log_anew();
+            written = self.try_transact(work);
         }
+        while is_full(&written) && self.room.as_mut().is_some_and(Room::give) {
+            // At once, while there is room for pages that the database has not had so far.
+            self.begin_log_anew();
+            written = self.try_transact(work);
+        }
+        if let (Ok(()), Some(room)) = (&written, &mut self.room) {
+            room.take_back();
+        }
+        written
     }
 
     fn reader(&self) -> Result<Box<dyn LedgerReader>, StoreError> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use outrigger_journal::{Certainty, Damage, DamagedPart, HeadRestored, Seq, restore_head};
-use outrigger_ledger::{Ledger, LedgerStore};
+use outrigger_ledger::{Ledger, LedgerStore, SqliteStore, beside};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, ArcDisk};
 
@@ -117,9 +117,9 @@ fn set_aside(disk: &ArcDisk, config: &NodeConfig) -> Result<(), Failure> {
     let shown = config.ledger.display();
     let failed = |error| Failure::of(format!("the ledger {shown} cannot be set aside"), error);
     let aside = free_name(disk, &config.ledger).map_err(failed)?;
-    // SQLite finds the companions of a database by its name: opened as it is, the old one is whole.
-    for suffix in ["", "-wal", "-shm"] {
-        match disk.rename(&with(&config.ledger, suffix), &with(&aside, suffix)) {
+    // All of them by the new name: opened as it is, the old one is whole.
+    for suffix in SqliteStore::FILES {
+        match disk.rename(&beside(&config.ledger, suffix), &beside(&aside, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
@@ -132,17 +132,11 @@ fn free_name(disk: &ArcDisk, ledger: &Path) -> io::Result<PathBuf> {
     let mut number = 1_u32;
     loop {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let name = with(ledger, &format!(".before-rebuild{suffix}"));
+        let name = beside(ledger, &format!(".before-rebuild{suffix}"));
         match disk.open(&name, Access::Read) {
             Ok(_) => number = number.saturating_add(1),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(name),
             Err(error) => return Err(error),
         }
     }
-}
-
-fn with(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(suffix);
-    name.into()
 }

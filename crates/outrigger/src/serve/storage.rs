@@ -69,10 +69,8 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
 
 /// Opens the ledger's database.
 pub(crate) fn open_store(path: &Path) -> Result<SqliteStore, Failure> {
-    match SqliteStore::open(path) {
-        Ok(store) => Ok(store),
-        Err(error) => Err(Failure::of(format!("the ledger {} cannot be opened", path.display()), error)),
-    }
+    SqliteStore::open(path)
+        .map_err(|error| Failure::of(format!("the ledger {} cannot be opened", path.display()), error))
 }
 
 /// Opens the journal and starts its writer; gives the damage that was found.

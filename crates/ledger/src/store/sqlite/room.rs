@@ -20,9 +20,7 @@ pub(super) struct Room {
 impl Room {
     /// Finds or makes the reserve of the database at `database`; a failure names its file.
     pub(super) fn open(disk: &ArcDisk, database: &Path, bytes: u64) -> Result<Self, (PathBuf, io::Error)> {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-reserve");
-        let path = PathBuf::from(path);
+        let path = super::beside(database, "-reserve");
         let failed = |error| (path.clone(), error);
         let mut reserve = Reserve::open(&**disk, &path, bytes, bytes.div_ceil(STEPS)).map_err(failed)?;
         reserve.refill().map_err(failed)?;
