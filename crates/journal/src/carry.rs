@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_runtime::disk::{DiskFile, read_exact_at};
+use outrigger_runtime::reserve::Given;
 
 use crate::commit::{Setback, before_sync, for_good};
 use crate::error::AppendError;
@@ -24,7 +25,6 @@ use crate::seal::{Opening, SEAL_END_BYTES};
 use crate::segment::{Segment, Stage};
 use crate::shared::Shared;
 use crate::table::Table;
-use outrigger_runtime::reserve::Given;
 
 /// A segment is carried forward when one part in this many of it would be free.
 const WORTH_WHILE: u64 = 2;

@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use outrigger_runtime::reserve::{Given, is_no_room};
 
 use crate::error::AppendError;
 use crate::frame::{FrameHead, FrameKind, Place, Trailer};
@@ -16,8 +17,6 @@ use crate::record::RecordKind;
 use crate::seal::Void;
 use crate::state::Health;
 use crate::table::Slot;
-use outrigger_runtime::reserve::Given;
-use outrigger_runtime::reserve::is_no_room;
 
 /// The receipt for a record on stable storage; only a commit makes one.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::reserve::Reserve;
 use outrigger_runtime::{Clock, Random};
 use tokio::sync::watch;
 
@@ -20,7 +21,6 @@ use crate::reader::JournalReader;
 use crate::record::Append;
 use crate::shared::Shared;
 use crate::state::JournalState;
-use outrigger_runtime::reserve::Reserve;
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{ArcDisk, Disk, DiskFile, Kind};
+use outrigger_runtime::disk::{ArcDisk, Disk, DiskFile};
+use outrigger_runtime::reserve::{Reserve, is_no_room};
 use outrigger_runtime::{Clock, Random};
 use tokio::sync::watch;
 
@@ -20,8 +21,6 @@ use crate::ranges::Ranges;
 use crate::recovery::load::{Loaded, Place};
 use crate::recovery::renew::with_room;
 use crate::shared::{Parts, Shared};
-use outrigger_runtime::reserve::Reserve;
-use outrigger_runtime::reserve::is_no_room;
 
 mod head_anew;
 mod judge;
@@ -126,13 +125,15 @@ fn read_head(
     }
 }
 
+/// Whether there are segments; none where the directory is not there.
 fn has_segments(disk: &dyn Disk, paths: &Paths) -> Result<bool, OpenError> {
-    let listed = disk.list(&paths.directory).map_err(io_error("listing", &paths.directory))?;
-    if !listed.iter().any(|listed| listed.path == paths.segments && listed.kind == Kind::Directory) {
-        return Ok(false);
+    match disk.list(&paths.segments) {
+        Ok(listed) => {
+            Ok(listed.iter().any(|listed| matches!(segment_name(&listed.path), SegmentName::Segment(_))))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error("listing", &paths.segments)(error)),
     }
-    let segments = disk.list(&paths.segments).map_err(io_error("listing", &paths.segments))?;
-    Ok(segments.iter().any(|listed| matches!(segment_name(&listed.path), SegmentName::Segment(_))))
 }
 
 impl Journal {

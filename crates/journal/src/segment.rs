@@ -131,6 +131,13 @@ pub(crate) fn frame_window(file: Arc<dyn DiskFile>, end: u64) -> Window {
     Window::new(file, end, FRAME_AHEAD_BYTES)
 }
 
+/// A window on the whole file of a segment.
+pub(crate) fn whole(disk: &dyn Disk, path: &Path) -> io::Result<Window> {
+    let file = disk.open(path, Access::Read)?;
+    let length = file.length()?;
+    Ok(frame_window(file, length))
+}
+
 /// The frame at `offset`; `None` if there is none as written.
 pub(crate) fn read_frame(
     window: &mut Window,
@@ -151,14 +158,22 @@ pub(crate) fn read_frame(
     Ok(trailer.map(|trailer| ReadFrame { offset, head, header, trailer }))
 }
 
+/// The head at `offset`, of whatever journal; `None` if there is none as written.
+pub(crate) fn head_at(window: &mut Window, offset: u64) -> io::Result<Option<FrameHead>> {
+    Ok(window.array::<HEAD_BYTES>(offset)?.and_then(|head| FrameHead::decode(&head).ok()))
+}
+
+/// Where the end of a segment says that its seal begins.
+pub(crate) fn seal_at(window: &mut Window) -> io::Result<Option<u64>> {
+    let Some(mark_at) = window.end().checked_sub(SEAL_END_BYTES as u64) else { return Ok(None) };
+    Ok(window.array::<SEAL_END_BYTES>(mark_at)?.as_ref().and_then(seal_offset))
+}
+
 /// Reads opening and seal of the segment at `path`; `None` if it has no sound seal.
 pub(crate) fn read_sealed(disk: &dyn Disk, path: &Path, journal: JournalId) -> io::Result<Option<Sealed>> {
-    let file = disk.open(path, Access::Read)?;
-    let length = file.length()?;
-    let mut window = frame_window(file, length);
-    let Some(mark_at) = length.checked_sub(SEAL_END_BYTES as u64) else { return Ok(None) };
-    let mark = window.array::<SEAL_END_BYTES>(mark_at)?;
-    let Some(seal_at) = mark.as_ref().and_then(seal_offset) else { return Ok(None) };
+    let mut window = whole(disk, path)?;
+    let length = window.end();
+    let Some(seal_at) = seal_at(&mut window)? else { return Ok(None) };
     let Some(frame) = read_frame(&mut window, seal_at, journal)? else { return Ok(None) };
     if frame.head.kind != FrameKind::Seal || frame.head.body_length > SEAL_BODY_BYTES_MAX {
         return Ok(None);

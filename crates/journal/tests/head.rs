@@ -1,13 +1,13 @@
 //! A head that is lost, and made anew from the segments.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use outrigger_journal::{
     Entry, HeadError, HeadRestored, Journal, JournalId, JournalReader, OpenError, Opened, Seq, restore_head,
 };
 use outrigger_runtime::{Clock, Random};
 
-use crate::kit::{all_of, append, bytes, closing, object, open_on, options, real_disk, scrubbed};
+use crate::kit::{all_of, append, bytes, closing, object, open_on, options, real_disk, scrubbed, segments};
 
 const LARGE: usize = 3 << 20;
 
@@ -46,13 +46,6 @@ fn epoch(directory: &Path) -> u64 {
     let head = std::fs::read_to_string(directory.join("head")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&head.lines().next().unwrap()[9..]).unwrap();
     json["epoch"].as_u64().unwrap()
-}
-
-fn segments(directory: &Path) -> Vec<PathBuf> {
-    let listed = std::fs::read_dir(directory.join("segments")).unwrap();
-    let mut paths: Vec<PathBuf> = listed.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    paths
 }
 
 #[test]

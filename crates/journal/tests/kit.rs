@@ -1,6 +1,6 @@
 //! What the tests share: journals, bodies and what they ought to be.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -82,4 +82,17 @@ pub(crate) fn all_of(body: &dyn BlockSource) -> Bytes {
     let all = (0..blocks).map(|index| body.read_block(index).unwrap()).collect::<Vec<_>>().concat();
     assert_eq!(all.len() as u64, body.length());
     all.into()
+}
+
+/// The segments of a journal, in order.
+pub(crate) fn segments(directory: &Path) -> Vec<PathBuf> {
+    listed(&directory.join("segments"))
+}
+
+/// The files of a directory, in order of their names.
+pub(crate) fn listed(directory: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
 }

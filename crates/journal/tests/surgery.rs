@@ -1,12 +1,14 @@
 //! Files cut short, zeroed, lost, swapped and put back from an older day: found, named, and the rest is read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use outrigger_journal::{
     Certainty, Damage, DamagedPart, Entry, Opened, Presence, ReadError, RecordKind, Seq,
 };
 
-use crate::kit::{all_of, append, bytes, closing, object, open, open_on, real_disk, scrubbed};
+use crate::kit::{
+    all_of, append, bytes, closing, listed, object, open, open_on, real_disk, scrubbed, segments,
+};
 
 const LARGE: usize = (1 << 20) + 100;
 
@@ -19,17 +21,6 @@ fn written() -> tempfile::TempDir {
     }
     append(&mut journal, vec![object(50, LARGE), object(51, LARGE)]);
     directory
-}
-
-fn segments(directory: &Path) -> Vec<PathBuf> {
-    listed(&directory.join("segments"))
-}
-
-fn listed(directory: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
 }
 
 /// Opens with everything applied, and gives what was said to be damaged and which numbers are still read.

@@ -4,16 +4,15 @@ use std::io;
 use std::path::Path;
 
 use outrigger_runtime::Random;
-use outrigger_runtime::disk::{ArcDisk, Disk, DiskFile};
+use outrigger_runtime::disk::{ArcDisk, Disk};
 
 use super::{has_segments, io_error, lock};
 use crate::error::{HeadError, OpenError};
-use crate::frame::{FrameHead, FrameKind, HEAD_BYTES};
+use crate::frame::{FrameHead, FrameKind};
 use crate::head::{FoundHead, Head};
 use crate::ids::{Epoch, JournalId};
 use crate::paths::{Paths, SegmentName, segment_name};
-use crate::recovery::load::first_frame;
-use crate::seal::{SEAL_END_BYTES, seal_offset};
+use crate::segment::{head_at, seal_at, whole};
 
 /// Whether a head had to be made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +46,7 @@ struct Said {
 pub fn restore_head(disk: &ArcDisk, random: &Random, directory: &Path) -> Result<HeadRestored, HeadError> {
     let paths = Paths::new(directory);
     let disk = &**disk;
-    // A directory that cannot be listed is for opening to tell of.
-    if !disk.list(directory).map_or(Ok(false), |_| has_segments(disk, &paths))? {
+    if !has_segments(disk, &paths)? {
         return Ok(HeadRestored::NotNeeded { journal: None });
     }
     let _lock = lock(disk, &paths)?;
@@ -90,21 +88,11 @@ fn listen(disk: &dyn Disk, paths: &Paths) -> Result<Said, HeadError> {
 
 /// The heads of the opening and the seal of a segment, as far as they can be read: what stands between them may be bytes of objects.
 fn ends(disk: &dyn Disk, path: &Path) -> io::Result<Vec<FrameHead>> {
-    let opening = first_frame(disk, path)?.filter(|head| head.kind == FrameKind::Opening);
-    let seal = seal_head(&*disk.open(path, outrigger_runtime::disk::Access::Read)?)?;
+    let mut window = whole(disk, path)?;
+    let opening = head_at(&mut window, 0)?.filter(|head| head.kind == FrameKind::Opening);
+    let seal = match seal_at(&mut window)? {
+        Some(offset) => head_at(&mut window, offset)?.filter(|head| head.kind == FrameKind::Seal),
+        None => None,
+    };
     Ok(opening.into_iter().chain(seal).collect())
-}
-
-fn seal_head(file: &dyn DiskFile) -> io::Result<Option<FrameHead>> {
-    let Some(mark_at) = file.length()?.checked_sub(SEAL_END_BYTES as u64) else { return Ok(None) };
-    let mut mark = [0; SEAL_END_BYTES];
-    if file.read_at(&mut mark, mark_at)? != SEAL_END_BYTES {
-        return Ok(None);
-    }
-    let Some(at) = seal_offset(&mark) else { return Ok(None) };
-    let mut head = [0; HEAD_BYTES];
-    if file.read_at(&mut head, at)? != HEAD_BYTES {
-        return Ok(None);
-    }
-    Ok(FrameHead::decode(&head).ok().filter(|head| head.kind == FrameKind::Seal))
 }

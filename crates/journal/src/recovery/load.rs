@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
+use outrigger_runtime::reserve::{Reserve, is_no_room};
 
 use crate::contents::Contents;
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
-use crate::frame::{FrameHead, HEAD_BYTES};
+use crate::frame::HEAD_BYTES;
 use crate::head::FORMAT;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::index::Index;
@@ -22,10 +23,9 @@ use crate::recovery::judge::{Position, judge};
 use crate::recovery::renew::{copy, with_room};
 use crate::scan::Scan;
 use crate::seal::Opening;
-use crate::segment::{Segment, Stage, read_sealed};
+use crate::segment::{Segment, Stage, head_at, read_sealed};
 use crate::table::Table;
-use outrigger_runtime::reserve::Reserve;
-use outrigger_runtime::reserve::is_no_room;
+use crate::window::Window;
 
 /// All segments, read.
 #[derive(Debug, Default)]
@@ -348,20 +348,16 @@ fn list(place: Place<'_>) -> Result<Vec<u32>, OpenError> {
 
 /// Refuses the segment of another journal, before anything of it is taken for damage.
 fn ours(place: Place<'_>, path: &Path) -> Result<(), OpenError> {
-    match first_frame(place.disk, path).map_err(io_error("reading", path))? {
+    let first = || {
+        let file = place.disk.open(path, Access::Read)?;
+        head_at(&mut Window::new(file, HEAD_BYTES as u64, HEAD_BYTES), 0)
+    };
+    match first().map_err(io_error("reading", path))? {
         Some(head) if head.journal != place.journal => {
             Err(OpenError::Foreign { file: path.to_owned(), found: head.journal, ours: place.journal })
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// The head of the frame that a segment begins with, where it is as written.
-pub(crate) fn first_frame(disk: &dyn Disk, path: &Path) -> io::Result<Option<FrameHead>> {
-    let file = disk.open(path, Access::Read)?;
-    let mut head = [0; HEAD_BYTES];
-    let read = file.read_at(&mut head, 0)?;
-    Ok(if read == HEAD_BYTES { FrameHead::decode(&head).ok() } else { None })
 }
 
 /// Refuses what only a newer version can have written.

@@ -8,9 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
-
-use outrigger_runtime::reserve::is_no_room;
-use outrigger_runtime::reserve::{Given, Reserve};
+use outrigger_runtime::reserve::{Given, Reserve, is_no_room};
 
 /// Copied at once.
 const COPY_BYTES: usize = 1 << 20;
