@@ -1,5 +1,6 @@
 //! What scripted members have in common: any storage class, uncompressed, and an answer to C-FIND.
 
+use outrigger_dataset::commitment::Report;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::identifier::{read_query, write_answer};
 use outrigger_dimse::negotiate::{
@@ -8,7 +9,9 @@ use outrigger_dimse::negotiate::{
 };
 use outrigger_dimse::{Association, AssociationError, Command, Outcome};
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
-use outrigger_model::{Answer, QueryRoot, SopInstanceUid, Status, Tag, TransferSyntaxUid};
+use outrigger_model::{
+    Answer, QueryRoot, SopClassUid, SopInstanceUid, Status, Tag, TransferSyntaxUid, sop_class,
+};
 
 /// Largest data set taken, in bytes: tests send small objects.
 pub(crate) const OBJECT_BYTES_MAX: usize = 64 << 20;
@@ -60,4 +63,20 @@ pub(crate) async fn find(
         association.send_with(context, &response(Status::PENDING), bytes.into()).await?;
     }
     Ok(response(Status::SUCCESS))
+}
+
+/// Sends a report on storage commitment.
+pub async fn send_report(
+    association: &mut Association,
+    context: u8,
+    form: Form,
+    report: &Report,
+) -> Result<(), AssociationError> {
+    let command = Command::NEventReportRq {
+        message_id: association.next_message_id(),
+        sop_class: SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH),
+        sop_instance: SopInstanceUid::known(sop_class::STORAGE_COMMITMENT_PUSH_INSTANCE),
+        event_type: report.event_type(),
+    };
+    association.send_with(context, &command, report.write(form).into()).await
 }

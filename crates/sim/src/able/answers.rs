@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
 use outrigger_dataset::identifier::read_selection;
 use outrigger_dimse::{Association, AssociationError, Command, Incoming, Outcome, Priority, SubOperations};
-use outrigger_model::{QueryRoot, Selection, SopClassUid, SopInstanceUid, Status, sop_class};
+use outrigger_model::{QueryRoot, Selection, SopClassUid, SopInstanceUid, Status};
 
 use super::{Can, Kept, Shared};
-use crate::taker::{BAD_IDENTIFIER, OBJECT_BYTES_MAX, find, form};
+use crate::taker::{BAD_IDENTIFIER, OBJECT_BYTES_MAX, find, form, send_report};
 
 /// No such object instance (PS3.3 section C.14.1.1).
 const NO_SUCH_INSTANCE: u16 = 0x0112;
@@ -160,14 +160,7 @@ async fn commit(
     };
     association.send(context, &response).await?;
     let Ok(request) = read else { return Ok(()) };
-    let report = report(shared, request);
-    let command = Command::NEventReportRq {
-        message_id: association.next_message_id(),
-        sop_class: SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH),
-        sop_instance: SopInstanceUid::known(sop_class::STORAGE_COMMITMENT_PUSH_INSTANCE),
-        event_type: report.event_type(),
-    };
-    association.send_with(context, &command, report.write(form).into()).await
+    send_report(association, context, form, &report(shared, request)).await
 }
 
 fn report(shared: &Shared, Request { transaction, instances }: Request) -> Report {

@@ -11,13 +11,11 @@ use outrigger_dataset::commitment::{Report, Request};
 use outrigger_dataset::form::Form;
 use outrigger_dimse::associate::{ProposedContext, RoleSelection};
 use outrigger_dimse::negotiate::{RequestorStores, Service};
-use outrigger_dimse::{
-    Association, AssociationError, Command, Incoming, Outcome, Proposal, Roles, Settings, Verdict,
-};
+use outrigger_dimse::{Association, Command, Incoming, Outcome, Proposal, Roles, Settings, Verdict};
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
-use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, Status, TransferSyntaxUid, sop_class};
+use outrigger_model::{AeTitle, SopClassUid, Status, TransferSyntaxUid, sop_class};
 use outrigger_runtime::net::{ArcNet, BoxStream, Listener, Net};
-use outrigger_sim::taker::takes_uncompressed;
+use outrigger_sim::taker::{send_report, takes_uncompressed};
 use tokio::sync::mpsc;
 
 use super::archive::Archive;
@@ -182,7 +180,7 @@ impl Desk {
         if sent == Sent::BeforeResponse {
             self.0.events.count("reports before the response", 1);
             *unanswered = Some(report.clone());
-            send(association, context, form, &report).await?;
+            send_report(association, context, form, &report).await?;
         }
         let response = Command::NActionRsp {
             message_id,
@@ -200,7 +198,7 @@ impl Desk {
             Sent::BeforeResponse => {}
             Sent::After => {
                 *unanswered = Some(report.clone());
-                send(association, context, form, &report).await?;
+                send_report(association, context, form, &report).await?;
             }
             Sent::Elsewhere => self.bring_later(report, 0),
             Sent::Late(ms) => {
@@ -253,7 +251,7 @@ impl Desk {
         let mut association = outrigger_dimse::request(stream, &Settings::STANDARD, proposal).await?;
         let context = association.contexts().first().ok_or("the node takes no reports")?;
         let (id, form) = (context.id, Form::of(&context.transfer_syntax).ok_or("a context without a form")?);
-        send(&mut association, id, form, report).await?;
+        send_report(&mut association, id, form, report).await?;
         match association.receive().await? {
             Incoming::Message { command: Command::NEventReportRsp { outcome, .. }, .. }
                 if outcome.status == Status::SUCCESS => {}
@@ -269,21 +267,6 @@ impl Desk {
         self.0.events.put(&format!("{} {how}: {}", self.0.archive.name, report.transaction));
         self.0.events.count(how, 1);
     }
-}
-
-async fn send(
-    association: &mut Association,
-    context: u8,
-    form: Form,
-    report: &Report,
-) -> Result<(), AssociationError> {
-    let command = Command::NEventReportRq {
-        message_id: association.next_message_id(),
-        sop_class: SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH),
-        sop_instance: SopInstanceUid::known(sop_class::STORAGE_COMMITMENT_PUSH_INSTANCE),
-        event_type: report.event_type(),
-    };
-    association.send_with(context, &command, report.write(form).into()).await
 }
 
 #[async_trait]
