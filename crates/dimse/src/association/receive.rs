@@ -124,15 +124,12 @@ impl Association {
             };
             let asked_at = Instant::now();
             match self.link.receive(patience, waiting).await? {
-                Received::Data(body) if waiting == Waiting::Rest => {
-                    let inactivity = self.link.timers().inactivity;
-                    if self.pace.add(asked_at.elapsed(), body.len(), inactivity) == Verdict::TooSlow {
-                        return Err(self.link.timed_out(Waiting::Rest).await);
-                    }
-                    self.body = body;
-                }
                 Received::Data(body) => {
-                    self.pace = Pace::default();
+                    if waiting != Waiting::Rest {
+                        self.pace = Pace::default();
+                    } else if self.pace.add(asked_at.elapsed(), body.len(), patience) == Verdict::TooSlow {
+                        return Err(self.link.timed_out(waiting).await);
+                    }
                     self.body = body;
                 }
                 Received::ReleaseRequest => return Ok(None),

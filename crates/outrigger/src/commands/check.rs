@@ -2,7 +2,7 @@
 
 mod probe;
 
-use outrigger_runtime::RealDisk;
+use outrigger_runtime::{Clock, RealDisk};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
@@ -10,7 +10,6 @@ use crate::commands::read_config;
 use crate::config::{self, ArchiveConfig, Mistake, Mistakes, NodeConfig};
 use crate::output;
 use crate::process::{Failure, Finished};
-use crate::serve::World;
 
 /// What a file configures.
 enum Checked {
@@ -25,7 +24,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Finished, Failure> {
         Ok(checked) => checked,
         Err(mistakes) => return refused(mistakes, args),
     };
-    let now_us = World::real().clock.wall_us();
+    let now_us = Clock::System.wall_us();
     let warnings = match &checked {
         Checked::Node(config) => config.warnings(&RealDisk, now_us),
         Checked::Archive(config) => config.warnings(now_us),

@@ -28,20 +28,15 @@ impl NodeConfig {
 impl ArchiveConfig {
     /// A sentence for each; `now_us` is the wall-clock time in microseconds since 1970-01-01 UTC.
     pub(crate) fn warnings(&self, now_us: i64) -> Vec<String> {
-        of_base(&self.base, Serving::Archive, &[], now_us).collect()
+        of_base(&self.base, Serving::Archive, &[], now_us)
     }
 }
 
-fn of_base(
-    base: &Base,
-    serving: Serving,
-    members: &[MemberConfig],
-    now_us: i64,
-) -> impl Iterator<Item = String> {
-    let of_peers = base.peers.iter().filter_map(move |peer| peer.without_effect(serving));
+fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64) -> Vec<String> {
+    let of_peers = base.peers.iter().filter_map(|peer| peer.without_effect(serving));
     let expiring = certificates(base, members).into_iter();
-    let expiring = expiring.filter_map(move |(file, expires_us)| expiry(file, expires_us - now_us));
-    of_peers.chain(expiring).collect::<Vec<_>>().into_iter()
+    let expiring = expiring.filter_map(|(file, expires_us)| expiry(file, expires_us - now_us));
+    of_peers.chain(expiring).collect()
 }
 
 /// Every certificate that is shown by a listener, to a member or to the audit collector, with its end in microseconds.
