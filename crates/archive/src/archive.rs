@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, OtherSyntaxes, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_model::{
     Answer, Query, Selection, Sha256Digest, SopClassUid, TransferSyntaxUid, WallTime, sop_class,
     transfer_syntax,
 };
 use outrigger_runtime::disk::DiskFile;
-use outrigger_runtime::{BlockSource, Clock, Spool, Threads};
+use outrigger_runtime::{Clock, Spool, Threads};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::Facts;
@@ -145,7 +145,7 @@ impl Service for Archive {
         retrieve::plan(&self.reader, selection).await
     }
 
-    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         retrieve::open(self.intake.disk.clone(), self.intake.places.clone(), self.threads, instance).await
     }
 }

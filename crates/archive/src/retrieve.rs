@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Located};
-use outrigger_front::{FindRefusal, Retrievable};
+use outrigger_front::{FindRefusal, Opened, Retrievable};
 use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status};
+use outrigger_runtime::Threads;
 use outrigger_runtime::threads::WorkLost;
-use outrigger_runtime::{BlockSource, Threads};
 
 use crate::blob::{Blob, BlobError};
 use crate::blobs::Places;
@@ -48,6 +48,8 @@ fn retrievable(located: Located) -> Retrievable {
     Retrievable {
         sop_class: located.sop_class,
         sop_instance: located.sop_instance,
+        study: located.study,
+        series: located.series,
         transfer_syntax: current.transfer_syntax,
         length: current.length,
         place: format!("{:08x}/{}", current.place, current.sha256),
@@ -79,7 +81,7 @@ pub(crate) async fn open(
     places: Places,
     threads: Threads,
     instance: &Retrievable,
-) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+) -> Result<Opened, FindRefusal> {
     let refused = |error: OpenBlobError| {
         tracing::error!(sop_instance = %instance.sop_instance, error = &error as &dyn std::error::Error, "an object cannot be served");
         FindRefusal {
@@ -93,7 +95,8 @@ pub(crate) async fn open(
     let opened =
         threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
-    Ok(Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?))
+    let bytes = Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?);
+    Ok(Opened { transfer_syntax: instance.transfer_syntax.clone(), bytes })
 }
 
 impl From<BlobError> for OpenBlobError {

@@ -17,5 +17,6 @@ pub use outbox::Outbox;
 pub use outrigger_runtime::permits::Limits;
 pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
-    Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
+    Stored,
 };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    Answer, InstanceHeader, Oddity, Origin, Query, Selection, SopClassUid, SopInstanceUid, Status,
-    TransferSyntaxUid,
+    Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid, Status,
+    StudyUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
 
@@ -103,12 +103,25 @@ pub struct Retrievable {
     pub sop_class: SopClassUid,
     /// SOP Instance UID.
     pub sop_instance: SopInstanceUid,
+    /// Study Instance UID, where it stands in a study.
+    pub study: Option<StudyUid>,
+    /// Series Instance UID, where it stands in a series.
+    pub series: Option<SeriesUid>,
     /// The encoding it is kept in.
     pub transfer_syntax: TransferSyntaxUid,
     /// Length of the data set in bytes.
     pub length: u64,
     /// Where the service keeps it.
     pub place: String,
+}
+
+/// The bytes of an instance.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The encoding they could be had in, which need not be the one that was planned.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// The data set.
+    pub bytes: Arc<dyn BlockSource>,
 }
 
 /// What stands behind a front door.
@@ -133,5 +146,5 @@ pub trait Service: Send + Sync + 'static {
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal>;
 
     /// Opens the bytes of an instance.
-    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal>;
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal>;
 }

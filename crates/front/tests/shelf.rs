@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
+    Stored,
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{Answer, Query, Selection, SopClassUid, Status, TransferSyntaxUid, sop_class};
-use outrigger_runtime::{BlockSource, Content, Random, RealDisk, Spool, Threads};
+use outrigger_runtime::{Content, Random, RealDisk, Spool, Threads};
 use tokio::sync::mpsc;
 
 /// Objects in memory, by place.
@@ -135,6 +136,8 @@ impl Service for Shelf {
         let planned = self.kept().into_iter().enumerate().map(|(place, kept)| Retrievable {
             sop_class: kept.class,
             sop_instance: kept.instance,
+            study: None,
+            series: None,
             transfer_syntax: kept.syntax,
             length: kept.bytes.len() as u64,
             place: place.to_string(),
@@ -142,13 +145,13 @@ impl Service for Shelf {
         Ok(planned.collect())
     }
 
-    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         let gone = || FindRefusal { status: Status::PROCESSING_FAILURE, text: "gone".into(), source: None };
         let place: usize = instance.place.parse().map_err(|_| gone())?;
         let kept = self.kept().get(place).cloned().ok_or_else(gone)?;
         if kept.bytes.is_empty() {
             return Err(gone());
         }
-        Ok(Arc::new(kept.bytes))
+        Ok(Opened { transfer_syntax: kept.syntax, bytes: Arc::new(kept.bytes) })
     }
 }

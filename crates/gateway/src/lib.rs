@@ -2,6 +2,7 @@
 //!
 //! Knows the ledger and the shape of a service; never a member's protocol.
 
+mod retrieve;
 mod service;
 mod syntaxes;
 

@@ -1,16 +1,16 @@
 //! The service behind the front door of a pair.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, FindRefusal, Opened, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
-use outrigger_model::{Answer, Query, Selection, Status};
-use outrigger_runtime::{BlockSource, Spool};
+use outrigger_model::{Answer, Query, Selection, SopClassUid, sop_class};
+use outrigger_query::Reader;
+use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 
+use crate::retrieve;
 use crate::syntaxes::{self, Undeliverable};
 
 /// What a gateway is made of.
@@ -20,6 +20,8 @@ pub struct GatewayOptions {
     pub ledger: Ledger,
     /// Where large objects stream to: the journal's spool directory.
     pub spool: Spool,
+    /// Who answers queries and gives instances.
+    pub reader: Reader,
     /// What becomes of encodings that no member is known to take.
     pub undeliverable: Undeliverable,
 }
@@ -43,7 +45,7 @@ impl Service for Gateway {
         Accepts {
             preferred: syntaxes::preferred(),
             others: self.options.undeliverable.into(),
-            services: Vec::new(),
+            services: SERVICES.map(SopClassUid::known).to_vec(),
         }
     }
 
@@ -69,27 +71,28 @@ impl Service for Gateway {
         }
     }
 
-    async fn find(&self, _query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
-        Err(not_served())
+    async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        Ok(retrieve::find(&self.options.reader, query))
     }
 
-    async fn plan(&self, _selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
-        Err(not_served())
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        retrieve::plan(&self.options.reader, selection).await
     }
 
-    async fn open(&self, _instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
-        Err(not_served())
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        retrieve::open(&self.options.reader, instance).await
     }
 }
 
-/// Queries are not among the services that [`Gateway::accepts`] lists, so a conforming peer never comes here.
-fn not_served() -> FindRefusal {
-    FindRefusal {
-        status: Status::SOP_CLASS_NOT_SUPPORTED,
-        text: "queries and retrievals are not served by this front door".to_owned(),
-        source: None,
-    }
-}
+/// What is served beside storage: queries and retrievals of both models (PS3.4 section C.6).
+const SERVICES: [&str; 6] = [
+    sop_class::PATIENT_ROOT_FIND,
+    sop_class::PATIENT_ROOT_MOVE,
+    sop_class::PATIENT_ROOT_GET,
+    sop_class::STUDY_ROOT_FIND,
+    sop_class::STUDY_ROOT_MOVE,
+    sop_class::STUDY_ROOT_GET,
+];
 
 fn refusal(error: AcceptError) -> StoreRefusal {
     let kind = match &error {

@@ -20,8 +20,9 @@ pub(crate) use storage::{Storage, open_node_journal, open_storage, open_store};
 
 use std::sync::Arc;
 
-use outrigger_delivery::{Delivery, DeliveryOptions};
+use outrigger_delivery::{Delivery, DeliveryOptions, MemberSetup};
 use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
+use outrigger_query::{Reader, ReaderOptions, Source};
 use outrigger_runtime::net::{ArcNet, Tcp};
 use outrigger_runtime::{Clock, Random, Shutdown, Threads};
 
@@ -98,9 +99,15 @@ async fn serve(
         threads: world.threads,
         shutdown: node_stops.clone(),
     });
+    let reader = Reader::new(ReaderOptions {
+        ledger: storage.ledger.clone(),
+        sources: members.setups.iter().map(source).collect(),
+        timeout: config.query.timeout,
+        clock: world.clock.clone(),
+    });
     let gateway = |undeliverable: Undeliverable| {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
-        Arc::new(Gateway::new(GatewayOptions { ledger, spool, undeliverable }))
+        Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader: reader.clone(), undeliverable }))
     };
     let legs = LegsAudited { legs, shutdown: node_stops.clone() };
     let fronts = open_fronts(world, &config.base, &doors_stop, legs, |front| {
@@ -143,4 +150,15 @@ async fn serve(
     node.all_gone().await;
     fronts.audit_ended.await;
     Ok(())
+}
+
+/// A member as readers see it.
+fn source(member: &MemberSetup) -> Source {
+    Source {
+        number: member.number,
+        name: member.name.clone(),
+        preference: member.preference,
+        routes: member.routes.iter().map(|route| Arc::clone(&route.member)).collect(),
+        connections: member.connections,
+    }
 }

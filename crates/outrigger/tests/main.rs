@@ -20,6 +20,7 @@ mod levels;
 mod modality;
 mod peers;
 mod program;
+mod reading;
 mod retiring;
 mod samples;
 mod scrubbing;

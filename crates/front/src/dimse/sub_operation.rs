@@ -11,7 +11,7 @@ use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource, Threads};
 
-use crate::service::{FindRefusal, Retrievable, Service};
+use crate::service::{FindRefusal, Opened, Retrievable, Service};
 
 /// The largest object decoded for a peer, in bytes: it is held in memory twice while that is done.
 const TRANSCODED_BYTES_MAX: u64 = 256 << 20;
@@ -90,7 +90,11 @@ pub(super) struct Way {
 }
 
 /// The context for an instance: one for the bytes as they are kept, else the best they can be transcoded to losslessly.
-pub(super) fn way(contexts: &[Context], instance: &Retrievable) -> Option<Way> {
+pub(super) fn way(
+    contexts: &[Context],
+    instance: &Retrievable,
+    encoding: &TransferSyntaxUid,
+) -> Result<Way, SubOperationError> {
     let fits = |syntax: &TransferSyntaxUid| {
         let context = contexts.iter().find(|context| {
             context.abstract_syntax == instance.sop_class
@@ -99,10 +103,13 @@ pub(super) fn way(contexts: &[Context], instance: &Retrievable) -> Option<Way> {
         })?;
         Some(Way { context: context.id, transfer_syntax: syntax.clone() })
     };
-    fits(&instance.transfer_syntax).or_else(|| {
-        let transcoded = || transcode::targets(&instance.transfer_syntax);
+    let found = fits(encoding).or_else(|| {
         let small = instance.length <= TRANSCODED_BYTES_MAX;
-        small.then(transcoded)?.iter().find_map(fits)
+        small.then(|| transcode::targets(encoding))?.iter().find_map(fits)
+    });
+    found.ok_or_else(|| SubOperationError::NoContext {
+        sop_class: instance.sop_class.clone(),
+        transfer_syntax: encoding.clone(),
     })
 }
 
@@ -128,15 +135,15 @@ pub(super) async fn prepare(
     contexts: &[Context],
     instance: &Retrievable,
 ) -> Result<(u8, Arc<dyn BlockSource>), SubOperationError> {
-    let way = way(contexts, instance).ok_or_else(|| SubOperationError::NoContext {
-        sop_class: instance.sop_class.clone(),
-        transfer_syntax: instance.transfer_syntax.clone(),
-    })?;
-    let kept = service.open(instance).await.map_err(SubOperationError::Open)?;
-    if way.transfer_syntax == instance.transfer_syntax {
+    // What fits no context is not fetched from wherever it is.
+    way(contexts, instance, &instance.transfer_syntax)?;
+    let Opened { transfer_syntax: from, bytes: kept } =
+        service.open(instance).await.map_err(SubOperationError::Open)?;
+    let way = way(contexts, instance, &from)?;
+    if way.transfer_syntax == from {
         return Ok((way.context, kept));
     }
-    let (from, to) = (instance.transfer_syntax.clone(), way.transfer_syntax);
+    let to = way.transfer_syntax;
     let work = move || {
         let bytes = whole(&*kept).map_err(SubOperationError::Read)?;
         transcode::transcode(bytes, &from, &to).map_err(SubOperationError::Transcode)

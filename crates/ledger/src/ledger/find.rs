@@ -1,12 +1,21 @@
 //! Questions to the catalogue.
 
 use outrigger_catalogue::{Cursor, Located, Page};
-use outrigger_model::{Answer, Query, Selection, SopInstanceUid};
+use outrigger_model::{Answer, Query, Selection, Seq, SopInstanceUid};
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 
 impl Ledger {
+    /// Waits until the catalogue shows everything that was acknowledged before the call.
+    pub async fn caught_up(&self) -> Result<(), LedgerError> {
+        let tail = Seq(self.shared.journal.tail().0);
+        if self.shared.followers.applied() >= tail {
+            return Ok(());
+        }
+        self.follow(tail).await
+    }
+
     /// Answers a query from the catalogue, from `after` on, with at most `limit` answers.
     pub async fn find(&self, query: Query, after: Cursor, limit: usize) -> Result<Page<Answer>, LedgerError> {
         self.query(move |books| books.find(&query, after, limit)).await

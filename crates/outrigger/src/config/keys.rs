@@ -44,7 +44,7 @@ pub(crate) const FRONT: Key = key("front", TABLE, None, "the front door");
 pub(crate) const MEMBERS: Key = key("members", TABLE, None, "where members answer us");
 pub(crate) const MEMBER: Key = key("member", TABLES, None, "the archives behind the front door");
 pub(crate) const PEER: Key = key("peer", TABLES, None, "who may call");
-pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries");
+pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries and giving instances");
 pub(crate) const COMMIT: Key = key("commit", TABLE, None, "storage commitment to modalities");
 pub(crate) const AUDIT: Key = key("audit", TABLE, None, "the audit trail");
 pub(crate) const ARCHIVE: Key = key("archive", TABLE, None, "the embedded archive");
@@ -183,6 +183,20 @@ pub(crate) const MEMBERS_LISTEN: Key = key(
     ADDRESS,
     Some("0.0.0.0:11113"),
     "where members answer: N-EVENT-REPORT, C-MOVE sub-operations",
+);
+
+// [query]
+pub(crate) const QUERY_SOURCE: Key = key(
+    "source",
+    "`catalogue`",
+    Some("catalogue"),
+    "who answers queries: the catalogue of what came through this node (the members themselves are not in this version)",
+);
+pub(crate) const QUERY_TIMEOUT: Key = key(
+    "timeout",
+    TIMER,
+    Some("2s"),
+    "longest wait for a member that is to give an instance, before another is asked",
 );
 
 // [[member]]
@@ -330,6 +344,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     ] },
     Table { header: "[front.dimse.tls]", doc: TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
+    Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
         MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, STATUS_RULES,
     ] },

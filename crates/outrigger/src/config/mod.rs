@@ -10,6 +10,7 @@ mod member;
 mod node;
 mod paths;
 mod peer;
+mod query;
 mod reference;
 #[cfg(test)]
 mod samples;

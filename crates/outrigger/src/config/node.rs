@@ -13,6 +13,7 @@ use super::front::{DimseFront, read_front};
 use super::keys;
 use super::member::{MemberConfig, MembersListen, read_members, read_members_listen};
 use super::peer::{PeerConfig, read_peers};
+use super::query::{QueryConfig, read_query};
 use super::section::Section;
 use super::storage::{JournalConfig, read_journal, read_ledger};
 
@@ -76,6 +77,8 @@ pub(crate) struct NodeConfig {
     pub(crate) members_listen: MembersListen,
     /// `[[member]]`.
     pub(crate) members: Vec<MemberConfig>,
+    /// `[query]`.
+    pub(crate) query: QueryConfig,
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.
@@ -87,13 +90,9 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
         let ledger = read_ledger(root.table(&keys::LEDGER), data);
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
         let members = read_members(root);
-        for (key, what) in [
-            (&keys::QUERY, "answering queries for members"),
-            (&keys::COMMIT, "storage commitment to modalities"),
-        ] {
-            if root.has(key) {
-                root.not_in_this_version(key, what);
-            }
+        let query = read_query(root.table(&keys::QUERY));
+        if root.has(&keys::COMMIT) {
+            root.not_in_this_version(&keys::COMMIT, "storage commitment to modalities");
         }
         Some(NodeConfig {
             base: base.finish()?,
@@ -101,6 +100,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
             ledger: ledger?,
             members_listen: members_listen?,
             members: members?,
+            query: query?,
         })
     })
 }

@@ -54,10 +54,9 @@ pub(crate) enum Serving {
 
 impl Serving {
     /// Whether it serves that in this version.
-    fn serves(self, right: Allow) -> bool {
+    fn serves(right: Allow) -> bool {
         match right {
-            Allow::Store => true,
-            Allow::Find | Allow::Move | Allow::Get => self == Self::Archive,
+            Allow::Store | Allow::Find | Allow::Move | Allow::Get => true,
             Allow::Commit | Allow::Worklist | Allow::Mpps => false,
         }
     }
@@ -66,7 +65,7 @@ impl Serving {
 impl PeerConfig {
     /// In a sentence which of the rights it is given by name have no effect in this version, if any.
     pub(crate) fn without_effect(&self, serving: Serving) -> Option<String> {
-        let of_no_use = self.allowed_by_name.iter().filter(|right| !serving.serves(**right));
+        let of_no_use = self.allowed_by_name.iter().filter(|right| !Serving::serves(**right));
         let words: Vec<String> = of_no_use.map(|right| format!("`{}`", right.word())).collect();
         let who = match serving {
             Serving::Node => "the front door of a node",

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
 use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
+    Stored,
 };
 use outrigger_model::SopClassUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
@@ -258,6 +259,8 @@ impl Service for Archive {
             Retrievable {
                 sop_class: located.sop_class,
                 sop_instance: located.sop_instance,
+                study: located.study,
+                series: located.series,
                 transfer_syntax: copy.transfer_syntax.clone(),
                 length: copy.bytes.len() as u64,
                 place: String::new(),
@@ -266,11 +269,14 @@ impl Service for Archive {
         Ok(listed.collect())
     }
 
-    async fn open(&self, instance: &Retrievable) -> Result<Arc<dyn BlockSource>, FindRefusal> {
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         let mut kept = self.lock();
         kept.affirmed.insert(instance.sop_instance.clone());
         match kept.objects.get(&instance.sop_instance) {
-            Some(copy) => Ok(Arc::new(copy.bytes.clone())),
+            Some(copy) => Ok(Opened {
+                transfer_syntax: copy.transfer_syntax.clone(),
+                bytes: Arc::new(copy.bytes.clone()),
+            }),
             None => Err(FindRefusal {
                 status: Status::CANNOT_PERFORM_SUBOPERATIONS,
                 text: "it is not here".to_owned(),

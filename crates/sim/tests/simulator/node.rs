@@ -18,6 +18,7 @@ use outrigger_member::answers::Expectations;
 use outrigger_member::dimse::CONNECT_TIMEOUT;
 use outrigger_member::{Answers, AnswersOptions, DimseMember, DimseRoute, ReadBack, StatusRules};
 use outrigger_model::{AeTitle, ConfirmLevel, MemberName};
+use outrigger_query::{Reader, ReaderOptions, Source};
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
@@ -36,6 +37,8 @@ pub(crate) const NODE_AE: &str = "OUTRIGGER";
 /// The members' names, which are their AE titles too.
 pub(crate) const NAMES: [&str; MEMBERS] = ["ALPHA", "BETA"];
 
+/// Longest wait for a member that is to give an instance.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of the journal in all, and kept back.
 const JOURNAL_BYTES: u64 = 32 << 20;
 const RESERVE_BYTES: u64 = 256 << 10;
@@ -76,10 +79,11 @@ impl Node {
         let answers =
             Answers::listen(&*world.net, options, expectations.clone(), spool.clone(), shutdown.clone())
                 .await?;
+        let members = setups(world, plan, &ledger, &spool, &expectations)?;
         drop(Delivery::start(DeliveryOptions {
             ledger: ledger.clone(),
             journal: journal.clone(),
-            members: setups(world, plan, &ledger, &spool, &expectations)?,
+            members: members.clone(),
             reports: answers.reports,
             retention: Duration::from_millis(plan.retention_ms),
             clock: world.clock.clone(),
@@ -87,10 +91,27 @@ impl Node {
             threads: Threads::Simulated,
             shutdown: shutdown.clone(),
         }));
-        let options = GatewayOptions { ledger: ledger.clone(), spool, undeliverable: Undeliverable::Accept };
+        let reader = Reader::new(ReaderOptions {
+            ledger: ledger.clone(),
+            sources: members.iter().map(source).collect(),
+            timeout: QUERY_TIMEOUT,
+            clock: world.clock.clone(),
+        });
+        let options =
+            GatewayOptions { ledger: ledger.clone(), spool, reader, undeliverable: Undeliverable::Accept };
         let service = Arc::new(Gateway::new(options));
         let peers = front(world, "/node/quarantine", NODE_AE, NODE_PORT, service, shutdown).await?;
         Ok(Self { journal, ledger, _guard: guard, _peers: peers })
+    }
+}
+
+fn source(member: &MemberSetup) -> Source {
+    Source {
+        number: member.number,
+        name: member.name.clone(),
+        preference: member.preference,
+        routes: member.routes.iter().map(|route| Arc::clone(&route.member)).collect(),
+        connections: member.connections,
     }
 }
 

@@ -21,10 +21,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("archive", &["front", "catalogue", "dataset"]),
     ("member", &["dimse", "dataset"]),
     ("delivery", &["ledger", "member", "journal", "dataset"]),
-    ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "dataset"]),
-    ("outrigger", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "gateway"]),
-    ("sim", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "gateway"]),
-    ("xtask", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "gateway", "sim"]),
+    ("query", &["ledger", "member", "catalogue", "dataset"]),
+    ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "dataset"]),
+    ("outrigger", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway"]),
+    ("sim", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway"]),
+    ("xtask", &["dimse", "dataset", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway", "sim"]),
 ];
 
 /// Of the ground, what these may not use.

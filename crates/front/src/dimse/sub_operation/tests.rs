@@ -10,6 +10,8 @@ fn instance(syntax: &'static str, length: u64) -> Retrievable {
     Retrievable {
         sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: SopInstanceUid::known("1.2.3"),
+        study: None,
+        series: None,
         transfer_syntax: TransferSyntaxUid::known(syntax),
         length,
         place: String::new(),
@@ -69,7 +71,8 @@ fn bytes_go_out_as_they_are_kept_if_they_can() {
         context(7, BASELINE, false),
     ];
     let taken = |contexts: &[Context], syntax, length| {
-        way(contexts, &instance(syntax, length)).map(|way| way.context)
+        let instance = instance(syntax, length);
+        way(contexts, &instance, &instance.transfer_syntax).ok().map(|way| way.context)
     };
     assert_eq!(taken(&contexts, RLE, 10), Some(5));
     assert_eq!(taken(&contexts[..2], RLE, 10), Some(3), "decoded to the better plain encoding");

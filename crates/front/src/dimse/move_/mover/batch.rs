@@ -81,6 +81,8 @@ mod tests {
             .map(|class| Retrievable {
                 sop_class: SopClassUid::new(&format!("1.2.{class}")).unwrap(),
                 sop_instance: SopInstanceUid::known("1.2.3"),
+                study: None,
+                series: None,
                 transfer_syntax: TransferSyntaxUid::known(EXPLICIT_VR_LE),
                 length: 1,
                 place: String::new(),
