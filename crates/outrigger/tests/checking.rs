@@ -107,7 +107,7 @@ async fn rights_without_effect_in_this_version_are_warned_of() {
         ("allow = [\"store\"]\n", None),
         (
             "allow = [\"store\", \"worklist\", \"find\"]\n",
-            Some("`peer[].allow` of CT1: without effect in this version: `find`, `worklist`;"),
+            Some("`peer[].allow` of CT1: without effect in this version: `worklist`;"),
         ),
     ] {
         let (_directory, ran) =
