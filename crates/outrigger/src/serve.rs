@@ -1,9 +1,11 @@
 //! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
 
+mod delivering;
 mod files;
 mod fronts;
 mod lock;
 mod members;
+mod reading;
 mod ready;
 pub(crate) mod reload;
 mod scrub;
@@ -20,9 +22,7 @@ pub(crate) use storage::{Storage, open_node_journal, open_storage, open_store};
 
 use std::sync::Arc;
 
-use outrigger_delivery::{Delivery, DeliveryOptions, MemberSetup};
 use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
-use outrigger_query::{Reader, ReaderOptions, Source};
 use outrigger_runtime::net::{ArcNet, Tcp};
 use outrigger_runtime::{Clock, Random, Shutdown, Threads};
 
@@ -88,23 +88,10 @@ async fn serve(
     let (legs_box, legs) = outrigger_front::Outbox::new("audit of members");
     let members = adapters(world, config, storage, &legs_box, &node_stops).await?;
     drop(legs_box);
-    let delivery = Delivery::start(DeliveryOptions {
-        ledger: storage.ledger.clone(),
-        journal: storage.journal.clone(),
-        members: members.setups.clone(),
-        reports: members.reports,
-        retention: config.journal.retention,
-        clock: world.clock.clone(),
-        random: world.random.clone(),
-        threads: world.threads,
-        shutdown: node_stops.clone(),
-    });
-    let reader = Reader::new(ReaderOptions {
-        ledger: storage.ledger.clone(),
-        sources: members.setups.iter().map(source).collect(),
-        timeout: config.query.timeout,
-        clock: world.clock.clone(),
-    });
+    let members_address = members.address;
+    let reader = reading::reader(world, config, storage, &members.setups);
+    let setups = members.setups.clone();
+    let delivery = delivering::start(world, config, storage, members, &node_stops);
     let gateway = |undeliverable: Undeliverable| {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
         Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader: reader.clone(), undeliverable }))
@@ -125,7 +112,7 @@ async fn serve(
         ledger: storage.ledger.clone(),
         journal: storage.journal.clone(),
         delivery,
-        members: members.setups,
+        members: setups,
         peers: fronts.peers,
         scrubber,
         collector: fronts.collector,
@@ -133,7 +120,7 @@ async fn serve(
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
 
-    Ready { dimse: fronts.addresses, members: Some(members.address), admin: admin_address }.announce()?;
+    Ready { dimse: fronts.addresses, members: Some(members_address), admin: admin_address }.announce()?;
     while signals.next().await == Signal::Reload {
         reload::told(&admin);
     }
@@ -150,15 +137,4 @@ async fn serve(
     node.all_gone().await;
     fronts.audit_ended.await;
     Ok(())
-}
-
-/// A member as readers see it.
-fn source(member: &MemberSetup) -> Source {
-    Source {
-        number: member.number,
-        name: member.name.clone(),
-        preference: member.preference,
-        routes: member.routes.iter().map(|route| Arc::clone(&route.member)).collect(),
-        connections: member.connections,
-    }
 }
