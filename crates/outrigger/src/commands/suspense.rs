@@ -80,10 +80,11 @@ fn steps(items: &[Value]) -> BTreeMap<String, String> {
 fn show(id: &str, node: &AdminArgs) -> Result<Finished, Failure> {
     let answer: Value = Client::new(&node.admin).get("/suspense/item", &[("id", id)])?;
     let Some(item) = answer.get("item").filter(|item| item.is_object()) else {
-        output::note(&format!(
-            "`{id}` is not in suspense, and was not written off; `outrigger suspense list` shows what is"
-        ));
-        return Ok(Finished::Unknown);
+        return Err(Failure::Refused {
+            message: format!(
+                "`{id}` is not in suspense, and was not written off; `outrigger suspense list` shows what is"
+            ),
+        });
     };
     if node.json {
         output::line(&item.to_string());
