@@ -10,6 +10,7 @@ pub mod element;
 pub mod form;
 pub mod identifier;
 mod inflate;
+pub mod json;
 pub mod normal;
 pub mod part10;
 pub mod phantom;

@@ -70,7 +70,7 @@ mod tests {
         ] {
             assert_eq!(readable(vr, &bytes_of(vr, text), &CharacterSet::DEFAULT).0, text);
         }
-        assert_eq!(bytes_of(Vr::US, "70000"), []);
-        assert_eq!(bytes_of(Vr::OW, "7"), []);
+        assert_eq!(bytes_of(Vr::US, "70000"), b"");
+        assert_eq!(bytes_of(Vr::OW, "7"), b"");
     }
 }

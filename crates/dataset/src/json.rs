@@ -1,0 +1,11 @@
+//! DICOM JSON Model (PS3.18 Annex F): what QIDO-RS answers and WADO-RS metadata are written in.
+//!
+//! Written straight into bytes, since a tree of JSON values would take many times the room of the data set.
+
+mod answer;
+mod decimal;
+mod object;
+mod person;
+mod values;
+
+pub use answer::answer;
