@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use outrigger_catalogue::{Catalogue, CatalogueError, CatalogueInstance};
+use outrigger_catalogue::{Catalogue, CatalogueError, CatalogueInstance, Located};
 use outrigger_runtime::disk::{Disk, Kind, Listed};
 
 use crate::blob::{Blob, BlobError, Facts};
@@ -130,7 +130,7 @@ fn look_at(
         Err(error) => return unreadable(error),
     };
     let known = catalogue.lookup(&blob.facts.header.sop_instance).map_err(RecoverError::Catalogue)?;
-    let versions = known.iter().flat_map(|known| std::iter::once(&known.current).chain(&known.others));
+    let versions = known.iter().flat_map(Located::versions);
     let mut places = versions.filter(|version| version.sha256 == sha256).map(|version| version.place);
     match places.next() {
         Some(place) if place == bucket => Ok(Found::Catalogued),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_catalogue::{Cursor, Located};
+use outrigger_catalogue::{Current, Cursor, Located};
 use outrigger_front::{FindRefusal, Opened, Retrievable};
 use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status};
 use outrigger_runtime::Threads;
@@ -28,7 +28,7 @@ pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Re
         let asked = selection.clone();
         let page = reader.ask(move |catalogue| catalogue.select(&asked, after, PAGE)).await;
         let page = page.map_err(unreadable)?;
-        found.extend(page.items.into_iter().map(retrievable));
+        found.extend(page.items.into_iter().filter_map(retrievable));
         if found.len() > INSTANCES_MAX {
             return Err(FindRefusal {
                 status: Status::CANNOT_COUNT_MATCHES,
@@ -43,9 +43,10 @@ pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Re
     }
 }
 
-fn retrievable(located: Located) -> Retrievable {
-    let current = located.current;
-    Retrievable {
+/// An archive has no members from which it could inherit: all that it lists it keeps.
+fn retrievable(located: Located) -> Option<Retrievable> {
+    let Current::Kept(current) = located.current else { return None };
+    Some(Retrievable {
         sop_class: located.sop_class,
         sop_instance: located.sop_instance,
         study: located.study,
@@ -53,7 +54,7 @@ fn retrievable(located: Located) -> Retrievable {
         transfer_syntax: current.transfer_syntax,
         length: current.length,
         place: format!("{:08x}/{}", current.place, current.sha256),
-    }
+    })
 }
 
 /// Why an object could not be opened.

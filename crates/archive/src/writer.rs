@@ -128,7 +128,7 @@ impl Writer {
     fn bucket_of(&mut self, facts: &Facts) -> Result<Option<u64>, StoreError> {
         let known = self.catalogue.lookup(&facts.header.sop_instance).map_err(StoreError::Catalogue)?;
         let Some(known) = known else { return Ok(None) };
-        let mut versions = std::iter::once(&known.current).chain(&known.others);
+        let mut versions = known.versions();
         Ok(versions.find(|version| version.sha256 == facts.sha256).map(|version| version.place))
     }
 

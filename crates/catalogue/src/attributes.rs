@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use outrigger_model::{Level, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::CatalogueInstance;
 use crate::matching::date_digits;
 
 /// How the values of an attribute compare; follows its value representation (PS3.5 section 6.2).
@@ -38,6 +37,13 @@ pub(crate) fn known(tag: Tag) -> Option<Known> {
         .iter()
         .find(|(found, ..)| *found == tag)
         .map(|(_, level, kind)| Known { level: *level, kind: *kind })
+}
+
+/// The attributes kept of a study (its patient's among them), a series or an instance: what an inventory asks for at that level.
+pub fn kept_at(level: Level) -> impl Iterator<Item = Tag> {
+    let computed = [Tag::MODALITIES_IN_STUDY, Tag::SOP_CLASSES_IN_STUDY];
+    let at_level = move |of: Level| of == level || (level == Level::Study && of == Level::Patient);
+    KNOWN.iter().filter(move |(tag, of, _)| at_level(*of) && !computed.contains(tag)).map(|(tag, ..)| *tag)
 }
 
 #[rustfmt::skip]
@@ -124,13 +130,16 @@ pub(crate) struct ByLevel {
 }
 
 impl ByLevel {
-    pub(crate) fn of(instance: &CatalogueInstance) -> Self {
+    pub(crate) fn of<'a>(
+        attributes: impl IntoIterator<Item = &'a (Tag, String)>,
+        issuer: Option<&String>,
+    ) -> Self {
         let mut split = Self::default();
-        for (tag, value) in instance.header.attributes.iter().filter(|(_, value)| !value.is_empty()) {
+        for (tag, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
             let level = known(*tag).map_or(Level::Image, |known| known.level);
             split.at(level).0.entry(*tag).or_insert_with(|| value.clone());
         }
-        if let Some(issuer) = instance.issuer.as_ref().filter(|issuer| !issuer.is_empty()) {
+        if let Some(issuer) = issuer.filter(|issuer| !issuer.is_empty()) {
             split.patient.0.entry(Tag::ISSUER_OF_PATIENT_ID).or_insert_with(|| issuer.clone());
         }
         split

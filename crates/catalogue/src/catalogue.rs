@@ -1,13 +1,23 @@
 //! What an index of instances does, whatever database it is kept in.
 
-use outrigger_model::{Answer, Query, Selection, SeriesUid, SopInstanceUid, StudyUid};
+use outrigger_model::{
+    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
+};
 
-use crate::{CatalogueError, CatalogueInstance, Located, PutOutcome, SetDigest};
+use crate::{CatalogueError, CatalogueInstance, Inheritance, Located, PutOutcome, SeenStudy, SetDigest};
 
 /// An index of patients, studies, series and instances; synchronous, owned by one thread.
 pub trait Catalogue: Send {
     /// Enters instances in one transaction, durable when this returns; entering one twice changes nothing.
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError>;
+
+    /// Enters a study that a member shows, in one transaction; entering it twice changes nothing.
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, CatalogueError>;
 
     /// Looks an instance up by its SOP Instance UID.
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;

@@ -1,8 +1,8 @@
 //! What goes into the catalogue, and what comes out for one instance.
 
 use outrigger_model::{
-    InstanceHeader, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
-    WallTime,
+    InstanceHeader, MemberSet, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid,
+    TransferSyntaxUid, WallTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,8 +86,44 @@ pub struct Located {
     pub study: Option<StudyUid>,
     /// Series Instance UID, where it stands in a series.
     pub series: Option<SeriesUid>,
-    /// The bytes that stand for it.
-    pub current: Version,
+    /// The bytes that stand for it, or who else has it.
+    pub current: Current,
     /// Other bytes that came under the same SOP Instance UID, in the order they came.
     pub others: Vec<Version>,
+}
+
+impl Located {
+    /// The bytes kept of it: those that stand for it first; none of an instance that was only seen.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.current.kept().into_iter().chain(&self.others)
+    }
+}
+
+/// What stands for an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Current {
+    /// Bytes that are kept.
+    Kept(Version),
+    /// None: it was never stored here, and others were seen to have it.
+    Inherited(Inherited),
+}
+
+impl Current {
+    /// The bytes, where they are kept.
+    pub fn kept(&self) -> Option<&Version> {
+        match self {
+            Self::Kept(version) => Some(version),
+            Self::Inherited(_) => None,
+        }
+    }
+}
+
+/// Who was seen to have an instance that was never stored here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// The members.
+    pub members: MemberSet,
+    /// When it was first seen.
+    pub seen_at: WallTime,
 }

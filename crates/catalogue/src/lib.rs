@@ -7,6 +7,7 @@ mod attributes;
 mod catalogue;
 mod error;
 mod find;
+mod inherit;
 mod instance;
 mod matching;
 mod memory;
@@ -21,9 +22,13 @@ mod set_digest;
 pub mod sqlite;
 mod tables;
 
+pub use attributes::kept_at;
 pub use catalogue::{Catalogue, Counts, Cursor, Page, SeriesSummary, StudySummary};
 pub use error::{CatalogueError, OpenError};
-pub use instance::{CatalogueInstance, Located, ParentNumbers, Put, PutOutcome, RowNumbers, Version};
+pub use inherit::{Inheritance, SeenInstance, SeenSeries, SeenStudy};
+pub use instance::{
+    CatalogueInstance, Current, Inherited, Located, ParentNumbers, Put, PutOutcome, RowNumbers, Version,
+};
 pub use memory::MemoryCatalogue;
 pub use open::open;
 pub use set_digest::SetDigest;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use outrigger_model::{Answer, Level, Query, Selection, SeriesUid, SopInstanceUid, StudyUid};
+use outrigger_model::{
+    Answer, Level, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
+};
 
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
@@ -11,8 +13,8 @@ use crate::narrow::Narrow;
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::{Related, Tables, View};
 use crate::{
-    Catalogue, CatalogueInstance, Counts, Cursor, Located, Page, PutOutcome, RowNumbers, SeriesSummary,
-    StudySummary, Version,
+    Catalogue, CatalogueInstance, Counts, Cursor, Inheritance, Located, Page, PutOutcome, RowNumbers,
+    SeenStudy, SeriesSummary, StudySummary, Version,
 };
 
 /// An index in memory; a clone is a copy.
@@ -33,6 +35,16 @@ impl MemoryCatalogue {
         instances: &[CatalogueInstance],
     ) -> Result<Vec<PutOutcome>, CatalogueError> {
         crate::put::put(self, instances)
+    }
+
+    /// Enters a study that a member shows; entering it twice changes nothing.
+    pub fn inherit_study(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, CatalogueError> {
+        crate::inherit::inherit(self, member, at, seen)
     }
 
     /// Looks an instance up by its SOP Instance UID.
@@ -133,6 +145,11 @@ impl Tables for MemoryCatalogue {
         Ok(self.series.find(|row| row.study == study && row.uid == *uid))
     }
 
+    fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError> {
+        let study = self.studies.get("study", parents.study)?.clone();
+        Ok((study, self.series.get("series", parents.series)?.clone()))
+    }
+
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
         Ok(self.patients.add(row))
     }
@@ -160,6 +177,20 @@ impl Tables for MemoryCatalogue {
         self.versions.entry(number).or_default().push(version.clone());
         self.instances.0.insert(number, row.clone());
         Ok(())
+    }
+
+    fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError> {
+        self.instances.0.insert(number, row.clone());
+        Ok(())
+    }
+
+    fn move_instance(
+        &mut self,
+        number: u64,
+        _from: Option<u64>,
+        row: &InstanceRow,
+    ) -> Result<(), CatalogueError> {
+        self.save_instance(number, row)
     }
 
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {
@@ -270,6 +301,15 @@ impl SharedMemory {
 impl Catalogue for SharedMemory {
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
         self.with(|catalogue| catalogue.put_instances(instances))
+    }
+
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, CatalogueError> {
+        self.with(|catalogue| catalogue.inherit_study(member, at, seen))
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

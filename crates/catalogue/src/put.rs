@@ -3,36 +3,45 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use outrigger_model::{SeriesUid, StudyUid};
+use outrigger_model::{InstanceHeader, SeriesUid, SopInstanceUid, StudyUid};
 
 use crate::attributes::{ByLevel, Filled};
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::Tables;
-use crate::{CatalogueInstance, Put, PutOutcome, RowNumbers};
+use crate::{CatalogueInstance, Current, Put, PutOutcome, RowNumbers};
 
 /// Enters instances one after another; rows that grow with each are written once, at the end.
 pub(crate) fn put(
     tables: &mut impl Tables,
     instances: &[CatalogueInstance],
 ) -> Result<Vec<PutOutcome>, CatalogueError> {
-    let mut held = Held { studies: BTreeMap::new(), series: BTreeMap::new() };
+    let mut held = Held::default();
     let outcomes = instances.iter().map(|instance| enter(tables, &mut held, instance));
     let outcomes = outcomes.collect::<Result<_, _>>()?;
-    for Numbered { number, row } in held.studies.values() {
-        tables.save_study(*number, row)?;
-    }
-    for Numbered { number, row } in held.series.values() {
-        tables.save_series(*number, row)?;
-    }
+    held.save(tables)?;
     Ok(outcomes)
 }
 
+impl Held {
+    /// Writes the rows that grew.
+    pub(crate) fn save(&self, tables: &mut impl Tables) -> Result<(), CatalogueError> {
+        for Numbered { number, row } in self.studies.values() {
+            tables.save_study(*number, row)?;
+        }
+        for Numbered { number, row } in self.series.values() {
+            tables.save_series(*number, row)?;
+        }
+        Ok(())
+    }
+}
+
 /// Rows that grow while a batch is entered.
-struct Held {
-    studies: BTreeMap<StudyUid, Numbered<StudyRow>>,
-    series: BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) studies: BTreeMap<StudyUid, Numbered<StudyRow>>,
+    pub(crate) series: BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
 }
 
 fn enter(
@@ -43,7 +52,12 @@ fn enter(
     let version = &instance.version;
     match tables.instance(&instance.header.sop_instance)? {
         None => enter_new(tables, held, instance),
-        Some((rows, row)) if row.current.sha256 == version.sha256 => Ok(PutOutcome { put: Put::Same, rows }),
+        Some((rows, row)) if matches!(row.current, Current::Inherited(_)) => {
+            replace_inherited(tables, held, instance, rows, &row)
+        }
+        Some((rows, row)) if row.current.kept().is_some_and(|kept| kept.sha256 == version.sha256) => {
+            Ok(PutOutcome { put: Put::Same, rows })
+        }
         Some((rows, mut row)) => {
             if row.other_versions > 0 && tables.has_version(rows.instance, version)? {
                 return Ok(PutOutcome { put: Put::Same, rows });
@@ -60,8 +74,42 @@ fn enter_new(
     held: &mut Held,
     instance: &CatalogueInstance,
 ) -> Result<PutOutcome, CatalogueError> {
-    let header = &instance.header;
-    let mut split = ByLevel::of(instance);
+    let current = Current::Kept(instance.version.clone());
+    let (row, parents) = placed(tables, held, &instance.header, instance.issuer.as_ref(), current)?;
+    let instance = tables.add_instance(&row)?;
+    Ok(PutOutcome { put: Put::New, rows: RowNumbers { instance, parents } })
+}
+
+/// Puts what came with its bytes in the place of what was only seen at members; it keeps its number.
+fn replace_inherited(
+    tables: &mut impl Tables,
+    held: &mut Held,
+    instance: &CatalogueInstance,
+    rows: RowNumbers,
+    seen: &InstanceRow,
+) -> Result<PutOutcome, CatalogueError> {
+    if let Some(parents) = rows.parents {
+        leave(tables, held, parents, &seen.uid)?;
+    }
+    let current = Current::Kept(instance.version.clone());
+    let (row, parents) = placed(tables, held, &instance.header, instance.issuer.as_ref(), current)?;
+    if row.series == seen.series {
+        tables.save_instance(rows.instance, &row)?;
+    } else {
+        tables.move_instance(rows.instance, seen.series, &row)?;
+    }
+    Ok(PutOutcome { put: Put::New, rows: RowNumbers { instance: rows.instance, parents } })
+}
+
+/// The row of an instance that is not in the catalogue, or is there no more, and the rows above it, which take it in.
+pub(crate) fn placed(
+    tables: &mut impl Tables,
+    held: &mut Held,
+    header: &InstanceHeader,
+    issuer: Option<&String>,
+    current: Current,
+) -> Result<(InstanceRow, Option<ParentNumbers>), CatalogueError> {
+    let mut split = ByLevel::of(&header.attributes, issuer);
     let mut above = match (&header.study, &header.series) {
         (Some(study), Some(series)) => {
             let study = held_study(tables, &mut held.studies, study, &split)?;
@@ -74,7 +122,7 @@ fn enter_new(
         uid: header.sop_instance.clone(),
         series: above.as_ref().map(|(_, series)| series.number),
         sop_class: header.sop_class.clone(),
-        current: instance.version.clone(),
+        current,
         other_versions: 0,
         attributes: std::mem::take(&mut split.image),
     };
@@ -87,11 +135,27 @@ fn enter_new(
         study: study.number,
         patient: study.row.patient,
     });
-    let instance = tables.add_instance(&row)?;
-    Ok(PutOutcome { put: Put::New, rows: RowNumbers { instance, parents } })
+    Ok((row, parents))
 }
 
-fn held_study<'h>(
+/// Takes an instance that was only seen out of its study and series.
+fn leave(
+    tables: &mut impl Tables,
+    held: &mut Held,
+    parents: ParentNumbers,
+    uid: &SopInstanceUid,
+) -> Result<(), CatalogueError> {
+    let (study, series) = tables.above(parents)?;
+    let key = (parents.study, series.uid.clone());
+    let study =
+        held.studies.entry(study.uid.clone()).or_insert(Numbered { number: parents.study, row: study });
+    study.row.instances.remove_unread(uid);
+    let series = held.series.entry(key).or_insert(Numbered { number: parents.series, row: series });
+    series.row.instances.remove_unread(uid);
+    Ok(())
+}
+
+pub(crate) fn held_study<'h>(
     tables: &mut impl Tables,
     held: &'h mut BTreeMap<StudyUid, Numbered<StudyRow>>,
     uid: &StudyUid,
@@ -119,7 +183,7 @@ fn patient_of(tables: &mut impl Tables, study: &StudyUid, split: &ByLevel) -> Re
     Ok(number)
 }
 
-fn held_series<'h>(
+pub(crate) fn held_series<'h>(
     tables: &mut impl Tables,
     held: &'h mut BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
     study: &mut Numbered<StudyRow>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ::redb::{Builder, Database, ReadableDatabase};
-use outrigger_model::{Answer, Query, Selection, SopInstanceUid, StudyUid};
+use outrigger_model::{Answer, MemberNumber, Query, Selection, SopInstanceUid, StudyUid, WallTime};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, Disk, read_exact_at};
 
@@ -13,8 +13,8 @@ use crate::redb::read::ReadTables;
 use crate::redb::write::WriteTables;
 use crate::tables::View;
 use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Located, OpenError, Page, PutOutcome,
-    StudySummary,
+    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Inheritance, Located, OpenError, Page,
+    PutOutcome, SeenStudy, StudySummary,
 };
 
 mod layout;
@@ -68,6 +68,17 @@ impl RedbCatalogue {
         }
     }
 
+    fn change<T>(
+        &self,
+        work: impl FnOnce(&mut WriteTables<'_>) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        let done = self.using(|database| write(database, work));
+        if let Err(CatalogueError::Redb { .. }) = done {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        done
+    }
+
     fn read<T>(
         &self,
         look: impl FnOnce(&ReadTables) -> Result<T, CatalogueError>,
@@ -98,25 +109,34 @@ fn clear_unfinished(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.remove(path)
 }
 
-fn put(database: &Database, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
+/// Works in one transaction, durable when this returns.
+fn write<T>(
+    database: &Database,
+    work: impl FnOnce(&mut WriteTables<'_>) -> Result<T, CatalogueError>,
+) -> Result<T, CatalogueError> {
     let doing = "beginning a transaction";
     let mut transaction = database.begin_write().map_err(failed(doing))?;
     // Two phases: a torn commit is told from a whole one without trusting a checksum alone.
     transaction.set_two_phase_commit(true);
     let mut tables = WriteTables::open(&transaction).map_err(failed(doing))?;
-    let outcomes = crate::put::put(&mut tables, instances)?;
+    let done = work(&mut tables)?;
     drop(tables);
-    transaction.commit().map_err(failed("committing instances"))?;
-    Ok(outcomes)
+    transaction.commit().map_err(failed("committing"))?;
+    Ok(done)
 }
 
 impl Catalogue for RedbCatalogue {
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        let outcomes = self.using(|database| put(database, instances));
-        if let Err(CatalogueError::Redb { .. }) = outcomes {
-            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        outcomes
+        self.change(|tables| crate::put::put(tables, instances))
+    }
+
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, CatalogueError> {
+        self.change(|tables| crate::inherit::inherit(tables, member, at, seen))
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

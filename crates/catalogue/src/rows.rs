@@ -6,7 +6,7 @@ use outrigger_model::{SeriesUid, SopClassUid, SopInstanceUid, StudyUid, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::{Attributes, ByLevel};
-use crate::{SetDigest, Version};
+use crate::{Current, SetDigest};
 
 /// What makes two patients one: Patient ID and issuer; where no ID is given, every study has a patient of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(crate) struct InstanceRow {
     pub(crate) uid: SopInstanceUid,
     pub(crate) series: Option<u64>,
     pub(crate) sop_class: SopClassUid,
-    pub(crate) current: Version,
+    pub(crate) current: Current,
     pub(crate) other_versions: u64,
     pub(crate) attributes: Attributes,
 }
@@ -79,17 +79,27 @@ impl StudyRow {
 
     /// Takes one more instance in: what the study lacks is filled, what it has stays, and whose study it is stays too.
     pub(crate) fn add(&mut self, instance: &InstanceRow, split: &ByLevel) {
+        self.fill_from(split);
+        self.note_modality(split);
+        if !self.sop_classes.contains(instance.sop_class.as_str()) {
+            self.sop_classes.insert(instance.sop_class.as_str().to_owned());
+        }
+        self.instances.take_in(instance);
+    }
+
+    /// Takes over what is known of the study and lacking here.
+    pub(crate) fn fill_from(&mut self, split: &ByLevel) {
         self.attributes.fill_from(&split.study);
+    }
+
+    /// Takes the modality of a series in.
+    pub(crate) fn note_modality(&mut self, split: &ByLevel) {
         let modality = split.series.get(Tag::MODALITY).unwrap_or("");
         for modality in modality.split('\\').filter(|modality| !modality.is_empty()) {
             if !self.modalities.contains(modality) {
                 self.modalities.insert(modality.to_owned());
             }
         }
-        if !self.sop_classes.contains(instance.sop_class.as_str()) {
-            self.sop_classes.insert(instance.sop_class.as_str().to_owned());
-        }
-        self.instances.add(&instance.uid, &instance.current.sha256);
     }
 }
 
@@ -101,7 +111,17 @@ impl SeriesRow {
     /// Takes one more instance in.
     pub(crate) fn add(&mut self, instance: &InstanceRow, split: &ByLevel) {
         self.attributes.fill_from(&split.series);
-        self.instances.add(&instance.uid, &instance.current.sha256);
+        self.instances.take_in(instance);
+    }
+}
+
+impl SetDigest {
+    /// Takes the instance of a row in.
+    fn take_in(&mut self, instance: &InstanceRow) {
+        match &instance.current {
+            Current::Kept(version) => self.add(&instance.uid, &version.sha256),
+            Current::Inherited(_) => self.add_unread(&instance.uid),
+        }
     }
 }
 

@@ -18,20 +18,39 @@ pub struct SetDigest {
     pub count: u64,
     /// Sum over their SOP Instance UIDs.
     pub identities: u128,
-    /// Sum over their SOP Instance UIDs and the SHA-256 of their current bytes.
+    /// Sum over their SOP Instance UIDs and the SHA-256 of their current bytes, of those whose bytes are kept.
     pub contents: u128,
 }
 
 impl SetDigest {
     /// Takes one more instance into the set.
     pub fn add(&mut self, instance: &SopInstanceUid, sha256: &Sha256Digest) {
-        let uid = instance.as_str().as_bytes();
-        let identity = blake3::Hasher::new_keyed(&IDENTITY_KEY).update(uid).finalize_xof();
-        let content = blake3::Hasher::new_keyed(&CONTENT_KEY).update(uid).update(&sha256.0).finalize_xof();
+        self.add_unread(instance);
+        self.add_content(instance, sha256);
+    }
+
+    /// Takes one more instance into the set whose bytes nobody here has read.
+    pub fn add_unread(&mut self, instance: &SopInstanceUid) {
         self.count += 1;
-        self.identities = self.identities.wrapping_add(number(identity));
+        self.identities = self.identities.wrapping_add(identity(instance));
+    }
+
+    /// Takes in the bytes of an instance that is in the set unread.
+    pub fn add_content(&mut self, instance: &SopInstanceUid, sha256: &Sha256Digest) {
+        let uid = instance.as_str().as_bytes();
+        let content = blake3::Hasher::new_keyed(&CONTENT_KEY).update(uid).update(&sha256.0).finalize_xof();
         self.contents = self.contents.wrapping_add(number(content));
     }
+
+    /// Takes an unread instance out of the set.
+    pub(crate) fn remove_unread(&mut self, instance: &SopInstanceUid) {
+        self.count = self.count.saturating_sub(1);
+        self.identities = self.identities.wrapping_sub(identity(instance));
+    }
+}
+
+fn identity(instance: &SopInstanceUid) -> u128 {
+    number(blake3::Hasher::new_keyed(&IDENTITY_KEY).update(instance.as_str().as_bytes()).finalize_xof())
 }
 
 fn number(mut output: blake3::OutputReader) -> u128 {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use outrigger_model::{Answer, Query, Selection, SopInstanceUid, StudyUid};
+use outrigger_model::{Answer, MemberNumber, Query, Selection, SopInstanceUid, StudyUid, WallTime};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::sqlite::cells::BrokenSeal;
@@ -10,8 +10,8 @@ use crate::sqlite::read::Reader;
 use crate::sqlite::write::Writer;
 use crate::tables::View;
 use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Located, OpenError, Page, PutOutcome,
-    StudySummary,
+    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Inheritance, Located, OpenError, Page,
+    PutOutcome, SeenStudy, StudySummary,
 };
 
 pub use schema::{SCHEMA, prepare};
@@ -32,6 +32,16 @@ pub fn put_instances(
     instances: &[CatalogueInstance],
 ) -> Result<Vec<PutOutcome>, CatalogueError> {
     crate::put::put(&mut Writer(transaction), instances)
+}
+
+/// Enters a study that a member shows, within a transaction of the caller's; nothing is durable before it commits.
+pub fn inherit_study(
+    transaction: &Transaction<'_>,
+    member: MemberNumber,
+    at: WallTime,
+    seen: &SeenStudy,
+) -> Result<Inheritance, CatalogueError> {
+    crate::inherit::inherit(&mut Writer(transaction), member, at, seen)
 }
 
 /// Looks an instance up by its SOP Instance UID.
@@ -98,6 +108,19 @@ impl Catalogue for SqliteCatalogue {
         let outcomes = put_instances(&transaction, instances)?;
         transaction.commit().map_err(failed("committing instances"))?;
         Ok(outcomes)
+    }
+
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, CatalogueError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed("beginning a transaction"))?;
+        let came = inherit_study(&transaction, member, at, seen)?;
+        transaction.commit().map_err(failed("committing a study"))?;
+        Ok(came)
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

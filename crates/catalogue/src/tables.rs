@@ -3,6 +3,7 @@
 use outrigger_model::{Level, SeriesUid, SopInstanceUid, StudyUid};
 
 use crate::error::CatalogueError;
+use crate::instance::ParentNumbers;
 use crate::narrow::Narrow;
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::{Counts, RowNumbers, StudySummary, Version};
@@ -15,6 +16,8 @@ pub(crate) trait Tables {
     fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError>;
     fn study(&mut self, uid: &StudyUid) -> Result<Option<Numbered<StudyRow>>, CatalogueError>;
     fn series(&mut self, study: u64, uid: &SeriesUid) -> Result<Option<Numbered<SeriesRow>>, CatalogueError>;
+    /// The rows above an instance; what is not there is damage.
+    fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError>;
 
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError>;
     fn add_study(&mut self, row: &StudyRow) -> Result<u64, CatalogueError>;
@@ -28,6 +31,14 @@ pub(crate) trait Tables {
         version: &Version,
     ) -> Result<(), CatalogueError>;
 
+    fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError>;
+    /// Puts an instance under other rows than those it was entered under.
+    fn move_instance(
+        &mut self,
+        number: u64,
+        from: Option<u64>,
+        row: &InstanceRow,
+    ) -> Result<(), CatalogueError>;
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError>;
     fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError>;
     fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError>;

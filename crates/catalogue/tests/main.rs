@@ -5,5 +5,6 @@
 mod contract;
 #[cfg(test)]
 mod damage;
+mod inherited;
 #[cfg(test)]
 mod made;

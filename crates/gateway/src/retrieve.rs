@@ -1,8 +1,8 @@
 //! Queries and retrievals, as a front door asks for them.
 
 use outrigger_front::{FindRefusal, Opened, Retrievable};
-use outrigger_model::{Answer, Query, Selection, Seq, Sha256Digest, Status};
-use outrigger_query::{FindError, PlanError, Planned, Reader};
+use outrigger_model::{Answer, MemberSet, Query, Selection, Seq, Sha256Digest, Status};
+use outrigger_query::{FindError, Keeping, PlanError, Planned, Reader};
 use tokio::sync::mpsc;
 
 /// Answers between the reader and the front door: the reader reads ahead itself.
@@ -39,7 +39,7 @@ pub(crate) async fn open(reader: &Reader, instance: &Retrievable) -> Result<Open
 
 fn retrievable(planned: Planned) -> Retrievable {
     Retrievable {
-        place: format!("{}/{}", planned.entry.0, planned.sha256),
+        place: place(planned.keeping),
         sop_class: planned.sop_class,
         sop_instance: planned.sop_instance,
         study: planned.study,
@@ -49,17 +49,35 @@ fn retrievable(planned: Planned) -> Retrievable {
     }
 }
 
+/// What stands before the members of an instance that was never accepted; accepted ones have the number of their entry there.
+const INHERITED: &str = "members";
+
+fn place(keeping: Keeping) -> String {
+    match keeping {
+        Keeping::Accepted { entry, sha256 } => format!("{}/{sha256}", entry.0),
+        Keeping::Inherited { members } => format!("{INHERITED}/{}", members.0),
+    }
+}
+
+fn keeping(place: &str) -> Option<Keeping> {
+    Some(match place.split_once('/')? {
+        (INHERITED, members) => Keeping::Inherited { members: MemberSet(members.parse().ok()?) },
+        (entry, sha256) => Keeping::Accepted {
+            entry: Seq(entry.parse().ok()?),
+            sha256: Sha256Digest::from_hex(sha256).ok()?,
+        },
+    })
+}
+
 fn planned(instance: &Retrievable) -> Option<Planned> {
-    let (entry, sha256) = instance.place.split_once('/')?;
     Some(Planned {
         sop_class: instance.sop_class.clone(),
         sop_instance: instance.sop_instance.clone(),
         study: instance.study.clone(),
         series: instance.series.clone(),
         transfer_syntax: instance.transfer_syntax.clone(),
-        sha256: Sha256Digest::from_hex(sha256).ok()?,
         length: instance.length,
-        entry: Seq(entry.parse().ok()?),
+        keeping: keeping(&instance.place)?,
     })
 }
 
@@ -74,4 +92,20 @@ fn unplanned(error: PlanError) -> FindRefusal {
         PlanError::TooMany => Status::CANNOT_COUNT_MATCHES,
     };
     FindRefusal { status, text: error.to_string(), source: Some(Box::new(error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_says_who_has_an_instance() {
+        let accepted = Keeping::Accepted { entry: Seq(7), sha256: Sha256Digest([3; 32]) };
+        for known in [accepted, Keeping::Inherited { members: MemberSet(0b101) }] {
+            assert_eq!(keeping(&place(known)), Some(known));
+        }
+        for elsewhere in ["", "7", "members/", "members/x", "x/y", "7/ff"] {
+            assert_eq!(keeping(elsewhere), None, "{elsewhere}");
+        }
+    }
 }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use outrigger_catalogue::{CatalogueInstance, Put, PutOutcome, Version};
 use outrigger_journal::{BodyFacts, Entry, Presence, Record, RecordKind};
-use outrigger_model::{JournalId, MemberName, MemberNumber, Seq, Sha256Digest, WallTime};
+use outrigger_model::{JournalId, MemberName, MemberNumber, MemberSet, Seq, Sha256Digest, WallTime};
 
 use crate::account::Account;
 use crate::applier::desk::{Desk, Found};
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
 use crate::finding::{Finding, FindingKind};
-use crate::member_set::MemberSet;
 use crate::peer::Peer;
 use crate::posting::PostingKey;
 use crate::record::{
@@ -210,8 +209,7 @@ fn relation(
     let Some(located) = desk.reads().lookup(&record.instance.sop_instance)? else {
         return Ok(Relation::First);
     };
-    let earlier =
-        std::iter::once(&located.current).chain(&located.others).filter(|version| version.place < seq.0);
+    let earlier = located.versions().filter(|version| version.place < seq.0);
     let found = match put {
         Put::New => None,
         Put::Same => earlier

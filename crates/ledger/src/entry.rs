@@ -1,11 +1,9 @@
 //! Entries: one accepted object each, and where it stands at every member.
 
 use outrigger_model::{
-    AeTitle, ConfirmLevel, MemberNumber, Seq, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid,
-    TransferSyntaxUid, WallTime,
+    AeTitle, ConfirmLevel, MemberNumber, MemberSet, Seq, SeriesUid, Sha256Digest, SopClassUid,
+    SopInstanceUid, StudyUid, TransferSyntaxUid, WallTime,
 };
-
-use crate::member_set::MemberSet;
 
 /// The study an entry belongs to, by its row in the catalogue; 0 for instances outside studies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -12,7 +12,6 @@ pub mod commitment;
 pub mod entry;
 pub mod finding;
 pub mod healing;
-pub mod member_set;
 pub mod note;
 pub mod order;
 pub mod peer;
@@ -49,7 +48,7 @@ pub use ledger::{
     StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember,
     WhyStudy, WriteOffShown, check,
 };
-pub use member_set::MemberSet;
+pub use outrigger_model::MemberSet;
 pub use peer::Peer;
 pub use policy::{MemberPolicy, Need, Policies};
 pub use posting::{Attempt, PostingKey, Report, ReportOutcome};

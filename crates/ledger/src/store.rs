@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use outrigger_catalogue::{CatalogueError, CatalogueInstance, Cursor, Located, Page, PutOutcome};
 use outrigger_model::{
-    Answer, JournalId, MemberName, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime,
+    Answer, JournalId, MemberName, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, WallTime,
 };
 
 use crate::account::Account;
@@ -13,7 +13,6 @@ use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
 use crate::ledger::Passed;
-use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};

@@ -11,5 +11,5 @@ mod reader;
 
 pub use find::FindError;
 pub use open::{OpenError, Opened};
-pub use plan::{INSTANCES_MAX, PlanError, Planned};
+pub use plan::{INSTANCES_MAX, Keeping, PlanError, Planned};
 pub use reader::{Reader, ReaderOptions, Source};

@@ -1,9 +1,10 @@
 //! Listing what a retrieval takes, before any of it is sent.
 
-use outrigger_catalogue::{Cursor, Located};
+use outrigger_catalogue::{Current, Cursor, Inherited, Located};
 use outrigger_ledger::LedgerError;
 use outrigger_model::{
-    Selection, Seq, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
+    MemberSet, Selection, Seq, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid,
+    TransferSyntaxUid, transfer_syntax,
 };
 
 use crate::reader::Reader;
@@ -24,14 +25,38 @@ pub struct Planned {
     pub study: Option<StudyUid>,
     /// Series Instance UID, where it stands in a series.
     pub series: Option<SeriesUid>,
-    /// The encoding it was accepted in.
+    /// The encoding it was accepted in; a guess where it never was.
     pub transfer_syntax: TransferSyntaxUid,
-    /// Digest of its data set as accepted.
-    pub sha256: Sha256Digest,
-    /// Length of the data set as accepted, in bytes.
+    /// Length of the data set as accepted, in bytes; 0 where it never was.
     pub length: u64,
-    /// Its entry in the journal.
-    pub entry: Seq,
+    /// Who has it.
+    pub keeping: Keeping,
+}
+
+/// Who has an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// It was accepted: the journal while it keeps the bytes, then the members it was delivered to.
+    Accepted {
+        /// Its entry in the journal.
+        entry: Seq,
+        /// Digest of its data set as accepted.
+        sha256: Sha256Digest,
+    },
+    /// It was never accepted, and these members were seen to have it.
+    Inherited {
+        /// The members.
+        members: MemberSet,
+    },
+}
+
+impl std::fmt::Display for Keeping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Accepted { entry, .. } => write!(f, "entry {entry}"),
+            Self::Inherited { .. } => f.write_str("no entry: it was at members before"),
+        }
+    }
 }
 
 /// Why a retrieval cannot be planned.
@@ -67,14 +92,23 @@ impl Reader {
 }
 
 fn planned(located: Located) -> Planned {
+    let (transfer_syntax, length, keeping) = match located.current {
+        Current::Kept(version) => {
+            let keeping = Keeping::Accepted { entry: Seq(version.place), sha256: version.sha256 };
+            (version.transfer_syntax, version.length, keeping)
+        }
+        // Nothing says in which encoding members have it: most is kept uncompressed.
+        Current::Inherited(Inherited { members, .. }) => {
+            (TransferSyntaxUid::known(transfer_syntax::EXPLICIT_VR_LE), 0, Keeping::Inherited { members })
+        }
+    };
     Planned {
         sop_class: located.sop_class,
         sop_instance: located.sop_instance,
         study: located.study,
         series: located.series,
-        transfer_syntax: located.current.transfer_syntax,
-        sha256: located.current.sha256,
-        length: located.current.length,
-        entry: Seq(located.current.place),
+        transfer_syntax,
+        length,
+        keeping,
     }
 }

@@ -91,6 +91,10 @@ impl Tables for WriteTables<'_> {
         Ok(Some(Numbered { number, row: row(&self.series, "series", number)? }))
     }
 
+    fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError> {
+        Ok((row(&self.studies, "study", parents.study)?, row(&self.series, "series", parents.series)?))
+    }
+
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
         let number = append(&mut self.patients, "patient", row)?;
         self.patient_keys.insert(patient_key(&row.key), number).map_err(failed("adding a patient"))?;
@@ -138,6 +142,26 @@ impl Tables for WriteTables<'_> {
         let key = (number, row.other_versions);
         self.versions.insert(key, bytes.as_slice()).map_err(failed("adding a version of an instance"))?;
         save(&mut self.instances, "instance", number, row)
+    }
+
+    fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError> {
+        save(&mut self.instances, "instance", number, row)
+    }
+
+    fn move_instance(
+        &mut self,
+        number: u64,
+        from: Option<u64>,
+        row: &InstanceRow,
+    ) -> Result<(), CatalogueError> {
+        let doing = "moving an instance";
+        if let Some(from) = from {
+            self.instances_of.remove((from, number)).map_err(failed(doing))?;
+        }
+        if let Some(series) = row.series {
+            self.instances_of.insert((series, number), ()).map_err(failed(doing))?;
+        }
+        self.save_instance(number, row)
     }
 
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {

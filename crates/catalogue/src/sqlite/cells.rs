@@ -6,10 +6,9 @@ use std::error::Error;
 
 use rusqlite::types::{Value, ValueRef};
 
-use crate::Version;
 use crate::attributes::{Attributes, study_date};
 use crate::rows::{InstanceRow, PatientRow, SeriesRow, StudyRow, list_text};
-use crate::{CatalogueError, SetDigest};
+use crate::{CatalogueError, Current, Inherited, SetDigest, Version};
 use outrigger_model::Tag;
 
 /// The values of a row, in the order of its columns.
@@ -62,7 +61,10 @@ impl Cells {
         cells.text(row.sop_class.as_str());
         cells.number(row.other_versions);
         cells.attributes("instance", &row.attributes)?;
-        cells.bytes_kept(&row.current);
+        match &row.current {
+            Current::Kept(version) => cells.bytes_kept(version),
+            Current::Inherited(inherited) => cells.inherited(*inherited),
+        }
         Ok(cells)
     }
 
@@ -93,6 +95,14 @@ impl Cells {
         self.number(version.length);
         self.0.push(Value::Integer(version.stored_at.0));
         self.number(version.place);
+    }
+
+    fn inherited(&mut self, inherited: Inherited) {
+        self.text("");
+        self.0.push(Value::Blob(Vec::new()));
+        self.number(0);
+        self.0.push(Value::Integer(inherited.seen_at.0));
+        self.number(inherited.members.0);
     }
 
     fn digest(&mut self, digest: &SetDigest) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use outrigger_model::{Sha256Digest, WallTime};
+use outrigger_model::{MemberSet, Sha256Digest, WallTime};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
@@ -11,7 +11,7 @@ use super::cells::{BrokenSeal, Seal};
 use super::table::{INSTANCE, PATIENT, SERIES, STUDY, Table, VERSION};
 use crate::attributes::Attributes;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
-use crate::{SetDigest, Version};
+use crate::{Current, Inherited, SetDigest, Version};
 
 /// Reads columns one after another; the seal of a row is checked before any of its values is taken.
 pub(super) struct Columns<'r, 's> {
@@ -68,7 +68,7 @@ impl<'r, 's> Columns<'r, 's> {
             sop_class: self.parsed()?,
             other_versions: self.number()?,
             attributes: self.attributes()?,
-            current: self.bytes_kept()?,
+            current: self.current()?,
         };
         self.next += 1;
         Ok(Numbered { number, row })
@@ -95,6 +95,17 @@ impl<'r, 's> Columns<'r, 's> {
         }
         let broken = Box::new(BrokenSeal { table: table.name, row: number });
         Err(rusqlite::Error::FromSqlConversionFailure(end, Type::Integer, broken))
+    }
+
+    fn current(&mut self) -> rusqlite::Result<Current> {
+        // The digest stands behind the encoding, and is empty where no bytes are kept.
+        let digest_at = self.next + 1;
+        if !self.row.get_ref(digest_at)?.as_blob().is_ok_and(<[u8]>::is_empty) {
+            return self.bytes_kept().map(Current::Kept);
+        }
+        self.next += 3;
+        let seen_at = WallTime(self.next(|row, at| row.get(at))?);
+        Ok(Current::Inherited(Inherited { members: MemberSet(self.number()?), seen_at }))
     }
 
     fn bytes_kept(&mut self) -> rusqlite::Result<Version> {

@@ -15,7 +15,8 @@ const FORMAT: u64 = 1;
 /// The tables of the catalogue, made where they are missing; [`prepare`] also checks their version.
 ///
 /// `attributes` is a JSON object, values by tag as eight hexadecimal digits; lists are joined by `\`; `identities` and `contents`
-/// are sums of 128 bits, big endian; `date` is without dots; keys in `person_name` are component groups in lower case; `seal` is a
+/// are sums of 128 bits, big endian; an instance that was only seen at members has an empty `sha256`, the mask of
+/// those members in `place` and the time of that in `stored_at`; `date` is without dots; keys in `person_name` are component groups in lower case; `seal` is a
 /// CRC-32C over the other values of the row.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS catalogue_format (version INTEGER NOT NULL) STRICT;

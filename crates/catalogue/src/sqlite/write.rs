@@ -62,6 +62,18 @@ impl Tables for Writer<'_, '_> {
         one(self.0, "looking a series up", &sql, key, |row| Columns::new(row).series())
     }
 
+    fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError> {
+        let doing = "looking up what an instance stands in";
+        let sql = format!("SELECT {} FROM study WHERE id = ?1", STUDY.columns);
+        let study = one(self.0, doing, &sql, [parents.study.cast_signed()], |row| Columns::new(row).study())?;
+        let sql = format!("SELECT {} FROM series WHERE id = ?1", SERIES.columns);
+        let series =
+            one(self.0, doing, &sql, [parents.series.cast_signed()], |row| Columns::new(row).series())?;
+        let missing = |table, row| CatalogueError::MissingRow { table, row };
+        let study = study.ok_or_else(|| missing("study", parents.study))?;
+        Ok((study.row, series.ok_or_else(|| missing("series", parents.series))?.row))
+    }
+
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
         insert(self.0, "adding a patient", &PATIENT, Cells::patient(row)?)
     }
@@ -95,6 +107,19 @@ impl Tables for Writer<'_, '_> {
         let doing = "adding a version of an instance";
         insert(self.0, doing, &VERSION, Cells::version(number, version))?;
         update(self.0, doing, &INSTANCE, Cells::instance(row)?, number)
+    }
+
+    fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError> {
+        update(self.0, "saving an instance", &INSTANCE, Cells::instance(row)?, number)
+    }
+
+    fn move_instance(
+        &mut self,
+        number: u64,
+        _from: Option<u64>,
+        row: &InstanceRow,
+    ) -> Result<(), CatalogueError> {
+        self.save_instance(number, row)
     }
 
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError> {

@@ -102,7 +102,7 @@ fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, S
     };
     let Some(located) = desk.reads().lookup(&instance)? else { return Ok(false) };
     // The catalogue may know of entries that come behind this record in the same transaction.
-    let places = std::iter::once(&located.current).chain(&located.others).map(|version| Seq(version.place));
+    let places = located.versions().map(|version| Seq(version.place));
     for later in places.filter(|place| *place > key.entry && *place < seq) {
         let standing = desk.entry(later)?.map(|row| row.marks.standing(key.member));
         if matches!(standing, Some(Standing::Confirmed | Standing::Pending)) {
@@ -261,13 +261,12 @@ fn retire(desk: &mut Desk<'_>, member: MemberNumber) -> Result<(), StoreError> {
 mod tests {
     use outrigger_catalogue::{CatalogueInstance, Version};
     use outrigger_model::{
-        AeTitle, InstanceHeader, Sha256Digest, SopClassUid, SopInstanceUid, TransferSyntaxUid,
+        AeTitle, InstanceHeader, MemberSet, Sha256Digest, SopClassUid, SopInstanceUid, TransferSyntaxUid,
     };
 
     use super::*;
     use crate::changes::{Changes, EntryChange, EntryChangeKind};
     use crate::entry::{Bytes, InstanceIds, LaneNumber, Marks};
-    use crate::member_set::MemberSet;
     use crate::store::{LedgerStore as _, MemoryStore};
 
     const MEMBER: MemberNumber = MemberNumber(0);

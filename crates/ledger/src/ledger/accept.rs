@@ -234,7 +234,7 @@ fn read_whole(reader: &JournalReader, entry: Seq) -> Result<(), Unsound> {
 /// What the catalogue adds to what is held.
 fn combine(held: Earlier, located: Option<&Located>, sha256: &Sha256Digest) -> Earlier {
     let Some(located) = located else { return held };
-    let versions = || std::iter::once(&located.current).chain(&located.others);
+    let versions = || located.versions();
     if let Some(same) = versions().find(|version| version.sha256 == *sha256) {
         return Earlier::Same(Seq(same.place));
     }

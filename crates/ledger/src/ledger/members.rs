@@ -142,7 +142,7 @@ fn entry_rows(books: &dyn LedgerReads, study: &StudyUid) -> Result<Vec<EntryRow>
     while let Some(after) = next {
         let page = books.select(&selection, after, PER_PAGE)?;
         for located in &page.items {
-            for version in std::iter::once(&located.current).chain(&located.others) {
+            for version in located.versions() {
                 found.extend(books.entry(Seq(version.place))?);
             }
         }

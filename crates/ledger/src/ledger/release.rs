@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use outrigger_model::{ConfirmLevel, Seq};
+use outrigger_model::{ConfirmLevel, MemberSet, Seq};
 
 use crate::entry::{Bytes, EntryRow};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::member_set::MemberSet;
 use crate::policy::{Need, Policies};
 use crate::steady::Balanced;
 use crate::store::{EntryList, Releasable};

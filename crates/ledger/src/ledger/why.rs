@@ -141,7 +141,7 @@ impl Ledger {
             for instance in &located {
                 let study =
                     instance.study.as_ref().map_or_else(String::new, |study| study.as_str().to_owned());
-                let versions = std::iter::once(&instance.current).chain(&instance.others);
+                let versions = instance.versions();
                 for version in versions {
                     let Some(entry) = books.entry(Seq(version.place))? else { continue };
                     studies.entry(study.clone()).or_default().push(explain(books, &known, &entry)?);

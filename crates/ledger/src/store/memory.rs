@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_catalogue::{CatalogueInstance, Cursor, Located, MemoryCatalogue, Page, PutOutcome};
 use outrigger_model::{
-    AeTitle, Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, TransactionUid, WallTime,
+    AeTitle, Answer, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, TransactionUid, WallTime,
 };
 
 use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
@@ -14,7 +14,6 @@ use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber};
 use crate::healing::Healing;
 use crate::ledger::Passed;
-use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};

@@ -1,6 +1,6 @@
 //! Reading the books.
 
-use outrigger_model::Seq;
+use outrigger_model::{MemberSet, Seq};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::failed;
@@ -8,7 +8,6 @@ use super::rows::{read_commitment, read_entry, read_member, read_note, read_peer
 use crate::commitment::Commitment;
 use crate::entry::EntryRow;
 use crate::ledger::Passed;
-use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::store::{Come, EntryList, MemberRow, Position, Releasable, StoreError};

@@ -1,7 +1,8 @@
 //! Rows of the books as cells, and back.
 
 use outrigger_model::{
-    ConfirmLevel, JournalId, MemberNumber, Seq, SeriesUid, Sha256Digest, Status, StudyUid, WallTime,
+    ConfirmLevel, JournalId, MemberNumber, MemberSet, Seq, SeriesUid, Sha256Digest, Status, StudyUid,
+    WallTime,
 };
 use rusqlite::Row;
 use rusqlite::types::{FromSql, ToSqlOutput};
@@ -12,7 +13,6 @@ use crate::account::Account;
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
 use crate::healing::Healing;
-use crate::member_set::MemberSet;
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage, Suspended, reason_code, reason_of_code};

@@ -1,9 +1,11 @@
 //! Sets of members, one bit each.
 
-use outrigger_model::MemberNumber;
+use serde::{Deserialize, Serialize};
+
+use crate::MemberNumber;
 
 /// A set of members: bit `n` is the member that owns number `n`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct MemberSet(pub u64);
 
 impl MemberSet {
