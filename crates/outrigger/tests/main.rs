@@ -13,6 +13,7 @@ mod audit;
 mod checking;
 mod choking;
 mod confirming;
+mod conforming;
 mod crowd;
 mod door;
 mod faults;
