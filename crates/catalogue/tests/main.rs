@@ -5,6 +5,7 @@
 mod contract;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod inherited;
 #[cfg(test)]
 mod made;

@@ -8,6 +8,7 @@ use crate::account::AccountChange;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::inventory::{Inventory, Sighting};
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
@@ -45,6 +46,10 @@ pub struct Changes {
     pub healings_forgotten: BTreeSet<(MemberNumber, LaneNumber)>,
     /// Postings whose object was sent again after the member had lost it.
     pub healings: BTreeMap<PostingKey, Healing>,
+    /// How far inventories of members are.
+    pub inventories: BTreeMap<MemberNumber, Inventory>,
+    /// Studies that members show.
+    pub sightings: Vec<Sighting>,
     /// Storage commitment transactions begun.
     pub commitments_begun: Vec<Commitment>,
     /// Storage commitment transactions ended.

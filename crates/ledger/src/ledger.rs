@@ -31,6 +31,7 @@ mod commitments;
 mod damage;
 pub(crate) mod due;
 mod find;
+mod inventory;
 mod members;
 mod notes;
 mod object;
@@ -89,6 +90,7 @@ pub(crate) struct Shared {
     writer: Worker<Writer>,
     lookups: Worker<Box<dyn LedgerReader>>,
     queries: Worker<Box<dyn LedgerReader>>,
+    pub(crate) inventories: inventory::Inventories,
     stop: watch::Sender<bool>,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
@@ -155,6 +157,7 @@ impl Ledger {
         threads: Threads,
     ) -> Result<Self, LedgerOpenError> {
         let (applied, tail) = check_position(&*store, &journal)?;
+        let inventories = inventory::Inventories::new(read(&*store, |books| books.inventories())?);
         let followers = Followers::new(applied);
         let (health_sender, health) = watch::channel(LedgerHealth::Up);
         let (stop, stopped) = watch::channel(false);
@@ -186,6 +189,7 @@ impl Ledger {
                 writer,
                 lookups,
                 queries,
+                inventories,
                 stop,
                 ended: Mutex::new(vec![lookups_end, queries_end, writer_end]),
             }),

@@ -12,6 +12,7 @@ pub mod commitment;
 pub mod entry;
 pub mod finding;
 pub mod healing;
+pub mod inventory;
 pub mod note;
 pub mod order;
 pub mod peer;
@@ -41,6 +42,7 @@ mod ledger;
 pub use calendar::rfc3339;
 pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
+pub use inventory::{CompleteInventory, Inventoried, Inventory, Sighting};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
     FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use outrigger_catalogue::{CatalogueError, CatalogueInstance, Cursor, Located, Page, PutOutcome};
+use outrigger_catalogue::{
+    CatalogueError, CatalogueInstance, Cursor, Inheritance, Located, Page, PutOutcome, SeenStudy,
+};
 use outrigger_model::{
-    Answer, JournalId, MemberName, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, WallTime,
+    Answer, JournalId, MemberName, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, StudyUid,
+    WallTime,
 };
 
 use crate::account::Account;
@@ -12,6 +15,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::inventory::{Inventory, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -61,6 +65,14 @@ pub type Interrupt = Box<dyn Fn() + Send>;
 pub trait LedgerTx: LedgerReads {
     /// Enters instances into the catalogue.
     fn put_instances(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, StoreError>;
+
+    /// Enters into the catalogue what a member shows of a study.
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, StoreError>;
 
     /// Writes what was decided.
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
@@ -130,6 +142,12 @@ pub trait LedgerReads {
 
     /// Storage commitment transactions that have no answer yet, oldest first.
     fn commitments(&self) -> Result<Vec<Commitment>, StoreError>;
+
+    /// How far the inventories of members are.
+    fn inventories(&self) -> Result<Vec<Inventory>, StoreError>;
+
+    /// How a member showed a study when it was last seen there.
+    fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError>;
 
     /// Those who sent objects.
     fn peers(&self) -> Result<Vec<Peer>, StoreError>;

@@ -10,6 +10,7 @@ mod contract;
 mod damage;
 mod delivering;
 mod healing;
+mod inventory;
 mod kit;
 mod people;
 mod property;

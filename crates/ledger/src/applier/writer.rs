@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use outrigger_catalogue::{Inheritance, SeenStudy};
 use outrigger_journal::{JournalReader, Seq as JournalSeq};
 use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
 use outrigger_runtime::backoff::Backoff;
@@ -286,6 +287,21 @@ impl Writer {
             work(&mut desk)?;
             desk.flush()
         })
+    }
+
+    /// Enters what a member shows of a study.
+    pub(crate) fn inherit(
+        &mut self,
+        member: MemberNumber,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, LedgerError> {
+        let now = self.now();
+        let mut came = Inheritance::default();
+        self.transact(&mut |tx| {
+            came = tx.inherit(member, now, seen)?;
+            Ok(())
+        })?;
+        Ok(came)
     }
 
     /// Writes; a database that does not take it is down from then on, whoever asked.

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use outrigger_catalogue::{CatalogueInstance, Cursor, Located, MemoryCatalogue, Page, PutOutcome};
+use outrigger_catalogue::{
+    CatalogueInstance, Cursor, Inheritance, Located, MemoryCatalogue, Page, PutOutcome, SeenStudy,
+};
 use outrigger_model::{
-    AeTitle, Answer, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, TransactionUid, WallTime,
+    AeTitle, Answer, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, StudyUid,
+    TransactionUid, WallTime,
 };
 
 use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::inventory::{Inventory, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -111,6 +115,8 @@ struct Books {
     notes: BTreeMap<(NoteKind, u64), Note>,
     notes_ever: BTreeMap<NoteKind, u64>,
     commitments: BTreeMap<TransactionUid, Commitment>,
+    inventories: BTreeMap<MemberNumber, Inventory>,
+    sightings: BTreeMap<(StudyUid, MemberNumber), Sighting>,
     catalogue: MemoryCatalogue,
 }
 
@@ -140,6 +146,15 @@ impl LaneRow {
 impl LedgerTx for Books {
     fn put_instances(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, StoreError> {
         Ok(self.catalogue.put_instances(instances)?)
+    }
+
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, StoreError> {
+        Ok(self.catalogue.inherit_study(member, at, seen)?)
     }
 
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
@@ -220,6 +235,9 @@ impl Books {
             let newest = self.notes_ever.get(&note.kind).copied().unwrap_or_default();
             !changes.notes_closed.contains(key) && note.id + note.kind.kept() > newest
         });
+        self.inventories.extend(changes.inventories.iter().map(|(member, row)| (*member, row.clone())));
+        let key = |sighting: &Sighting| (sighting.study.clone(), sighting.member);
+        self.sightings.extend(changes.sightings.iter().map(|sighting| (key(sighting), sighting.clone())));
         for begun in &changes.commitments_begun {
             self.commitments.insert(begun.transaction.clone(), begun.clone());
         }
@@ -386,6 +404,14 @@ impl LedgerReads for Books {
         let mut commitments: Vec<Commitment> = self.commitments.values().cloned().collect();
         commitments.sort_by_key(|commitment| commitment.at);
         Ok(commitments)
+    }
+
+    fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
+        Ok(self.inventories.values().cloned().collect())
+    }
+
+    fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError> {
+        Ok(self.sightings.get(&(study.clone(), member)).cloned())
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

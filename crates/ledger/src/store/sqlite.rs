@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use outrigger_catalogue::{CatalogueInstance, Cursor, Located, OpenError, Page, PutOutcome};
-use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, WallTime};
+use outrigger_catalogue::{
+    CatalogueInstance, Cursor, Inheritance, Located, OpenError, Page, PutOutcome, SeenStudy,
+};
+use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, StudyUid, WallTime};
 use outrigger_runtime::Disk;
 use outrigger_runtime::disk::ArcDisk;
 use rusqlite::config::DbConfig;
@@ -18,6 +20,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
+use crate::inventory::{Inventory, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -29,6 +32,7 @@ use crate::store::{
 
 mod cells;
 mod integrity;
+mod inventory;
 mod read;
 mod room;
 mod rows;
@@ -268,6 +272,15 @@ impl LedgerTx for Books<'_> {
         Ok(outrigger_catalogue::sqlite::put_instances(self.0, instances)?)
     }
 
+    fn inherit(
+        &mut self,
+        member: MemberNumber,
+        at: WallTime,
+        seen: &SeenStudy,
+    ) -> Result<Inheritance, StoreError> {
+        Ok(outrigger_catalogue::sqlite::inherit_study(self.0, member, at, seen)?)
+    }
+
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         write::write(self.0, changes)
     }
@@ -351,6 +364,14 @@ impl LedgerReads for Books<'_> {
 
     fn commitments(&self) -> Result<Vec<Commitment>, StoreError> {
         read::commitments(self.0)
+    }
+
+    fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
+        inventory::inventories(self.0)
+    }
+
+    fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError> {
+        inventory::sighting(self.0, study, member)
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

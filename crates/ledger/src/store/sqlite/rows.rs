@@ -51,13 +51,13 @@ impl<'r, 's> Reading<'r, 's> {
         StoreError::BadRow { table: self.table, row: key }
     }
 
-    fn next<T: FromSql>(&mut self) -> Result<T, StoreError> {
+    pub(super) fn next<T: FromSql>(&mut self) -> Result<T, StoreError> {
         let at = self.at;
         self.at += 1;
         self.row.get(at).map_err(failed("reading a cell"))
     }
 
-    fn number(&mut self) -> Result<u64, StoreError> {
+    pub(super) fn number(&mut self) -> Result<u64, StoreError> {
         self.next::<i64>().map(i64::cast_unsigned)
     }
 
@@ -65,15 +65,19 @@ impl<'r, 's> Reading<'r, 's> {
         self.number().map(MemberSet)
     }
 
-    fn time(&mut self) -> Result<WallTime, StoreError> {
+    pub(super) fn time(&mut self) -> Result<WallTime, StoreError> {
         self.next().map(WallTime)
     }
 
-    fn small<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
+    pub(super) fn perhaps_time(&mut self) -> Result<Option<WallTime>, StoreError> {
+        Ok(self.next::<Option<i64>>()?.map(WallTime))
+    }
+
+    pub(super) fn small<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
         T::try_from(self.next()?).map_err(|_| self.bad())
     }
 
-    fn parsed<T: TryFrom<String>>(&mut self) -> Result<T, StoreError> {
+    pub(super) fn parsed<T: TryFrom<String>>(&mut self) -> Result<T, StoreError> {
         T::try_from(self.next()?).map_err(|_| self.bad())
     }
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 13] = [
+pub(super) const SEALED: [(&str, usize); 15] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -20,6 +20,8 @@ pub(super) const SEALED: [(&str, usize); 13] = [
     ("refusal", 6),
     ("write_off", 6),
     ("commitment", 5),
+    ("inventory", 9),
+    ("sighting", 7),
 ];
 
 /// Each row ends in `seal`, the CRC-32C of the other columns; sets of members are masks of 64 bits.
@@ -174,6 +176,27 @@ CREATE TABLE IF NOT EXISTS write_off (
     body TEXT NOT NULL,
     seal INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS inventory (
+    member INTEGER PRIMARY KEY,
+    began_at INTEGER,
+    studies INTEGER NOT NULL,
+    instances INTEGER NOT NULL,
+    unlisted INTEGER NOT NULL,
+    complete_began_at INTEGER,
+    complete_ended_at INTEGER,
+    progress TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS sighting (
+    study TEXT NOT NULL,
+    member INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    instances INTEGER NOT NULL,
+    identities BLOB NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (study, member)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;
 ";

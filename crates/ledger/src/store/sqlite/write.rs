@@ -4,6 +4,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::failed;
+use super::inventory;
 use super::read::{self, MEMBER, one};
 use super::rows::{
     LaneRow, closing_cells, commitment_cells, entry_cells, healing_cells, lane_cells, member_cells,
@@ -30,11 +31,12 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), St
     write_healings(connection, changes)?;
     write_peers(connection, changes)?;
     write_notes(connection, changes)?;
+    inventory::write(connection, changes)?;
     write_commitments(connection, changes)
 }
 
 /// Runs one statement with a whole row.
-fn put(
+pub(super) fn put(
     connection: &Connection,
     doing: &'static str,
     sql: &str,

@@ -1,0 +1,80 @@
+//! What members held before anything came through here, and how far that is known.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use outrigger_catalogue::{Inheritance, SeenStudy};
+use outrigger_model::{MemberNumber, StudyUid};
+
+use crate::error::LedgerError;
+use crate::inventory::{Inventoried, Inventory, Sighting};
+use crate::ledger::Ledger;
+
+/// The inventories as the database has them, so that every query can ask; a leaf lock.
+#[derive(Debug, Default)]
+pub(crate) struct Inventories(Mutex<BTreeMap<MemberNumber, Inventory>>);
+
+impl Inventories {
+    pub(crate) fn new(rows: Vec<Inventory>) -> Self {
+        Self(Mutex::new(rows.into_iter().map(|row| (row.member, row)).collect()))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<MemberNumber, Inventory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger {
+    /// How far it is known what a member holds.
+    pub fn inventoried(&self, member: MemberNumber) -> Inventoried {
+        let known = self.shared.inventories.known();
+        known.get(&member).map_or(Inventoried::Never, Inventory::inventoried)
+    }
+
+    /// The inventory of a member.
+    pub fn inventory(&self, member: MemberNumber) -> Inventory {
+        let known = self.shared.inventories.known();
+        known.get(&member).cloned().unwrap_or_else(|| Inventory::never(member))
+    }
+
+    /// Keeps how far the inventory of a member is.
+    pub async fn note_inventory(&self, inventory: Inventory) -> Result<(), LedgerError> {
+        let noted = inventory.clone();
+        self.write(move |writer| {
+            writer.change(|desk| {
+                desk.changes.inventories.insert(noted.member, noted.clone());
+                Ok(())
+            })
+        })
+        .await?;
+        self.shared.inventories.known().insert(inventory.member, inventory);
+        Ok(())
+    }
+
+    /// Enters a study, or a part of one, that a member shows; what was stored here is not touched.
+    pub async fn inherit(&self, member: MemberNumber, seen: SeenStudy) -> Result<Inheritance, LedgerError> {
+        self.write(move |writer| writer.inherit(member, &seen)).await
+    }
+
+    /// Notes how a member shows a study now; when it was seen there first stays.
+    pub async fn sighted(&self, sighting: Sighting) -> Result<(), LedgerError> {
+        self.write(move |writer| {
+            writer.change(|desk| {
+                let before = desk.reads().sighting(&sighting.study, sighting.member)?;
+                let first_seen = before.map_or(sighting.first_seen, |before| before.first_seen);
+                desk.changes.sightings.push(Sighting { first_seen, ..sighting.clone() });
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// How a member showed a study when it was last seen there.
+    pub async fn sighting(
+        &self,
+        study: StudyUid,
+        member: MemberNumber,
+    ) -> Result<Option<Sighting>, LedgerError> {
+        self.query(move |books| books.sighting(&study, member)).await
+    }
+}
