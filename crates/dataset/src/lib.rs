@@ -18,6 +18,7 @@ pub mod pixel;
 pub mod read;
 mod readable;
 pub mod scan;
+pub mod survey;
 pub mod text;
 pub mod transcode;
 pub mod write;

@@ -4,9 +4,11 @@
 
 mod build;
 mod identifiers;
+mod json;
 mod normal;
 mod samples;
 mod scanning;
+mod survey;
 mod toolkits;
 mod transcode;
 mod trees;
