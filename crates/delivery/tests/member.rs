@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use outrigger_member::{
-    Ability, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need, Outgoing,
-    Reply, Returned, StoreSession,
+    Ability, Answered, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need,
+    Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{
-    AeTitle, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+    AeTitle, Answer, Query, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, Tag, TransactionUid,
+    TransferSyntaxUid,
 };
 use outrigger_runtime::Body;
 
@@ -216,6 +217,15 @@ impl AskSession for Told {
         self.state().asked.queries += 1;
         self.denies(Ability::Query, "C-FIND")?;
         Ok(Found { instances: self.state().shown.iter().cloned().collect() })
+    }
+
+    async fn find(&mut self, _: &Query, _: usize) -> Result<Answered, MemberError> {
+        self.state().asked.queries += 1;
+        self.denies(Ability::Query, "C-FIND")?;
+        let answer =
+            |uid: &SopInstanceUid| Answer { attributes: vec![(Tag::SOP_INSTANCE_UID, uid.to_string())] };
+        let answers = self.state().shown.iter().map(answer).collect();
+        Ok(Answered { answers, whole: Wholeness::All })
     }
 
     async fn fetch(

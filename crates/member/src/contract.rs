@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    AeTitle, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+    AeTitle, Answer, Query, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid,
+    TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body};
 
@@ -178,6 +179,27 @@ pub struct Found {
     pub instances: Vec<SopInstanceUid>,
 }
 
+/// What a member answers to a query, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answered {
+    /// Its matches, decoded, in its order.
+    pub answers: Vec<Answer>,
+    /// Whether these are all.
+    pub whole: Wholeness,
+}
+
+/// Whether a member gave all it has to say to a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wholeness {
+    /// It ended with success, after fewer matches than were to be read.
+    #[default]
+    All,
+    /// There were more than were to be read; the member was told to stop.
+    Cut,
+    /// It ended with a warning or a failure after some matches: what came stands, and more may be missing.
+    Ended(Status),
+}
+
 /// The result of a storage commitment request (PS3.4 section J.3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitReport {
@@ -275,6 +297,11 @@ pub trait AskSession: Send {
 
     /// Asks which instances of a series the member shows.
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;
+
+    /// Puts a query and reads at most so many of its matches (C-FIND, PS3.4 section C.4.1; QIDO-RS, PS3.18 section 10.6).
+    ///
+    /// A failure before the first match is an error.
+    async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError>;
 
     /// Reads an instance back, in the encoding it is kept in where the member gives that; `NotFound` where it has none.
     async fn fetch(

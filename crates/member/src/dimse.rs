@@ -5,6 +5,7 @@ mod ask;
 mod call;
 mod commit;
 mod fetch;
+mod find;
 mod get;
 mod move_;
 mod present;

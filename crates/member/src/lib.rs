@@ -12,8 +12,8 @@ pub mod status;
 
 pub use answers::{Answers, AnswersOptions, Expectations};
 pub use contract::{
-    Ability, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member, MemberError, Need,
-    Outgoing, Reply, Returned, StoreSession,
+    Ability, Answered, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
+    MemberError, Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
 pub use dimse::{DimseMember, DimseRoute, ReadBack};
 pub use learnt::{Learnt, Seen};

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_member::{
-    Answers, AnswersOptions, DimseMember, Expectations, Member, MemberError, Outcome, ReadBack, StatusRules,
-    classify,
+    Answered, Answers, AnswersOptions, DimseMember, Expectations, Member, MemberError, Outcome, ReadBack,
+    StatusRules, Wholeness, classify,
 };
-use outrigger_model::SopInstanceUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
+use outrigger_model::{Level, Query, QueryKey, QueryRoot, SopInstanceUid, Tag};
 use outrigger_runtime::net::Tcp;
 use outrigger_runtime::{Body, Content, Shutdown, ShutdownGuard};
 use outrigger_sim::peers::Station;
@@ -81,6 +81,7 @@ pub(crate) enum Keeps {
 
 /// The archive shows what it has, gives it back, and says so when it has not.
 pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
+    answers_queries(member).await;
     for phantom in phantoms() {
         let header = &phantom.header;
         let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
@@ -105,6 +106,27 @@ pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
         let missing = fetch(&SopInstanceUid::known("1.2.3")).await.unwrap_err();
         assert!(matches!(missing, MemberError::NotFound), "{missing:?}");
     }
+}
+
+/// A study-level query finds each study by its UID, and one that is cut short leaves a connection that can be asked again.
+async fn answers_queries(member: &DimseMember) {
+    let mut session = member.ask(&[]).await.unwrap();
+    for phantom in phantoms() {
+        let study = phantom.header.study.as_ref().unwrap();
+        let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
+        let keys = vec![key(Tag::STUDY_INSTANCE_UID, study.as_str()), key(Tag::PATIENT_ID, "")];
+        let query = Query { root: QueryRoot::Study, level: Level::Study, keys };
+        let cut = session.find(&query, 0).await.unwrap();
+        assert_eq!((cut.answers.len(), cut.whole), (0, Wholeness::Cut));
+        let all = session.find(&query, 10).await.unwrap();
+        assert_eq!((all.answers.len(), all.whole), (1, Wholeness::All), "{all:?}");
+        let patient = phantom.header.attribute(Tag::PATIENT_ID).unwrap();
+        let shown = &all.answers[0].attributes;
+        assert!(shown.iter().any(|(tag, value)| *tag == Tag::PATIENT_ID && value == patient), "{shown:?}");
+        let none = Query { keys: vec![key(Tag::STUDY_INSTANCE_UID, "1.2.3.4")], ..query };
+        assert_eq!(session.find(&none, 10).await.unwrap(), Answered::default());
+    }
+    session.release().await;
 }
 
 fn bytes(body: Body) -> Vec<u8> {

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use outrigger_dimse::{Association, RoleSelection, Roles};
-use outrigger_model::{SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid, sop_class};
+use outrigger_model::{
+    Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid, sop_class,
+};
 use outrigger_runtime::Body;
 
 use super::call::{contexts, hang_up, plain};
 use super::fetch::Wanted;
 use super::present::Shown;
-use super::{DimseMember, ReadBack, get, move_, present};
-use crate::contract::{AskSession, Found, MemberError, Returned};
+use super::{DimseMember, ReadBack, find, get, move_, present};
+use crate::contract::{Answered, AskSession, Found, MemberError, Returned};
 
 /// We receive, and never send, objects of the class on this association.
 const RECEIVER: Roles = Roles { scu: false, scp: true };
@@ -24,7 +26,8 @@ pub(super) struct Asking {
 /// Opens a connection for questions.
 pub(super) async fn open(member: &DimseMember, returned: &[Returned]) -> Result<Asking, MemberError> {
     // With verification, which every archive accepts: some reject an association of which they accept nothing.
-    let mut services = vec![sop_class::VERIFICATION, sop_class::STUDY_ROOT_FIND];
+    let mut services =
+        vec![sop_class::VERIFICATION, sop_class::STUDY_ROOT_FIND, sop_class::PATIENT_ROOT_FIND];
     let by_get = match &member.route.read_back {
         ReadBack::Get => returned,
         ReadBack::Move { .. } => {
@@ -121,6 +124,13 @@ impl AskSession for Asking {
         let found = present::find(&mut association, study, series).await;
         self.association = Some(association).filter(|_| !is_over(&found));
         found
+    }
+
+    async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError> {
+        let mut association = self.association.take().ok_or_else(gone)?;
+        let answered = find::find(&mut association, query, most).await;
+        self.association = Some(association).filter(|_| !is_over(&answered));
+        answered
     }
 
     async fn fetch(

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::DimseMember;
 use super::call::{context_of, hang_up, lost, refuse, refused, unasked};
-use super::present::form;
+use super::find::form;
 use crate::contract::{CommitAnswer, CommitReport, MemberError};
 use crate::report;
 

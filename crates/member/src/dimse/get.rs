@@ -8,7 +8,7 @@ use outrigger_runtime::Body;
 use super::DimseMember;
 use super::call::{context_of, lost, refuse, refused, unasked};
 use super::fetch::{TakeError, Wanted, take};
-use super::present::form;
+use super::find::form;
 use crate::contract::MemberError;
 
 const OPERATION: &str = "C-GET";

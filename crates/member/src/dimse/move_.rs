@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use super::DimseMember;
 use super::call::{context_of, lost, refuse, unasked};
 use super::fetch::Wanted;
+use super::find::form;
 use super::get::nothing_came;
-use super::present::form;
 use crate::answers::{Expectation, Expectations, MoveOriginator};
 use crate::contract::MemberError;
 

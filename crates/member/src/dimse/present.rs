@@ -1,21 +1,16 @@
 //! What a member shows of a series: an IMAGE-level C-FIND in the Study Root model (PS3.4 section C.4.1).
 
-use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::{IdentifierError, read_answer, write_query};
-use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority};
+use outrigger_dimse::Association;
 use outrigger_model::{
     Answer, Level, Query, QueryKey, QueryRoot, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
-    Tag, sop_class,
+    Tag,
 };
 
-use super::call::{context_of, lost, refused, unasked};
+use super::call::refused;
 use super::fetch::Wanted;
+use super::find::{Next, OPERATION, Putting};
 use crate::contract::{Found, MemberError};
 
-const OPERATION: &str = "C-FIND";
-
-/// Longest answer read, in bytes: one instance, whatever the member adds to it.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
 const INSTANCES_MAX: usize = 200_000;
 
@@ -68,39 +63,20 @@ async fn each_answer(
     query: &Query,
     mut taken: impl FnMut(&Answer),
 ) -> Result<(), MemberError> {
-    let context = context_of(association, sop_class::STUDY_ROOT_FIND, OPERATION)?;
-    let form = form(association, context);
-    let message_id = association.next_message_id();
-    let command = Command::CFindRq {
-        message_id,
-        sop_class: SopClassUid::known(sop_class::STUDY_ROOT_FIND),
-        priority: Priority::Medium,
-    };
-    let identifier = write_query(form, query);
-    association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
-    let mut count = 0;
-    loop {
-        let outcome = next(association, message_id).await?;
-        match outcome.status.class() {
-            StatusClass::Pending if count < INSTANCES_MAX => {
-                let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
-                let answer = read_answer(form, &bytes).map_err(unreadable)?;
-                taken(&answer);
-                count += 1;
+    let mut putting = Putting::put(association, query).await?;
+    for _ in 0..INSTANCES_MAX {
+        match putting.next(association).await? {
+            Next::Match(answer) => taken(&answer),
+            Next::End(status) if status.class() == StatusClass::Failure => {
+                return Err(refused(OPERATION, status));
             }
-            StatusClass::Success | StatusClass::Warning => return Ok(()),
-            StatusClass::Failure | StatusClass::Cancel => return Err(refused(OPERATION, outcome.status)),
-            StatusClass::Pending => {
-                return Err(MemberError::Lost { operation: OPERATION, source: Box::new(TooMany) });
+            Next::End(status) if status.class() == StatusClass::Cancel => {
+                return Err(refused(OPERATION, status));
             }
+            Next::End(_) => return Ok(()),
         }
     }
-}
-
-/// How data sets are written in an accepted context for identifiers, of which only plain encodings were proposed.
-pub(super) fn form(association: &Association, context: u8) -> Form {
-    let context = association.context(context);
-    context.and_then(|context| Form::of(&context.transfer_syntax)).unwrap_or(Form::ImplicitLittle)
+    Err(MemberError::Lost { operation: OPERATION, source: Box::new(TooMany) })
 }
 
 fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Query {
@@ -114,22 +90,6 @@ fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Query {
             key(Tag::SERIES_INSTANCE_UID, series.as_str()),
         ],
     }
-}
-
-async fn next(association: &mut Association, request: u16) -> Result<Outcome, MemberError> {
-    match association.receive().await.map_err(lost(OPERATION))? {
-        Incoming::Message { command: Command::CFindRsp { message_id, outcome, .. }, .. }
-        | Incoming::Message { command: Command::Refusal { message_id, outcome, .. }, .. }
-            if message_id == request =>
-        {
-            Ok(outcome)
-        }
-        Incoming::Message { .. } | Incoming::Release => Err(unasked(OPERATION)),
-    }
-}
-
-fn unreadable(error: IdentifierError) -> MemberError {
-    MemberError::Lost { operation: OPERATION, source: Box::new(error) }
 }
 
 fn value(answer: &Answer, tag: Tag) -> Option<&str> {

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use outrigger_dataset::scan::Scanner;
 use outrigger_front::Outbox;
 use outrigger_member::contract::{Ability, AskSession, Returned};
-use outrigger_member::{CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession};
+use outrigger_member::{
+    Answered, CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
+};
 use outrigger_model::{
-    AeTitle, InstanceHeader, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid, TransactionUid,
-    TransferSyntaxUid,
+    AeTitle, InstanceHeader, Query, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
+    TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockError, BlockSource, Body, Clock, Threads};
 
@@ -166,6 +168,10 @@ impl AskSession for Asking {
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
         self.session.present(study, series).await
+    }
+
+    async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError> {
+        self.session.find(query, most).await
     }
 
     async fn fetch(
