@@ -108,7 +108,8 @@ pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
     }
 }
 
-/// A study-level query finds each study by its UID, and one that is cut short leaves a connection that can be asked again.
+/// A study-level query finds each study by its UID, and one that is cut short leaves
+/// a connection that can be asked again, or one that says that it cannot.
 async fn answers_queries(member: &DimseMember) {
     let mut session = member.ask(&[]).await.unwrap();
     for phantom in phantoms() {
@@ -118,10 +119,16 @@ async fn answers_queries(member: &DimseMember) {
         let query = Query { root: QueryRoot::Study, level: Level::Study, keys };
         let cut = session.find(&query, 0).await.unwrap();
         assert_eq!((cut.answers.len(), cut.whole), (0, Wholeness::Cut));
+        if !session.is_open() {
+            session = member.ask(&[]).await.unwrap();
+        }
         let all = session.find(&query, 10).await.unwrap();
-        assert_eq!((all.answers.len(), all.whole), (1, Wholeness::All), "{all:?}");
+        assert_eq!(all.whole, Wholeness::All, "{all:?}");
         let patient = phantom.header.attribute(Tag::PATIENT_ID).unwrap();
-        let shown = &all.answers[0].attributes;
+        // pynetdicom's archive gives the study once for each of its instances.
+        let [first, others @ ..] = &*all.answers else { panic!("{all:?}") };
+        assert!(others.iter().all(|other| other == first), "{all:?}");
+        let shown = &first.attributes;
         assert!(shown.iter().any(|(tag, value)| *tag == Tag::PATIENT_ID && value == patient), "{shown:?}");
         let none = Query { keys: vec![key(Tag::STUDY_INSTANCE_UID, "1.2.3.4")], ..query };
         assert_eq!(session.find(&none, 10).await.unwrap(), Answered::default());

@@ -9,6 +9,7 @@ use outrigger_runtime::Body;
 
 use super::call::{contexts, hang_up, plain};
 use super::fetch::Wanted;
+use super::find::After;
 use super::present::Shown;
 use super::{DimseMember, ReadBack, find, get, move_, present};
 use crate::contract::{Answered, AskSession, Found, MemberError, Returned};
@@ -128,9 +129,10 @@ impl AskSession for Asking {
 
     async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError> {
         let mut association = self.association.take().ok_or_else(gone)?;
-        let answered = find::find(&mut association, query, most).await;
-        self.association = Some(association).filter(|_| !is_over(&answered));
-        answered
+        let found = find::find(&mut association, query, most).await;
+        let usable = !is_over(&found) && !matches!(found, Ok((_, After::Over)));
+        self.association = Some(association).filter(|_| usable);
+        found.map(|(answered, _)| answered)
     }
 
     async fn fetch(

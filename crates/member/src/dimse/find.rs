@@ -33,20 +33,39 @@ pub(super) enum Next {
     End(Status),
 }
 
+/// Whether an association may be used after a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    Usable,
+    /// It is over, or will be: PixelMed aborts an association on which C-CANCEL crosses its last response.
+    Over,
+}
+
 /// Puts a query and reads at most so many of its matches.
 pub(super) async fn find(
     association: &mut Association,
     query: &Query,
     most: usize,
-) -> Result<Answered, MemberError> {
+) -> Result<(Answered, After), MemberError> {
     let mut putting = Putting::put(association, query).await?;
     let mut answers = Vec::new();
     loop {
         match putting.next(association).await? {
             Next::Match(answer) if answers.len() < most => answers.push(answer),
             Next::Match(_) => {
-                putting.cancel(association).await?;
-                return Ok(Answered { answers, whole: Wholeness::Cut });
+                // What was read before stands, whatever becomes of the association.
+                let after = match putting.cancel(association).await {
+                    Ok(Status::CANCEL) => After::Usable,
+                    Ok(_) => After::Over,
+                    Err(error) => {
+                        tracing::debug!(
+                            error = &error as &dyn std::error::Error,
+                            "a member does not end a query in good order"
+                        );
+                        After::Over
+                    }
+                };
+                return Ok((Answered { answers, whole: Wholeness::Cut }, after));
             }
             Next::End(status) => {
                 let whole = match status.class() {
@@ -54,7 +73,7 @@ pub(super) async fn find(
                     StatusClass::Failure if answers.is_empty() => return Err(refused(OPERATION, status)),
                     _ => Wholeness::Ended(status),
                 };
-                return Ok(Answered { answers, whole });
+                return Ok((Answered { answers, whole }, After::Usable));
             }
         }
     }
@@ -87,13 +106,14 @@ impl Putting {
         read_answer(self.form, &bytes).map(Next::Match).map_err(unreadable)
     }
 
-    /// Tells the member to stop, and reads until it has: what is left behind would be taken for answers to the next query.
-    async fn cancel(mut self, association: &mut Association) -> Result<(), MemberError> {
+    /// Tells the member to stop, and reads until it has, for what is left behind would be taken for answers to the next
+    /// query; gives the last status.
+    async fn cancel(mut self, association: &mut Association) -> Result<Status, MemberError> {
         let command = Command::CCancelRq { message_id: self.message_id };
         association.send(self.context, &command).await.map_err(lost(OPERATION))?;
         for _ in 0..AFTER_CANCEL_MAX {
-            if let Next::End(_) = self.next(association).await? {
-                return Ok(());
+            if let Next::End(status) = self.next(association).await? {
+                return Ok(status);
             }
         }
         Err(MemberError::Lost { operation: OPERATION, source: Box::new(NeverStops) })
