@@ -12,6 +12,14 @@ pub fn vr(tag: Tag) -> Vr {
     entry(tag).map_or(Vr::UN, VirtualVr::relaxed)
 }
 
+/// The attribute that a keyword names (PS3.6); `None` for what is no keyword, repeating groups among it.
+pub fn by_keyword(keyword: &str) -> Option<Tag> {
+    StandardDataDictionary.by_name(keyword).map(|entry| {
+        let tag = entry.tag();
+        Tag(tag.0, tag.1)
+    })
+}
+
 /// The dictionary's own words: more than one value representation may be possible.
 pub(crate) fn entry(tag: Tag) -> Option<VirtualVr> {
     StandardDataDictionary.by_tag(dicom_core::Tag(tag.0, tag.1)).map(DataDictionaryEntry::vr)

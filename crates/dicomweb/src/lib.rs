@@ -1,0 +1,6 @@
+//! DICOMweb as both sides write and read it (PS3.18): search parameters, media types, multipart bodies, responses.
+//!
+//! Pure: no connections, no files. The front door serves with it, and members that speak DICOMweb are asked with it.
+
+pub mod search;
+pub mod stored;
