@@ -15,7 +15,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dimse", &[]),
     ("dataset", &[]),
     ("dicomweb", &["dataset"]),
-    ("dicomweb", &["dataset"]),
     ("journal", &[]),
     ("catalogue", &["dataset"]),
     ("front", &["dimse", "dataset", "dicomweb"]),
