@@ -19,6 +19,7 @@ use crate::store::{LedgerTx, MemberRow, StoreError};
 
 pub(crate) mod decide;
 pub(crate) mod desk;
+mod promising;
 pub(crate) mod writer;
 
 /// How long closings are remembered for [`crate::Ledger::reopen`], by the journal's clock.

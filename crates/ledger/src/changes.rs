@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_model::{AeTitle, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
+use outrigger_model::{AeTitle, JournalId, MemberNumber, Seq, SopInstanceUid, TransactionUid, WallTime};
 
 use crate::account::AccountChange;
 use crate::commitment::Commitment;
@@ -12,6 +12,7 @@ use crate::inventory::{Inventory, Sighting};
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::promise::{Promise, PromiseHead};
 use crate::record::MemberState;
 use crate::store::MemberRow;
 
@@ -54,6 +55,33 @@ pub struct Changes {
     pub commitments_begun: Vec<Commitment>,
     /// Storage commitment transactions ended.
     pub commitments_ended: Vec<TransactionUid>,
+    /// Requests for storage commitment taken or decided, whole.
+    pub promises: Vec<Promise>,
+    /// Requests whose report was tried: where they stand now.
+    pub promise_heads: Vec<PromiseHead>,
+    /// Requests whose result was reported.
+    pub promises_ended: Vec<TransactionUid>,
+    /// Instances whose bytes stay for a request.
+    pub pinned: Vec<(SopInstanceUid, TransactionUid)>,
+    /// Instances whose bytes need not stay, after `pinned`.
+    pub unpinned: Vec<Unpinned>,
+}
+
+/// An instance whose bytes need not stay any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpinned {
+    /// For one request: it was not promised, or its bytes were gone.
+    ByRequest {
+        /// The instance.
+        instance: SopInstanceUid,
+        /// The request.
+        transaction: TransactionUid,
+    },
+    /// For all: its bytes were let go.
+    Released {
+        /// The instance.
+        instance: SopInstanceUid,
+    },
 }
 
 /// An entry that is new or altered.

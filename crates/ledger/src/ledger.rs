@@ -35,6 +35,7 @@ mod inventory;
 mod members;
 mod notes;
 mod object;
+mod promises;
 mod rebuild;
 mod release;
 pub(crate) mod report;
@@ -52,6 +53,7 @@ pub use due::{Due, DueAsk, Lane};
 pub use members::Resend;
 pub use notes::{Compared, FindingShown, Refusal, RefusalShown};
 pub use object::StoredObject;
+pub use promises::{PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX};
 pub use rebuild::{RebuildError, RebuildReport};
 pub use release::ReleaseMode;
 pub use scrub::check;
@@ -91,6 +93,7 @@ pub(crate) struct Shared {
     lookups: Worker<Box<dyn LedgerReader>>,
     queries: Worker<Box<dyn LedgerReader>>,
     pub(crate) inventories: inventory::Inventories,
+    pub(crate) waited_for: promises::WaitedFor,
     stop: watch::Sender<bool>,
     ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
@@ -190,6 +193,7 @@ impl Ledger {
                 lookups,
                 queries,
                 inventories,
+                waited_for: promises::WaitedFor::default(),
                 stop,
                 ended: Mutex::new(vec![lookups_end, queries_end, writer_end]),
             }),

@@ -18,6 +18,7 @@ pub mod order;
 pub mod peer;
 pub mod policy;
 pub mod posting;
+pub mod promise;
 pub mod record;
 pub mod scope;
 pub mod store;
@@ -46,14 +47,15 @@ pub use inventory::{CompleteInventory, Inventoried, Inventory, Sighting};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
     FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,
-    Passed, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, Settling, StatusFacts,
-    StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember,
-    WhyStudy, WriteOffShown, check,
+    Passed, PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX, RebuildError, RebuildReport, Refusal,
+    RefusalShown, ReleaseMode, Resend, Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem,
+    Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
 };
 pub use outrigger_model::MemberSet;
 pub use peer::Peer;
 pub use policy::{MemberPolicy, Need, Policies};
 pub use posting::{Attempt, PostingKey, Report, ReportOutcome};
+pub use promise::{Asked, CommitPolicy, Promise, ReportEnd};
 pub use record::{Decider, MemberState};
 pub use steady::RETRY_WAIT_MAX;
 pub use store::{LedgerStore, MemoryStore, SqliteStore, beside};

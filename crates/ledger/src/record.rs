@@ -6,10 +6,12 @@
 use bytes::Bytes;
 use outrigger_model::{
     ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Oddity, Origin, Seq, Status, SuspenseReason,
-    TransferSyntaxUid,
+    TransactionUid, TransferSyntaxUid,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::promise::{Asked, Failing, ReportEnd};
 
 /// The version of what is written; a record of a newer one is not read.
 pub const RECORD_VERSION: u32 = 1;
@@ -144,6 +146,22 @@ pub enum Decision {
         member: MemberNumber,
         /// Its state from now on.
         state: MemberState,
+    },
+    /// A modality asked for storage commitment, and was answered that it will be told (PS3.4 Annex J).
+    CommitmentAsked(Asked),
+    /// What such a request ends with: all that did not fail is committed.
+    CommitmentDecided {
+        /// The request.
+        transaction: TransactionUid,
+        /// What is not committed.
+        failed: Vec<Failing>,
+    },
+    /// The result of such a request was reported, or will not be.
+    CommitmentReported {
+        /// The request.
+        transaction: TransactionUid,
+        /// How that ended.
+        end: ReportEnd,
     },
 }
 

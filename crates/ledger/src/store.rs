@@ -7,7 +7,7 @@ use outrigger_catalogue::{
 };
 use outrigger_model::{
     Answer, JournalId, MemberName, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, StudyUid,
-    WallTime,
+    TransactionUid, WallTime,
 };
 
 use crate::account::Account;
@@ -20,6 +20,7 @@ use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::promise::{Promise, PromiseHead};
 use crate::record::MemberState;
 
 pub use crate::store::memory::MemoryStore;
@@ -95,6 +96,15 @@ pub trait LedgerReads {
     /// Entries whose bytes may go though there is room for them, at most `limit`: some member was read back.
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError>;
 
+    /// Entries whose bytes may go to make room, at most `limit`: some member was read back, and those promised to a modality are
+    /// where the `required` members are asked to have them.
+    fn releasable_early(
+        &self,
+        required: MemberSet,
+        rule: &Releasable,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError>;
+
     /// Entries without an open posting behind `after`, balanced when `come` says, whose bytes are kept and which some member accepted
     /// and was not seen to have; in the order in which they were balanced, at most `limit`.
     fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError>;
@@ -142,6 +152,12 @@ pub trait LedgerReads {
 
     /// Storage commitment transactions that have no answer yet, oldest first.
     fn commitments(&self) -> Result<Vec<Commitment>, StoreError>;
+
+    /// Requests for storage commitment whose result is not reported yet, oldest first.
+    fn promise_heads(&self) -> Result<Vec<PromiseHead>, StoreError>;
+
+    /// One of them, whole.
+    fn promise(&self, transaction: &TransactionUid) -> Result<Option<Promise>, StoreError>;
 
     /// How far the inventories of members are.
     fn inventories(&self) -> Result<Vec<Inventory>, StoreError>;

@@ -45,8 +45,8 @@ async fn count(ledger: &Ledger, patient: &str) -> usize {
     ledger.find(query, Cursor::default(), 100).await.unwrap().items.len()
 }
 
-fn set(members: &[MemberNumber]) -> Option<MemberSet> {
-    Some(members.iter().copied().collect())
+fn set(members: &[MemberNumber]) -> MemberSet {
+    members.iter().copied().collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,14 +56,14 @@ async fn what_is_stored_takes_the_place_of_what_was_seen_and_is_delivered_as_eve
         rig.ledger.inherit(A, seen(1, 0..2)).await.unwrap();
         rig.ledger.inherit(B, seen(1, 1..3)).await.unwrap();
         let uid = |number: u32| format!("1.2.1.1.{number}");
-        let before = [(uid(0), set(&[A])), (uid(1), set(&[A, B])), (uid(2), set(&[B]))];
+        let before = [(uid(0), Some(set(&[A]))), (uid(1), Some(set(&[A, B]))), (uid(2), Some(set(&[B])))];
         assert_eq!(listed(&rig.ledger, 1).await, before, "{kind:?}");
         assert_eq!(count(&rig.ledger, "PRIOR").await, 1);
         let accepted = rig.accept(1, 1, 7).await;
         assert!(matches!(accepted, Accepted::New { .. }), "it was never stored here: {accepted:?}");
         rig.ledger.follow(accepted.entry()).await.unwrap();
         assert!(matches!(rig.accept(1, 1, 7).await, Accepted::Repeated { .. }));
-        let after = [(uid(0), set(&[A])), (uid(1), None), (uid(2), set(&[B]))];
+        let after = [(uid(0), Some(set(&[A]))), (uid(1), None), (uid(2), Some(set(&[B])))];
         assert_eq!(listed(&rig.ledger, 1).await, after);
         assert_eq!(rig.due_one(A).await.map(|due| due.posting.entry), Some(accepted.entry()));
         rig.restart().await;
@@ -116,8 +116,10 @@ async fn when_a_study_was_seen_first_stays() {
             identities: u128::MAX - 3,
         };
         assert_eq!(rig.ledger.sighting(study.clone(), A).await.unwrap(), None);
-        rig.ledger.sighted(sighting(10, 4)).await.unwrap();
-        rig.ledger.sighted(sighting(20, 3)).await.unwrap();
+        rig.ledger.sighted(sighting(10, 4), Inventory::never(A)).await.unwrap();
+        let noted = Inventory { studies: 1, ..Inventory::never(A) };
+        rig.ledger.sighted(sighting(20, 3), noted.clone()).await.unwrap();
+        assert_eq!(rig.ledger.inventory(A), noted);
         let expected = Sighting { first_seen: WallTime(10), ..sighting(20, 3) };
         assert_eq!(rig.ledger.sighting(study.clone(), A).await.unwrap(), Some(expected), "{kind:?}");
         assert_eq!(rig.ledger.sighting(study, B).await.unwrap(), None);

@@ -13,6 +13,7 @@ mod healing;
 mod inventory;
 mod kit;
 mod people;
+mod promising;
 mod property;
 mod rebuilding;
 mod releasing;

@@ -3,7 +3,7 @@
 use outrigger_model::{ConfirmLevel, MemberNumber, Seq, WallTime};
 
 use crate::applier::desk::{Desk, Found};
-use crate::applier::note_unknown;
+use crate::applier::{note_unknown, promising};
 use crate::entry::{EntryRow, Relation, Standing};
 use crate::finding::{Finding, FindingKind};
 use crate::note::{NoteKind, NotesOf};
@@ -55,6 +55,14 @@ pub(crate) fn decide(
         Decision::MemberState { member, state } => {
             desk.set_member_state(*member, *state);
             if *state == MemberState::Retired { retire(desk, *member) } else { Ok(()) }
+        }
+        Decision::CommitmentAsked(asked) => promising::asked(desk, at, asked),
+        Decision::CommitmentDecided { transaction, failed } => {
+            promising::decided(desk, at, transaction, failed)
+        }
+        Decision::CommitmentReported { transaction, end: _ } => {
+            desk.changes.promises_ended.push(transaction.clone());
+            desk.flush()
         }
     }
 }

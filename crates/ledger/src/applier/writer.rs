@@ -394,7 +394,10 @@ fn decided(fact: &Fact) -> Vec<PostingKey> {
             | Decision::Resent(_)
             | Decision::ReEncoded { .. }
             | Decision::OtherContent { .. }
-            | Decision::MemberState { .. } => Vec::new(),
+            | Decision::MemberState { .. }
+            | Decision::CommitmentAsked(_)
+            | Decision::CommitmentDecided { .. }
+            | Decision::CommitmentReported { .. } => Vec::new(),
         },
         Fact::Object(..) | Fact::Member(_) | Fact::Nothing | Fact::Unreadable(_) => Vec::new(),
     }

@@ -56,17 +56,21 @@ impl Ledger {
         self.write(move |writer| writer.inherit(member, &seen)).await
     }
 
-    /// Notes how a member shows a study now; when it was seen there first stays.
-    pub async fn sighted(&self, sighting: Sighting) -> Result<(), LedgerError> {
+    /// Notes how a member shows a study now, and how far its inventory is by that; when the study was seen there first stays.
+    pub async fn sighted(&self, sighting: Sighting, inventory: Inventory) -> Result<(), LedgerError> {
+        let noted = inventory.clone();
         self.write(move |writer| {
             writer.change(|desk| {
+                desk.changes.inventories.insert(noted.member, noted.clone());
                 let before = desk.reads().sighting(&sighting.study, sighting.member)?;
                 let first_seen = before.map_or(sighting.first_seen, |before| before.first_seen);
                 desk.changes.sightings.push(Sighting { first_seen, ..sighting.clone() });
                 Ok(())
             })
         })
-        .await
+        .await?;
+        self.shared.inventories.known().insert(inventory.member, inventory);
+        Ok(())
     }
 
     /// How a member showed a study when it was last seen there.

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use outrigger_model::{ConfirmLevel, MemberSet, Seq};
+use outrigger_model::{ConfirmLevel, MemberSet, Seq, WallTime};
 
-use crate::entry::{Bytes, EntryRow};
+use crate::changes::Unpinned;
+use crate::entry::{Bytes, EntryRow, Marks};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::policy::{Need, Policies};
+use crate::promise::required;
 use crate::steady::Balanced;
-use crate::store::{EntryList, Releasable};
+use crate::store::Releasable;
 
 /// How urgently room is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseMode {
     /// Bytes go when nothing is open, every required member has them surely enough, and the retention time has passed.
     Normal,
-    /// The journal is filling up: bytes go that were read back from some member; whoever lacks them gets them from there.
+    /// The journal is filling up: bytes go that were read back from some member; whoever lacks them gets them from there. Those
+    /// that were promised to a modality stay until every required member has them.
     Early,
 }
 
@@ -39,8 +42,8 @@ impl Ledger {
                 Ok(free)
             }
             ReleaseMode::Early => {
-                let verified = books.entries(EntryList::Verified, Seq(0), limit)?;
-                Ok(verified.iter().map(|entry| entry.seq).collect())
+                let rule = Releasable::at_any_time(&policies);
+                books.releasable_early(required(&policies), &rule, limit)
             }
         })
         .await
@@ -53,6 +56,8 @@ impl Ledger {
             writer.change(|desk| {
                 for entry in &entries {
                     desk.alter_entry(*entry, |row| row.bytes = Bytes::Released)?;
+                    let instance = desk.entry(*entry)?.map(|row| row.header.sop_instance.clone());
+                    desk.changes.unpinned.extend(instance.map(|instance| Unpinned::Released { instance }));
                 }
                 Ok(())
             })
@@ -79,10 +84,24 @@ impl Releasable {
         rule
     }
 
+    /// The same, whenever it was balanced.
+    pub(crate) fn at_any_time(policies: &Policies) -> Self {
+        Self::of(policies, Balanced { from: WallTime(i64::MIN), by: WallTime(i64::MAX) })
+    }
+
     /// Whether the bytes of an entry may go.
     pub fn allows(&self, entry: &EntryRow) -> bool {
         let marks = &entry.marks;
         let balanced = entry.balanced_at.is_some_and(|at| self.balanced_from <= at && at <= self.balanced_by);
+        entry.bytes == Bytes::Kept
+            && balanced
+            && marks.open().is_empty()
+            && !marks.verified.is_empty()
+            && self.lacking(marks).is_empty()
+    }
+
+    /// Members asked for more than they have confirmed.
+    fn lacking(&self, marks: &Marks) -> MemberSet {
         let asked = marks.wanted.without(marks.superseded.and(marks.written_off).and(marks.origin));
         let lacking = self
             .present
@@ -90,10 +109,13 @@ impl Releasable {
             // Closed at less than that: the member cannot commit, and showed it after it had settled.
             .and(self.committed.without(marks.committed.and(marks.present)))
             .and(self.verified.without(marks.verified));
-        entry.bytes == Bytes::Kept
-            && balanced
-            && marks.open().is_empty()
-            && !marks.verified.is_empty()
-            && asked.common(lacking).is_empty()
+        asked.common(lacking)
+    }
+
+    /// Whether each of the `required` members that wants an entry has it, whatever the others owe.
+    pub fn required_have_it(&self, required: MemberSet, entry: &EntryRow) -> bool {
+        let marks = &entry.marks;
+        let has = marks.confirmed.and(marks.origin).and(marks.superseded);
+        marks.wanted.common(required).without(has).is_empty() && self.lacking(marks).is_empty()
     }
 }

@@ -1,6 +1,6 @@
 //! Books in memory, for the simulator: the same decisions over plain maps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,10 +21,13 @@ use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::promise::{Promise, PromiseHead};
 use crate::store::{
     Come, DueQuery, DueRows, EntryList, Interrupt, Lanes, Lately, LedgerReader, LedgerReads, LedgerStore,
     LedgerTx, MemberRow, Owed, Position, Releasable, StoreError,
 };
+
+mod promises;
 
 /// Books in memory; clones share them, so that they outlive a simulated crash.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +118,8 @@ struct Books {
     notes: BTreeMap<(NoteKind, u64), Note>,
     notes_ever: BTreeMap<NoteKind, u64>,
     commitments: BTreeMap<TransactionUid, Commitment>,
+    promises: BTreeMap<TransactionUid, Promise>,
+    pins: BTreeSet<(SopInstanceUid, TransactionUid)>,
     inventories: BTreeMap<MemberNumber, Inventory>,
     sightings: BTreeMap<(StudyUid, MemberNumber), Sighting>,
     catalogue: MemoryCatalogue,
@@ -161,6 +166,7 @@ impl LedgerTx for Books {
         self.write_books(changes);
         self.write_work(changes);
         self.write_notes(changes);
+        self.write_promises(changes);
         Ok(())
     }
 }
@@ -313,6 +319,25 @@ impl LedgerReads for Books {
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {
         let free = self.entries.values().filter(|entry| rule.allows(entry));
         Ok(free.take(limit).map(|entry| entry.seq).collect())
+    }
+
+    fn releasable_early(
+        &self,
+        required: MemberSet,
+        rule: &Releasable,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError> {
+        Ok(self.early(required, rule).take(limit).collect())
+    }
+
+    fn promise_heads(&self) -> Result<Vec<PromiseHead>, StoreError> {
+        let mut heads: Vec<_> = self.promises.values().map(|promise| promise.head.clone()).collect();
+        heads.sort_by_key(|head| head.at);
+        Ok(heads)
+    }
+
+    fn promise(&self, transaction: &TransactionUid) -> Result<Option<Promise>, StoreError> {
+        Ok(self.promises.get(transaction).cloned())
     }
 
     fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError> {

@@ -9,7 +9,10 @@ use std::time::Duration;
 use outrigger_catalogue::{
     CatalogueInstance, Cursor, Inheritance, Located, OpenError, Page, PutOutcome, SeenStudy,
 };
-use outrigger_model::{Answer, MemberNumber, Query, Selection, Seq, SopInstanceUid, StudyUid, WallTime};
+use outrigger_model::{
+    Answer, MemberNumber, MemberSet, Query, Selection, Seq, SopInstanceUid, StudyUid, TransactionUid,
+    WallTime,
+};
 use outrigger_runtime::Disk;
 use outrigger_runtime::disk::ArcDisk;
 use rusqlite::config::DbConfig;
@@ -25,6 +28,7 @@ use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
+use crate::promise::{Promise, PromiseHead};
 use crate::store::{
     Come, DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
     MemberRow, Owed, Position, Releasable, StoreError,
@@ -33,6 +37,7 @@ use crate::store::{
 mod cells;
 mod integrity;
 mod inventory;
+mod promises;
 mod read;
 mod room;
 mod rows;
@@ -307,6 +312,15 @@ impl LedgerReads for Books<'_> {
         read::releasable(self.0, rule, limit)
     }
 
+    fn releasable_early(
+        &self,
+        required: MemberSet,
+        rule: &Releasable,
+        limit: usize,
+    ) -> Result<Vec<Seq>, StoreError> {
+        promises::releasable_early(self.0, required, rule, limit)
+    }
+
     fn unshown(&self, after: Passed, come: Come, limit: usize) -> Result<Vec<EntryRow>, StoreError> {
         read::unshown(self.0, after, come, limit)
     }
@@ -364,6 +378,14 @@ impl LedgerReads for Books<'_> {
 
     fn commitments(&self) -> Result<Vec<Commitment>, StoreError> {
         read::commitments(self.0)
+    }
+
+    fn promise_heads(&self) -> Result<Vec<PromiseHead>, StoreError> {
+        promises::heads(self.0)
+    }
+
+    fn promise(&self, transaction: &TransactionUid) -> Result<Option<Promise>, StoreError> {
+        promises::promise(self.0, transaction)
     }
 
     fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {

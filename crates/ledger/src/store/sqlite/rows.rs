@@ -43,7 +43,7 @@ impl<'r, 's> Reading<'r, 's> {
         }
     }
 
-    fn bad(&self) -> StoreError {
+    pub(super) fn bad(&self) -> StoreError {
         let key = match self.row.get_ref(self.first) {
             Ok(value) => format!("{value:?}"),
             Err(error) => error.to_string(),

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 15] = [
+pub(super) const SEALED: [(&str, usize); 18] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -22,6 +22,9 @@ pub(super) const SEALED: [(&str, usize); 15] = [
     ("commitment", 5),
     ("inventory", 9),
     ("sighting", 7),
+    ("promise", 6),
+    ("promised", 5),
+    ("pin", 3),
 ];
 
 /// Each row ends in `seal`, the CRC-32C of the other columns; sets of members are masks of 64 bits.
@@ -196,6 +199,27 @@ CREATE TABLE IF NOT EXISTS sighting (
     identities BLOB NOT NULL,
     seal INTEGER NOT NULL,
     PRIMARY KEY (study, member)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS promise (
+    txn TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    decided_at INTEGER,
+    attempts INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS promised (
+    txn TEXT PRIMARY KEY,
+    requestor TEXT NOT NULL,
+    called TEXT NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS pin (
+    sop_instance TEXT NOT NULL,
+    txn TEXT NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (sop_instance, txn)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;

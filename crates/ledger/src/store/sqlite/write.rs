@@ -5,6 +5,7 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::failed;
 use super::inventory;
+use super::promises;
 use super::read::{self, MEMBER, one};
 use super::rows::{
     LaneRow, closing_cells, commitment_cells, entry_cells, healing_cells, lane_cells, member_cells,
@@ -32,6 +33,7 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), St
     write_peers(connection, changes)?;
     write_notes(connection, changes)?;
     inventory::write(connection, changes)?;
+    promises::write(connection, changes)?;
     write_commitments(connection, changes)
 }
 

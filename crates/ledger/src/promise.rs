@@ -1,0 +1,200 @@
+//! Promises to modalities: requests for storage commitment taken at the front door (PS3.4 Annex J), until their result was reported.
+//!
+//! Whoever is told that an object is committed deletes its own copy. So a request stands in the journal before it is answered, and
+//! its objects stay there, however full it gets, until every required member has them.
+
+use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
+use serde::{Deserialize, Serialize};
+
+mod verdict;
+
+pub(crate) use verdict::{Rule, Verdict, required};
+
+/// Instances of one request at most: studies have some thousands, and one record of the journal takes the UIDs of this many.
+pub const INSTANCES_MAX: usize = 10_000;
+
+/// Requests open at once at most, whoever asked: some days of a large site whose modalities are all off.
+pub const OPEN_MAX: usize = 4_096;
+
+/// Failure Reasons (PS3.3 section C.14.1.1).
+pub mod reason {
+    /// Processing failure: it is here, and not where the policy asks for it.
+    pub const PROCESSING_FAILURE: u16 = 0x0110;
+    /// No such object instance.
+    pub const NO_SUCH_INSTANCE: u16 = 0x0112;
+    /// Class / instance conflict.
+    pub const CLASS_CONFLICT: u16 = 0x0119;
+}
+
+/// Who has to have an object before it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitPolicy {
+    /// Every required member, as surely as it can be asked.
+    All,
+    /// The journal, and so many members that gave it back unaltered.
+    Journal {
+        /// How many.
+        members: u8,
+    },
+    /// So many members that committed to it or gave it back unaltered.
+    Members {
+        /// How many.
+        members: u8,
+    },
+}
+
+/// Instances of one SOP class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfClass {
+    /// The SOP class that the request names.
+    pub sop_class: SopClassUid,
+    /// The instances, each once, in order.
+    pub sop_instances: Vec<SopInstanceUid>,
+}
+
+/// Instances of one SOP class that are not committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Failure Reason (PS3.3 section C.14.1.1).
+    pub reason: u16,
+    /// Which.
+    #[serde(flatten)]
+    pub of: OfClass,
+}
+
+/// A request as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Transaction UID (0008,1195).
+    pub transaction: TransactionUid,
+    /// The AE title that asked: it is told the result.
+    pub requestor: AeTitle,
+    /// The AE title of ours that it asked.
+    pub called: AeTitle,
+    /// The instances to be committed.
+    pub instances: Vec<OfClass>,
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromiseHead {
+    /// Transaction UID.
+    pub transaction: TransactionUid,
+    /// When it was asked.
+    pub at: WallTime,
+    /// When its result was decided; `None` while something of it is waited for.
+    pub decided_at: Option<WallTime>,
+    /// How often the result could not be reported.
+    pub attempts: u32,
+    /// When it is reported next.
+    pub not_before: WallTime,
+}
+
+/// A request whose result is not reported yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// Where it stands.
+    pub head: PromiseHead,
+    /// What was asked.
+    pub asked: Asked,
+    /// What is not committed; all else is, once it is decided.
+    pub failed: Vec<Failing>,
+}
+
+/// How the report of a result ended for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportEnd {
+    /// The requestor took it.
+    Taken,
+    /// Nobody took it for days.
+    GivenUp,
+}
+
+impl Asked {
+    /// A request for these instances, by class and each once.
+    pub fn new(
+        transaction: TransactionUid,
+        (requestor, called): (AeTitle, AeTitle),
+        instances: impl IntoIterator<Item = (SopClassUid, SopInstanceUid)>,
+    ) -> Self {
+        let mut sorted: Vec<(SopClassUid, SopInstanceUid)> = instances.into_iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        Self { transaction, requestor, called, instances: grouped(sorted) }
+    }
+
+    /// Its instances.
+    pub fn each(&self) -> impl Iterator<Item = (&SopClassUid, &SopInstanceUid)> {
+        each(&self.instances)
+    }
+}
+
+impl Promise {
+    /// What is committed: all that was asked and did not fail.
+    pub fn committed(&self) -> impl Iterator<Item = (&SopClassUid, &SopInstanceUid)> {
+        let failed: std::collections::BTreeSet<_> = self.failed().map(|(pair, _)| pair).collect();
+        self.asked.each().filter(move |pair| !failed.contains(pair))
+    }
+
+    /// What is not committed, each with its Failure Reason.
+    pub fn failed(&self) -> impl Iterator<Item = ((&SopClassUid, &SopInstanceUid), u16)> {
+        self.failed.iter().flat_map(|failing| {
+            let of = std::slice::from_ref(&failing.of);
+            each(of).map(|pair| (pair, failing.reason))
+        })
+    }
+}
+
+/// Instances with their classes.
+pub(crate) fn each(of: &[OfClass]) -> impl Iterator<Item = (&SopClassUid, &SopInstanceUid)> {
+    of.iter().flat_map(|of| of.sop_instances.iter().map(|instance| (&of.sop_class, instance)))
+}
+
+/// Pairs in order, gathered by class.
+pub(crate) fn grouped(pairs: impl IntoIterator<Item = (SopClassUid, SopInstanceUid)>) -> Vec<OfClass> {
+    let mut groups: Vec<OfClass> = Vec::new();
+    for (sop_class, sop_instance) in pairs {
+        match groups.last_mut().filter(|last| last.sop_class == sop_class) {
+            Some(group) => group.sop_instances.push(sop_instance),
+            None => groups.push(OfClass { sop_class, sop_instances: vec![sop_instance] }),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_fail_is_committed_and_together_they_are_what_was_asked() {
+        let class = |uid| SopClassUid::new(uid).unwrap();
+        let instance = |number: u32| SopInstanceUid::new(&format!("1.2.{number}")).unwrap();
+        let pairs = [("1.1", 3), ("1.2", 1), ("1.1", 2), ("1.1", 3), ("1.2", 2)];
+        let ae = |title| AeTitle::new(title).unwrap();
+        let asked = Asked::new(
+            TransactionUid::known("1.9"),
+            (ae("CT1"), ae("OUTRIGGER")),
+            pairs.map(|(of, number)| (class(of), instance(number))),
+        );
+        assert_eq!(asked.each().count(), 4, "the same one twice is one");
+        let of = OfClass { sop_class: class("1.1"), sop_instances: vec![instance(2)] };
+        let failed = vec![Failing { reason: reason::CLASS_CONFLICT, of }];
+        let at = WallTime(0);
+        let head = PromiseHead {
+            transaction: asked.transaction.clone(),
+            at,
+            decided_at: Some(at),
+            attempts: 0,
+            not_before: at,
+        };
+        let promise = Promise { head, asked, failed };
+        let committed: Vec<_> =
+            promise.committed().map(|(of, instance)| (of.to_string(), instance.to_string())).collect();
+        let expected = [("1.1", "1.2.3"), ("1.2", "1.2.1"), ("1.2", "1.2.2")];
+        assert_eq!(committed, expected.map(|(of, instance)| (of.to_owned(), instance.to_owned())));
+        let failed: Vec<_> = promise.failed().map(|((of, _), why)| (of.to_string(), why)).collect();
+        assert_eq!(failed, [("1.1".to_owned(), 0x0119)]);
+    }
+}
