@@ -19,6 +19,7 @@ mod put;
 mod redb;
 mod rows;
 mod set_digest;
+mod sieve;
 pub mod sqlite;
 mod tables;
 
@@ -32,3 +33,4 @@ pub use instance::{
 pub use memory::MemoryCatalogue;
 pub use open::open;
 pub use set_digest::SetDigest;
+pub use sieve::{Held, Sieve, is_single, normalised};

@@ -28,13 +28,7 @@ impl Plan {
     /// Reads a query: keys of its level and the levels above filter; those of lower levels and those the catalogue does not
     /// know do not (PS3.4 section C.2.2.1.3, optional keys that are not supported).
     pub(crate) fn of(query: &Query) -> Self {
-        let mut filters = Vec::new();
-        for key in &query.keys {
-            let Some(known) = known(key.tag).filter(|known| known.level <= query.level) else { continue };
-            if let Some(matcher) = Matcher::new(known.kind, &key.value) {
-                filters.push(Filter { tag: key.tag, matcher });
-            }
-        }
+        let filters = filters(query);
         let narrow = Narrow::of(&filters);
         Self { level: query.level, narrow, filters, wanted: query.keys.iter().map(|key| key.tag).collect() }
     }
@@ -59,6 +53,18 @@ impl Plan {
         });
         Answer { attributes: attributes.collect() }
     }
+}
+
+/// The keys of a query that must match.
+pub(crate) fn filters(query: &Query) -> Vec<Filter> {
+    let mut filters = Vec::new();
+    for key in &query.keys {
+        let Some(known) = known(key.tag).filter(|known| known.level <= query.level) else { continue };
+        if let Some(matcher) = Matcher::new(known.kind, &key.value) {
+            filters.push(Filter { tag: key.tag, matcher });
+        }
+    }
+    filters
 }
 
 const RELATED: [Tag; 3] =

@@ -5,7 +5,6 @@
 //! bytes, `send` stores a batch, `plan` decides what follows, `confirm` asks the member whether it really has it,
 //! `release` lets bytes go, `versions` tells re-encodings from new versions.
 
-pub mod breaker;
 pub mod compare;
 pub mod confirm;
 pub mod lanes;

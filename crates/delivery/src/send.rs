@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use outrigger_ledger::{Attempt, Due, Ledger, Report, ReportOutcome};
+use outrigger_member::breaker::{Failure, Turn};
 use outrigger_member::status::{Outcome, classify};
 use outrigger_member::{MemberError, Need, Reply, StoreSession};
 use outrigger_model::{AeTitle, Status, WallTime};
 use outrigger_runtime::{Clock, Random, Threads};
 
-use crate::breaker::{Failure, Turn};
 use crate::lines::Lines;
 use crate::parcel::{self, EncodeError, Parcel};
 use crate::plan::{self, Ending, Next, Others};

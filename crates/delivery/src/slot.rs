@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use outrigger_ledger::{Due, DueAsk, Ledger, LedgerError, Report, ReportOutcome};
+use outrigger_member::breaker::{AWAY, Permit};
 use outrigger_runtime::Shutdown;
 use tokio::time::Instant;
 
-use crate::breaker::{AWAY, Permit};
 use crate::lanes;
 use crate::lines::LinePermit;
 use crate::parcel::{self, Parcel, ParcelError};

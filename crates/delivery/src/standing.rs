@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_ledger::PostingKey;
+use outrigger_member::breaker::{Breaker, Failure, Permit, Turn};
 use outrigger_model::WallTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::breaker::{Breaker, Failure, Permit, Turn};
 use crate::confirm::DOUBT;
 use crate::plan::Others;
 

@@ -49,7 +49,7 @@ pub use ledger::{
     FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,
     Passed, PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX, RebuildError, RebuildReport, Refusal,
     RefusalShown, ReleaseMode, Resend, Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem,
-    Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, WriteOffShown, check,
+    Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, Within, WriteOffShown, check,
 };
 pub use outrigger_model::MemberSet;
 pub use peer::Peer;

@@ -3,6 +3,7 @@
 //! Knows protocols; never the journal, the ledger or a database.
 
 pub mod answers;
+pub mod breaker;
 pub mod contract;
 pub mod dimse;
 pub mod learnt;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use outrigger_ledger::finding::{Finding, FindingKind};
 use outrigger_ledger::{Attempt, Due, Ledger, LedgerError, Noted, Report, ReportOutcome};
+use outrigger_member::breaker::Permit;
 use outrigger_member::{CommitReport, Denial, MemberError, Returned};
 use outrigger_model::{ConfirmLevel, WallTime};
 
-use crate::breaker::Permit;
 use crate::confirm::ability::{self, LEARN_AGAIN, Lacks};
 use crate::confirm::background::Background;
 use crate::confirm::commit::{self, Requested};

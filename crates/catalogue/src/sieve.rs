@@ -1,0 +1,151 @@
+//! The keys of a query, held against answers that others gave: archives ignore keys they do not know, and compare as they like.
+
+use outrigger_model::{Answer, Level, Query, Tag};
+
+use crate::attributes::{Kind, known};
+use crate::matching::{Matcher, date_digits};
+use crate::plan::{Filter, filters};
+
+/// The keys of a query that must match.
+#[derive(Debug, Clone)]
+pub struct Sieve {
+    level: Level,
+    filters: Vec<Filter>,
+}
+
+/// What the keys say of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// It is no answer to the query.
+    Fails,
+    /// What is there matches; a key has no value to be compared with.
+    Undecided,
+    /// It is an answer.
+    Matches,
+}
+
+/// Keys that every archive matches on and returns at their level (PS3.4 tables C.6-1 to C.6-4): without a value there, an
+/// answer matches none.
+const REQUIRED: [Tag; 12] = [
+    Tag::PATIENT_NAME,
+    Tag::PATIENT_ID,
+    Tag::STUDY_INSTANCE_UID,
+    Tag::STUDY_DATE,
+    Tag::STUDY_TIME,
+    Tag::ACCESSION_NUMBER,
+    Tag::STUDY_ID,
+    Tag::SERIES_INSTANCE_UID,
+    Tag::MODALITY,
+    Tag::SERIES_NUMBER,
+    Tag::SOP_INSTANCE_UID,
+    Tag::INSTANCE_NUMBER,
+];
+
+impl Sieve {
+    /// The keys of a query that the catalogue matches on too.
+    pub fn of(query: &Query) -> Self {
+        Self { level: query.level, filters: filters(query) }
+    }
+
+    /// Holds an answer against them.
+    pub fn hold(&self, answer: &Answer) -> Held {
+        self.filters.iter().map(|filter| self.hold_key(filter, answer)).min().unwrap_or(Held::Matches)
+    }
+
+    fn hold_key(&self, filter: &Filter, answer: &Answer) -> Held {
+        let shown = answer.attributes.iter().find(|(tag, value)| *tag == filter.tag && !value.is_empty());
+        match shown {
+            Some((_, value)) if filter.matcher.matches(value) => Held::Matches,
+            Some(_) => Held::Fails,
+            None if REQUIRED.contains(&filter.tag) && self.is_of_level(filter.tag) => Held::Fails,
+            None => Held::Undecided,
+        }
+    }
+
+    /// Whether an attribute belongs to the entities asked for: a study names its patient itself.
+    fn is_of_level(&self, tag: Tag) -> bool {
+        known(tag).is_some_and(|known| {
+            known.level == self.level || (known.level == Level::Patient && self.level == Level::Study)
+        })
+    }
+}
+
+/// A value as the catalogue would keep it: without padding, dates and times without the marks of the old form (PS3.5 section
+/// 6.2).
+pub fn normalised(tag: Tag, value: &str) -> String {
+    let kind = known(tag).map_or(Kind::Text, |known| known.kind);
+    let one = |value: &str| match kind {
+        Kind::Date => date_digits(value),
+        Kind::Time => value.chars().filter(|character| *character != ':').collect(),
+        Kind::Name => value.trim_end_matches(['^', '=', ' ']).to_owned(),
+        Kind::Uid | Kind::Text | Kind::Number => value.to_owned(),
+    };
+    let values = value.split('\\').map(|value| one(value.trim_matches([' ', '\0'])));
+    values.collect::<Vec<_>>().join("\\")
+}
+
+/// Whether a key compares a single value with a single value: then every answer has it.
+pub fn is_single(tag: Tag, value: &str) -> bool {
+    match known(tag).and_then(|known| Matcher::new(known.kind, value)) {
+        Some(Matcher::Uids(uids)) => uids.len() == 1,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_model::{QueryKey, QueryRoot};
+
+    use super::*;
+
+    fn query(level: Level, keys: &[(Tag, &str)]) -> Query {
+        let keys = keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() });
+        Query { root: QueryRoot::Study, level, keys: keys.collect() }
+    }
+
+    fn answer(attributes: &[(Tag, &str)]) -> Answer {
+        let attributes = attributes.iter().map(|(tag, value)| (*tag, (*value).to_owned()));
+        Answer { attributes: attributes.collect() }
+    }
+
+    #[test]
+    fn answers_to_other_questions_fail() {
+        let asked = query(
+            Level::Study,
+            &[(Tag::PATIENT_NAME, "DOE*"), (Tag::MODALITIES_IN_STUDY, "CT"), (Tag::STUDY_DATE, "20240101-")],
+        );
+        let sieve = Sieve::of(&asked);
+        let (name, date) = ((Tag::PATIENT_NAME, "Doe^Jane "), (Tag::STUDY_DATE, "2024.02.01"));
+        for (attributes, held) in [
+            (vec![name, date, (Tag::MODALITIES_IN_STUDY, "PR\\CT")], Held::Matches),
+            (vec![name, date, (Tag::MODALITIES_IN_STUDY, "MR")], Held::Fails),
+            (vec![name, date], Held::Undecided),
+            (vec![name, (Tag::STUDY_DATE, ""), (Tag::MODALITIES_IN_STUDY, "CT")], Held::Fails),
+            (vec![(Tag::PATIENT_NAME, "ROE^JANE"), date], Held::Fails),
+        ] {
+            assert_eq!(sieve.hold(&answer(&attributes)), held, "{attributes:?}");
+        }
+    }
+
+    #[test]
+    fn an_upper_level_that_is_not_returned_decides_nothing() {
+        let asked = query(Level::Series, &[(Tag::STUDY_INSTANCE_UID, "1.2"), (Tag::MODALITY, "CT")]);
+        let sieve = Sieve::of(&asked);
+        assert_eq!(sieve.hold(&answer(&[(Tag::MODALITY, "CT")])), Held::Undecided);
+        let other = answer(&[(Tag::MODALITY, "CT"), (Tag::STUDY_INSTANCE_UID, "1.3")]);
+        assert_eq!(sieve.hold(&other), Held::Fails);
+    }
+
+    #[test]
+    fn values_lose_what_means_nothing() {
+        for (tag, value, kept) in [
+            (Tag::STUDY_DATE, "2024.01.02", "20240102"),
+            (Tag::STUDY_TIME, "10:11:12 ", "101112"),
+            (Tag::STUDY_INSTANCE_UID, "1.2\0", "1.2"),
+            (Tag::PATIENT_NAME, "DOE^JANE^^^ ", "DOE^JANE"),
+            (Tag::MODALITIES_IN_STUDY, "CT \\MR", "CT\\MR"),
+        ] {
+            assert_eq!(normalised(tag, value), kept);
+        }
+    }
+}
