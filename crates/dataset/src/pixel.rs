@@ -2,11 +2,13 @@
 
 mod canonical;
 mod digest;
+mod frame;
 mod shape;
 
 pub(crate) use canonical::native_frames;
 pub use digest::{PixelError, digest};
 pub(crate) use digest::{frames_of, measure};
+pub use frame::decode_frame;
 pub(crate) use shape::{
     EXTENDED_OFFSET_TABLE, EXTENDED_OFFSET_TABLE_LENGTHS, PHOTOMETRIC_INTERPRETATION, PIXEL_DATA,
     PLANAR_CONFIGURATION, frame_count,

@@ -2,5 +2,11 @@
 //!
 //! Pure: no connections, no files. The front door serves with it, and members that speak DICOMweb are asked with it.
 
+pub mod accept;
+pub mod bulk;
+pub mod frames;
+pub mod media;
+pub mod multipart_writer;
+pub mod render;
 pub mod search;
 pub mod stored;

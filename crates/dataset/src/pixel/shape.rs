@@ -85,7 +85,8 @@ impl Photometric {
     }
 
     /// What a decoder makes of it: the reversible transform is turned back, and every pixel has all its samples.
-    pub(crate) fn decoded(&self) -> Self {
+    #[must_use]
+    pub fn decoded(&self) -> Self {
         match self {
             Self::YbrRct => Self::Rgb,
             Self::YbrFull422 => Self::YbrFull,

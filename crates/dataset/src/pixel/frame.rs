@@ -1,0 +1,31 @@
+//! One frame in one form, whatever it was stored as.
+
+use std::borrow::Cow;
+
+use outrigger_model::TransferSyntaxUid;
+use outrigger_model::transfer_syntax::{Pixels, traits};
+
+use super::canonical::native_frames;
+use super::digest::PixelError;
+use super::shape::Shape;
+use crate::codestream::{Codec, decode};
+
+/// The cells of one frame, Bits Allocated each, little endian, interleaved by pixel; single bits come as bytes of 0 and
+/// 1. `None` for compression that may be lossy or is not known.
+///
+/// `shape` is that of an image of this frame alone.
+pub fn decode_frame(
+    transfer_syntax: &TransferSyntaxUid,
+    shape: &Shape,
+    frame: &[u8],
+) -> Result<Option<Vec<u8>>, PixelError> {
+    if let Some(codec) = Codec::of(transfer_syntax) {
+        let decoded = decode(codec, frame, shape).map_err(|source| PixelError::Frame { frame: 1, source });
+        return decoded.map(Some);
+    }
+    if traits(transfer_syntax).pixels != Pixels::Native {
+        return Ok(None);
+    }
+    let (data, _) = super::measure(frame, shape)?;
+    Ok(native_frames(data, shape).next().map(Cow::into_owned))
+}

@@ -1,0 +1,244 @@
+//! Pictures show the values they should.
+
+use bytes::Bytes;
+use image::{DynamicImage, GenericImageView, Rgba};
+use outrigger_dataset::element::{DataSet, Element, Vr};
+use outrigger_dataset::form::Form;
+use outrigger_dataset::survey::{FrameIndex, Survey, survey};
+use outrigger_dataset::transcode::transcode;
+use outrigger_dataset::write::write;
+use outrigger_dicomweb::render::{Frame, RenderError, Wishes, render};
+use outrigger_model::{Tag, TransferSyntaxUid};
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const RLE: &str = "1.2.840.10008.1.2.5";
+const BASELINE: &str = "1.2.840.10008.1.2.4.50";
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+
+/// An image of one row, with what describes it.
+fn image(photometric: &str, samples: u16, bits: u16, columns: u16, pixels: &[u8]) -> DataSet {
+    let short = |tag, value: u16| Element::new(tag, Vr::US, value.to_le_bytes().to_vec());
+    [
+        short(Tag(0x0028, 0x0002), samples),
+        Element::text(Tag(0x0028, 0x0004), Vr::CS, photometric),
+        short(Tag(0x0028, 0x0006), 0),
+        short(Tag::ROWS, 1),
+        short(Tag::COLUMNS, columns),
+        short(Tag::BITS_ALLOCATED, bits),
+        short(Tag(0x0028, 0x0101), bits),
+        short(Tag(0x0028, 0x0102), bits - 1),
+        short(Tag(0x0028, 0x0103), 0),
+        Element::new(PIXEL_DATA, Vr::OB, pixels.to_vec()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn with(mut data_set: DataSet, elements: Vec<Element>) -> DataSet {
+    for element in elements {
+        data_set.put(element);
+    }
+    data_set
+}
+
+fn look(bytes: &Bytes) -> Survey {
+    let read = |position: u64| Ok::<_, std::io::Error>(bytes.slice(usize::try_from(position).unwrap()..));
+    survey(Form::ExplicitLittle, bytes.len() as u64, read).unwrap()
+}
+
+/// Renders a frame of bytes in a transfer syntax.
+fn rendered(
+    bytes: &Bytes,
+    transfer_syntax: &str,
+    number: u32,
+    wishes: &[(&str, &str)],
+) -> Result<DynamicImage, RenderError> {
+    let survey = look(bytes);
+    let transfer_syntax = TransferSyntaxUid::new(transfer_syntax).unwrap();
+    let read = |position: u64| Ok::<_, std::io::Error>(bytes.slice(usize::try_from(position).unwrap()..));
+    let span = FrameIndex::new(&survey, &transfer_syntax, read).unwrap().frame(number).unwrap();
+    let parts: Vec<u8> = span
+        .places
+        .iter()
+        .flat_map(|place| {
+            let from = usize::try_from(place.offset).unwrap();
+            bytes.slice(from..from + usize::try_from(place.length).unwrap())
+        })
+        .collect();
+    let frame = Frame { survey: &survey, number, transfer_syntax: &transfer_syntax, bytes: &parts };
+    let wishes = Wishes::parse(wishes.iter().copied()).unwrap();
+    let png = render(&frame, &wishes, "image/png")?;
+    let jpeg = render(&frame, &wishes, "image/jpeg")?;
+    assert!(jpeg.starts_with(&[0xFF, 0xD8, 0xFF]));
+    Ok(image::load_from_memory(&png).unwrap())
+}
+
+/// The red of each pixel of the first row, the only colour of grey pictures.
+fn levels(picture: &DynamicImage) -> Vec<u8> {
+    (0..picture.width()).map(|column| picture.get_pixel(column, 0).0[0]).collect()
+}
+
+fn shown(data_set: &DataSet, wishes: &[(&str, &str)]) -> Vec<u8> {
+    let bytes = Bytes::from(write(data_set, Form::ExplicitLittle));
+    levels(&rendered(&bytes, EXPLICIT, 1, wishes).unwrap())
+}
+
+fn words(values: &[u16]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn grey_values_are_rescaled_and_windowed() {
+    let plain = image("MONOCHROME2", 1, 16, 4, &words(&[0, 100, 200, 400]));
+    // Without a window all values are shown.
+    assert_eq!(shown(&plain, &[]), [0, 64, 128, 255]);
+    let own = |center, width| {
+        vec![
+            Element::text(Tag(0x0028, 0x1050), Vr::DS, center),
+            Element::text(Tag(0x0028, 0x1051), Vr::DS, width),
+        ]
+    };
+    let windowed = with(plain.clone(), own("100.5\\7", "201\\7"));
+    assert_eq!(shown(&windowed, &[]), [0, 128, 255, 255]);
+    assert_eq!(shown(&windowed, &[("window", "200,400,linear-exact")]), [0, 64, 128, 255]);
+    let rescaled = with(
+        windowed.clone(),
+        vec![
+            Element::text(Tag(0x0028, 0x1052), Vr::DS, "-100"),
+            Element::text(Tag(0x0028, 0x1053), Vr::DS, "2"),
+        ],
+    );
+    assert_eq!(shown(&rescaled, &[]), [0, 128, 255, 255]);
+    let inverse = with(windowed, vec![Element::text(Tag(0x0028, 0x0004), Vr::CS, "MONOCHROME1")]);
+    assert_eq!(shown(&inverse, &[]), [255, 128, 0, 0]);
+}
+
+#[test]
+fn signed_and_shifted_values_are_what_they_say() {
+    let short = |tag, value: u16| Element::new(tag, Vr::US, value.to_le_bytes().to_vec());
+    let signed =
+        with(image("MONOCHROME2", 1, 16, 3, &words(&[0xFF9C, 0, 100])), vec![short(Tag(0x0028, 0x0103), 1)]);
+    assert_eq!(shown(&signed, &[]), [0, 128, 255]);
+    // Twelve bits in the upper part of the cell, something else below.
+    let shifted = with(
+        image("MONOCHROME2", 1, 16, 3, &words(&[0x000F, 0x8007, 0xFFF0])),
+        vec![short(Tag(0x0028, 0x0101), 12), short(Tag(0x0028, 0x0102), 15)],
+    );
+    assert_eq!(shown(&shifted, &[]), [0, 128, 255]);
+}
+
+#[test]
+fn frames_have_windows_of_their_own() {
+    let group = |center: &str| -> DataSet {
+        let window: DataSet = [
+            Element::text(Tag(0x0028, 0x1050), Vr::DS, center),
+            Element::text(Tag(0x0028, 0x1051), Vr::DS, "3"),
+        ]
+        .into_iter()
+        .collect();
+        [Element::sequence(Tag(0x0028, 0x9132), vec![window])].into_iter().collect()
+    };
+    let enhanced = with(
+        image("MONOCHROME2", 1, 8, 2, &[10, 11, 10, 11]),
+        vec![
+            Element::text(Tag::NUMBER_OF_FRAMES, Vr::IS, "2"),
+            Element::sequence(Tag(0x5200, 0x9229), vec![group("100")]),
+            Element::sequence(Tag(0x5200, 0x9230), vec![DataSet::default(), group("11.5")]),
+        ],
+    );
+    let bytes = Bytes::from(write(&enhanced, Form::ExplicitLittle));
+    assert_eq!(levels(&rendered(&bytes, EXPLICIT, 1, &[]).unwrap()), [0, 0]);
+    assert_eq!(levels(&rendered(&bytes, EXPLICIT, 2, &[]).unwrap()), [0, 128]);
+}
+
+#[test]
+fn colours_are_shown_as_they_are() {
+    let pixel = |data_set: &DataSet, column| {
+        let bytes = Bytes::from(write(data_set, Form::ExplicitLittle));
+        rendered(&bytes, EXPLICIT, 1, &[]).unwrap().get_pixel(column, 0)
+    };
+    let rgb = image("RGB", 3, 8, 2, &[1, 2, 3, 250, 0, 9]);
+    assert_eq!(pixel(&rgb, 1), Rgba([250, 0, 9, 255]));
+    let planes = with(
+        image("RGB", 3, 8, 2, &[1, 250, 2, 0, 3, 9]),
+        vec![Element::new(Tag(0x0028, 0x0006), Vr::US, vec![1, 0])],
+    );
+    assert_eq!(pixel(&planes, 1), Rgba([250, 0, 9, 255]));
+    let shared = image("YBR_FULL_422", 3, 8, 2, &[255, 0, 128, 128]);
+    assert_eq!((pixel(&shared, 0), pixel(&shared, 1)), (Rgba([255, 255, 255, 255]), Rgba([0, 0, 0, 255])));
+    let entries = |levels: &[u16]| words(&levels.iter().map(|level| level << 8).collect::<Vec<_>>());
+    let palettes = [(0x1101, 0x1201, [9, 8]), (0x1102, 0x1202, [7, 6]), (0x1103, 0x1203, [5, 4])];
+    let tables = palettes.into_iter().flat_map(|(descriptor, data, levels)| {
+        [
+            Element::new(Tag(0x0028, descriptor), Vr::US, words(&[2, 0, 16])),
+            Element::new(Tag(0x0028, data), Vr::OW, entries(&levels)),
+        ]
+    });
+    let palette = with(image("PALETTE COLOR", 1, 8, 2, &[0, 1]), tables.collect());
+    assert_eq!(pixel(&palette, 0), Rgba([9, 7, 5, 255]));
+    assert_eq!(pixel(&palette, 1), Rgba([8, 6, 4, 255]));
+}
+
+#[test]
+fn compressed_frames_are_decoded_first() {
+    let data_set = image("MONOCHROME2", 1, 16, 4, &words(&[0, 100, 200, 400]));
+    let native = Bytes::from(write(&data_set, Form::ExplicitLittle));
+    let syntax = |uid| TransferSyntaxUid::new(uid).unwrap();
+    let packed = transcode(native.clone(), &syntax(EXPLICIT), &syntax(RLE)).unwrap();
+    assert_eq!(levels(&rendered(&packed.into(), RLE, 1, &[]).unwrap()), [0, 64, 128, 255]);
+
+    let mut jpeg = Vec::new();
+    let gray = image::GrayImage::from_pixel(8, 8, image::Luma([77]));
+    gray.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100)).unwrap();
+    let fragments =
+        outrigger_dataset::element::Fragments { fragments: vec![jpeg.into()], ..Default::default() };
+    let value = outrigger_dataset::element::Value::Fragments(fragments);
+    let lossy = with(
+        image("MONOCHROME2", 1, 8, 8, &[]),
+        vec![Element::new(Tag::ROWS, Vr::US, vec![8, 0]), Element { tag: PIXEL_DATA, vr: Vr::OB, value }],
+    );
+    let bytes = Bytes::from(write(&lossy, Form::ExplicitLittle));
+    let picture = rendered(&bytes, BASELINE, 1, &[("window", "128,256,linear")]).unwrap();
+    assert_eq!((picture.dimensions(), levels(&picture)[3]), ((8, 8), 77));
+
+    let narrow = with(lossy, vec![Element::new(Tag::COLUMNS, Vr::US, vec![7, 0])]);
+    let bytes = Bytes::from(write(&narrow, Form::ExplicitLittle));
+    assert!(rendered(&bytes, BASELINE, 1, &[]).is_err());
+}
+
+#[test]
+fn a_viewport_cuts_mirrors_and_scales() {
+    let bytes = Bytes::from(write(&image("MONOCHROME2", 1, 8, 4, &[0, 85, 170, 255]), Form::ExplicitLittle));
+    let shown = |viewport| {
+        let picture = rendered(&bytes, EXPLICIT, 1, &[("viewport", viewport)]).unwrap();
+        (picture.dimensions(), levels(&picture))
+    };
+    assert_eq!(shown("4,1"), ((4, 1), vec![0, 85, 170, 255]));
+    assert_eq!(shown("2,9,1,0,2,1"), ((2, 1), vec![85, 170]));
+    assert_eq!(shown("4,9,0,0,-4,1"), ((4, 1), vec![255, 170, 85, 0]));
+    assert_eq!(shown("8,8").0, (8, 2));
+    assert_eq!(shown("9,1,3,0,100,1"), ((1, 1), vec![255]));
+    let outside = rendered(&bytes, EXPLICIT, 1, &[("viewport", "4,4,4,0,1,1")]).unwrap_err();
+    assert!(matches!(outside, RenderError::Outside), "{outside:?}");
+}
+
+#[test]
+fn what_is_too_large_or_unknown_is_refused() {
+    let huge = with(
+        image("RGB", 3, 8, 1, &[0; 3]),
+        vec![
+            Element::new(Tag::ROWS, Vr::US, vec![0xFF, 0xFF]),
+            Element::new(Tag::COLUMNS, Vr::US, vec![0xFF, 0x0F]),
+        ],
+    );
+    let bytes = Bytes::from(write(&huge, Form::ExplicitLittle));
+    let survey = look(&bytes);
+    let transfer_syntax = TransferSyntaxUid::new(EXPLICIT).unwrap();
+    let frame = Frame { survey: &survey, number: 1, transfer_syntax: &transfer_syntax, bytes: &[] };
+    let wishes = Wishes::parse([]).unwrap();
+    let error = render(&frame, &wishes, "image/png").unwrap_err();
+    assert!(matches!(error, RenderError::TooLarge { .. } | RenderError::Shape(_)), "{error:?}");
+    let cmyk = Bytes::from(write(&image("CMYK", 4, 8, 1, &[0; 4]), Form::ExplicitLittle));
+    let error = rendered(&cmyk, EXPLICIT, 1, &[]).unwrap_err();
+    assert!(matches!(error, RenderError::Unsupported { .. }), "{error:?}");
+}
