@@ -45,6 +45,7 @@ pub(crate) const MEMBERS: Key = key("members", TABLE, None, "where members answe
 pub(crate) const MEMBER: Key = key("member", TABLES, None, "the archives behind the front door");
 pub(crate) const PEER: Key = key("peer", TABLES, None, "who may call");
 pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries and giving instances");
+pub(crate) const VIEWER: Key = key("viewer", TABLE, None, "the viewer that the web door serves at /viewer");
 pub(crate) const COMMIT: Key = key("commit", TABLE, None, "storage commitment to modalities");
 pub(crate) const AUDIT: Key = key("audit", TABLE, None, "the audit trail");
 pub(crate) const ARCHIVE: Key = key("archive", TABLE, None, "the embedded archive");
@@ -322,6 +323,14 @@ pub(crate) const AUDIT_SYSLOG: Key = key(
     "syslog collector (RFC 5424) over TLS (RFC 5425), TCP (RFC 6587) or UDP (RFC 5426)",
 );
 
+// [viewer]
+pub(crate) const VIEWER_FILES: Key = key(
+    "files",
+    PATH,
+    Some("/usr/share/outrigger/viewer"),
+    "directory of the viewer's built files, as `scripts/viewer` installs them; without them no viewer is served",
+);
+
 // [archive]
 pub(crate) const ARCHIVE_BLOBS: Key = key("blobs", "`file:DIRECTORY`", None, "where object bytes are kept");
 pub(crate) const ARCHIVE_CATALOGUE: Key =
@@ -343,6 +352,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
         ACCEPT_UNDELIVERABLE, ARTIM, INACTIVITY, IDLE,
     ] },
     Table { header: "[front.dimse.tls]", doc: TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
+    Table { header: "[viewer]", doc: VIEWER.doc, keys: &[VIEWER_FILES] },
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
     Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[

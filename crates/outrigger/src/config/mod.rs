@@ -18,6 +18,7 @@ mod section;
 mod storage;
 mod tls;
 mod units;
+mod viewer;
 mod warnings;
 
 pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};

@@ -16,6 +16,7 @@ use super::peer::{PeerConfig, read_peers};
 use super::query::{QueryConfig, read_query};
 use super::section::Section;
 use super::storage::{JournalConfig, read_journal, read_ledger};
+use super::viewer::read_viewer;
 
 /// The name of a node.
 pub(crate) type NodeName = outrigger_model::MemberName;
@@ -62,6 +63,8 @@ pub(crate) struct Base {
     pub(crate) fronts: Vec<DimseFront>,
     /// `[[peer]]`.
     pub(crate) peers: Vec<PeerConfig>,
+    /// Where the viewer's files are, if they are there.
+    pub(crate) viewer: Option<PathBuf>,
 }
 
 /// The whole configuration of a node.
@@ -135,6 +138,7 @@ pub(crate) struct BaseRead {
     audit: Option<AuditConfig>,
     fronts: Option<Vec<DimseFront>>,
     peers: Option<Vec<PeerConfig>>,
+    viewer: Option<PathBuf>,
 }
 
 impl BaseRead {
@@ -153,6 +157,7 @@ impl BaseRead {
             audit: self.audit?,
             fronts: self.fronts?,
             peers: self.peers?,
+            viewer: self.viewer,
         })
     }
 }
@@ -171,7 +176,8 @@ pub(crate) fn read_base(root: &Section<'_>) -> BaseRead {
     let audit = read_audit(root.table(&keys::AUDIT), data.as_deref());
     let fronts = read_front(root.table(&keys::FRONT));
     let peers = read_peers(root);
-    BaseRead { name, data, log, admin, audit, fronts, peers }
+    let viewer = read_viewer(root.table(&keys::VIEWER));
+    BaseRead { name, data, log, admin, audit, fronts, peers, viewer }
 }
 
 fn read_log(section: Section<'_>) -> Option<LogConfig> {
