@@ -41,7 +41,7 @@ async fn listed(ledger: &Ledger, study: u32) -> Vec<(String, Option<MemberSet>)>
 
 async fn count(ledger: &Ledger, patient: &str) -> usize {
     let keys = vec![QueryKey { tag: Tag::PATIENT_ID, value: patient.to_owned() }];
-    let query = Query { root: QueryRoot::Study, level: Level::Study, keys };
+    let query = Query::new(QueryRoot::Study, Level::Study, keys);
     ledger.find(query, Cursor::default(), 100).await.unwrap().items.len()
 }
 

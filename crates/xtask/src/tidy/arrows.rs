@@ -23,11 +23,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("member", &["dimse", "dataset", "dicomweb"]),
     ("delivery", &["ledger", "member", "journal", "dataset"]),
     ("query", &["ledger", "member", "catalogue", "dataset"]),
-    ("audit", &["ledger", "member", "catalogue", "dataset"]),
+    ("audit", &["journal", "ledger", "member", "catalogue", "dataset"]),
     ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "dataset"]),
-    ("outrigger", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway"]),
-    ("sim", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway"]),
-    ("xtask", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "gateway", "sim"]),
+    ("outrigger", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway"]),
+    ("sim", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway"]),
+    ("xtask", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway", "sim"]),
 ];
 
 /// Of the ground, what these may not use.

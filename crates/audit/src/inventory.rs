@@ -1,0 +1,13 @@
+//! The inventory: what members held before anything came through here, read into the catalogue.
+//!
+//! [`sweep`] decides what to ask for next, in pure code; [`take`](start) asks, enters what is shown, and keeps how far it is.
+
+mod asking;
+pub mod day;
+mod listing;
+pub mod slice;
+pub mod sweep;
+mod take;
+
+pub use asking::Source;
+pub use take::{InventoryOptions, start};

@@ -1,0 +1,409 @@
+//! Going through all studies of an archive that may give only so many answers to a query, and may not say so: pure decisions,
+//! which outlive a restart as JSON.
+//!
+//! First everything is asked for. Where that may have been cut short, the archive is cut by Study Date into halves until each
+//! part is surely whole, the newest first. Studies without a date are in no range, or in all of them, as archives differ; so at
+//! last the archive is cut once more by the starts of values that studies without a date have too.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::day::Day;
+use super::slice::{Dates, End, Key, Slice};
+
+/// Answers to one query that are taken for all there are, whatever came before: no archive limits its answers to fewer.
+pub const SURELY_WHOLE: u32 = 10;
+
+/// Parts that wait to be asked for: more than any archive needs that answers as it should, and a bound for one that does not.
+pub const TODO_MAX: usize = 50_000;
+
+/// Queries of one going through: at the usual rate more than a day of them; what is left then is not listed.
+pub const ASKED_MAX: u64 = 500_000;
+
+/// What no patient ID or name begins with: an archive that has more of these than it gives does not go by how they begin.
+const CONTROL: &str = "~";
+
+/// Where the going through an archive is; as JSON it is what is kept between two starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// What was learnt of the archive.
+    pub learnt: Learnt,
+    phase: Phase,
+    /// The next one last.
+    todo: Vec<Pending>,
+    /// Answers to the question for everything, if it was answered.
+    everything: Option<Everything>,
+    /// Answers with a date in parts by date that were whole.
+    dated: u64,
+    /// Parts that could not be listed to the end.
+    pub unlisted: u64,
+    /// Queries asked.
+    pub asked: u64,
+}
+
+/// What is known of how an archive answers; kept from one time to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Learnt {
+    /// Most answers it gave to a query in the last or present going through: what it gave before may have been under another limit.
+    pub most: u32,
+    /// Whether it is known to give no more.
+    pub limit: Limit,
+    /// Whether it takes wildcards in UIDs.
+    pub wildcards: Wildcards,
+    /// Characters of the patient IDs seen.
+    in_ids: BTreeSet<char>,
+    /// Characters of the patients' names seen.
+    in_names: BTreeSet<char>,
+}
+
+/// Whether an archive limits its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Limit {
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// It does.
+    Proven,
+}
+
+/// Whether wildcards in UIDs are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Wildcards {
+    /// Not tried yet.
+    #[default]
+    Untried,
+    /// They work.
+    Taken,
+    /// They find nothing, or everything.
+    NotTaken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Phase {
+    Everything,
+    ByDate,
+    Undated,
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Everything {
+    whole: Whole,
+    dated: u64,
+}
+
+/// Whether answers are surely all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Whole {
+    Surely,
+    Perhaps,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pending {
+    slice: Slice,
+    half: Half,
+    /// Set for the question whether wildcards in UIDs are taken: the UID that has to be among the answers.
+    probe: Option<String>,
+}
+
+/// What a part is to the one it was cut from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Half {
+    Not,
+    /// Asked first: the other is next in line, unless this one is cut itself.
+    First,
+    /// Asked second: so many answers with a date had the whole and the first.
+    Second {
+        whole: u64,
+        first: u64,
+    },
+}
+
+/// What an answer shows of a study, as far as it is cut by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// Study Instance UID.
+    pub uid: String,
+    /// Study Date.
+    pub date: Option<Day>,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Patient's Name.
+    pub patient_name: String,
+}
+
+impl Shown {
+    fn value(&self, key: Key) -> &str {
+        match key {
+            Key::StudyUid => &self.uid,
+            Key::PatientId => &self.patient_id,
+            Key::PatientName => &self.patient_name,
+        }
+    }
+}
+
+/// How the archive ended its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As if these were all.
+    AsAll,
+    /// Saying, or being told, that there are more.
+    Short,
+}
+
+impl Sweep {
+    /// A new one of an archive of which this is known.
+    pub fn new(mut learnt: Learnt) -> Self {
+        learnt.most = 0;
+        let everything = Pending { slice: Slice::all(), half: Half::Not, probe: None };
+        Self {
+            learnt,
+            phase: Phase::Everything,
+            todo: vec![everything],
+            everything: None,
+            dated: 0,
+            unlisted: 0,
+            asked: 0,
+        }
+    }
+
+    /// The part to ask for next; `None` at the end.
+    pub fn next(&self) -> Option<&Slice> {
+        self.todo.last().map(|pending| &pending.slice)
+    }
+
+    /// Takes the answers to what was asked for, and decides what follows from them.
+    pub fn answered(&mut self, shown: &[Shown], ended: Ended) {
+        let Some(pending) = self.todo.pop() else { return };
+        self.asked += 1;
+        for study in shown {
+            self.learnt.in_ids.extend(study.patient_id.chars());
+            self.learnt.in_names.extend(study.patient_name.chars());
+        }
+        if let Some(uid) = &pending.probe {
+            self.learn_wildcards(&pending.slice, uid, shown);
+        } else {
+            self.take(&pending, shown, ended);
+        }
+        if self.todo.is_empty() {
+            self.next_phase(shown);
+        }
+    }
+
+    /// Takes note that the next part cannot be asked for as a whole: smaller ones may be.
+    pub fn refused(&mut self) {
+        let Some(pending) = self.todo.pop() else { return };
+        self.asked += 1;
+        if pending.probe.is_some() {
+            self.learnt.wildcards = Wildcards::NotTaken;
+        } else {
+            self.learnt.limit = Limit::Proven;
+            self.everything_was(&pending, Whole::Perhaps, 0);
+            if is_control(&pending.slice) {
+                self.drop_like(&pending.slice);
+            } else {
+                self.cut(&pending.slice, 0);
+            }
+        }
+        if self.todo.is_empty() {
+            self.next_phase(&[]);
+        }
+    }
+
+    fn take(&mut self, pending: &Pending, shown: &[Shown], ended: Ended) {
+        let answers = u32::try_from(shown.len()).unwrap_or(u32::MAX);
+        let slice = &pending.slice;
+        let dated = shown.iter().filter(|study| study.date.is_some_and(|day| slice.includes_date(Some(day))));
+        let dated = dated.count() as u64;
+        let whole = self.whole(answers, ended);
+        self.everything_was(pending, whole, dated);
+        self.compare_halves(pending, dated);
+        if whole == Whole::Surely {
+            if slice.dates != Dates::Any && slice.start.is_none() {
+                self.dated += dated;
+            }
+            return;
+        }
+        self.learnt.most = self.learnt.most.max(answers);
+        if ended == Ended::Short {
+            self.learnt.limit = Limit::Proven;
+        }
+        if !self.is_ignored(slice, shown, dated) {
+            self.cut(slice, dated);
+        }
+    }
+
+    fn everything_was(&mut self, pending: &Pending, whole: Whole, dated: u64) {
+        if self.phase == Phase::Everything {
+            debug_assert_eq!(pending.slice, Slice::all(), "nothing else is asked for in this phase");
+            self.everything = Some(Everything { whole, dated });
+        }
+    }
+
+    /// An archive that once gave more answers does not stop at fewer.
+    fn whole(&self, answers: u32, ended: Ended) -> Whole {
+        let surely = ended == Ended::AsAll && (answers < SURELY_WHOLE || answers < self.learnt.most);
+        if surely { Whole::Surely } else { Whole::Perhaps }
+    }
+
+    /// Two halves with more studies than the whole prove that the whole was cut short.
+    fn compare_halves(&mut self, pending: &Pending, dated: u64) {
+        match pending.half {
+            Half::First => {
+                if let Some(Pending { half: Half::Second { first, .. }, .. }) = self.todo.last_mut() {
+                    *first = dated;
+                }
+            }
+            Half::Second { whole, first } if first + dated > whole => self.learnt.limit = Limit::Proven,
+            Half::Not | Half::Second { .. } => {}
+        }
+    }
+
+    /// Whether the archive does not go by what the part is cut by, so that cutting on would never end.
+    fn is_ignored(&mut self, slice: &Slice, shown: &[Shown], dated: u64) -> bool {
+        let total = shown.len() as u64;
+        let fit = match &slice.start {
+            Some(start) => shown.iter().filter(|study| start.fits(study.value(start.key))).count() as u64,
+            None if slice.dates == Dates::Any => total,
+            None => dated,
+        };
+        if fit * 2 >= total {
+            return false;
+        }
+        self.drop_like(slice);
+        true
+    }
+
+    /// Takes every part out of the line that is cut as this one is.
+    fn drop_like(&mut self, slice: &Slice) {
+        if let Some(start) = &slice.start {
+            let like = |part: &Slice| part.start.as_ref().is_some_and(|other| other.key == start.key);
+            self.todo.retain(|pending| !like(&pending.slice));
+            self.unlisted += 1;
+        } else {
+            // Ranges are ignored, or studies without a date match them all and fill the answers by themselves.
+            self.todo.retain(|pending| pending.slice.dates == Dates::Any || pending.slice.start.is_some());
+            // What ranges gave says nothing of what there is then.
+            self.learnt.limit = Limit::Proven;
+        }
+    }
+
+    /// Puts the parts of a part in line.
+    fn cut(&mut self, slice: &Slice, dated: u64) {
+        if let Some((earlier, later)) = slice.halves() {
+            self.put(earlier, Half::Second { whole: dated, first: 0 });
+            self.put(later, Half::First);
+            return;
+        }
+        if *slice == Slice::all() {
+            return;
+        }
+        self.cut_by_start(slice);
+    }
+
+    fn cut_by_start(&mut self, slice: &Slice) {
+        let keys: &[Key] = match &slice.start {
+            Some(start) if start.end == End::Closed => &[],
+            Some(start) if start.key == Key::StudyUid => &[Key::StudyUid],
+            Some(start) if start.key == Key::PatientId => &[Key::PatientId],
+            Some(_) => &[Key::PatientName],
+            None if self.learnt.wildcards == Wildcards::Taken => &[Key::StudyUid],
+            None => &[Key::PatientName, Key::PatientId],
+        };
+        let mut parts = 0;
+        for key in keys {
+            let next = self.next_characters(*key, slice);
+            for part in slice.by_next(*key, &next) {
+                parts += 1;
+                self.put(part, Half::Not);
+            }
+        }
+        if parts == 0 {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Characters that a value may go on with: all of them at its beginning, later those that were seen anywhere.
+    fn next_characters(&self, key: Key, slice: &Slice) -> BTreeSet<char> {
+        if key == Key::StudyUid {
+            return ".0123456789".chars().collect();
+        }
+        let begins = slice.start.is_none();
+        // `=` and a `^` at the beginning divide a name: some archives take what begins so for any name.
+        let divides = |char: char| key == Key::PatientName && (char == '=' || (char == '^' && begins));
+        let is_key = |char: &char| !matches!(char, '*' | '?' | '\\') && !char.is_control() && !divides(*char);
+        let seen = if key == Key::PatientId { &self.learnt.in_ids } else { &self.learnt.in_names };
+        let mut next: BTreeSet<char> = seen.iter().copied().filter(is_key).collect();
+        next.extend(if begins { '!'..='~' } else { '0'..='9' }.filter(is_key));
+        if begins {
+            next.remove(&' ');
+            // Where case does not count, each would be asked for twice.
+            next.retain(|char| !char.is_ascii_lowercase() || seen.contains(char));
+        }
+        next
+    }
+
+    fn put(&mut self, slice: Slice, half: Half) {
+        if self.todo.len() >= TODO_MAX || self.asked >= ASKED_MAX {
+            self.unlisted += 1;
+            return;
+        }
+        self.todo.push(Pending { slice, half, probe: None });
+    }
+
+    /// Wildcards in UIDs are taken where the study is found by the start of its own, and nothing else is.
+    fn learn_wildcards(&mut self, slice: &Slice, uid: &str, shown: &[Shown]) {
+        let fits = |study: &Shown| slice.start.as_ref().is_some_and(|start| start.fits(&study.uid));
+        let found = shown.iter().any(|study| study.uid == uid) && shown.iter().all(fits);
+        self.learnt.wildcards = if found { Wildcards::Taken } else { Wildcards::NotTaken };
+    }
+
+    fn next_phase(&mut self, shown: &[Shown]) {
+        match self.phase {
+            Phase::Everything if self.everything.is_some_and(|found| found.whole == Whole::Surely) => {
+                self.phase = Phase::Ended;
+            }
+            Phase::Everything => {
+                self.phase = Phase::ByDate;
+                self.put(Slice::dated(Dates::Between(Day::FIRST, Day::LAST)), Half::Not);
+                self.put(Slice::dated(Dates::After(Day::LAST)), Half::Not);
+                self.put(Slice::dated(Dates::Before(Day::FIRST)), Half::Not);
+                if let Some(study) = shown.first().filter(|_| self.learnt.wildcards == Wildcards::Untried) {
+                    self.probe(&study.uid);
+                }
+            }
+            Phase::ByDate if self.everything_was_whole() => self.phase = Phase::Ended,
+            Phase::ByDate => {
+                self.phase = Phase::Undated;
+                self.cut_by_start(&Slice::all());
+            }
+            Phase::Undated | Phase::Ended => self.phase = Phase::Ended,
+        }
+    }
+
+    /// Ranges found no study with a date that was not among everything: it was not cut short.
+    fn everything_was_whole(&self) -> bool {
+        self.learnt.limit == Limit::Unknown && self.everything.is_some_and(|found| self.dated <= found.dated)
+    }
+
+    fn probe(&mut self, uid: &str) {
+        let mut text = uid.to_owned();
+        if text.pop().is_none() || text.is_empty() {
+            self.learnt.wildcards = Wildcards::NotTaken;
+            return;
+        }
+        let start = super::slice::Start { key: Key::StudyUid, text, end: End::Open };
+        let slice = Slice { start: Some(start), ..Slice::all() };
+        self.todo.push(Pending { slice, half: Half::Not, probe: Some(uid.to_owned()) });
+    }
+}
+
+/// Whether a part is one in which there is nothing, or hardly anything, where the archive goes by what it is asked for.
+fn is_control(slice: &Slice) -> bool {
+    match &slice.start {
+        Some(start) => start.text == CONTROL,
+        None => matches!(slice.dates, Dates::Before(_) | Dates::After(_)),
+    }
+}

@@ -1,0 +1,303 @@
+//! The going through an archive, against archives in memory that answer as badly as real ones do.
+
+use std::collections::BTreeSet;
+
+use outrigger_audit::inventory::day::Day;
+use outrigger_audit::inventory::slice::{Dates, End, Key, Slice};
+use outrigger_audit::inventory::sweep::{Ended, Learnt, Limit, Shown, Sweep, Wildcards};
+use outrigger_runtime::Random;
+use proptest::prelude::{ProptestConfig, prop_oneof, proptest};
+use proptest::strategy::{Just, Strategy};
+
+/// Queries after which an archive is given up: far more than any of these needs.
+const ASKED_MAX: u64 = 200_000;
+
+#[derive(Debug, Clone, Default)]
+struct Study {
+    uid: String,
+    date: Option<Day>,
+    second: Option<u32>,
+    patient_id: String,
+    patient_name: String,
+}
+
+/// How an archive answers.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// Most answers it gives.
+    cap: usize,
+    /// What it says when there are more.
+    beyond: Beyond,
+    /// Whether studies without a value match every range of it.
+    unknown: Unknown,
+    /// Whether it takes wildcards in UIDs.
+    wildcards: UidWildcards,
+    /// In which order it answers.
+    order: Order,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    Silent,
+    Says,
+    Refuses,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    MatchesNothing,
+    MatchesAll,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UidWildcards {
+    Taken,
+    FindNothing,
+    Ignored,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    AsStored,
+    NewestFirst,
+    ByUid,
+}
+
+struct Archive {
+    studies: Vec<Study>,
+    manner: Manner,
+}
+
+enum Answered {
+    Some(Vec<Shown>, Ended),
+    Refused,
+}
+
+impl Archive {
+    fn new(mut studies: Vec<Study>, manner: Manner) -> Self {
+        match manner.order {
+            Order::AsStored => {}
+            Order::NewestFirst => studies.sort_by_key(|study| std::cmp::Reverse((study.date, study.second))),
+            Order::ByUid => studies.sort_by(|one, other| one.uid.cmp(&other.uid)),
+        }
+        Self { studies, manner }
+    }
+
+    fn matches(&self, study: &Study, slice: &Slice) -> bool {
+        let unknown = self.manner.unknown == Unknown::MatchesAll;
+        let by_date = match (slice.dates, study.date) {
+            (Dates::Any, _) => true,
+            (_, None) => unknown,
+            (_, date) => slice.includes_date(date),
+        };
+        let by_time = match (slice.seconds, study.second) {
+            (None, _) => true,
+            (Some(_), None) => unknown,
+            (Some((from, to)), Some(second)) => from <= second && second <= to,
+        };
+        by_date && by_time && self.by_start(study, slice)
+    }
+
+    fn by_start(&self, study: &Study, slice: &Slice) -> bool {
+        let Some(start) = &slice.start else { return true };
+        let value = match start.key {
+            Key::StudyUid => &study.uid,
+            Key::PatientId => &study.patient_id,
+            Key::PatientName => &study.patient_name,
+        };
+        let begins = match start.end {
+            End::Open => value.starts_with(&start.text),
+            End::Closed => *value == start.text,
+        };
+        match (start.key, start.end, self.manner.wildcards) {
+            (Key::StudyUid, End::Open, UidWildcards::FindNothing) => false,
+            (Key::StudyUid, End::Open, UidWildcards::Ignored) => true,
+            _ => begins,
+        }
+    }
+
+    fn answer(&self, slice: &Slice) -> Answered {
+        let mut found: Vec<Shown> = self
+            .studies
+            .iter()
+            .filter(|study| self.matches(study, slice))
+            .map(|study| Shown {
+                uid: study.uid.clone(),
+                date: study.date,
+                patient_id: study.patient_id.clone(),
+                patient_name: study.patient_name.clone(),
+            })
+            .collect();
+        let is_beyond = found.len() > self.manner.cap;
+        found.truncate(self.manner.cap);
+        match self.manner.beyond {
+            Beyond::Refuses if is_beyond => Answered::Refused,
+            Beyond::Says if is_beyond => Answered::Some(found, Ended::Short),
+            Beyond::Refuses | Beyond::Says | Beyond::Silent => Answered::Some(found, Ended::AsAll),
+        }
+    }
+
+    /// Goes through it, with a restart after every `restart` queries, and gives what was found.
+    fn sweep(&self, learnt: Learnt, restart: u64) -> (BTreeSet<String>, Sweep) {
+        let mut sweep = Sweep::new(learnt);
+        let mut found = BTreeSet::new();
+        while let Some(slice) = sweep.next() {
+            assert!(sweep.asked < ASKED_MAX, "it does not end");
+            match self.answer(&slice.clone()) {
+                Answered::Some(shown, ended) => {
+                    found.extend(shown.iter().map(|study| study.uid.clone()));
+                    sweep.answered(&shown, ended);
+                }
+                Answered::Refused => sweep.refused(),
+            }
+            if sweep.asked.is_multiple_of(restart) {
+                sweep = serde_json::from_str(&serde_json::to_string(&sweep).unwrap()).unwrap();
+            }
+        }
+        (found, sweep)
+    }
+
+    fn missing(&self, found: &BTreeSet<String>) -> Vec<&Study> {
+        self.studies.iter().filter(|study| !found.contains(&study.uid)).collect()
+    }
+}
+
+const MANNER: Manner = Manner {
+    cap: 100,
+    beyond: Beyond::Silent,
+    unknown: Unknown::MatchesNothing,
+    wildcards: UidWildcards::FindNothing,
+    order: Order::AsStored,
+};
+
+/// Studies of ten years; one in `undated` has neither date nor time.
+fn studies(count: u64, undated: u64, seed: u64) -> Vec<Study> {
+    let random = Random::seeded(seed);
+    let below = |end: u64| random.u64().unwrap() % end;
+    let made = |number: u64| {
+        let is_dated = undated == 0 || below(undated) != 0;
+        let patient = below(count.max(1));
+        // Every tenth at one time of the day, as converted archives have them.
+        let second = if below(10) == 0 { 0 } else { 25_000 + below(40_000) };
+        Study {
+            uid: format!("1.2.276.0.7230010.3.{}.{}.{number}", below(3), below(900) * 7_919),
+            date: is_dated.then(|| Day(16_000 + i32::try_from(below(3_650)).unwrap())),
+            second: is_dated.then(|| u32::try_from(second).unwrap()),
+            patient_id: format!("P{patient:06}"),
+            patient_name: format!("{}OE^J{patient}", ["D", "R", "P"][usize::try_from(patient % 3).unwrap()]),
+        }
+    };
+    (0..count).map(made).collect()
+}
+
+#[test]
+fn twenty_thousand_studies_are_found_whatever_the_limit_and_however_it_is_hidden() {
+    for (cap, count, most) in [(10, 2_000, 9_000), (100, 20_000, 6_000), (500, 20_000, 2_500)] {
+        for wildcards in [UidWildcards::Taken, UidWildcards::FindNothing, UidWildcards::Ignored] {
+            let archive = Archive::new(studies(count, 50, 1), Manner { cap, wildcards, ..MANNER });
+            let (found, sweep) = archive.sweep(Learnt::default(), 37);
+            let missing = archive.missing(&found);
+            assert!(missing.is_empty(), "cap {cap}: {} are missing: {:?}", missing.len(), missing.first());
+            assert_eq!((sweep.unlisted, sweep.learnt.limit), (0, Limit::Proven));
+            assert_eq!(sweep.learnt.most, u32::try_from(cap).unwrap());
+            let known = sweep.learnt.wildcards == Wildcards::Taken;
+            assert_eq!(known, wildcards == UidWildcards::Taken);
+            assert!(sweep.asked < most, "{} queries with cap {cap}, {wildcards:?}", sweep.asked);
+        }
+    }
+}
+
+#[test]
+fn a_range_query_alone_would_miss_studies_without_a_date() {
+    // The control of the test above: what ranges over all days find.
+    let archive = Archive::new(studies(2_000, 20, 2), Manner { cap: 10_000, ..MANNER });
+    let Answered::Some(by_date, _) = archive.answer(&Slice::dated(Dates::Between(Day::FIRST, Day::LAST)))
+    else {
+        panic!("it answers")
+    };
+    assert!(by_date.len() < 2_000);
+    let (found, _) = archive.sweep(Learnt::default(), 5);
+    assert_eq!(found.len(), 2_000);
+}
+
+#[test]
+fn an_archive_without_a_limit_is_asked_little() {
+    for count in [0, 1, 9, 10, 300, 1_900] {
+        let archive = Archive::new(studies(count, 10, 3), Manner { cap: 2_000, ..MANNER });
+        let (found, sweep) = archive.sweep(Learnt::default(), 1);
+        assert_eq!(found.len() as u64, count);
+        assert_eq!(sweep.learnt.limit, Limit::Unknown);
+        assert!(sweep.asked < 60, "{count} studies: {} queries", sweep.asked);
+        if count < 10 {
+            assert_eq!(sweep.asked, 1);
+        }
+    }
+}
+
+#[test]
+fn studies_without_a_date_that_match_every_range_do_not_stop_it() {
+    for undated in [3, 10, 200] {
+        let manner = Manner { unknown: Unknown::MatchesAll, wildcards: UidWildcards::Taken, ..MANNER };
+        let archive = Archive::new(studies(3_000, undated, 4), manner);
+        let (found, sweep) = archive.sweep(Learnt::default(), 11);
+        assert_eq!(archive.missing(&found).len(), 0, "one in {undated}");
+        assert!(sweep.asked < 4_000, "{} queries", sweep.asked);
+    }
+}
+
+#[test]
+fn more_studies_of_one_second_and_patient_than_are_given_are_said_to_be_unlisted() {
+    let mut all = studies(50, 0, 5);
+    for study in &mut all {
+        (study.date, study.second) = (Some(Day(17_000)), Some(0));
+        (study.patient_id, study.patient_name) = ("PHANTOM".to_owned(), "PHANTOM".to_owned());
+    }
+    let archive = Archive::new(all, Manner { cap: 20, ..MANNER });
+    let (found, sweep) = archive.sweep(Learnt::default(), 7);
+    assert!(found.len() < 50 && sweep.unlisted > 0, "{} found, {} unlisted", found.len(), sweep.unlisted);
+}
+
+#[test]
+fn what_was_learnt_does_not_hide_a_limit_set_lower_since() {
+    let all = studies(1_000, 0, 6);
+    let (_, first) = Archive::new(all.clone(), Manner { cap: 500, ..MANNER }).sweep(Learnt::default(), 9);
+    let archive = Archive::new(all, Manner { cap: 100, ..MANNER });
+    let (found, _) = archive.sweep(first.learnt, 9);
+    assert_eq!(archive.missing(&found).len(), 0);
+}
+
+fn manners() -> impl Strategy<Value = Manner> {
+    let caps = prop_oneof![Just(10usize), Just(37), Just(100), Just(500)];
+    let beyond = prop_oneof![Just(Beyond::Silent), Just(Beyond::Says), Just(Beyond::Refuses)];
+    let unknown = prop_oneof![Just(Unknown::MatchesNothing), Just(Unknown::MatchesAll)];
+    let wildcards =
+        prop_oneof![Just(UidWildcards::Taken), Just(UidWildcards::FindNothing), Just(UidWildcards::Ignored)];
+    let order = prop_oneof![Just(Order::AsStored), Just(Order::NewestFirst), Just(Order::ByUid)];
+    (caps, beyond, unknown, wildcards, order).prop_map(|(cap, beyond, unknown, wildcards, order)| Manner {
+        cap,
+        beyond,
+        unknown,
+        wildcards,
+        order,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_study_is_found(
+        manner in manners(),
+        count in 0u64..1_500,
+        undated in prop_oneof![Just(0u64), Just(2), Just(5), Just(40)],
+        restart in 1u64..50,
+        seed in 0u64..1_000,
+    ) {
+        let archive = Archive::new(studies(count, undated, seed), manner);
+        let (found, sweep) = archive.sweep(Learnt::default(), restart);
+        let missing = archive.missing(&found);
+        assert!(missing.is_empty(), "{} are missing: {:?}", missing.len(), missing.first());
+        let bound = 1_500 + 60 * count / u64::try_from(manner.cap).unwrap();
+        assert!(sweep.asked < bound.max(1_500), "{} queries, {bound} are enough", sweep.asked);
+    }
+}
