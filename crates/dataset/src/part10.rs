@@ -1,9 +1,11 @@
 //! Files of PS3.10: a preamble, file meta information, a data set.
 
+use bytes::Bytes;
 use outrigger_model::{SopClassUid, SopInstanceUid, Tag, TransferSyntaxUid};
 
 use crate::element::{DataSet, Element, Vr};
 use crate::form::Form;
+use crate::read::read_form;
 use crate::write::write;
 
 /// Names this implementation in files (0002,0012); derived from a UUID made for it.
@@ -60,6 +62,65 @@ pub fn parts(file: &[u8]) -> Option<Parts<'_>> {
     prefix.ends_with(b"DICM").then_some(Parts { meta, data_set })
 }
 
+/// The head of a file that arrives in pieces: all before its data set.
+#[derive(Debug, Default)]
+pub struct Head {
+    bytes: Vec<u8>,
+    ends: usize,
+}
+
+/// Why what arrives is no file of PS3.10.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// It does not begin like one.
+    #[error("it does not begin with a preamble, DICM and the length of group 0002 (PS3.10 section 7.1)")]
+    NoFile,
+    /// Its meta information is longer than any that is sensible.
+    #[error("its file meta information is longer than {} bytes", Head::BYTES_MAX)]
+    TooLong,
+    /// Its meta information cannot be read.
+    #[error("its file meta information cannot be read")]
+    Unreadable,
+    /// It does not say how the data set is written.
+    #[error("it has no usable Transfer Syntax UID (0002,0010)")]
+    NoSyntax,
+}
+
+impl Head {
+    /// Longest head taken, in bytes: UIDs, titles and a little private information.
+    pub const BYTES_MAX: usize = 64 * 1024;
+
+    /// Takes the next piece; gives the transfer syntax of the data set once the head is whole, after which nothing more
+    /// may be pushed.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<TransferSyntaxUid>, HeadError> {
+        self.bytes.extend_from_slice(bytes);
+        let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return Ok(None) };
+        if !prefix.ends_with(b"DICM") {
+            return Err(HeadError::NoFile);
+        }
+        let Some((group, rest)) = rest.split_at_checked(GROUP_LENGTH.len()) else { return Ok(None) };
+        if group != GROUP_LENGTH {
+            return Err(HeadError::NoFile);
+        }
+        let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        if length > Self::BYTES_MAX {
+            return Err(HeadError::TooLong);
+        }
+        let Some(meta) = rest.get(..length) else { return Ok(None) };
+        let meta = read_form(Form::ExplicitLittle, Bytes::copy_from_slice(meta));
+        let meta = meta.map_err(|_| HeadError::Unreadable)?;
+        let syntax = meta.bytes(Tag(0x0002, 0x0010)).and_then(|uid| TransferSyntaxUid::from_bytes(uid).ok());
+        self.ends = PREFIX_BYTES + GROUP_LENGTH.len() + 4 + length;
+        syntax.map(Some).ok_or(HeadError::NoSyntax)
+    }
+
+    /// What came behind the head: the beginning of the data set.
+    pub fn rest(self) -> Bytes {
+        Bytes::from(self.bytes).slice(self.ends..)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +134,32 @@ mod tests {
         assert!(meta.windows(6).any(|bytes| bytes == b"1.2.3\0"));
         assert_eq!(parts(&made[..140]), None);
         assert_eq!(parts(b"no file"), None);
+    }
+
+    #[test]
+    fn a_head_is_whole_wherever_the_pieces_are_cut() {
+        let (class, instance) = (SopClassUid::known("1.2"), SopInstanceUid::known("1.2.3"));
+        let syntax = TransferSyntaxUid::known("1.2.840.10008.1.2");
+        let made = file(&class, &instance, &syntax, b"data");
+        for at in 0..made.len() {
+            let (first, second) = made.split_at(at);
+            let mut head = Head::default();
+            let mut rest = Bytes::new();
+            let found = match head.push(first).unwrap() {
+                Some(found) => {
+                    rest = Bytes::copy_from_slice(second);
+                    found
+                }
+                None => head.push(second).unwrap().unwrap(),
+            };
+            assert_eq!(found, syntax);
+            assert_eq!([head.rest(), rest].concat(), b"data", "cut at {at}");
+        }
+        let mut long = made.clone();
+        long[140..144].copy_from_slice(&u32::MAX.to_le_bytes());
+        let push = |bytes: &[u8]| Head::default().push(bytes);
+        assert_eq!(push(&long), Err(HeadError::TooLong));
+        assert_eq!(push(&[0; 200]), Err(HeadError::NoFile));
+        assert_eq!(push(&made[..150]), Ok(None));
     }
 }

@@ -6,9 +6,11 @@ pub mod admit;
 pub mod audit;
 mod certificate;
 pub mod dimse;
+mod intake;
 pub mod outbox;
 pub mod quarantine;
 pub mod service;
+pub mod web;
 
 pub use admit::{Destination, Peer, Peers, Permission};
 pub use audit::{AuditEvent, Party, StudyTally};
@@ -20,3 +22,4 @@ pub use service::{
     Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
     Stored,
 };
+pub use web::{Access, Origins, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};

@@ -1,29 +1,17 @@
 //! What is answered to a C-STORE that is not taken (PS3.4 table B.2-1, PS3.7 Annex C).
 
-use outrigger_dataset::scan::{ScanError, Scanned};
+use outrigger_dataset::scan::Scanned;
 use outrigger_dimse::Outcome;
 use outrigger_dimse::command::CommandError;
 use outrigger_model::{InstanceHeader, SopClassUid, SopInstanceUid, Status, Tag};
-use outrigger_runtime::spool::SpoolError;
 
-use crate::service::{RefusalKind, StoreRefusal};
+pub(super) use crate::intake::Refusal;
 
 /// Longest Error Comment (0000,0902): LO of the default repertoire (PS3.5 table 6.2-1).
 const COMMENT_MAX: usize = 64;
 
-/// Why an object is refused, for the peer and for the list of refusals: no paths and nothing of our inside, which the log has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: Status,
-    pub(super) text: String,
-    pub(super) offending: Vec<Tag>,
-}
-
 impl Refusal {
-    pub(super) fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), offending: Vec::new() }
-    }
-
+    /// As the peer is told.
     pub(super) fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status,
@@ -41,39 +29,6 @@ fn comment(text: &str) -> String {
     let start = text.get(..text.floor_char_boundary(COMMENT_MAX + 1)).unwrap_or_default();
     let end = start.rfind(' ').unwrap_or(COMMENT_MAX);
     start.get(..end).unwrap_or_default().trim_end_matches([' ', ',', ';', ':']).to_owned()
-}
-
-/// The service's refusal: its own words are for the log.
-pub(super) fn of_service(refusal: &StoreRefusal) -> Refusal {
-    let (status, text) = match refusal.kind {
-        RefusalKind::OutOfResources => {
-            (Status::OUT_OF_RESOURCES, "no room for the object now; try again later")
-        }
-        RefusalKind::NotAuthorized => {
-            (Status::NOT_AUTHORIZED, "this object may not be stored by this AE title")
-        }
-        RefusalKind::Rejected => {
-            (Status::NOT_AUTHORIZED, "this object was rejected before and is not taken again")
-        }
-        RefusalKind::ClassNotSupported => {
-            (Status::SOP_CLASS_NOT_SUPPORTED, "objects of this SOP class are not taken")
-        }
-        RefusalKind::Failed => {
-            (Status::PROCESSING_FAILURE, "the object could not be stored; try again later")
-        }
-    };
-    Refusal::new(status, text)
-}
-
-/// An object that could not be taken in: the sender may try again when there is room.
-pub(super) fn of_spool(error: &SpoolError) -> Refusal {
-    let text = match error {
-        SpoolError::TooLarge { limit } => format!("the object is larger than the {limit} bytes taken here"),
-        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) => {
-            "the object could not be taken in; try again later".to_owned()
-        }
-    };
-    Refusal::new(Status::OUT_OF_RESOURCES, text)
 }
 
 /// SOP Class UID and SOP Instance UID of an object.
@@ -116,19 +71,6 @@ fn of_command(problem: &CommandError) -> Refusal {
     Refusal { status, text: format!("the command's element{element} {what}"), offending }
 }
 
-/// Bytes that cannot be understood, or that lack what identifies an object.
-pub(super) fn of_scan(error: &ScanError) -> Refusal {
-    let offending = match error {
-        ScanError::MissingUid { tag } | ScanError::BadUid { tag, .. } => vec![*tag],
-        ScanError::Truncated { .. }
-        | ScanError::Unfinished { .. }
-        | ScanError::BadLength { .. }
-        | ScanError::Misplaced { .. }
-        | ScanError::Inflate(_) => Vec::new(),
-    };
-    Refusal { status: error.refusal(), text: error.to_string(), offending }
-}
-
 /// The UIDs of command, presentation context and data set must be the same (PS3.4 section B.2.3).
 fn of_identity(
     sop_class: &SopClassUid,
@@ -157,7 +99,11 @@ fn of_identity(
 
 #[cfg(test)]
 mod tests {
+    use outrigger_runtime::spool::SpoolError;
+
     use super::*;
+    use crate::intake::{of_service, of_spool};
+    use crate::service::{RefusalKind, StoreRefusal};
 
     #[test]
     fn differing_uids_are_named() {
@@ -184,21 +130,6 @@ mod tests {
             of_identity(&class("1.2"), &instance("1.2.3"), &class("1.9"), &header).unwrap_err();
         assert_eq!(other_context.offending, [Tag::SOP_CLASS_UID]);
         assert_eq!(other_context.status, Status::DATA_SET_MISMATCH);
-    }
-
-    #[test]
-    fn every_kind_has_a_failure_of_its_own_class() {
-        for (kind, status) in [
-            (RefusalKind::OutOfResources, 0xA700),
-            (RefusalKind::NotAuthorized, 0x0124),
-            (RefusalKind::ClassNotSupported, 0x0122),
-            (RefusalKind::Rejected, 0x0124),
-            (RefusalKind::Failed, 0x0110),
-        ] {
-            let refusal = of_service(&StoreRefusal { kind, text: "/var/lib/why".into(), source: None });
-            assert_eq!(refusal.status, Status(status));
-            assert!(!refusal.text.contains("why"), "{}", refusal.text);
-        }
     }
 
     #[test]

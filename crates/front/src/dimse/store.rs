@@ -1,9 +1,9 @@
 //! C-STORE (PS3.4 Annex B): bytes are taken as they come, and success comes only from the service.
 
-use outrigger_dataset::scan::{Scanned, Scanner};
+use outrigger_dataset::scan::Scanned;
 use outrigger_dimse::command::CommandError;
 use outrigger_dimse::{Association, AssociationError, Command, DataSet, Outcome};
-use outrigger_model::{SopClassUid, SopInstanceUid, Status, TransferSyntaxUid};
+use outrigger_model::{SopClassUid, Status, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
 
 use super::association::{Request, Session};
@@ -11,7 +11,8 @@ use super::policy;
 use super::status::{self, Named, Refusal};
 use crate::admit::Permission;
 use crate::audit::AuditEvent;
-use crate::quarantine::{Label, RefusalEvent};
+use crate::intake::{Aside, Intake, Taken, of_service};
+use crate::quarantine::Label;
 use crate::service::{Arrival, Stored};
 
 /// What the command says of the object: the UIDs it names, or what is wrong with it.
@@ -23,12 +24,6 @@ pub(super) struct StoreRequest {
 struct Agreed {
     abstract_syntax: SopClassUid,
     transfer_syntax: TransferSyntaxUid,
-}
-
-/// What arrived: the bytes, and what was seen in them.
-enum Received {
-    Whole { body: Body, scanned: Result<Scanned, Refusal> },
-    Nothing(Refusal),
 }
 
 /// Takes one object and answers.
@@ -93,50 +88,40 @@ async fn take(
     let limit = session.door.options.object_bytes_max;
     let spool = session.door.front.service.spool();
     let spool = Spool { object_bytes_max: spool.object_bytes_max.min(limit), ..spool };
-    let received = receive(association, &spool, &transfer_syntax).await?;
-    let (body, scanned) = match received {
-        Received::Whole { body, scanned } => (body, scanned),
-        Received::Nothing(refusal) => return Ok(Err(refusal)),
+    let Taken { body, scanned } = match receive(association, &spool, &transfer_syntax).await? {
+        Ok(taken) => taken,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    metrics::counter!("outrigger_received_bytes_total").increment(body.length);
     match status::judge(&what.named, &abstract_syntax, scanned) {
         Ok(scanned) => Ok(accept(session, transfer_syntax, body, scanned).await),
         Err((refusal, of_data_set)) => {
             let (sop_class, sop_instance) = what.named.clone().ok().or(of_data_set).unzip();
             let sop_class = sop_class.unwrap_or(abstract_syntax);
             let label = Label { at: session.now(), sop_class, sop_instance, transfer_syntax };
-            refuse(session, label, &refusal, body).await;
+            let front = &session.door.front;
+            let aside =
+                Aside { quarantine: &front.quarantine, refusals: &front.refusals, origin: &session.origin };
+            aside.put(label, &refusal, body).await;
             Ok(Err(refusal))
         }
     }
 }
 
-/// Streams the data set to the spool and past the scanner at once; after a failure the rest is read and dropped.
+/// Takes the data set in; after a failure the rest is read and dropped.
 async fn receive(
     association: &mut Association,
     spool: &Spool,
     transfer_syntax: &TransferSyntaxUid,
-) -> Result<Received, AssociationError> {
-    let mut writer = spool.begin();
-    let mut scanner = Scanner::new(transfer_syntax);
+) -> Result<Result<Taken, Refusal>, AssociationError> {
+    let mut intake = Intake::begin(spool, transfer_syntax);
     while let Some(fragment) = association.fragment().await? {
-        scanner.push(&fragment);
-        if let Err(error) = writer.push(fragment).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an object could not be taken in");
-            let refusal = status::of_spool(&error);
-            drop(writer);
+        if let Err(refusal) = intake.push(fragment).await {
+            drop(intake);
             while association.fragment().await?.is_some() {}
-            return Ok(Received::Nothing(refusal));
+            return Ok(Err(refusal));
         }
     }
-    let scanned = scanner.finish().map_err(|error| status::of_scan(&error));
-    Ok(match writer.finish().await {
-        Ok(body) => Received::Whole { body, scanned },
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an object could not be taken in");
-            Received::Nothing(status::of_spool(&error))
-        }
-    })
+    Ok(intake.finish().await)
 }
 
 async fn accept(
@@ -164,35 +149,7 @@ async fn accept(
         Err(refusal) => {
             let error = &refusal as &dyn std::error::Error;
             tracing::warn!(instance = %header.sop_instance, error, "the object was not accepted");
-            Err(status::of_service(&refusal))
+            Err(of_service(&refusal))
         }
     }
-}
-
-/// Refuses an object that contradicts itself, and keeps its bytes for diagnosis.
-async fn refuse(session: &Session, label: Label, refusal: &Refusal, body: Body) {
-    let length = body.length;
-    let (status, text) = (refusal.status, refusal.text.clone());
-    let Label { at, sop_class, sop_instance, transfer_syntax } = label.clone();
-    tracing::warn!(instance = sop_instance.as_ref().map(SopInstanceUid::as_str), %status, text, length, "an object was refused");
-    let kept = match session.door.front.quarantine.keep(label, body).await {
-        Ok(path) => Some(path),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a refused object is not kept");
-            None
-        }
-    };
-    let event = RefusalEvent {
-        at,
-        origin: session.origin.clone(),
-        sop_class,
-        sop_instance,
-        transfer_syntax,
-        status,
-        text,
-        offending: refusal.offending.clone(),
-        length,
-        kept,
-    };
-    session.door.front.refusals.put(event).await;
 }

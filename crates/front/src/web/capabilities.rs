@@ -1,0 +1,39 @@
+//! What the service can do, for machines and people (PS3.18 section 8.9).
+
+use std::sync::Arc;
+
+use axum::extract::Extension;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::{Caller, Door};
+
+/// The capabilities resource, at the root of the service and by OPTIONS on it.
+pub(super) fn routes() -> Router<Arc<Door>> {
+    Router::new()
+        .route("/", get(capabilities).options(capabilities))
+        .route("/capabilities", get(capabilities))
+}
+
+async fn capabilities(Extension(caller): Extension<Caller>) -> Json<Value> {
+    let json = ["application/dicom+json"];
+    Json(json!({
+        "base": caller.base,
+        "search": {
+            "resources": [
+                "/studies", "/series", "/instances", "/studies/{study}/series", "/studies/{study}/instances",
+                "/studies/{study}/series/{series}/instances",
+            ],
+            "parameters": ["{keyword}", "{tag}", "includefield", "limit", "offset", "fuzzymatching (literal)"],
+            "mediaTypes": json,
+            "limit": outrigger_dicomweb::search::LIMIT_DEFAULT,
+        },
+        "store": {
+            "resources": ["/studies", "/studies/{study}"],
+            "mediaTypes": ["multipart/related; type=\"application/dicom\""],
+            "answered": "after the commit: what 200 or 202 names as stored is on stable storage",
+        },
+        "retrieve": super::wado::CAPABILITIES,
+    }))
+}

@@ -1,0 +1,145 @@
+//! Which resource is which file's, and what stands before all of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_ENCODING, HOST, USER_AGENT};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use outrigger_model::AeTitle;
+
+use super::access::{Asked, Right, admit};
+use super::connection::Line;
+use super::{Caller, Door, Refusal, capabilities, cors, search, store, viewer, wado};
+use crate::audit::{AuditEvent, Party};
+
+/// The AE title under which callers of the web are recorded: they have none.
+const CALLING: &str = "DICOMWEB";
+/// Longest user agent recorded, in bytes.
+const AGENT_BYTES_MAX: usize = 64;
+
+/// The resources of a listener.
+pub(super) fn router(door: &Arc<Door>) -> Router {
+    let dicomweb = Router::new()
+        .merge(store::routes())
+        .merge(search::routes())
+        .merge(wado::routes())
+        .merge(capabilities::routes())
+        .fallback(|| async { Refusal::nothing("there is no such resource in DICOMweb") })
+        .layer(middleware::from_fn_with_state(Arc::clone(door), let_in))
+        .layer(middleware::from_fn_with_state(Arc::clone(door), cors::cors))
+        .with_state(Arc::clone(door));
+    let router = Router::new()
+        .nest("/dicomweb", dicomweb)
+        .route("/", get(|| async { "DICOMweb is at /dicomweb\n" }))
+        .fallback(|| async { Refusal::nothing("there is nothing here; DICOMweb is at /dicomweb") });
+    match &door.front.viewer {
+        Some(files) => router.merge(viewer::routes(files)),
+        None => router,
+    }
+}
+
+/// Checks who calls, and tells the resource.
+async fn let_in(
+    State(door): State<Arc<Door>>,
+    Extension(line): Extension<Line>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match caller(&door, line, &request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(Turned { refusal, party }) => {
+            if let Some((party, reason)) = party {
+                tracing::warn!(%method, path, reason, "a request of the web was refused");
+                door.front.audit.put(AuditEvent::AssociationRejected { party, reason }).await;
+            }
+            let mut response = refusal.into_response();
+            // What it would have sent is not read.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
+    let status = response.status().as_u16();
+    metrics::counter!("outrigger_web_requests_total", "status" => status.to_string()).increment(1);
+    tracing::info!(%method, path, status, "a request of the web was answered");
+    response
+}
+
+/// A request that is turned away, and who is to be recorded with it and why, where that is a matter of access.
+struct Turned {
+    refusal: Refusal,
+    party: Option<(Party, String)>,
+}
+
+impl Turned {
+    fn away(refusal: Refusal) -> Self {
+        Self { refusal, party: None }
+    }
+}
+
+fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> {
+    if let Some(limit) = line.beyond {
+        tracing::warn!(%limit, "a connection too many");
+        return Err(Turned::away(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, limit.to_string())));
+    }
+    let headers = request.headers();
+    let options = &door.options;
+    let needed = match *request.method() {
+        Method::GET | Method::HEAD | Method::OPTIONS => Right::Read,
+        _ => Right::Write,
+    };
+    let mut party = Party {
+        association: line.id,
+        calling: AeTitle::known(CALLING),
+        called: options.ae_title.clone(),
+        address: line.address,
+        user: None,
+    };
+    let asked = Asked {
+        from: line.address,
+        authorization: text(headers, AUTHORIZATION),
+        host: text(headers, HOST),
+        needed,
+    };
+    match admit(&options.access, &options.hosts, &asked) {
+        Ok(user) => party.user = user,
+        Err(denied) => {
+            let party = Some((party, denied.to_string()));
+            return Err(Turned { refusal: denied.into(), party });
+        }
+    }
+    // What is inflated may be a thousand times as large as what is sent, and no client of DICOMweb needs it.
+    if text(headers, CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let text = "the body may not be compressed: send it without Content-Encoding";
+        return Err(Turned::away(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
+    }
+    let agent = text(headers, USER_AGENT).unwrap_or_default();
+    let agent = agent.get(..agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default().to_owned();
+    Ok(Caller { party, base: base(door, headers), agent })
+}
+
+/// A header field as text; what is no text counts as not given.
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The URL of the service as the caller reached it.
+fn base(door: &Door, headers: &HeaderMap) -> String {
+    if let Some(url) = &door.options.url {
+        return url.clone();
+    }
+    let scheme = if door.options.tls.is_some() { "https" } else { "http" };
+    let is_host = |host: &&str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
+    };
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).filter(is_host);
+    let own = door.address.to_string();
+    format!("{scheme}://{}/dicomweb", host.unwrap_or(&own))
+}
