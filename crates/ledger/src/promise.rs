@@ -80,6 +80,8 @@ pub struct Asked {
 pub struct PromiseHead {
     /// Transaction UID.
     pub transaction: TransactionUid,
+    /// Who asked.
+    pub requestor: AeTitle,
     /// When it was asked.
     pub at: WallTime,
     /// When its result was decided; `None` while something of it is waited for.
@@ -184,6 +186,7 @@ mod tests {
         let at = WallTime(0);
         let head = PromiseHead {
             transaction: asked.transaction.clone(),
+            requestor: asked.requestor.clone(),
             at,
             decided_at: Some(at),
             attempts: 0,

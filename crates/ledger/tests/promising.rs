@@ -48,6 +48,11 @@ async fn result(rig: &Rig, number: u32) -> Option<Vec<(String, u16)>> {
     Some(failed)
 }
 
+async fn due(rig: &Rig) -> Vec<TransactionUid> {
+    let (due, _) = rig.ledger.promises_due().await.unwrap();
+    due.into_iter().map(|head| head.transaction).collect()
+}
+
 async fn reached(rig: &Rig, entry: Seq, member: MemberNumber, level: ConfirmLevel) {
     rig.report(entry, member, ReportOutcome::Reached(level)).await;
 }
@@ -252,8 +257,7 @@ async fn requests_and_results_survive_a_restart() {
         rig.restart().await;
         assert_eq!(result(&rig, 1).await, Some(Vec::new()));
         assert_eq!(result(&rig, 2).await, None);
-        let (due, _) = rig.ledger.promises_due().await.unwrap();
-        assert_eq!(due, [transaction(1)]);
+        assert_eq!(due(&rig).await, [transaction(1)]);
         assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
     }
 }
@@ -266,8 +270,7 @@ async fn a_result_is_due_until_it_was_reported_and_then_the_transaction_is_over(
         rig.ledger.promise(asked(1, &[(CT, 1)])).await.unwrap();
         settle(&rig, CommitPolicy::Journal { members: 0 }).await;
         for attempt in 1..=3 {
-            let (due, _) = rig.ledger.promises_due().await.unwrap();
-            assert_eq!(due, [transaction(1)], "attempt {attempt}");
+            assert_eq!(due(&rig).await, [transaction(1)], "attempt {attempt}");
             rig.ledger.promise_unreported(&transaction(1), REPORT_AGAIN_MAX).await.unwrap();
             rig.restart().await;
             assert_eq!(rig.ledger.promises_due().await.unwrap(), (Vec::new(), Some(REPORT_AGAIN_MAX)));

@@ -18,6 +18,7 @@ pub(super) fn asked(desk: &mut Desk<'_>, at: WallTime, asked: &Asked) -> Result<
     }
     let head = PromiseHead {
         transaction: transaction.clone(),
+        requestor: asked.requestor.clone(),
         at,
         decided_at: None,
         attempts: 0,

@@ -160,14 +160,14 @@ impl Ledger {
     }
 
     /// Requests that are decided and to be reported now, the oldest first, and how long until the first of the others is.
-    pub async fn promises_due(&self) -> Result<(Vec<TransactionUid>, Option<Duration>), LedgerError> {
+    pub async fn promises_due(&self) -> Result<(Vec<PromiseHead>, Option<Duration>), LedgerError> {
         let heads = self.query(|books| books.promise_heads()).await?;
         let now = self.shared.steady.now();
         let longest = now.after(REPORT_AGAIN_MAX);
         let decided = || heads.iter().filter(|head| head.decided_at.is_some());
         // What is beyond the longest wait was set by a clock that was ahead.
         let come = |head: &&PromiseHead| head.not_before <= now || head.not_before > longest;
-        let due = decided().filter(come).map(|head| head.transaction.clone()).collect();
+        let due = decided().filter(come).cloned().collect();
         let waits = decided().filter(|head| !come(head)).map(|head| head.not_before.since(now)).min();
         Ok((due, waits))
     }

@@ -13,7 +13,7 @@ use crate::changes::{Changes, Unpinned};
 use crate::promise::{Asked, Failing, OfClass, Promise, PromiseHead};
 use crate::store::{Releasable, StoreError};
 
-const HEAD: &str = "txn, at, decided_at, attempts, not_before, seal";
+const HEAD: &str = "txn, requestor, at, decided_at, attempts, not_before, seal";
 
 /// What stands in `promised.body`, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -62,25 +62,22 @@ fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Res
 
 fn write_promise(connection: &Connection, promise: &Promise) -> Result<(), StoreError> {
     write_head(connection, &promise.head)?;
-    let Asked { transaction, requestor, called, instances } = &promise.asked;
+    let Asked { transaction, requestor: _, called, instances } = &promise.asked;
     let body = serde_json::json!({ "instances": instances, "failed": promise.failed }).to_string();
-    let cells = Cells::default()
-        .text(transaction.as_str())
-        .text(requestor.as_str())
-        .text(called.as_str())
-        .text(&body);
-    let sql = "INSERT OR REPLACE INTO promised VALUES (?1, ?2, ?3, ?4, ?5)";
+    let cells = Cells::default().text(transaction.as_str()).text(called.as_str()).text(&body);
+    let sql = "INSERT OR REPLACE INTO promised VALUES (?1, ?2, ?3, ?4)";
     put(connection, DOING, sql, cells.sealed())
 }
 
 fn write_head(connection: &Connection, head: &PromiseHead) -> Result<(), StoreError> {
     let cells = Cells::default()
         .text(head.transaction.as_str())
+        .text(head.requestor.as_str())
         .int(head.at.0)
         .perhaps_int(head.decided_at.map(|at| at.0))
         .int(head.attempts)
         .int(head.not_before.0);
-    let sql = "INSERT OR REPLACE INTO promise VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT OR REPLACE INTO promise VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     put(connection, DOING, sql, cells.sealed())
 }
 
@@ -98,15 +95,17 @@ pub(super) fn promise(
     let Some(head) = one(connection, doing, &sql, [transaction.as_str()], read_head)? else {
         return Ok(None);
     };
-    let sql = "SELECT txn, requestor, called, body, seal FROM promised WHERE txn = ?1";
-    let asked = one(connection, doing, sql, [transaction.as_str()], read_asked)?;
+    let sql = "SELECT txn, called, body, seal FROM promised WHERE txn = ?1";
+    let read = |row: &Row<'_>| read_asked(row, &head);
+    let asked = one(connection, doing, sql, [transaction.as_str()], read)?;
     Ok(asked.map(|(asked, failed)| Promise { head, asked, failed }))
 }
 
 fn read_head(row: &Row<'_>) -> Result<PromiseHead, StoreError> {
-    let mut cells = Reading::new(row, "promise", 0, 6)?;
+    let mut cells = Reading::new(row, "promise", 0, 7)?;
     Ok(PromiseHead {
         transaction: cells.parsed()?,
+        requestor: cells.parsed()?,
         at: cells.time()?,
         decided_at: cells.perhaps_time()?,
         attempts: cells.small()?,
@@ -114,12 +113,12 @@ fn read_head(row: &Row<'_>) -> Result<PromiseHead, StoreError> {
     })
 }
 
-fn read_asked(row: &Row<'_>) -> Result<(Asked, Vec<Failing>), StoreError> {
-    let mut cells = Reading::new(row, "promised", 0, 5)?;
-    let (transaction, requestor, called) = (cells.parsed()?, cells.parsed()?, cells.parsed()?);
+fn read_asked(row: &Row<'_>, head: &PromiseHead) -> Result<(Asked, Vec<Failing>), StoreError> {
+    let mut cells = Reading::new(row, "promised", 0, 4)?;
+    let (transaction, called) = (cells.parsed()?, cells.parsed()?);
     let body: String = cells.next()?;
     let Body { instances, failed } = serde_json::from_str(&body).map_err(|_| cells.bad())?;
-    Ok((Asked { transaction, requestor, called, instances }, failed))
+    Ok((Asked { transaction, requestor: head.requestor.clone(), called, instances }, failed))
 }
 
 pub(super) fn releasable_early(

@@ -22,8 +22,8 @@ pub(super) const SEALED: [(&str, usize); 18] = [
     ("commitment", 5),
     ("inventory", 9),
     ("sighting", 7),
-    ("promise", 6),
-    ("promised", 5),
+    ("promise", 7),
+    ("promised", 4),
     ("pin", 3),
 ];
 
@@ -202,6 +202,7 @@ CREATE TABLE IF NOT EXISTS sighting (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS promise (
     txn TEXT PRIMARY KEY,
+    requestor TEXT NOT NULL,
     at INTEGER NOT NULL,
     decided_at INTEGER,
     attempts INTEGER NOT NULL,
@@ -210,7 +211,6 @@ CREATE TABLE IF NOT EXISTS promise (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS promised (
     txn TEXT PRIMARY KEY,
-    requestor TEXT NOT NULL,
     called TEXT NOT NULL,
     body TEXT NOT NULL,
     seal INTEGER NOT NULL
