@@ -234,6 +234,12 @@ impl Shape {
         usize::from(self.rows) * usize::from(self.columns)
     }
 
+    /// Bytes that all frames take when they are decoded.
+    pub fn decoded_bytes(&self) -> u64 {
+        let cell = u64::from(self.bits_allocated.div_ceil(8));
+        (self.samples_a_frame() as u64 * cell).saturating_mul(self.frames.into())
+    }
+
     /// Samples of a frame that is not subsampled.
     pub(crate) fn samples_a_frame(&self) -> usize {
         self.pixels_a_frame() * usize::from(self.samples)
