@@ -33,7 +33,7 @@ async fn a_query_nobody_listens_to_ends_and_the_next_is_answered() {
         store(&archive, Object { length: 10, ..small(number) }).await.unwrap();
     }
     for _ in 0..100 {
-        let query = Query { root: QueryRoot::Study, level: Level::Image, keys: Vec::new() };
+        let query = Query::new(QueryRoot::Study, Level::Image, Vec::new());
         let mut answers = archive.find(query).await.unwrap();
         assert!(answers.recv().await.unwrap().is_ok());
     }

@@ -168,7 +168,7 @@ pub(crate) async fn has(archive: &Archive, object: Object) -> bool {
 /// All answers to a query.
 pub(crate) async fn answers(archive: &Archive, level: Level, keys: &[(Tag, &str)]) -> Vec<Answer> {
     let keys = keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() }).collect();
-    let mut answers = archive.find(Query { root: QueryRoot::Study, level, keys }).await.unwrap();
+    let mut answers = archive.find(Query::new(QueryRoot::Study, level, keys)).await.unwrap();
     let mut found = Vec::new();
     while let Some(answer) = answers.recv().await {
         found.push(answer.unwrap());

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use outrigger_dataset::dictionary;
+use outrigger_dataset::element::Vr;
+use outrigger_dataset::identifier::{compared, level_of};
 use outrigger_model::{Level, Tag};
 use serde::{Deserialize, Serialize};
 
@@ -33,57 +36,24 @@ pub(crate) struct Known {
 
 /// Looks up an attribute that can be matched; others are returned where they are kept, and never matched.
 pub(crate) fn known(tag: Tag) -> Option<Known> {
-    KNOWN
-        .iter()
-        .find(|(found, ..)| *found == tag)
-        .map(|(_, level, kind)| Known { level: *level, kind: *kind })
+    let level = level_of(tag)?;
+    let kind = match dictionary::vr(tag) {
+        Vr::UI => Kind::Uid,
+        Vr::PN => Kind::Name,
+        Vr::DA => Kind::Date,
+        Vr::TM => Kind::Time,
+        Vr::IS | Vr::US => Kind::Number,
+        _ => Kind::Text,
+    };
+    Some(Known { level, kind })
 }
 
 /// The attributes kept of a study (its patient's among them), a series or an instance: what an inventory asks for at that level.
 pub fn kept_at(level: Level) -> impl Iterator<Item = Tag> {
     let computed = [Tag::MODALITIES_IN_STUDY, Tag::SOP_CLASSES_IN_STUDY];
     let at_level = move |of: Level| of == level || (level == Level::Study && of == Level::Patient);
-    KNOWN.iter().filter(move |(tag, of, _)| at_level(*of) && !computed.contains(tag)).map(|(tag, ..)| *tag)
+    compared().filter(move |(tag, of)| at_level(*of) && !computed.contains(tag)).map(|(tag, _)| tag)
 }
-
-#[rustfmt::skip]
-const KNOWN: &[(Tag, Level, Kind)] = &[
-    (Tag::PATIENT_NAME, Level::Patient, Kind::Name),
-    (Tag::PATIENT_ID, Level::Patient, Kind::Text),
-    (Tag::ISSUER_OF_PATIENT_ID, Level::Patient, Kind::Text),
-    (Tag::PATIENT_BIRTH_DATE, Level::Patient, Kind::Date),
-    (Tag::PATIENT_SEX, Level::Patient, Kind::Text),
-    (Tag::STUDY_INSTANCE_UID, Level::Study, Kind::Uid),
-    (Tag::STUDY_DATE, Level::Study, Kind::Date),
-    (Tag::STUDY_TIME, Level::Study, Kind::Time),
-    (Tag::ACCESSION_NUMBER, Level::Study, Kind::Text),
-    (Tag::STUDY_ID, Level::Study, Kind::Text),
-    (Tag::STUDY_DESCRIPTION, Level::Study, Kind::Text),
-    (Tag::REFERRING_PHYSICIAN, Level::Study, Kind::Name),
-    (Tag::MODALITIES_IN_STUDY, Level::Study, Kind::Text),
-    (Tag::SOP_CLASSES_IN_STUDY, Level::Study, Kind::Uid),
-    (Tag::SERIES_INSTANCE_UID, Level::Series, Kind::Uid),
-    (Tag::MODALITY, Level::Series, Kind::Text),
-    (Tag::SERIES_NUMBER, Level::Series, Kind::Number),
-    (Tag::SERIES_DATE, Level::Series, Kind::Date),
-    (Tag::SERIES_TIME, Level::Series, Kind::Time),
-    (Tag::SERIES_DESCRIPTION, Level::Series, Kind::Text),
-    (Tag::BODY_PART_EXAMINED, Level::Series, Kind::Text),
-    (Tag::LATERALITY, Level::Series, Kind::Text),
-    (Tag::MANUFACTURER, Level::Series, Kind::Text),
-    (Tag::INSTITUTION_NAME, Level::Series, Kind::Text),
-    (Tag::STATION_NAME, Level::Series, Kind::Text),
-    (Tag::SOP_INSTANCE_UID, Level::Image, Kind::Uid),
-    (Tag::SOP_CLASS_UID, Level::Image, Kind::Uid),
-    (Tag::INSTANCE_NUMBER, Level::Image, Kind::Number),
-    (Tag::INSTANCE_CREATION_DATE, Level::Image, Kind::Date),
-    (Tag::CONTENT_DATE, Level::Image, Kind::Date),
-    (Tag::CONTENT_TIME, Level::Image, Kind::Time),
-    (Tag::NUMBER_OF_FRAMES, Level::Image, Kind::Number),
-    (Tag::ROWS, Level::Image, Kind::Number),
-    (Tag::COLUMNS, Level::Image, Kind::Number),
-    (Tag::BITS_ALLOCATED, Level::Image, Kind::Number),
-];
 
 /// Values by tag; as JSON an object whose keys are eight hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,13 +4,17 @@
 //! field do not, and a search by accession number or patient ID that also gives every study without one shows a reader other
 //! people's images.
 
+use std::collections::BTreeSet;
+
+use outrigger_model::Tag;
+
 use crate::attributes::Kind;
 use crate::names;
 
 /// One key of a query, made ready to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Matcher {
-    /// Any of these UIDs.
+    /// Any of these UIDs, in ascending order: a list may have thousands.
     Uids(Vec<String>),
     /// Any of these patterns.
     Text(Vec<String>),
@@ -22,6 +26,34 @@ pub(crate) enum Matcher {
     Times(Range<u64>),
     /// A number, or a text that is none.
     Number(Number),
+    /// A range of dates and times taken together.
+    Moments(Moments),
+    /// Nothing: the value is empty.
+    Nothing,
+}
+
+/// A range of moments, both ends inside: dates with microseconds since midnight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moments {
+    pub(crate) time_tag: Tag,
+    range: Range<(String, u64)>,
+}
+
+impl Moments {
+    /// Dates within which every match lies.
+    pub(crate) fn dates(&self) -> Range<String> {
+        Range { from: self.range.from.0.clone(), to: self.range.to.0.clone() }
+    }
+
+    /// Whether a date and a time match; a day without a time does if all of it lies inside.
+    pub(crate) fn matches(&self, date: &str, time: Option<&str>) -> bool {
+        let date = date_digits(date);
+        let (from, to) = match time.and_then(time_span) {
+            Some(span) => (span.from, span.from),
+            None => (0, DAY_US - 1),
+        };
+        self.range.from <= (date.clone(), from) && (date, to) <= self.range.to
+    }
 }
 
 /// A number, or a text that stands where one should.
@@ -48,13 +80,34 @@ impl Matcher {
             return None;
         }
         Some(match kind {
-            Kind::Uid => Self::Uids(value.split('\\').map(|uid| trimmed(uid).to_owned()).collect()),
-            Kind::Text => Self::Text(value.split('\\').map(|text| trimmed(text).to_owned()).collect()),
-            Kind::Name => Self::Name(names::groups(value)),
+            Kind::Uid => {
+                let uids: BTreeSet<&str> = value.split('\\').map(trimmed).collect();
+                Self::Uids(uids.into_iter().map(str::to_owned).collect())
+            }
+            Kind::Text => Self::Text(value.split('\\').map(|text| pattern(trimmed(text))).collect()),
+            Kind::Name => Self::Name(names::groups(&pattern(value))),
             Kind::Date => Self::Dates(date_range(value)),
             Kind::Time => Self::Times(time_range(value)?),
             Kind::Number => Self::Number(number(value)),
         })
+    }
+
+    /// Reads a range of dates and one of times as one of moments; `None` where they are no such pair.
+    pub(crate) fn moments(dates: &str, time_tag: Tag, times: &str) -> Option<Self> {
+        let (from_date, to_date) = dates.split_once('-')?;
+        let (from_time, to_time) = times.split_once('-')?;
+        let Range { from, to } = date_range(&format!("{from_date}-{to_date}"));
+        let begin = time_span(from_time).map_or(0, |span| span.from);
+        let end = time_span(to_time).map_or(DAY_US, |span| span.to);
+        Some(Self::Moments(Moments { time_tag, range: Range { from: (from, begin), to: (to, end) } }))
+    }
+
+    /// The times that a range of moments takes from another key.
+    pub(crate) fn time_tag(&self) -> Option<Tag> {
+        match self {
+            Self::Moments(moments) => Some(moments.time_tag),
+            _ => None,
+        }
     }
 
     /// Whether a stored value matches; of several values one is enough.
@@ -64,7 +117,7 @@ impl Matcher {
 
     fn matches_one(&self, value: &str) -> bool {
         match self {
-            Self::Uids(uids) => uids.iter().any(|uid| uid == value),
+            Self::Uids(uids) => uids.binary_search_by(|uid| uid.as_str().cmp(value)).is_ok(),
             Self::Text(patterns) => patterns.iter().any(|pattern| matches_wildcards(pattern, value)),
             Self::Name(key) => matches_name(key, value),
             Self::Dates(range) => {
@@ -75,6 +128,8 @@ impl Matcher {
                 time_span(value).is_some_and(|span| range.from <= span.from && span.from <= range.to)
             }
             Self::Number(wanted) => *wanted == number(value),
+            Self::Moments(moments) => moments.matches(value, None),
+            Self::Nothing => false,
         }
     }
 }
@@ -82,6 +137,17 @@ impl Matcher {
 /// Leading and trailing spaces and NULs are padding in every value representation matched here.
 fn trimmed(value: &str) -> &str {
     value.trim_matches([' ', '\0'])
+}
+
+/// Of several `*` one behind the other one is left, which says the same.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '*' || !pattern.ends_with('*') {
+            pattern.push(character);
+        }
+    }
+    pattern
 }
 
 fn number(text: &str) -> Number {
@@ -102,8 +168,12 @@ fn matches_name(key: &[String], value: &str) -> bool {
 
 /// Whether `text` is what `pattern` says, where `*` stands for any characters and `?` for one.
 ///
-/// Goes back only to the last `*`, so the time is at most the product of the lengths, whatever a peer sends.
+/// Goes back only to the last `*`, and not at all where the pattern asks for more characters than there are: a pattern of any
+/// length costs its own length and the square of that of the text, which is short, whatever a peer sends.
 pub(crate) fn matches_wildcards(pattern: &str, text: &str) -> bool {
+    if pattern.chars().filter(|character| *character != '*').nth(text.chars().count()).is_some() {
+        return false;
+    }
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut star: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
     loop {
@@ -245,5 +315,10 @@ mod tests {
     fn a_hostile_pattern_costs_no_more_than_the_product_of_lengths() {
         let pattern = "a*".repeat(1000) + "b";
         assert!(!matches_wildcards(&pattern, &"a".repeat(4000)));
+        // As long as an identifier may be, before a thousand values.
+        let pattern = "?*a".repeat(350_000);
+        for _ in 0..1000 {
+            assert!(!matches_wildcards(&pattern, &"a".repeat(64)));
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Narrow {
                 values.first().cloned().map_or(Self::All, Self::PatientId)
             }
             (Tag::STUDY_DATE, Matcher::Dates(range)) => Self::StudyDates(range.clone()),
+            (Tag::STUDY_DATE, Matcher::Moments(moments)) => Self::StudyDates(moments.dates()),
             (Tag::PATIENT_NAME, Matcher::Name(groups)) => name_start(groups).map_or(Self::All, |start| {
                 // U+10FFFF is no character: it comes behind every name that begins so.
                 Self::Names(Range { from: start.to_owned(), to: format!("{start}\u{10FFFF}") })
@@ -67,7 +68,7 @@ fn rank(filter: &Filter) -> Option<u8> {
             let length = name_start(groups)?.chars().count();
             Some(if length >= NAME_START_CHARS_MIN { 5 } else { 7 })
         }
-        (Tag::STUDY_DATE, Matcher::Dates(_)) => Some(6),
+        (Tag::STUDY_DATE, Matcher::Dates(_) | Matcher::Moments(_)) => Some(6),
         _ => None,
     }
 }

@@ -35,9 +35,7 @@ impl Plan {
 
     /// Whether a row is an answer.
     pub(crate) fn matches(&self, row: &Joined) -> bool {
-        self.filters
-            .iter()
-            .all(|filter| value(row, filter.tag).is_some_and(|value| filter.matcher.matches(&value)))
+        self.filters.iter().all(|filter| filter.holds(|tag| value(row, tag)))
     }
 
     /// Whether an attribute is wanted that only counting the patient's rows gives.
@@ -55,16 +53,61 @@ impl Plan {
     }
 }
 
-/// The keys of a query that must match.
+/// The keys of a query that must match; of a range of moments, which two keys give, one filter.
 pub(crate) fn filters(query: &Query) -> Vec<Filter> {
+    let moments = if query.rules.date_times { moments(query) } else { Vec::new() };
     let mut filters = Vec::new();
     for key in &query.keys {
         let Some(known) = known(key.tag).filter(|known| known.level <= query.level) else { continue };
-        if let Some(matcher) = Matcher::new(known.kind, &key.value) {
-            filters.push(Filter { tag: key.tag, matcher });
+        let is_part = |filter: &&Filter| filter.tag == key.tag || filter.matcher.time_tag() == Some(key.tag);
+        if moments.iter().any(|filter| is_part(&filter)) {
+            continue;
+        }
+        let matcher = match key.value.as_str() {
+            EMPTY_VALUE if query.rules.empty_values => Some(Matcher::Nothing),
+            value => Matcher::new(known.kind, value),
+        };
+        filters.extend(matcher.map(|matcher| Filter { tag: key.tag, matcher }));
+    }
+    filters.extend(moments);
+    filters
+}
+
+/// The dates and times that are matched as one where that was agreed on (PS3.4 section C.2.2.2.5.4).
+const PAIRS: [(Tag, Tag); 3] = [
+    (Tag::STUDY_DATE, Tag::STUDY_TIME),
+    (Tag::SERIES_DATE, Tag::SERIES_TIME),
+    (Tag::CONTENT_DATE, Tag::CONTENT_TIME),
+];
+
+/// The key that matches a value that is empty.
+const EMPTY_VALUE: &str = "\"\"";
+
+fn moments(query: &Query) -> Vec<Filter> {
+    let value = |tag: Tag| {
+        let is_matched = known(tag).is_some_and(|known| known.level <= query.level);
+        query.keys.iter().find(|key| key.tag == tag && is_matched).map(|key| key.value.as_str())
+    };
+    let pair = |(date, time): (Tag, Tag)| {
+        let moments = Matcher::moments(value(date)?, time, value(time)?)?;
+        Some(Filter { tag: date, matcher: moments })
+    };
+    PAIRS.into_iter().filter_map(pair).collect()
+}
+
+impl Filter {
+    /// Whether the values of an entity match.
+    pub(crate) fn holds(&self, value: impl Fn(Tag) -> Option<String>) -> bool {
+        let own = value(self.tag);
+        match (&self.matcher, own) {
+            (Matcher::Nothing, own) => own.is_none(),
+            (Matcher::Moments(moments), Some(date)) => {
+                moments.matches(&date, value(moments.time_tag).as_deref())
+            }
+            (matcher, Some(own)) => matcher.matches(&own),
+            (_, None) => false,
         }
     }
-    filters
 }
 
 const RELATED: [Tag; 3] =

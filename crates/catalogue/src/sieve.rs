@@ -53,9 +53,16 @@ impl Sieve {
     }
 
     fn hold_key(&self, filter: &Filter, answer: &Answer) -> Held {
-        let shown = answer.attributes.iter().find(|(tag, value)| *tag == filter.tag && !value.is_empty());
-        match shown {
-            Some((_, value)) if filter.matcher.matches(value) => Held::Matches,
+        let value = |wanted: Tag| {
+            answer
+                .attributes
+                .iter()
+                .find(|(tag, value)| *tag == wanted && !value.is_empty())
+                .map(|(_, value)| value)
+        };
+        match value(filter.tag) {
+            _ if filter.holds(|tag| value(tag).cloned()) => Held::Matches,
+            Some(_) if filter.matcher.time_tag().is_some_and(|time| value(time).is_none()) => Held::Undecided,
             Some(_) => Held::Fails,
             None if REQUIRED.contains(&filter.tag) && self.is_of_level(filter.tag) => Held::Fails,
             None => Held::Undecided,
@@ -100,7 +107,7 @@ mod tests {
 
     fn query(level: Level, keys: &[(Tag, &str)]) -> Query {
         let keys = keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() });
-        Query { root: QueryRoot::Study, level, keys: keys.collect() }
+        Query::new(QueryRoot::Study, level, keys.collect())
     }
 
     fn answer(attributes: &[(Tag, &str)]) -> Answer {

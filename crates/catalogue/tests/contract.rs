@@ -2,7 +2,7 @@
 
 use outrigger_catalogue::{Catalogue, Counts, Current, Cursor, Located, Page, Put, open};
 use outrigger_model::{
-    Answer, Level, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag,
+    Answer, Level, Query, QueryKey, QueryRoot, Rules, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag,
 };
 
 use crate::made::{instance, other_bytes, with};
@@ -34,7 +34,7 @@ fn all<T>(mut page: impl FnMut(Cursor) -> Page<T>) -> Vec<T> {
 
 fn query(level: Level, keys: &[(Tag, &str)]) -> Query {
     let keys = keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() }).collect();
-    Query { root: QueryRoot::Patient, level, keys }
+    Query::new(QueryRoot::Patient, level, keys)
 }
 
 /// The values of `wanted` in every answer, in pages of two.
@@ -195,6 +195,110 @@ fn queries_at_four_levels() {
         for (level, keys, wanted, expected) in table {
             assert_eq!(found(catalogue, *level, keys, *wanted), *expected, "{level:?} {keys:?}");
         }
+    });
+}
+
+#[test]
+fn ranges_of_moments_and_empty_values_where_they_were_agreed_on() {
+    // Studies 0 to 5 lie on 1 January to 6 June, each month a day later, at half past the hour of their number.
+    let moments =
+        |dates: &'static str, times: &'static str| [(Tag::STUDY_DATE, dates), (Tag::STUDY_TIME, times)];
+    #[allow(
+        clippy::type_complexity,
+        reason = "one row a query: keys, studies by the baseline, studies as agreed on"
+    )]
+    let table: Vec<(Vec<(Tag, &str)>, &[&str], &[&str])> = vec![
+        (moments("20240202-20240404", "0200-0100").to_vec(), &[], &["1.2.2"]),
+        (
+            moments("20240202-20240404", "0130-0330").to_vec(),
+            &["1.2.1", "1.2.2", "1.2.3"],
+            &["1.2.1", "1.2.2", "1.2.3"],
+        ),
+        (moments("20240202-20240404", "0131-0329").to_vec(), &["1.2.2"], &["1.2.2"]),
+        (moments("20240505-", "05-").to_vec(), &["1.2.5"], &["1.2.5"]),
+        (moments("-20240202", "-0100").to_vec(), &["1.2.0"], &["1.2.0"]),
+        (moments("20240303", "02-03").to_vec(), &["1.2.2"], &["1.2.2"]),
+        (vec![(Tag::STUDY_ID, "\"\""), (Tag::ACCESSION_NUMBER, "A3")], &[], &["1.2.3"]),
+        (vec![(Tag::STUDY_DESCRIPTION, "\"\"")], &[], &[]),
+    ];
+    over_all(|catalogue| {
+        filled(catalogue);
+        for (keys, baseline, agreed) in &table {
+            let mut asked = query(Level::Study, keys);
+            asked.keys.push(QueryKey { tag: Tag::STUDY_INSTANCE_UID, value: String::new() });
+            for (rules, expected) in [
+                (Rules::default(), baseline),
+                (Rules { relational: false, date_times: true, empty_values: true }, agreed),
+            ] {
+                asked.rules = rules;
+                let answers = all(|after| catalogue.find(&asked, after, 2).unwrap());
+                let uid = |answer: &Answer| {
+                    let uid = answer.attributes.iter().find(|(tag, _)| *tag == Tag::STUDY_INSTANCE_UID);
+                    uid.unwrap().1.clone()
+                };
+                let found: Vec<String> = answers.iter().map(uid).collect();
+                assert_eq!(found, **expected, "{keys:?} {rules:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn words_of_other_languages_are_only_values() {
+    let hostile = [
+        "' OR '1'='1",
+        "'; DROP TABLE study; --",
+        "\" OR \"\"=\"",
+        "%",
+        "_",
+        "1 UNION SELECT * FROM patient",
+        "\u{0}\u{1}\u{7f}\u{202e}",
+        "${jndi:ldap://127.0.0.1/}",
+        "[0-9]+",
+        "\u{10FFFF}",
+    ];
+    let tags = [
+        Tag::PATIENT_NAME,
+        Tag::PATIENT_ID,
+        Tag::ISSUER_OF_PATIENT_ID,
+        Tag::ACCESSION_NUMBER,
+        Tag::STUDY_ID,
+        Tag::STUDY_DATE,
+        Tag::STUDY_TIME,
+        Tag::STUDY_DESCRIPTION,
+        Tag::MODALITIES_IN_STUDY,
+        Tag::STUDY_INSTANCE_UID,
+        Tag::SERIES_INSTANCE_UID,
+        Tag::SOP_INSTANCE_UID,
+        Tag::SERIES_NUMBER,
+        Tag::INSTANCE_NUMBER,
+        Tag::MODALITY,
+        Tag::ROWS,
+    ];
+    over_all(|catalogue| {
+        filled(catalogue);
+        for tag in tags {
+            for value in hostile {
+                let answers = found(catalogue, Level::Image, &[(tag, value)], Tag::SOP_INSTANCE_UID);
+                // A time that is none is no restriction; the front door refuses it.
+                assert!(answers.is_empty() || tag == Tag::STUDY_TIME, "{tag} {value}");
+            }
+        }
+        assert_eq!(catalogue.counts().unwrap().instances, 24);
+    });
+}
+
+#[test]
+fn a_list_of_a_hundred_thousand_uids_finds_those_that_are_there() {
+    let mut list: Vec<String> = (0..100_000).map(|number| format!("1.9.{number}")).collect();
+    list.push("1.2.4".to_owned());
+    list.push("1.2.1".to_owned());
+    let list = list.join("\\");
+    over_all(|catalogue| {
+        filled(catalogue);
+        let studies =
+            found(catalogue, Level::Study, &[(Tag::STUDY_INSTANCE_UID, &list)], Tag::STUDY_INSTANCE_UID);
+        assert_eq!(studies, ["1.2.1", "1.2.4"]);
     });
 }
 

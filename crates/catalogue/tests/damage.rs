@@ -22,7 +22,7 @@ fn said(url: &str) -> Option<Said> {
     let mut answers = |level, keys: &[(Tag, &str)]| {
         let keys =
             keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() }).collect();
-        let query = Query { root: QueryRoot::Study, level, keys };
+        let query = Query::new(QueryRoot::Study, level, keys);
         Some(catalogue.find(&query, Cursor::default(), 1000).ok()?.items)
     };
     let names = [(Tag::PATIENT_NAME, "DOE*"), (Tag::STUDY_DATE, "2024-"), (Tag::PATIENT_ID, "P1")];

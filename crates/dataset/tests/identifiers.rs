@@ -4,13 +4,13 @@ use outrigger_dataset::commitment::{CommitmentError, Failed, InstanceRef, Report
 use outrigger_dataset::element::{DataSet, Element, Vr};
 use outrigger_dataset::form::Form;
 use outrigger_dataset::identifier::{
-    IdentifierError, read_answer, read_failed, read_query, read_selection, write_answer, write_failed,
-    write_instances, write_query, write_selection,
+    Asked, IdentifierError, read_answer, read_failed, read_find, read_query, read_selection, write_answer,
+    write_failed, write_instances, write_query, write_selection,
 };
 use outrigger_dataset::write::write;
 use outrigger_model::{
-    Answer, Level, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopClassUid, SopInstanceUid, StudyUid,
-    Tag, TransactionUid,
+    Answer, Level, Query, QueryKey, QueryRoot, Rules, Selection, SeriesUid, SopClassUid, SopInstanceUid,
+    StudyUid, Tag, TransactionUid,
 };
 
 use crate::build::FORMS;
@@ -28,7 +28,7 @@ fn query() -> Query {
         key(Tag::STUDY_INSTANCE_UID, ""),
         key(Tag::ROWS, "512"),
     ];
-    Query { root: QueryRoot::Study, level: Level::Study, keys }
+    Query::new(QueryRoot::Study, Level::Study, keys)
 }
 
 #[test]
@@ -163,4 +163,107 @@ fn commitment_without_a_transaction_is_none() {
     let bytes = write(&DataSet::default(), Form::ExplicitLittle);
     let error = Request::read(Form::ExplicitLittle, &bytes).unwrap_err();
     assert!(matches!(error, CommitmentError::BadUid { tag: Tag(0x0008, 0x1195), .. }));
+}
+
+/// A request that declares a character set and asks for the name.
+fn asked(declared: &str, name: &[u8], rules: Rules) -> Asked {
+    let elements = [
+        Element::text(Tag::SPECIFIC_CHARACTER_SET, Vr::CS, declared),
+        Element::text(Tag::QUERY_RETRIEVE_LEVEL, Vr::CS, "STUDY"),
+        Element::new(Tag::PATIENT_NAME, Vr::PN, name.to_vec()),
+    ];
+    let bytes = write(&elements.into_iter().collect(), Form::ImplicitLittle);
+    read_find(QueryRoot::Study, Form::ImplicitLittle, &bytes, rules).unwrap()
+}
+
+#[test]
+fn answers_are_in_the_character_set_of_the_request_where_that_holds_them() {
+    for (declared, name, answered) in [
+        ("ISO_IR 100", "M\u{fc}ller^J\u{f6}rg", "ISO_IR 100"),
+        ("ISO_IR 100", "\u{418}\u{432}\u{430}\u{43d}", "ISO_IR 192"),
+        ("ISO_IR 144", "\u{418}\u{432}\u{430}\u{43d}", "ISO_IR 144"),
+        ("GB18030", "Wang=\u{738b}^\u{5c0f}\u{4e1c}", "GB18030"),
+        ("\\ISO 2022 IR 87", "Yamada=\u{5c71}\u{7530}^\u{592a}\u{90ce}", "\\ISO 2022 IR 87"),
+        ("\\ISO 2022 IR 149", "Hong=\u{6d2a}^\u{5409}\u{6d1e}", "\\ISO 2022 IR 149"),
+        ("\\ISO 2022 IR 87", "Hong=\u{d64d}", "ISO_IR 192"),
+        ("ISO_IR 192", "\u{5c71}", "ISO_IR 192"),
+        ("", "M\u{fc}ller", "ISO_IR 192"),
+        ("KLINGON", "M\u{fc}ller", "ISO_IR 192"),
+    ] {
+        let asked = asked(declared, b"", Rules::default());
+        let answer = Answer { attributes: vec![(Tag::PATIENT_NAME, name.to_owned())] };
+        let bytes = asked.answer(&answer);
+        assert_eq!(read_answer(Form::ImplicitLittle, &bytes).unwrap(), answer, "{declared}");
+        let whole = outrigger_dataset::read::read_form(Form::ImplicitLittle, bytes.into()).unwrap();
+        assert_eq!(whole.plain(Tag::SPECIFIC_CHARACTER_SET), Some(answered), "{declared} {name}");
+    }
+    let ascii = Answer { attributes: vec![(Tag::PATIENT_NAME, "Doe".to_owned())] };
+    let bytes = asked("ISO_IR 100", b"", Rules::default()).answer(&ascii);
+    let whole = outrigger_dataset::read::read_form(Form::ImplicitLittle, bytes.into()).unwrap();
+    assert_eq!(whole.get(Tag::SPECIFIC_CHARACTER_SET), None);
+}
+
+#[test]
+fn keys_are_read_in_the_character_set_declared() {
+    for (declared, bytes, name) in [
+        ("ISO_IR 100", &b"M\xfc*"[..], "M\u{fc}*"),
+        ("ISO_IR 144", b"\xb8\xd2*", "\u{418}\u{432}*"),
+        ("GB18030", b"*\xcd\xf5*", "*\u{738b}*"),
+        ("\\ISO 2022 IR 87", b"*\x1b$B;3\x1b(B*", "*\u{5c71}*"),
+        ("\\ISO 2022 IR 149", b"*\x1b$)C\xfb\xf3*", "*\u{6d2a}*"),
+        ("ISO_IR 192", "*\u{5c71}*".as_bytes(), "*\u{5c71}*"),
+    ] {
+        assert_eq!(asked(declared, bytes, Rules::default()).query.keys, [key(Tag::PATIENT_NAME, name)]);
+    }
+}
+
+#[test]
+fn members_are_asked_by_the_rules_of_the_baseline() {
+    let keys = vec![
+        key(Tag::STUDY_DATE, "20240101-20240102"),
+        key(Tag::STUDY_TIME, "1800-0600"),
+        key(Tag::STUDY_ID, "\"\""),
+    ];
+    let mut query = Query::new(QueryRoot::Study, Level::Study, keys);
+    let written = |query: &Query| {
+        let bytes = write_query(Form::ExplicitLittle, query);
+        let read = read_query(QueryRoot::Study, Form::ExplicitLittle, &bytes).unwrap();
+        read.keys.into_iter().map(|key| key.value).collect::<Vec<_>>()
+    };
+    assert_eq!(written(&query), ["20240101-20240102", "1800-0600", "\"\""]);
+    query.rules = Rules { relational: true, date_times: true, empty_values: true };
+    assert_eq!(written(&query), ["20240101-20240102", "", ""]);
+}
+
+#[test]
+fn identifiers_made_to_hurt_are_refused_or_read() {
+    let at = |mut elements: Vec<Element>| {
+        elements.insert(0, Element::text(Tag::QUERY_RETRIEVE_LEVEL, Vr::CS, "STUDY"));
+        let mut data_set = DataSet::default();
+        elements.into_iter().for_each(|element| data_set.put(element));
+        let bytes = write(&data_set, Form::ExplicitLittle);
+        read_find(QueryRoot::Study, Form::ExplicitLittle, &bytes, Rules::default())
+    };
+    let uids = vec!["1.2"; 100_000].join("\\");
+    let read = at(vec![Element::text(Tag::STUDY_INSTANCE_UID, Vr::UI, &uids)]).unwrap();
+    assert_eq!(read.query.keys.len(), 1);
+    let names = Element::text(Tag::PATIENT_NAME, Vr::PN, &"*\\".repeat(1_000));
+    assert!(matches!(at(vec![names]), Err(IdentifierError::TooManyValues { .. })));
+    // Value representations that the dictionary does not give these attributes.
+    for (vr, value, text) in [
+        (Vr::OB, &[1_u8, 2][..], "\u{1}\u{2}"),
+        (Vr::US, &[1, 0], "1"),
+        (Vr::FD, &[0, 0, 0, 0, 0, 0, 240, 127], "inf"),
+        (Vr::UN, b"DOE ", "DOE"),
+        (Vr::UT, b"DOE ", "DOE"),
+    ] {
+        let read = at(vec![Element::new(Tag::PATIENT_NAME, vr, value.to_vec())]).unwrap();
+        assert_eq!(read.query.keys, [key(Tag::PATIENT_NAME, text)], "{vr:?}");
+        assert!(!read.answer(&Answer::default()).is_empty());
+    }
+    let nested = (0..200).fold(DataSet::default(), |inner, _| {
+        [Element::sequence(Tag(0x0040, 0x0275), vec![inner])].into_iter().collect()
+    });
+    let nested = at(nested.elements);
+    assert!(matches!(nested, Err(IdentifierError::Unreadable(_))));
 }

@@ -94,7 +94,7 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
     if keys.0.len() > KEYS_MAX {
         return Err(SearchError::TooMany);
     }
-    let query = Query { root: QueryRoot::Study, level, keys: keys.0 };
+    let query = Query::new(QueryRoot::Study, level, keys.0);
     Ok(Search { query, limit, offset, fuzzy })
 }
 

@@ -33,5 +33,5 @@ pub use negotiate::{AcceptorPolicy, Context};
 pub use object::SendObjectError;
 pub use pdu::{AbortReason, AbortSource, Part};
 pub use rejection::Rejection;
-pub use request::{Proposal, RequestError, request};
+pub use request::{Proposal, RequestError, request, request_extended};
 pub use settings::{Settings, Timers};

@@ -85,6 +85,8 @@ pub struct Service {
     pub abstract_syntax: SopClassUid,
     /// The roles the requestor may take.
     pub requestor: Roles,
+    /// What can be agreed on by extended negotiation, byte by byte; nothing beyond it is.
+    pub extended: Bytes,
 }
 
 /// What became of the user identity (PS3.7 section D.3.3.7).
@@ -110,6 +112,8 @@ pub struct Context {
     pub transfer_syntax: TransferSyntaxUid,
     /// The roles we have in it.
     pub roles: Roles,
+    /// What the acceptor answered to extended negotiation for the abstract syntax; empty is the baseline (PS3.7 section D.3.3.5).
+    pub extended: Bytes,
 }
 
 /// What a negotiation ends with.
@@ -154,6 +158,7 @@ pub fn negotiate(request: &AssociateRequest, policy: &AcceptorPolicy, settings: 
                 abstract_syntax: proposed.abstract_syntax.clone(),
                 transfer_syntax: transfer_syntax.clone(),
                 roles: Roles { scu: requestor.scp, scp: requestor.scu },
+                extended: policy.extended(request, &proposed.abstract_syntax),
             });
         }
         results.push(ContextResult { id: proposed.id, outcome: outcome.map(|(syntax, _)| syntax) });
@@ -182,7 +187,7 @@ impl AcceptorPolicy {
         }
         let syntax = match offer {
             Offer::Storage(storage) => storage.syntaxes.choose(&proposed.transfer_syntaxes),
-            Offer::Service(_) => best(&self.service_syntaxes, &proposed.transfer_syntaxes),
+            Offer::Service { .. } => best(&self.service_syntaxes, &proposed.transfer_syntaxes),
         };
         Ok((syntax.ok_or(ContextRefusal::TransferSyntaxes)?, roles))
     }
@@ -190,10 +195,10 @@ impl AcceptorPolicy {
     /// What is offered for an abstract syntax, if anything.
     fn offer(&self, request: &AssociateRequest, class: &SopClassUid) -> Option<Offer<'_>> {
         if class.as_str() == sop_class::VERIFICATION {
-            return Some(Offer::Service(Roles::DEFAULT));
+            return Some(Offer::Service { requestor: Roles::DEFAULT, extended: &[] });
         }
         if let Some(service) = self.services.iter().find(|service| service.abstract_syntax == *class) {
-            return Some(Offer::Service(service.requestor));
+            return Some(Offer::Service { requestor: service.requestor, extended: &service.extended });
         }
         let storage = self.storage.as_ref()?;
         storage.takes(request, class).then_some(Offer::Storage(storage))
@@ -225,7 +230,10 @@ impl AcceptorPolicy {
                 .extended
                 .iter()
                 .filter(|asked| accepted(&asked.sop_class).is_some())
-                .map(|asked| self.baseline(request, asked))
+                .map(|asked| ExtendedNegotiation {
+                    sop_class: asked.sop_class.clone(),
+                    information: self.agreed(request, asked),
+                })
                 .collect(),
             asynchronous: request.user.asynchronous.map(|_| (1, 1)),
             identity_response: match &self.identity {
@@ -236,23 +244,35 @@ impl AcceptorPolicy {
         }
     }
 
-    /// Baseline behaviour for queries, everything kept for storage; as many bytes as asked, since a requestor that
-    /// sent one takes one (PS3.4 section C.5.2).
-    fn baseline(&self, request: &AssociateRequest, asked: &ExtendedNegotiation) -> ExtendedNegotiation {
+    /// What is agreed on for a SOP class; nothing where nothing was asked for.
+    fn extended(&self, request: &AssociateRequest, class: &SopClassUid) -> Bytes {
+        let asked = request.user.extended.iter().find(|asked| asked.sop_class == *class);
+        asked.map_or_else(Bytes::new, |asked| self.agreed(request, asked))
+    }
+
+    /// What is both asked for and offered for services, everything kept for storage; as many bytes as asked, since a requestor
+    /// that sent one takes one (PS3.4 section C.5.2).
+    fn agreed(&self, request: &AssociateRequest, asked: &ExtendedNegotiation) -> Bytes {
         let mut answer = vec![0; asked.information.len().min(EXTENDED_MAX)];
-        if let (Some(Offer::Storage(_)), Some(level)) =
-            (self.offer(request, &asked.sop_class), answer.first_mut())
-        {
-            *level = STORAGE_LEVEL;
+        match self.offer(request, &asked.sop_class) {
+            Some(Offer::Storage(_)) => answer.iter_mut().take(1).for_each(|level| *level = STORAGE_LEVEL),
+            Some(Offer::Service { extended, .. }) => {
+                for (agreed, (asked, offered)) in
+                    answer.iter_mut().zip(asked.information.iter().zip(extended))
+                {
+                    *agreed = *asked.min(offered);
+                }
+            }
+            None => {}
         }
-        ExtendedNegotiation { sop_class: asked.sop_class.clone(), information: answer.into() }
+        answer.into()
     }
 }
 
 /// What is offered for one abstract syntax.
 enum Offer<'a> {
     Storage(&'a StoragePolicy),
-    Service(Roles),
+    Service { requestor: Roles, extended: &'a [u8] },
 }
 
 impl Offer<'_> {
@@ -262,7 +282,7 @@ impl Offer<'_> {
             Self::Storage(storage) => {
                 Roles { scu: true, scp: storage.requestor_stores == RequestorStores::Allowed }
             }
-            Self::Service(allowed) => *allowed,
+            Self::Service { requestor, .. } => *requestor,
         };
         Roles { scu: asked.scu && allowed.scu, scp: asked.scp && allowed.scp }
     }

@@ -1,11 +1,12 @@
 //! The requestor's side of association establishment.
 
+use bytes::Bytes;
 use outrigger_model::AeTitle;
 use outrigger_runtime::net::BoxStream;
 
 use crate::associate::{
-    APPLICATION_CONTEXT, AssociateAccept, AssociateRequest, ContextRefusal, ProposedContext, Protocol,
-    RoleSelection, Roles, UserInformation,
+    APPLICATION_CONTEXT, AssociateAccept, AssociateRequest, ContextRefusal, ExtendedNegotiation,
+    ProposedContext, Protocol, RoleSelection, Roles, UserInformation,
 };
 use crate::association::{Association, Peer};
 use crate::error::{AssociationError, Violation, Waiting};
@@ -45,6 +46,16 @@ pub async fn request(
     settings: &Settings,
     proposal: Proposal,
 ) -> Result<Association, RequestError> {
+    request_extended(stream, settings, proposal, Vec::new()).await
+}
+
+/// The same with extended negotiation: each context then holds what the peer answered for its abstract syntax.
+pub async fn request_extended(
+    stream: BoxStream,
+    settings: &Settings,
+    proposal: Proposal,
+    extended: Vec<ExtendedNegotiation>,
+) -> Result<Association, RequestError> {
     let mut link = Link::new(stream, Side::Requestor, settings);
     link.act(Event::AssociateAsked, &[]).await?;
     let request = AssociateRequest {
@@ -52,7 +63,7 @@ pub async fn request(
         called: proposal.called,
         protocol: Protocol { version: 1, application_context: APPLICATION_CONTEXT.to_owned() },
         contexts: proposal.contexts,
-        user: UserInformation { roles: proposal.roles, ..UserInformation::ours(settings) },
+        user: UserInformation { roles: proposal.roles, extended, ..UserInformation::ours(settings) },
     };
     let pdu = request.write().map_err(AssociationError::from)?;
     link.act(Event::Connected, &pdu).await?;
@@ -87,6 +98,7 @@ fn settle(request: &AssociateRequest, answer: &AssociateAccept) -> (Vec<Context>
                 abstract_syntax: proposed.abstract_syntax.clone(),
                 transfer_syntax: syntax.clone(),
                 roles: granted(request, answer, proposed),
+                extended: agreed(answer, proposed),
             }),
             // A transfer syntax that was not proposed cannot be used (PS3.8 section 9.3.3.2).
             Some(Ok(_)) | None => refused.push((proposed.id, ContextRefusal::NoReason)),
@@ -94,6 +106,12 @@ fn settle(request: &AssociateRequest, answer: &AssociateAccept) -> (Vec<Context>
         }
     }
     (contexts, refused)
+}
+
+/// What the peer answered to extended negotiation for a context.
+fn agreed(answer: &AssociateAccept, proposed: &ProposedContext) -> Bytes {
+    let found = answer.user.extended.iter().find(|agreed| agreed.sop_class == proposed.abstract_syntax);
+    found.map_or_else(Bytes::new, |agreed| agreed.information.clone())
 }
 
 /// Our roles: what was asked for and granted, or the default ones (PS3.7 section D.3.3.4).

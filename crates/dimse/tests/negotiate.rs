@@ -195,11 +195,14 @@ fn an_identity_is_answered_when_asked_for_and_verified() {
 }
 
 #[test]
-fn extended_negotiation_is_answered_baseline_in_the_length_asked() {
+fn extended_negotiation_agrees_on_what_both_want_in_the_length_asked() {
     let find = sop_class::STUDY_ROOT_FIND;
     for (uid, asked, answered) in [
-        (find, &[1][..], Some(&[0][..])),
-        (find, &[1, 1, 1], Some(&[0, 0, 0])),
+        (find, &[1][..], Some(&[1][..])),
+        (find, &[0], Some(&[0])),
+        (find, &[], Some(&[])),
+        (find, &[0, 1, 1, 1, 1, 1, 1, 1], Some(&[0, 1, 0, 0, 0, 0, 0, 0])),
+        (find, &[1; 40], Some(&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
         (CT, &[3, 0, 0, 0, 2], Some(&[2, 0, 0, 0, 0])),
         (sop_class::PATIENT_ROOT_FIND, &[1], None),
     ] {
@@ -207,8 +210,11 @@ fn extended_negotiation_is_answered_baseline_in_the_length_asked() {
         request.contexts = vec![proposed(1, uid, &[IMPLICIT])];
         let information = Bytes::copy_from_slice(asked);
         request.user.extended = vec![ExtendedNegotiation { sop_class: class(uid), information }];
-        let extended = negotiate(&request, &policy(), &settings()).answer.user.extended;
+        let negotiated = negotiate(&request, &policy(), &settings());
+        let extended = negotiated.answer.user.extended;
         assert_eq!(extended.first().map(|answer| &answer.information[..]), answered, "{uid}");
+        let context = negotiated.contexts.first().map(|context| &context.extended[..]);
+        assert_eq!(context, answered, "{uid}");
     }
 }
 

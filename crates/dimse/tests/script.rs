@@ -195,10 +195,15 @@ pub(crate) fn policy() -> AcceptorPolicy {
             requestor_stores: RequestorStores::Allowed,
         }),
         services: vec![
-            Service { abstract_syntax: class(sop_class::STUDY_ROOT_FIND), requestor: Roles::DEFAULT },
+            Service {
+                abstract_syntax: class(sop_class::STUDY_ROOT_FIND),
+                requestor: Roles::DEFAULT,
+                extended: vec![1, 1, 0].into(),
+            },
             Service {
                 abstract_syntax: class(sop_class::STORAGE_COMMITMENT_PUSH),
                 requestor: Roles { scu: true, scp: true },
+                extended: Vec::new().into(),
             },
         ],
         service_syntaxes: uncompressed,

@@ -40,7 +40,7 @@ fn images_of(patient: &str) -> Vec<u8> {
         key(Tag::STUDY_INSTANCE_UID, "1.2"),
         key(Tag::SERIES_INSTANCE_UID, "1.3"),
     ];
-    write_query(Form::ExplicitLittle, &Query { root: QueryRoot::Study, level: Level::Image, keys })
+    write_query(Form::ExplicitLittle, &Query::new(QueryRoot::Study, Level::Image, keys))
 }
 
 async fn next(association: &mut Association) -> Status {

@@ -5,6 +5,7 @@
 mod admission;
 mod ask;
 mod destination;
+mod find;
 mod limits;
 mod peer_dcmtk;
 mod retrieve;

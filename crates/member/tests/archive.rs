@@ -116,7 +116,7 @@ async fn answers_queries(member: &DimseMember) {
         let study = phantom.header.study.as_ref().unwrap();
         let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
         let keys = vec![key(Tag::STUDY_INSTANCE_UID, study.as_str()), key(Tag::PATIENT_ID, "")];
-        let query = Query { root: QueryRoot::Study, level: Level::Study, keys };
+        let query = Query::new(QueryRoot::Study, Level::Study, keys);
         let cut = session.find(&query, 0).await.unwrap();
         assert_eq!((cut.answers.len(), cut.whole), (0, Wholeness::Cut));
         if !session.is_open() {

@@ -27,7 +27,7 @@ pub use instance::{InstanceHeader, Oddity};
 pub use member::{MemberName, MemberNameError, MemberNumber};
 pub use member_set::MemberSet;
 pub use posting::{ConfirmLevel, PostingState, SuspenseReason};
-pub use query::{Answer, Level, Query, QueryKey, QueryRoot, Selection};
+pub use query::{Answer, Level, Query, QueryKey, QueryRoot, Rules, Selection};
 pub use status::{Status, StatusClass};
 pub use tag::Tag;
 pub use uid::{

@@ -45,6 +45,26 @@ pub struct Query {
     pub level: Level,
     /// Keys other than the level and the character set.
     pub keys: Vec<QueryKey>,
+    /// What was agreed on for the matching.
+    pub rules: Rules,
+}
+
+/// What was agreed on by extended negotiation for queries (PS3.4 section C.5.1.1); the default is the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Rules {
+    /// Whether the unique keys of the levels above may be left out.
+    pub relational: bool,
+    /// Whether a range of dates and one of times are one range of moments.
+    pub date_times: bool,
+    /// Whether `""` matches the values that are empty.
+    pub empty_values: bool,
+}
+
+impl Query {
+    /// A query by the baseline's rules.
+    pub fn new(root: QueryRoot, level: Level, keys: Vec<QueryKey>) -> Self {
+        Self { root, level, keys, rules: Rules::default() }
+    }
 }
 
 /// One match: the attributes asked for, decoded; an attribute without a value is not listed.

@@ -163,7 +163,11 @@ async fn answer(stream: BoxStream, shared: Arc<Shared>) {
 }
 
 fn policy(shared: &Shared) -> AcceptorPolicy {
-    let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
+    let service = |uid| Service {
+        abstract_syntax: SopClassUid::known(uid),
+        requestor: Roles::DEFAULT,
+        extended: Vec::new().into(),
+    };
     let (can, denies) = &*shared.abilities();
     let classes = [
         (Can::Query, sop_class::STUDY_ROOT_FIND),

@@ -192,7 +192,11 @@ async fn answer(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 fn policy() -> AcceptorPolicy {
-    let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
+    let service = |uid| Service {
+        abstract_syntax: SopClassUid::known(uid),
+        requestor: Roles::DEFAULT,
+        extended: Vec::new().into(),
+    };
     let services = vec![service(sop_class::VERIFICATION), service(sop_class::STUDY_ROOT_FIND)];
     takes_uncompressed(services, RequestorStores::Refused)
 }

@@ -6,18 +6,19 @@ use outrigger_model::{
 };
 
 use super::{FAILED_UIDS, IdentifierError, LEVELS};
+use crate::dictionary;
 use crate::element::{DataSet, Element, Value, Vr};
 use crate::form::Form;
 use crate::read::read_form;
 use crate::readable::readable;
 use crate::text::{CharacterSet, decode};
 
-/// Reads a C-FIND identifier; a sequence key is kept as one that matches everything.
+/// Reads a C-FIND identifier as it is; a sequence key is kept as one that matches everything.
 pub fn read_query(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Query, IdentifierError> {
     let data_set = read(form, bytes)?;
     let level = level(root, &data_set)?;
     let keys = attributes(&data_set).map(|(tag, value)| QueryKey { tag, value }).collect();
-    Ok(Query { root, level, keys })
+    Ok(Query::new(root, level, keys))
 }
 
 /// Reads a C-MOVE or C-GET identifier.
@@ -62,11 +63,11 @@ pub fn read_failed(form: Form, bytes: &[u8]) -> Result<Vec<SopInstanceUid>, Iden
     uids(&data_set, FAILED_UIDS, SopInstanceUid::new)
 }
 
-fn read(form: Form, bytes: &[u8]) -> Result<DataSet, IdentifierError> {
+pub(super) fn read(form: Form, bytes: &[u8]) -> Result<DataSet, IdentifierError> {
     read_form(form, Bytes::copy_from_slice(bytes)).map_err(IdentifierError::Unreadable)
 }
 
-fn level(root: QueryRoot, data_set: &DataSet) -> Result<Level, IdentifierError> {
+pub(super) fn level(root: QueryRoot, data_set: &DataSet) -> Result<Level, IdentifierError> {
     let value = data_set.plain(Tag::QUERY_RETRIEVE_LEVEL).ok_or(IdentifierError::NoLevel)?;
     let known = LEVELS.iter().find(|(_, name)| *name == value);
     let (level, _) = known.ok_or_else(|| IdentifierError::UnknownLevel { value: value.to_owned() })?;
@@ -77,16 +78,26 @@ fn level(root: QueryRoot, data_set: &DataSet) -> Result<Level, IdentifierError> 
 }
 
 /// The attributes but for the level, the character set and group lengths, as text.
-fn attributes(data_set: &DataSet) -> impl Iterator<Item = (Tag, String)> {
-    let declared = data_set.bytes(Tag::SPECIFIC_CHARACTER_SET).map_or(&b""[..], |bytes| bytes);
-    let charset = CharacterSet::new(&decode(declared, &CharacterSet::DEFAULT, Vr::CS).text);
+pub(super) fn attributes(data_set: &DataSet) -> impl Iterator<Item = (Tag, String)> {
+    let charset = CharacterSet::new(&declared(data_set));
     let told_apart =
         |tag: Tag| matches!(tag, Tag::SPECIFIC_CHARACTER_SET | Tag::QUERY_RETRIEVE_LEVEL) || tag.1 == 0;
     let elements = data_set.elements.iter().filter(move |element| !told_apart(element.tag));
     elements.map(move |Element { tag, vr, value }| match value {
-        Value::Bytes(bytes) => (*tag, readable(*vr, bytes, &charset).0),
+        Value::Bytes(bytes) => (*tag, readable(vr_of(*tag, *vr), bytes, &charset).0),
         Value::Sequence(_) | Value::Fragments(_) => (*tag, String::new()),
     })
+}
+
+/// Bytes that say nothing of themselves are what the dictionary says: read as nothing, they would match everything.
+fn vr_of(tag: Tag, written: Vr) -> Vr {
+    if matches!(written, Vr::UN | Vr::OB) { dictionary::vr(tag) } else { written }
+}
+
+/// The value of Specific Character Set; nothing where there is none.
+pub(super) fn declared(data_set: &DataSet) -> String {
+    let bytes = data_set.bytes(Tag::SPECIFIC_CHARACTER_SET).map_or(&b""[..], |bytes| bytes);
+    decode(bytes, &CharacterSet::DEFAULT, Vr::CS).text.into_owned()
 }
 
 /// The UIDs of a list; at least one.

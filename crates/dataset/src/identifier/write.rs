@@ -1,27 +1,62 @@
 //! Identifiers into bytes.
 
-use outrigger_model::{Answer, Level, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag};
+use outrigger_model::{Answer, Level, Query, QueryKey, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag};
 
-use super::{FAILED_UIDS, LEVELS};
+use super::{EMPTY_VALUE, FAILED_UIDS, LEVELS};
 use crate::dictionary;
-use crate::element::{DataSet, Element, Vr};
+use crate::element::{DataSet, Element, Value, Vr};
 use crate::form::Form;
 use crate::readable::bytes_of;
-use crate::text::follows_character_set;
+use crate::text::{Declared, follows_character_set};
 use crate::write::write;
 
-/// Writes a C-FIND identifier.
+/// Writes a C-FIND identifier for an archive with which nothing beyond the baseline was agreed on: a key that means something
+/// else there asks for its attribute alone, so that the answers are those of the query and perhaps more.
 pub fn write_query(form: Form, query: &Query) -> Vec<u8> {
     let mut data_set = at(query.level);
     for key in &query.keys {
-        data_set.put(attribute(key.tag, &key.value));
+        data_set.put(attribute(key.tag, baseline(query, key)));
     }
     finished(form, data_set)
+}
+
+/// The value of a key as the baseline has it: of a range of moments the dates alone, of what is to be empty nothing.
+fn baseline<'k>(query: &Query, key: &'k QueryKey) -> &'k str {
+    let is_half_of_moments = dictionary::vr(key.tag) == Vr::TM && query.rules.date_times;
+    let is_to_be_empty = key.value == EMPTY_VALUE && query.rules.empty_values;
+    if is_half_of_moments || is_to_be_empty { "" } else { &key.value }
 }
 
 /// Writes the identifier of a C-FIND response (PS3.4 section C.4.1.1.3.2): every key of the query, empty where the
 /// answer does not know it, and what the answer holds besides.
 pub fn write_answer(form: Form, query: &Query, answer: &Answer) -> Vec<u8> {
+    finished(form, answered(query, answer))
+}
+
+/// The same in the character set that the query declared, where that holds every value (PS3.4 section C.4.1.1.3.2).
+pub(super) fn write_answer_in(form: Form, declared: &str, query: &Query, answer: &Answer) -> Vec<u8> {
+    let mut data_set = answered(query, answer);
+    let charset = Declared::new(declared);
+    let mut encoded = Vec::new();
+    for element in data_set.elements.iter().filter(|element| is_beyond_ascii(element)) {
+        let Value::Bytes(bytes) = &element.value else { continue };
+        let text = String::from_utf8_lossy(bytes);
+        match charset.encode(&text, element.vr) {
+            Some(bytes) => encoded.push(Element::new(element.tag, element.vr, bytes)),
+            None => return finished(form, data_set),
+        }
+    }
+    if encoded.is_empty() {
+        return finished(form, data_set);
+    }
+    for element in encoded {
+        data_set.put(element);
+    }
+    data_set.put(Element::text(Tag::SPECIFIC_CHARACTER_SET, Vr::CS, declared));
+    write(&data_set, form)
+}
+
+fn answered(query: &Query, answer: &Answer) -> DataSet {
     let mut data_set = at(query.level);
     for key in &query.keys {
         data_set.put(attribute(key.tag, ""));
@@ -29,7 +64,15 @@ pub fn write_answer(form: Form, query: &Query, answer: &Answer) -> Vec<u8> {
     for (tag, value) in &answer.attributes {
         data_set.put(attribute(*tag, value));
     }
-    finished(form, data_set)
+    data_set
+}
+
+fn is_beyond_ascii(element: &Element) -> bool {
+    let bytes = match &element.value {
+        Value::Bytes(bytes) => bytes,
+        Value::Sequence(_) | Value::Fragments(_) => return false,
+    };
+    follows_character_set(element.vr) && !bytes.is_ascii()
 }
 
 /// Writes a C-MOVE or C-GET identifier of the unique keys at its level.
@@ -99,10 +142,7 @@ fn list<'a>(tag: Tag, uids: impl IntoIterator<Item = &'a str>) -> Element {
 
 /// Declares UTF-8 where a text needs it.
 fn finished(form: Form, mut data_set: DataSet) -> Vec<u8> {
-    let needs_utf8 = |element: &Element| {
-        follows_character_set(element.vr) && !data_set.bytes(element.tag).is_none_or(|bytes| bytes.is_ascii())
-    };
-    if data_set.elements.iter().any(needs_utf8) {
+    if data_set.elements.iter().any(is_beyond_ascii) {
         data_set.put(Element::text(Tag::SPECIFIC_CHARACTER_SET, Vr::CS, "ISO_IR 192"));
     }
     write(&data_set, form)

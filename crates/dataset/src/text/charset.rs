@@ -84,14 +84,14 @@ impl Graphic {
 }
 
 /// What identifies a term: its ISO-IR number or its name, without separators and in upper case.
-fn normal_term(term: &str) -> String {
+pub(super) fn normal_term(term: &str) -> String {
     let packed: String =
         term.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     let number = packed.strip_prefix("ISO2022IR").or_else(|| packed.strip_prefix("ISOIR"));
     number.map(str::to_owned).unwrap_or(packed)
 }
 
-fn single(number: &str) -> Option<Graphic> {
+pub(super) fn single(number: &str) -> Option<Graphic> {
     let low = if number == "13" || number == "14" { Low::Romaji } else { Low::Ascii };
     let high = match number {
         "6" | "87" | "159" => High::Empty,

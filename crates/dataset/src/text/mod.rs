@@ -4,12 +4,14 @@
 //! else byte by byte as ISO 8859-1, and says that it was guessed.
 
 mod charset;
+mod encode;
 mod switching;
 
 use std::borrow::Cow;
 
 pub use charset::CharacterSet;
 use charset::Scheme;
+pub use encode::Declared;
 
 use crate::element::Vr;
 

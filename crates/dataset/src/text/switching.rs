@@ -7,6 +7,12 @@ use crate::element::Vr;
 
 const ESCAPE: u8 = 0x1B;
 
+/// The escape sequences of the upper halves other than that of ISO 8859-1.
+const HALVES: [&[u8]; 10] = [
+    b"\x1b-B", b"\x1b-C", b"\x1b-D", b"\x1b-F", b"\x1b-G", b"\x1b-H", b"\x1b-L", b"\x1b-M", b"\x1b-T",
+    b"\x1b-b",
+];
+
 /// Bytes behind which the initial sets hold again (PS3.5 section 6.1.2.5.3).
 pub(super) fn resets(vr: Vr) -> &'static [u8] {
     match vr {
@@ -55,6 +61,25 @@ fn designate<'a>(behind: &'a [u8], now: &mut Graphic) -> Option<&'a [u8]> {
     Some(rest)
 }
 
+/// The escape sequence that switches to a set; `None` for one that needs none.
+pub(super) fn escape_of(set: Graphic) -> Option<&'static [u8]> {
+    Some(match (set.low, set.high) {
+        (Low::JisX0208, _) => b"\x1b$B",
+        (Low::JisX0212, _) => b"\x1b$(D",
+        (_, High::Katakana) => b"\x1b)I",
+        (_, High::Pairs(encoding)) if encoding == encoding_rs::EUC_KR => b"\x1b$)C",
+        (_, High::Pairs(_)) => b"\x1b$)A",
+        (_, High::Latin1) => b"\x1b-A",
+        (_, High::Half(encoding)) => {
+            let switches_to = |escape: &&[u8]| {
+                escape.last().and_then(|last| upper_half(iso_ir(*last)?)) == Some(High::Half(encoding))
+            };
+            HALVES.iter().copied().find(switches_to)?
+        }
+        (_, High::Empty) => return None,
+    })
+}
+
 /// The ISO-IR number of a 96-character set by the last byte of its escape sequence.
 fn iso_ir(last: u8) -> Option<&'static str> {
     Some(match last {
@@ -73,7 +98,7 @@ fn iso_ir(last: u8) -> Option<&'static str> {
     })
 }
 
-fn low(set: Low, byte: u8, behind: &[u8]) -> Option<(char, &[u8])> {
+pub(super) fn low(set: Low, byte: u8, behind: &[u8]) -> Option<(char, &[u8])> {
     match set {
         Low::JisX0208 | Low::JisX0212 if byte >= 0x21 => {
             let (second, behind) = behind.split_first()?;
@@ -91,7 +116,7 @@ fn low(set: Low, byte: u8, behind: &[u8]) -> Option<(char, &[u8])> {
     }
 }
 
-fn high(set: High, byte: u8, behind: &[u8]) -> Option<(char, &[u8])> {
+pub(super) fn high(set: High, byte: u8, behind: &[u8]) -> Option<(char, &[u8])> {
     match set {
         High::Empty => None,
         High::Latin1 => Some((char::from(byte), behind)),

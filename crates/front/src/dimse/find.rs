@@ -1,8 +1,8 @@
 //! C-FIND (PS3.4 section C.4.1): answers stream as the service finds them.
 
-use outrigger_dataset::identifier::{read_query, write_answer};
+use outrigger_dataset::identifier::{Asked, read_find};
 use outrigger_dimse::{Association, Command, Outcome};
-use outrigger_model::{AeTitle, Answer, Query, Status, Tag};
+use outrigger_model::{AeTitle, Answer, SopClassUid, Status, Tag};
 
 use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
@@ -40,7 +40,7 @@ async fn answer(
     let Class::Find(root) = class_of(&asked.sop_class) else {
         return Ok(Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED));
     };
-    let query = match read_query(root, asked.form, &asked.bytes) {
+    let query = match read_find(root, asked.form, &asked.bytes, asked.rules) {
         Ok(query) => query,
         Err(error) => return Ok(identifier::not_understood(&error)),
     };
@@ -50,24 +50,25 @@ async fn answer(
         identifier: asked.bytes.clone(),
     };
     session.door.front.audit.put(event).await;
-    stream(session, association, request, &asked, query).await
+    stream(session, association, request, asked.sop_class, &query).await
 }
 
 async fn stream(
     session: &Session,
     association: &mut Association,
     request: Request,
-    asked: &Identifier,
-    query: Query,
+    sop_class: SopClassUid,
+    asked: &Asked,
 ) -> Result<Outcome, Interruption> {
-    let mut answers = match session.door.front.service.find(query.clone()).await {
+    let mut answers = match session.door.front.service.find(asked.query.clone()).await {
         Ok(answers) => answers,
         Err(refusal) => return Ok(identifier::refused(&refusal)),
     };
+    let status = if asked.is_supported() { Status::PENDING } else { Status::PENDING_OPTIONAL_KEYS };
     let pending = Command::CFindRsp {
         message_id: request.message_id,
-        sop_class: Some(asked.sop_class.clone()),
-        outcome: Outcome::of(Status::PENDING),
+        sop_class: Some(sop_class),
+        outcome: Outcome::of(status),
     };
     let mut count = 0_u64;
     loop {
@@ -86,12 +87,12 @@ async fn stream(
             Some(Ok(answer)) => {
                 count += 1;
                 let answer = retrievable_here(answer, &session.door.options.ae_title);
-                let bytes = write_answer(asked.form, &query, &answer);
+                let bytes = asked.answer(&answer);
                 association.send_with(request.context, &pending, bytes.into()).await?;
             }
         }
     }
-    tracing::info!(level = ?query.level, count, "query answered");
+    tracing::info!(level = ?asked.query.level, count, "query answered");
     Ok(Outcome::of(Status::SUCCESS))
 }
 

@@ -4,13 +4,30 @@ use bytes::Bytes;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::identifier::IdentifierError;
 use outrigger_dimse::{Association, AssociationError, Command, DataSet, Incoming, Outcome};
-use outrigger_model::{SopClassUid, Status};
+use outrigger_model::{Rules, SopClassUid, Status};
 
 use super::association::{Interruption, Request};
+use super::class::{Class, class_of};
 use crate::service::FindRefusal;
 
 /// Longest identifier read, in bytes: a list of 10,000 UIDs.
 const IDENTIFIER_BYTES_MAX: usize = 1 << 20;
+
+/// What is agreed on for queries, where it is asked for (PS3.4 table C.5-1): relational queries, combined matching of dates and
+/// times; no fuzzy matching, no adjustment to time zones, which the index does not know, no conversion of multi-frame objects;
+/// matching of empty values.
+const QUERIES: &[u8] = &[1, 1, 0, 0, 0, 1, 0];
+
+/// What can be agreed on for a SOP class by extended negotiation.
+pub(super) fn extended(class: &SopClassUid) -> &'static [u8] {
+    if matches!(class_of(class), Class::Find(_)) { QUERIES } else { &[] }
+}
+
+/// The rules of queries by what was agreed on.
+fn rules(agreed: &[u8]) -> Rules {
+    let is_agreed = |place: usize| agreed.get(place).is_some_and(|byte| *byte == 1);
+    Rules { relational: is_agreed(0), date_times: is_agreed(1), empty_values: is_agreed(5) }
+}
 
 /// An identifier as it came.
 pub(super) struct Identifier {
@@ -18,6 +35,8 @@ pub(super) struct Identifier {
     pub(super) bytes: Bytes,
     /// The abstract syntax of the context it came over.
     pub(super) sop_class: SopClassUid,
+    /// What was agreed on for queries over that context.
+    pub(super) rules: Rules,
 }
 
 /// Reads the identifier, or says what to answer.
@@ -26,15 +45,17 @@ pub(super) async fn read(
     request: Request,
 ) -> Result<Result<Identifier, Outcome>, AssociationError> {
     let context = association.context(request.context);
-    let facts = context
-        .and_then(|context| Some((Form::of(&context.transfer_syntax)?, context.abstract_syntax.clone())));
-    let Some((form, sop_class)) = facts else {
+    let facts = context.and_then(|context| {
+        let form = Form::of(&context.transfer_syntax)?;
+        Some((form, context.abstract_syntax.clone(), rules(&context.extended)))
+    });
+    let Some((form, sop_class, rules)) = facts else {
         return Ok(Err(Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED)));
     };
     match request.data_set {
         DataSet::Absent => Ok(Err(Outcome::with_comment(Status::DATA_SET_MISMATCH, "no identifier follows"))),
         DataSet::Follows => match association.data_set(IDENTIFIER_BYTES_MAX).await {
-            Ok(bytes) => Ok(Ok(Identifier { form, bytes, sop_class })),
+            Ok(bytes) => Ok(Ok(Identifier { form, bytes, sop_class, rules })),
             Err(AssociationError::DataSetTooLong { .. }) => {
                 Ok(Err(Outcome::with_comment(Status::DATA_SET_MISMATCH, "the identifier is too long")))
             }
@@ -45,7 +66,8 @@ pub(super) async fn read(
 
 /// What an identifier that cannot be understood is answered with.
 pub(super) fn not_understood(error: &IdentifierError) -> Outcome {
-    Outcome::with_comment(Status::DATA_SET_MISMATCH, error.to_string())
+    let offending = error.offending().into_iter().collect();
+    Outcome { offending, ..Outcome::with_comment(Status::DATA_SET_MISMATCH, error.to_string()) }
 }
 
 /// What the service's refusal is answered with.

@@ -10,6 +10,7 @@ use outrigger_model::transfer_syntax::{EXPLICIT_VR_BE, EXPLICIT_VR_LE, IMPLICIT_
 use outrigger_model::{SopClassUid, TransferSyntaxUid};
 
 use super::class::{Class, class_of};
+use super::identifier;
 use crate::admit::{Caller, Permission};
 use crate::service::{Accepts, OtherSyntaxes};
 
@@ -34,7 +35,11 @@ pub(super) fn policy(request: &AssociateRequest, caller: &Caller, accepts: &Acce
             .services
             .iter()
             .filter(served)
-            .map(|class| Service { abstract_syntax: class.clone(), requestor: Roles::DEFAULT })
+            .map(|class| Service {
+                abstract_syntax: class.clone(),
+                requestor: Roles::DEFAULT,
+                extended: Bytes::from_static(identifier::extended(class)),
+            })
             .collect(),
         service_syntaxes: plain(),
         identity: identity(request),

@@ -206,7 +206,7 @@ fn studies_of(
     let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
     let mut keys = vec![key(Tag::STUDY_INSTANCE_UID, ""), key(Tag::ACCESSION_NUMBER, accession)];
     keys.extend(issuer.map(|issuer| key(Tag::ISSUER_OF_PATIENT_ID, issuer)));
-    let query = Query { root: QueryRoot::Study, level: Level::Study, keys };
+    let query = Query::new(QueryRoot::Study, Level::Study, keys);
     let uids = find(books, &query, Tag::STUDY_INSTANCE_UID)?;
     Ok(uids.iter().filter_map(|uid| StudyUid::new(uid).ok()).collect())
 }
@@ -214,7 +214,7 @@ fn studies_of(
 fn series_of(books: &dyn LedgerReads, uid: &str) -> Result<Option<(StudyUid, SeriesUid)>, StoreError> {
     let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
     let keys = vec![key(Tag::STUDY_INSTANCE_UID, ""), key(Tag::SERIES_INSTANCE_UID, uid)];
-    let query = Query { root: QueryRoot::Study, level: Level::Series, keys };
+    let query = Query::new(QueryRoot::Study, Level::Series, keys);
     let study = find(books, &query, Tag::STUDY_INSTANCE_UID)?.first().and_then(|uid| StudyUid::new(uid).ok());
     Ok(study.zip(SeriesUid::new(uid).ok()))
 }

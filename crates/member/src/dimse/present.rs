@@ -81,15 +81,15 @@ async fn each_answer(
 
 fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Query {
     let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
-    Query {
-        root: QueryRoot::Study,
-        level: Level::Image,
-        keys: vec![
+    Query::new(
+        QueryRoot::Study,
+        Level::Image,
+        vec![
             key(Tag::SOP_INSTANCE_UID, instance),
             key(Tag::STUDY_INSTANCE_UID, study.as_str()),
             key(Tag::SERIES_INSTANCE_UID, series.as_str()),
         ],
-    }
+    )
 }
 
 fn value(answer: &Answer, tag: Tag) -> Option<&str> {

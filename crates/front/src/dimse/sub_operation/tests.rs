@@ -63,6 +63,7 @@ fn bytes_go_out_as_they_are_kept_if_they_can() {
         abstract_syntax: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
         transfer_syntax: TransferSyntaxUid::known(syntax),
         roles: Roles { scu, scp: false },
+        extended: Vec::new().into(),
     };
     let contexts = [
         context(1, IMPLICIT_VR_LE, true),

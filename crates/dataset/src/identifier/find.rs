@@ -1,0 +1,104 @@
+//! The identifier of a C-FIND request as an archive takes it, checked by the rules of its level.
+
+use outrigger_model::{Answer, Level, Query, QueryKey, QueryRoot, Rules, Tag};
+
+use super::keys::is_supported;
+use super::read::{attributes, declared, level, read};
+use super::write::write_answer_in;
+use super::{IdentifierError, VALUES_MAX};
+use crate::dictionary;
+use crate::element::Vr;
+use crate::form::Form;
+
+/// A query with what its answers need to know of it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The query.
+    pub query: Query,
+    form: Form,
+    declared: String,
+}
+
+/// Reads a C-FIND identifier by the rules agreed on (PS3.4 sections C.4.1.2 and C.4.1.3).
+pub fn read_find(root: QueryRoot, form: Form, bytes: &[u8], rules: Rules) -> Result<Asked, IdentifierError> {
+    let data_set = read(form, bytes)?;
+    let level = level(root, &data_set)?;
+    let keys: Vec<QueryKey> = attributes(&data_set).map(|(tag, value)| QueryKey { tag, value }).collect();
+    if !rules.relational {
+        unique_keys_above(root, level).try_for_each(|tag| has_single(level, tag, &keys))?;
+    }
+    keys.iter().try_for_each(check)?;
+    let declared = declared(&data_set).trim().to_owned();
+    Ok(Asked { query: Query { root, level, keys, rules }, form, declared })
+}
+
+impl Asked {
+    /// Whether every key is supported; the answers say so if one is not (status FF01).
+    pub fn is_supported(&self) -> bool {
+        self.query.keys.iter().all(|key| is_supported(self.query.level, key.tag, &key.value))
+    }
+
+    /// Writes the identifier of a response, in the character set of the request where that holds every value, else in UTF-8.
+    pub fn answer(&self, answer: &Answer) -> Vec<u8> {
+        write_answer_in(self.form, &self.declared, &self.query, answer)
+    }
+}
+
+/// The unique keys of the levels above one (PS3.4 tables C.6-1 to C.6-4).
+fn unique_keys_above(root: QueryRoot, level: Level) -> impl Iterator<Item = Tag> {
+    const KEYS: [(Level, Tag); 3] = [
+        (Level::Patient, Tag::PATIENT_ID),
+        (Level::Study, Tag::STUDY_INSTANCE_UID),
+        (Level::Series, Tag::SERIES_INSTANCE_UID),
+    ];
+    let above =
+        move |(of, _): &(Level, Tag)| *of < level && (root == QueryRoot::Patient || *of > Level::Patient);
+    KEYS.into_iter().filter(above).map(|(_, tag)| tag)
+}
+
+fn has_single(level: Level, tag: Tag, keys: &[QueryKey]) -> Result<(), IdentifierError> {
+    let is_single = |value: &str| !value.is_empty() && !value.contains(['\\', '*', '?']);
+    if keys.iter().any(|key| key.tag == tag && is_single(&key.value)) {
+        return Ok(());
+    }
+    Err(IdentifierError::NoSingleKey { level, tag })
+}
+
+fn check(key: &QueryKey) -> Result<(), IdentifierError> {
+    let QueryKey { tag, value } = key;
+    let vr = dictionary::vr(*tag);
+    let found = value.split('\\').count();
+    if vr != Vr::UI && found > VALUES_MAX {
+        return Err(IdentifierError::TooManyValues { tag: *tag, found });
+    }
+    let (what, is_one): (&str, fn(&str) -> bool) = match vr {
+        Vr::DA => ("date", is_date),
+        Vr::TM => ("time", is_time),
+        _ => return Ok(()),
+    };
+    let ends: Vec<&str> = value.split('-').map(str::trim).collect();
+    let is_good = match ends.as_slice() {
+        ["" | "*" | "\"\""] => true,
+        [one] => is_one(one),
+        [from, to] => {
+            (!from.is_empty() || !to.is_empty()) && [from, to].iter().all(|end| end.is_empty() || is_one(end))
+        }
+        _ => false,
+    };
+    if is_good { Ok(()) } else { Err(IdentifierError::NoMoment { tag: *tag, what }) }
+}
+
+/// Eight digits, or the old form with dots (PS3.5 section 6.2).
+fn is_date(text: &str) -> bool {
+    let digits: String = text.chars().filter(|character| *character != '.').collect();
+    digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Hours, minutes, seconds and a fraction, cut anywhere behind the hours; or the old form with colons.
+fn is_time(text: &str) -> bool {
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    matches!(whole.len(), 2 | 4 | 6)
+        && fraction.len() <= 6
+        && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+}
