@@ -48,6 +48,11 @@ impl AeTitle {
         Ok(Self(title.into()))
     }
 
+    /// A title of this program's own making, kept to the rules by who writes it.
+    pub fn known(text: &'static str) -> Self {
+        Self(text.into())
+    }
+
     /// The title without padding.
     pub fn as_str(&self) -> &str {
         &self.0
