@@ -19,6 +19,6 @@ mod samples;
 pub use digest::digest;
 pub use error::CodestreamError;
 pub use family::Family;
-pub(crate) use family::{Codec, decode};
+pub(crate) use family::{Codec, decode, decode_lossy_jpeg2000};
 pub use frames::FramesError;
 pub(crate) use frames::split;

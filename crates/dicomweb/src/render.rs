@@ -8,7 +8,7 @@ mod window;
 mod wishes;
 
 use outrigger_dataset::element::{Element, Vr};
-use outrigger_dataset::pixel::{Photometric, PixelError, Shape, ShapeError, decode_frame};
+use outrigger_dataset::pixel::{Photometric, PixelError, Shape, ShapeError, show_frame};
 use outrigger_dataset::survey::Survey;
 use outrigger_model::{Tag, TransferSyntaxUid};
 
@@ -70,7 +70,7 @@ pub fn render(frame: &Frame<'_>, wishes: &Wishes, media: &str) -> Result<Vec<u8>
     if samples > RENDERED_SAMPLES_MAX {
         return Err(RenderError::TooLarge { samples });
     }
-    let cells = match decode_frame(frame.transfer_syntax, &shape, frame.bytes)? {
+    let cells = match show_frame(frame.transfer_syntax, &shape, frame.bytes)? {
         Some(cells) => {
             let is_encapsulated = outrigger_dataset::codestream::Family::of(frame.transfer_syntax).is_some();
             if is_encapsulated {

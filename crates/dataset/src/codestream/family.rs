@@ -3,6 +3,7 @@
 use outrigger_model::TransferSyntaxUid;
 
 use super::error::{CodestreamError, unsupported};
+use super::jpeg2000::Loss;
 use super::{jpeg_lossless, jpeg_ls, jpeg2000, rle};
 use crate::pixel::Shape;
 
@@ -114,6 +115,11 @@ pub(crate) fn decode(codec: Codec, frame: &[u8], shape: &Shape) -> Result<Vec<u8
         Codec::Rle => rle::decode(frame, shape),
         Codec::JpegLossless => jpeg_lossless::decode(frame, shape)?.into_cells(shape),
         Codec::JpegLsLossless => jpeg_ls::decode(frame, shape)?.into_cells(shape),
-        Codec::Jpeg2000Reversible => jpeg2000::decode(frame, shape)?.into_cells(shape),
+        Codec::Jpeg2000Reversible => jpeg2000::decode(frame, shape, Loss::Refused)?.into_cells(shape),
     }
+}
+
+/// Decodes one frame of JPEG 2000 to cells, as [`decode`] does, whether it has lost something or not.
+pub(crate) fn decode_lossy_jpeg2000(frame: &[u8], shape: &Shape) -> Result<Vec<u8>, CodestreamError> {
+    jpeg2000::decode(frame, shape, Loss::Taken)?.into_cells(shape)
 }

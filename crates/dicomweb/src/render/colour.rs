@@ -23,6 +23,8 @@ pub(super) fn picture(cells: &[u8], shape: &Shape) -> Result<DynamicImage, Rende
     };
     let rgb = match &shape.photometric {
         Photometric::Rgb => bytes,
+        // Decoders of JPEG 2000 turn the irreversible colour transform back, as they do the reversible one.
+        Photometric::Other(term) if term == "YBR_ICT" => bytes,
         Photometric::YbrFull => bytes.as_chunks().0.iter().flat_map(|pixel| rgb(*pixel)).collect(),
         // Two luminances share their colour differences.
         Photometric::YbrFull422 => bytes

@@ -2,6 +2,7 @@
 
 use super::super::cursor::Cursor;
 use super::super::error::{CodestreamError, agree, damaged, unsupported};
+use super::Loss;
 use crate::pixel::{Representation, Shape};
 
 const COD: u16 = 0xFF52;
@@ -41,6 +42,7 @@ struct Size {
     tile_rows: u32,
     tiles: u64,
     components: u16,
+    loss: Loss,
 }
 
 /// Whether components were transformed together.
@@ -48,13 +50,13 @@ struct Size {
 struct Transformed(u8);
 
 impl Header {
-    /// Reads the main header and every tile-part header, and refuses what is not reversible, not of the size of the
-    /// attributes, or too large to decode.
-    pub(super) fn read(stream: &[u8], shape: &Shape) -> Result<Self, CodestreamError> {
+    /// Reads the main header and every tile-part header, and refuses what is not reversible where that is asked for, not
+    /// of the size of the attributes, or too large to decode.
+    pub(super) fn read(stream: &[u8], shape: &Shape, loss: Loss) -> Result<Self, CodestreamError> {
         let mut cursor = Cursor::new(stream);
         cursor.take(4)?;
         let length = cursor.u16()?;
-        let (size, header) = read_size(Cursor::new(cursor.take(body(length)?)?), shape)?;
+        let (size, header) = read_size(Cursor::new(cursor.take(body(length)?)?), shape, loss)?;
         let mut transformed = None;
         let mut part = Part { start: cursor, end: None };
         loop {
@@ -81,11 +83,11 @@ impl Header {
                     let entropy = segment.u8()?;
                     size.check_blocks(entropy, 1, segment)?;
                 }
-                QCD => check_quantisation(segment(&mut cursor)?)?,
+                QCD => size.check_quantisation(segment(&mut cursor)?)?,
                 QCC => {
                     let mut segment = segment(&mut cursor)?;
                     segment.take(size.component_bytes())?;
-                    check_quantisation(segment)?;
+                    size.check_quantisation(segment)?;
                 }
                 CAP => return Err(unsupported("high-throughput coding")),
                 0xFF30..=0xFF3F => {}
@@ -123,7 +125,7 @@ fn segment<'a>(cursor: &mut Cursor<'a>) -> Result<Cursor<'a>, CodestreamError> {
     Ok(Cursor::new(cursor.take(length)?))
 }
 
-fn read_size(mut body: Cursor<'_>, shape: &Shape) -> Result<(Size, Header), CodestreamError> {
+fn read_size(mut body: Cursor<'_>, shape: &Shape, loss: Loss) -> Result<(Size, Header), CodestreamError> {
     body.u16()?;
     let [right, bottom, left, top] = [body.u32()?, body.u32()?, body.u32()?, body.u32()?];
     let [tile_columns, tile_rows, tile_left, tile_top] = [body.u32()?, body.u32()?, body.u32()?, body.u32()?];
@@ -154,21 +156,22 @@ fn read_size(mut body: Cursor<'_>, shape: &Shape) -> Result<(Size, Header), Code
         tile_rows: tile_rows.min(shape.rows.into()),
         tiles,
         components,
+        loss,
     };
     size.spend(0)?;
     let representation = if depth & 0x80 == 0 { Representation::Unsigned } else { Representation::Signed };
     Ok((size, Header { precision, representation }))
 }
 
-/// Quantisation divides coefficients, which cannot be undone (table A.28).
-fn check_quantisation(mut segment: Cursor<'_>) -> Result<(), CodestreamError> {
-    if segment.u8()? & 0x1F != 0 {
-        return Err(CodestreamError::Lossy { what: "its coefficients are quantised" });
-    }
-    Ok(())
-}
-
 impl Size {
+    /// Quantisation divides coefficients, which cannot be undone (table A.28).
+    fn check_quantisation(&self, mut segment: Cursor<'_>) -> Result<(), CodestreamError> {
+        if segment.u8()? & 0x1F != 0 && self.loss == Loss::Refused {
+            return Err(CodestreamError::Lossy { what: "its coefficients are quantised" });
+        }
+        Ok(())
+    }
+
     /// Bytes of the component number in COC and QCC.
     fn component_bytes(&self) -> usize {
         if self.components < 257 { 1 } else { 2 }
@@ -196,7 +199,7 @@ impl Size {
         let levels = rest.u8()?;
         let [width, height] = [rest.u8()?, rest.u8()?].map(|exponent| u32::from(exponent & 0x0F) + 2);
         rest.u8()?;
-        if rest.u8()? != 1 {
+        if rest.u8()? != 1 && self.loss == Loss::Refused {
             return Err(CodestreamError::Lossy { what: "its wavelet transform is irreversible" });
         }
         if levels > 32 || width > 10 || height > 10 || width + height > 12 {
@@ -253,7 +256,7 @@ mod tests {
 
     fn read(stream: &[u8]) -> Result<Header, CodestreamError> {
         let shape = Shape { rows: SIDE, columns: SIDE, ..Shape::gray(Photometric::Monochrome2) };
-        Header::read(stream, &shape)
+        Header::read(stream, &shape, Loss::Refused)
     }
 
     /// Five levels, code-blocks of 64 by 64, reversible; one quality layer.
