@@ -3,6 +3,7 @@
 //! [`sweep`] decides what to ask for next, in pure code; [`take`](start) asks, enters what is shown, and keeps how far it is.
 
 mod asking;
+mod class;
 pub mod day;
 mod listing;
 pub mod slice;

@@ -176,7 +176,7 @@ impl AskSession for Session {
         _instance: &SopInstanceUid,
         _class: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-        never("give an instance")
+        Err(MemberError::NotFound)
     }
 
     async fn release(self: Box<Self>) {}

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_member::{Answered, AskSession, Member, MemberError, Wholeness};
-use outrigger_model::{Answer, MemberName, MemberNumber, Query};
+use outrigger_model::{Answer, MemberName, MemberNumber, Query, SopClassUid};
 use outrigger_runtime::Clock;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::class::{self, Named};
 use super::sweep::Ended;
 
 /// Answers read to one query, some megabytes: what has more is cut.
@@ -133,6 +134,26 @@ impl<'s> Asking<'s> {
         let mut session = route.ask(&[]).await?;
         let answered = session.find(query, ANSWERS_MAX).await?;
         Ok((session, answered))
+    }
+
+    /// The class of an instance, by reading it; `None` where it is not given, or nothing in it says so.
+    pub(crate) async fn class_of(&mut self, named: Named<'_>) -> Result<Option<SopClassUid>, AskError> {
+        sleep_until(self.not_before).await;
+        self.not_before = self.clock.now() + self.between;
+        let mut last = Ok(None);
+        for route in &self.source.routes {
+            let read = timeout(ANSWER_TIME, class::read(route.as_ref(), named)).await;
+            match read.map_err(|_| AskError::Silent)? {
+                Ok(Some(class)) => return Ok(Some(class)),
+                Ok(None) => {}
+                Err(error @ MemberError::Connect(_)) => last = Err(AskError::Member(error)),
+                Err(error) => {
+                    let instance = named.instance;
+                    tracing::debug!(%instance, error = &error as &dyn std::error::Error, "an instance is not read for its class");
+                }
+            }
+        }
+        last
     }
 
     /// Whether it answers by any route.

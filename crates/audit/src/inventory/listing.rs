@@ -9,6 +9,7 @@ use outrigger_model::{
 };
 
 use super::asking::{AskError, Asking};
+use super::class::Named;
 use super::sweep::{Ended, Learnt, SURELY_WHOLE};
 
 /// Series of a study, or instances of a series, that are asked for by number one by one at most: as many as a series of a
@@ -153,9 +154,13 @@ pub(crate) async fn list(
         };
         let (found, unlisted) = all_below(asking, learnt, &below).await?;
         listed.unlisted += unlisted;
+        let class = match &study.class {
+            Some(class) => Some(class.clone()),
+            None => class_of_series(asking, study, &series, &answer, &found).await?,
+        };
         let mut seen = SeenSeries { series, attributes: kept(&answer, Level::Series), instances: Vec::new() };
         for answer in found.values() {
-            match instance(answer, study.class.as_ref()) {
+            match instance(answer, class.as_ref()) {
                 Some(instance) => {
                     listed.instances.add_unread(&instance.sop_instance);
                     seen.instances.push(instance);
@@ -168,11 +173,29 @@ pub(crate) async fn list(
     Ok(listed)
 }
 
+/// The class of the first instance of a series that is shown without one, which then stands for all of these; the others' are shown.
+async fn class_of_series(
+    asking: &mut Asking<'_>,
+    study: &StudyAnswer,
+    series: &SeriesUid,
+    answer: &Answer,
+    instances: &ByUid,
+) -> Result<Option<SopClassUid>, AskError> {
+    let unclassed = instances.values().find(|answer| value(answer, Tag::SOP_CLASS_UID).is_empty());
+    let Some(Ok(instance)) =
+        unclassed.map(|answer| SopInstanceUid::new(value(answer, Tag::SOP_INSTANCE_UID)))
+    else {
+        return Ok(None);
+    };
+    let modality = value(answer, Tag::MODALITY);
+    asking.class_of(Named { study: &study.study, series, instance: &instance, modality }).await
+}
+
 /// An instance with a class: without one it could be offered to nobody.
-fn instance(answer: &Answer, class_of_study: Option<&SopClassUid>) -> Option<SeenInstance> {
+fn instance(answer: &Answer, class_otherwise: Option<&SopClassUid>) -> Option<SeenInstance> {
     let class = SopClassUid::new(value(answer, Tag::SOP_CLASS_UID)).ok();
     Some(SeenInstance {
-        sop_class: class.or_else(|| class_of_study.cloned())?,
+        sop_class: class.or_else(|| class_otherwise.cloned())?,
         sop_instance: SopInstanceUid::new(value(answer, Tag::SOP_INSTANCE_UID)).ok()?,
         attributes: kept(answer, Level::Image),
     })
