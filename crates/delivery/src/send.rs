@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outrigger_ledger::finding::{Finding, FindingKind};
 use outrigger_ledger::{Attempt, Due, Ledger, Report, ReportOutcome};
 use outrigger_member::breaker::{Failure, Turn};
 use outrigger_member::status::{Outcome, classify};
@@ -23,7 +24,7 @@ const TEXT_MAX: usize = 500;
 const OTHERS_SPAN: Duration = Duration::from_secs(120);
 
 /// What is added to the words for a loss in the middle of an object.
-const ANSWERS: &str = "; the member answered a C-ECHO after that";
+const ANSWERS: &str = "; the member answered after that when it was asked whether it is there";
 
 /// What a connection works with.
 #[derive(Clone)]
@@ -56,6 +57,22 @@ pub struct Sent {
     pub reports: Vec<Report>,
     /// Objects whose bytes could not be read on the way.
     pub unread: Vec<Unread>,
+    /// Routes that failed where another worked.
+    pub findings: Vec<Finding>,
+}
+
+/// An object on its way, and the first route that did not take it, with why.
+struct Underway {
+    parcel: Parcel,
+    failed: Option<(usize, String)>,
+}
+
+/// A route, and whether any other is left to be tried.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    number: usize,
+    route: &'a Route,
+    is_last: bool,
 }
 
 /// An object whose bytes could not be read while it was sent.
@@ -115,18 +132,19 @@ impl Sender {
                 | MemberError::NotFound
                 | MemberError::OtherClass { .. }
                 | MemberError::Refused { .. }
+                | MemberError::Http(_)
                 | MemberError::Unable { .. },
             ) => self.reached(ledger).await,
         }
     }
 
     /// Notes that an object was lost over an association that the member had accepted, which says something of the object
-    /// first: the member is at fault if it does not answer a C-ECHO either, or if it loses one object after the other.
-    async fn lost(&self, route: &Route, parcel: &Parcel, answer: &Result<Reply, MemberError>) -> Tried {
+    /// first: the member is at fault if it does not say that it is there either, or if it loses one object after the other.
+    async fn lost(&self, way: Way<'_>, parcel: &Parcel, answer: &Result<Reply, MemberError>) -> Tried {
         let mut tried = self.judged(answer);
-        if let Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) = route.member.health().await
-        {
-            self.note_lost(&error);
+        let health = way.route.member.health().await;
+        if let Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) = health {
+            self.note_lost_by(way, &error);
             return tried;
         }
         let others = self.standing.lost_object(parcel.due.posting, self.wall(), tried.text.clone());
@@ -177,42 +195,16 @@ impl Sender {
         parcels: Vec<Parcel>,
         sent: &mut Sent,
     ) {
-        let mut open = parcels;
-        let last = self.setup.routes.len().saturating_sub(1);
-        for (number, route) in self.setup.routes.iter().enumerate() {
-            let mut passed_on = Vec::new();
-            let mut queue = open.into_iter();
-            while let Some(parcel) = queue.next() {
-                let needs = needs(&parcel, queue.as_slice());
-                let tried = match self.ready(line, number, route, calling, &needs).await {
-                    Ok(()) => self.store(line, route, &parcel).await,
-                    Err(error) => Tried::lost_before(&error),
-                };
-                let try_next = matches!(tried.ending, Ending::ForGood | Ending::NoContext | Ending::Untried);
-                let in_vain = tried.ending == Ending::Unknown && self.standing.takes_nothing();
-                let connection_failed = tried.ending == Ending::Untried || in_vain;
-                if try_next && number < last {
-                    tracing::info!(member = %self.setup.name, route = %route.label, text = %tried.text, "the next route is tried");
-                    passed_on.push(parcel);
-                } else {
-                    let is_unread = tried.ending == Ending::Damaged;
-                    let report = self.report(&parcel, &route.label, tried);
-                    if is_unread {
-                        sent.unread.push(Unread { due: parcel.due, report });
-                    } else {
-                        sent.reports.push(report);
-                    }
-                }
-                if connection_failed {
-                    let rest = queue.by_ref();
-                    if number < last {
-                        passed_on.extend(rest);
-                    } else {
-                        sent.reports.extend(rest.map(|parcel| given_back(&parcel)));
-                    }
-                }
-            }
-            open = passed_on;
+        let (routes, now) = (self.standing.routes(), self.clock.now());
+        let order = routes.order(self.setup.routes.len(), now);
+        let resting = routes.resting(0, now).map(|words| (0, words));
+        let underway = |parcel| Underway { parcel, failed: resting.clone() };
+        let mut open: Vec<Underway> = parcels.into_iter().map(underway).collect();
+        let last = order.last().copied();
+        for number in order {
+            let Some(route) = self.setup.routes.get(number) else { continue };
+            let way = Way { number, route, is_last: last == Some(number) };
+            open = self.send_by(line, way, calling, open, sent).await;
             if open.is_empty() {
                 return;
             }
@@ -220,39 +212,110 @@ impl Sender {
         }
     }
 
+    /// Tries one route; gives what the next is to be tried with.
+    async fn send_by(
+        &self,
+        line: &mut Option<Line>,
+        way: Way<'_>,
+        calling: &AeTitle,
+        open: Vec<Underway>,
+        sent: &mut Sent,
+    ) -> Vec<Underway> {
+        let mut passed_on = Vec::new();
+        let mut queue = open.into_iter();
+        while let Some(Underway { parcel, failed }) = queue.next() {
+            let needs = needs(&parcel, queue.as_slice());
+            let tried = match self.ready(line, way, calling, &needs).await {
+                Ok(()) => self.store(line, way, &parcel).await,
+                Err(error) => Tried::lost_before(&error),
+            };
+            let try_next = matches!(tried.ending, Ending::ForGood | Ending::NoContext | Ending::Untried);
+            let in_vain = tried.ending == Ending::Unknown && self.standing.takes_nothing();
+            let connection_failed = tried.ending == Ending::Untried || in_vain;
+            if try_next && !way.is_last {
+                tracing::info!(member = %self.setup.name, route = %way.route.label, text = %tried.text, "the next route is tried");
+                let failed = failed.or(Some((way.number, tried.text)));
+                passed_on.push(Underway { parcel, failed });
+            } else {
+                if tried.ending == Ending::Stored {
+                    sent.findings.extend(self.difference(&parcel, failed, way));
+                }
+                let is_unread = tried.ending == Ending::Damaged;
+                let report = self.report(&parcel, &way.route.label, tried);
+                if is_unread {
+                    sent.unread.push(Unread { due: parcel.due, report });
+                } else {
+                    sent.reports.push(report);
+                }
+            }
+            if connection_failed && way.is_last {
+                sent.reports.extend(queue.by_ref().map(|underway| given_back(&underway.parcel)));
+            } else if connection_failed {
+                passed_on.extend(queue.by_ref());
+            }
+        }
+        passed_on
+    }
+
+    /// That a route failed where this one took the object, unless it was told lately.
+    fn difference(&self, parcel: &Parcel, failed: Option<(usize, String)>, way: Way<'_>) -> Option<Finding> {
+        let routes = self.standing.routes();
+        routes.worked(way.number);
+        let (number, words) = failed.filter(|(number, _)| *number != way.number)?;
+        let route = self.setup.routes.get(number)?;
+        routes.tell(number, self.clock.now()).then(|| Finding {
+            kind: FindingKind::RouteFailed,
+            entry: Some(parcel.due.posting.entry),
+            member: Some(self.setup.number),
+            text: format!(
+                "the route {} failed where {} took the object: {words}",
+                route.label, way.route.label
+            ),
+            at: self.wall(),
+        })
+    }
+
+    /// Notes that a route could not be called: the member is at fault only if there is no other.
+    fn note_lost_by(&self, way: Way<'_>, error: &MemberError) {
+        if way.is_last {
+            self.note_lost(error);
+        } else {
+            self.standing.routes().failed(way.number, chain(error), self.clock.now());
+        }
+    }
+
     /// Makes sure that `line` is a connection that takes the first of `needs`, if the member takes it at all.
     async fn ready(
         &self,
         line: &mut Option<Line>,
-        number: usize,
-        route: &Route,
+        way: Way<'_>,
         calling: &AeTitle,
         needs: &[Need],
     ) -> Result<(), MemberError> {
         let fits = line.as_ref().is_some_and(|open| {
             let takes = needs.first().is_none_or(|need| open.session.takes(need).is_some());
-            open.route == number && open.calling == *calling && takes
+            open.route == way.number && open.calling == *calling && takes
         });
         if fits {
             return Ok(());
         }
         hang_up(line).await;
-        match route.member.open(needs, calling).await {
+        match way.route.member.open(needs, calling).await {
             Ok(session) => {
-                *line = Some(Line { route: number, calling: calling.clone(), session });
+                *line = Some(Line { route: way.number, calling: calling.clone(), session });
                 Ok(())
             }
             Err(error) => {
                 // A member without a context for this object is there for others.
                 if !matches!(error, MemberError::NoContext { .. }) {
-                    self.note_lost(&error);
+                    self.note_lost_by(way, &error);
                 }
                 Err(error)
             }
         }
     }
 
-    async fn store(&self, line: &mut Option<Line>, route: &Route, parcel: &Parcel) -> Tried {
+    async fn store(&self, line: &mut Option<Line>, way: Way<'_>, parcel: &Parcel) -> Tried {
         let Some(open) = line else { return Tried::words(Ending::Untried, "there is no connection") };
         let Some(encoding) = open.session.takes(&parcel.need) else {
             let text = format!(
@@ -273,7 +336,7 @@ impl Sender {
         }
         if matches!(&answer, Err(error) if !matches!(error, MemberError::NoContext { .. })) {
             *line = None;
-            return self.lost(route, parcel, &answer).await;
+            return self.lost(way, parcel, &answer).await;
         }
         self.judged(&answer)
     }
@@ -364,9 +427,9 @@ pub async fn hang_up(line: &mut Option<Line>) {
 }
 
 /// What `first` and those behind it need, each once, the first one's first.
-fn needs(first: &Parcel, behind: &[Parcel]) -> Vec<Need> {
+fn needs(first: &Parcel, behind: &[Underway]) -> Vec<Need> {
     let mut needs = vec![first.need.clone()];
-    for parcel in behind {
+    for Underway { parcel, .. } in behind {
         if !needs.contains(&parcel.need) {
             needs.push(parcel.need.clone());
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use outrigger_ledger::finding::Finding;
 use outrigger_ledger::{Due, DueAsk, Ledger, LedgerError, Report, ReportOutcome};
 use outrigger_member::breaker::{AWAY, Permit};
 use outrigger_runtime::Shutdown;
@@ -178,6 +179,7 @@ impl Slot {
             return Vec::new();
         }
         let sent = self.sender.send(line, parcels).await;
+        self.tell(sent.findings).await;
         let mut reports = sent.reports;
         for unread in sent.unread {
             reports.extend(self.send_renewed(line, unread).await);
@@ -197,7 +199,18 @@ impl Slot {
             return vec![report];
         };
         let sent = self.sender.send(line, vec![parcel]).await;
+        self.tell(sent.findings).await;
         sent.reports.into_iter().chain(sent.unread.into_iter().map(|unread| unread.report)).collect()
+    }
+
+    /// Writes down what was noticed on the way; a finding that cannot be kept is in the log.
+    async fn tell(&self, findings: Vec<Finding>) {
+        for finding in findings {
+            tracing::warn!(member = %self.sender.setup.name, text = %finding.text, "a route failed where another worked");
+            if let Err(error) = self.ledger.finding(finding).await {
+                tracing::warn!(error = %chain(&error), "the finding could not be kept");
+            }
+        }
     }
 
     fn without_bytes(&self, due: &Due, error: &ParcelError) -> Report {

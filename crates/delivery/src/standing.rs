@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::confirm::DOUBT;
 use crate::plan::Others;
+use crate::routes::Routes;
 
 /// Objects lost one after the other, none taken between, from which on the fault is taken to be the member's: a whole batch
 /// of objects that it cannot take is rare, and a member that takes nothing must not soon fill the suspense.
@@ -62,6 +63,7 @@ pub enum StandingState {
 pub struct Standing {
     inner: Mutex<Inner>,
     back: watch::Sender<u64>,
+    routes: Routes,
 }
 
 #[derive(Debug)]
@@ -109,13 +111,18 @@ impl Default for Standing {
             last_error: None,
             refused: None,
         };
-        Self { inner: Mutex::new(inner), back: watch::Sender::new(0) }
+        Self { inner: Mutex::new(inner), back: watch::Sender::new(0), routes: Routes::default() }
     }
 }
 
 impl Standing {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its routes.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// Asks to call the member.

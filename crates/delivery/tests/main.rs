@@ -8,4 +8,5 @@ mod losing;
 mod member;
 mod refusing;
 mod rig;
+mod routes;
 mod unreported;

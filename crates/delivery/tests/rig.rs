@@ -37,6 +37,8 @@ pub(crate) struct Rig {
     pub(crate) member: Told,
     /// The member beside it.
     pub(crate) beside: Told,
+    /// What the member's second route leads to, where it has one.
+    pub(crate) second: Told,
     pub(crate) disk: SimDisk,
     sender: Sender,
     others: Vec<MemberSetup>,
@@ -54,6 +56,14 @@ impl Rig {
     /// The same, with a member beside it.
     pub(crate) async fn with_one_beside(confirm: ConfirmLevel) -> Self {
         Self::of(confirm, &["a", "b"]).await
+    }
+
+    /// A member with a second route, to which it is as if it were another.
+    pub(crate) async fn with_two_routes(confirm: ConfirmLevel) -> Self {
+        let mut rig = Self::of(confirm, &["a"]).await;
+        let member = Arc::new(rig.second.clone());
+        rig.sender.setup.routes.push(Route { label: "second".to_owned(), member });
+        rig
     }
 
     async fn of(confirm: ConfirmLevel, names: &[&str]) -> Self {
@@ -90,6 +100,7 @@ impl Rig {
             ledger,
             member,
             beside,
+            second: Told::default(),
             disk,
             sender,
             others: others.into_iter().collect(),

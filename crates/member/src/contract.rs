@@ -11,6 +11,8 @@ use outrigger_model::{
 };
 use outrigger_runtime::{BlockSource, Body};
 
+use crate::http::HttpRefusal;
+
 /// What a queued object needs of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Need {
@@ -119,6 +121,9 @@ pub enum MemberError {
         /// What it said to that.
         denial: Denial,
     },
+    /// Its web server answered the operation with a status that is no success.
+    #[error(transparent)]
+    Http(Box<HttpRefusal>),
     /// An instance outside studies, which no query or retrieval of the Study Root model names (PS3.4 section C.6.2).
     #[error("an instance outside studies can be neither queried nor retrieved")]
     OutsideStudies,
@@ -133,6 +138,8 @@ pub enum Denial {
     Answered(Status),
     /// It took so many requests for storage commitment in a row, and reported on none.
     Unreported(u32),
+    /// The protocol of the route has no such service as it is spoken here.
+    NoService(&'static str),
 }
 
 impl fmt::Display for Denial {
@@ -140,6 +147,7 @@ impl fmt::Display for Denial {
         match self {
             Self::NoContext(class) => write!(f, "it accepts no presentation context for {class}"),
             Self::Answered(status) => write!(f, "it answers {status} ({})", status.text()),
+            Self::NoService(words) => f.write_str(words),
             Self::Unreported(1) => {
                 write!(f, "it took one more request and sent no N-EVENT-REPORT, as with those before")
             }

@@ -5,8 +5,12 @@
 pub mod answers;
 pub mod breaker;
 pub mod contract;
+pub mod dicomweb;
 pub mod dimse;
+mod file;
+pub mod http;
 pub mod learnt;
+pub mod orthanc;
 mod report;
 mod silence;
 pub mod status;
@@ -16,6 +20,8 @@ pub use contract::{
     Ability, Answered, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
     MemberError, Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
+pub use dicomweb::DicomwebMember;
 pub use dimse::{DimseMember, DimseRoute, ReadBack};
 pub use learnt::{Learnt, Seen};
+pub use orthanc::OrthancMember;
 pub use status::{Outcome, StatusRules, classify};

@@ -96,7 +96,9 @@ pub fn classify(answer: &Result<Reply, MemberError>, rules: &StatusRules) -> Out
             MemberError::Connect(ConnectError::Rejected { .. } | ConnectError::Network { .. })
             | MemberError::Source(_)
             | MemberError::NotFound
-            | MemberError::OtherClass { .. },
+            | MemberError::OtherClass { .. }
+            // A store is answered with a status over HTTP too; this is of what came before it.
+            | MemberError::Http(_),
         ) => Outcome::RetryLater,
         Err(MemberError::Lost { .. }) => Outcome::Unknown,
         Err(MemberError::NoContext { .. }) => Outcome::NoContext,

@@ -80,7 +80,7 @@ pub(crate) enum Keeps {
 }
 
 /// The archive shows what it has, gives it back, and says so when it has not.
-pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
+pub(crate) async fn shows_and_gives_back(member: &dyn Member, keeps: Keeps) {
     answers_queries(member).await;
     for phantom in phantoms() {
         let header = &phantom.header;
@@ -110,7 +110,7 @@ pub(crate) async fn shows_and_gives_back(member: &DimseMember, keeps: Keeps) {
 
 /// A study-level query finds each study by its UID, and one that is cut short leaves
 /// a connection that can be asked again, or one that says that it cannot.
-async fn answers_queries(member: &DimseMember) {
+async fn answers_queries(member: &dyn Member) {
     let mut session = member.ask(&[]).await.unwrap();
     for phantom in phantoms() {
         let study = phantom.header.study.as_ref().unwrap();

@@ -4,8 +4,12 @@
 
 mod archive;
 mod ask;
+mod dicomweb;
+mod orthanc;
 mod peer_dcmtk;
 mod peer_orthanc;
+mod peer_orthanc_web;
 mod peer_others;
 mod scripted;
 mod store;
+mod web;

@@ -126,6 +126,7 @@ fn policy(syntaxes: &[&str]) -> AcceptorPolicy {
         services: vec![Service {
             abstract_syntax: SopClassUid::known(sop_class::VERIFICATION),
             requestor: Roles::DEFAULT,
+            extended: Bytes::new(),
         }],
         service_syntaxes: vec![syntax(EXPLICIT_VR_LE)],
         identity: IdentityVerdict::Ignored,

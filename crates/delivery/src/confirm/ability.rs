@@ -67,6 +67,7 @@ pub fn lack(error: &MemberError) -> Option<&Denial> {
         | MemberError::NotFound
         | MemberError::OtherClass { .. }
         | MemberError::Refused { .. }
+        | MemberError::Http(_)
         | MemberError::Source(_)
         | MemberError::OutsideStudies => None,
     }

@@ -117,6 +117,7 @@ fn policy() -> AcceptorPolicy {
         services: vec![Service {
             abstract_syntax: SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH),
             requestor: Roles { scu: true, scp: true },
+            extended: bytes::Bytes::new(),
         }],
         service_syntaxes: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
         identity: IdentityVerdict::Ignored,

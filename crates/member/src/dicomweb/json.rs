@@ -1,0 +1,78 @@
+//! DICOM JSON (PS3.18 Annex F) as the answers of a query.
+
+use outrigger_model::{Answer, Tag};
+use serde_json::Value;
+
+/// The attributes of one match; sequences and bulk data are left out, as in any answer to a query.
+pub(super) fn answer(data_set: &Value) -> Option<Answer> {
+    let mut attributes: Vec<(Tag, String)> = data_set
+        .as_object()?
+        .iter()
+        .filter_map(|(tag, element)| Some((Tag::from_hex(tag).ok()?, text(element)?)))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    attributes.sort_by_key(|(tag, _)| *tag);
+    Some(Answer { attributes })
+}
+
+/// The values of an element, joined by `\`.
+fn text(element: &Value) -> Option<String> {
+    if element.get("vr").and_then(Value::as_str) == Some("SQ") {
+        return None;
+    }
+    let values = element.get("Value")?.as_array()?;
+    let texts: Option<Vec<String>> = values.iter().map(one).collect();
+    texts.map(|texts| texts.join("\\"))
+}
+
+fn one(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Object(_) => name(value)?,
+        Value::Bool(_) | Value::Array(_) => return None,
+    })
+}
+
+/// A person name in its groups (PS3.5 section 6.2.1).
+fn name(value: &Value) -> Option<String> {
+    let groups = ["Alphabetic", "Ideographic", "Phonetic"];
+    let group = |name: &&str| value.get(name).and_then(Value::as_str);
+    groups.iter().any(|name| group(name).is_some()).then(|| {
+        let all: Vec<&str> = groups.iter().map(|name| group(name).unwrap_or_default()).collect();
+        all.join("=").trim_end_matches('=').to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_become_the_text_of_an_answer() {
+        let read = answer(&json!({
+            "0020000D": {"vr": "UI", "Value": ["1.2"]},
+            "00080061": {"vr": "CS", "Value": ["CT", null, "SR"]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou", "Phonetic": "やまだ"}]},
+            "00201208": {"vr": "IS", "Value": [12]},
+            "00080050": {"vr": "SH"},
+            "00081140": {"vr": "SQ", "Value": [{}]},
+            "7FE00010": {"vr": "OW", "BulkDataURI": "http://x"},
+            "nothing": 1,
+        }));
+        let attribute = |tag: (u16, u16), text: &str| (Tag(tag.0, tag.1), text.to_owned());
+        assert_eq!(
+            read.unwrap().attributes,
+            [
+                attribute((0x0008, 0x0061), "CT\\\\SR"),
+                attribute((0x0010, 0x0010), "Yamada^Tarou==やまだ"),
+                attribute((0x0020, 0x000D), "1.2"),
+                attribute((0x0020, 0x1208), "12"),
+            ]
+        );
+        assert_eq!(answer(&json!([])), None);
+    }
+}

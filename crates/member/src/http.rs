@@ -1,0 +1,15 @@
+//! Calling a member's web server: HTTP/1.1, kept connections, bodies that stream both ways.
+
+mod answer;
+mod client;
+mod error;
+mod sending;
+mod target;
+
+pub use client::{Client, ClientOptions};
+pub use error::{HttpError, HttpRefusal};
+pub use target::{Scheme, Target, TargetError};
+
+pub(crate) use answer::Answer;
+pub(crate) use client::{Ask, Connection};
+pub(crate) use sending::Payload;
