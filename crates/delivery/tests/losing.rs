@@ -61,7 +61,7 @@ async fn what_a_member_that_is_there_chokes_on_is_set_aside_and_the_others_arriv
     assert_eq!(states(&rig, poison).await, ["suspense"; 5]);
     let member = rig.stands(&poison[0]).await;
     let words = &member.attempts.last().unwrap().text;
-    assert!(words.contains("lost during C-STORE") && words.contains("answered a C-ECHO"), "{member:?}");
+    assert!(words.contains("lost during C-STORE") && words.contains("answered after that"), "{member:?}");
     assert_eq!(member.attempts.len(), 8, "{member:?}");
     assert_eq!(rig.member.asked().stores, 60 + 5 * 8);
 }
