@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outrigger_catalogue::{Current, Cursor, Located};
-use outrigger_front::{FindRefusal, Opened, Retrievable};
+use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
 use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status};
 use outrigger_runtime::Threads;
 use outrigger_runtime::threads::WorkLost;
@@ -16,8 +16,9 @@ use outrigger_runtime::disk::ArcDisk;
 
 /// Instances listed at once.
 const PAGE: usize = 1000;
-/// Instances of one retrieval: the counters of its responses have 16 bits (PS3.7 table 9.3-9).
-const INSTANCES_MAX: usize = 65_535;
+/// Instances of one retrieval, which are held in memory. The counters of its responses have 16 bits (PS3.7 table 9.3-9) and stay
+/// at their end.
+const INSTANCES_MAX: usize = 1 << 18;
 
 /// Lists the instances of a selection.
 pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
@@ -97,7 +98,11 @@ pub(crate) async fn open(
         threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
     let bytes = Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?);
-    Ok(Opened { transfer_syntax: instance.transfer_syntax.clone(), bytes })
+    Ok(Opened {
+        transfer_syntax: instance.transfer_syntax.clone(),
+        bytes,
+        provenance: Provenance::Proven,
+    })
 }
 
 impl From<BlobError> for OpenBlobError {

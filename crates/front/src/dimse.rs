@@ -1,5 +1,6 @@
 //! The DIMSE front: one file for each verb.
 
+mod ahead;
 mod association;
 mod class;
 mod connection;

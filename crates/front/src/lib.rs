@@ -10,6 +10,7 @@ mod intake;
 pub mod outbox;
 pub mod quarantine;
 pub mod service;
+pub mod versions;
 pub mod web;
 
 pub use admit::{Destination, Peer, Peers, Permission};
@@ -19,7 +20,7 @@ pub use outbox::Outbox;
 pub use outrigger_runtime::permits::Limits;
 pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
-    Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service,
+    StoreRefusal, Stored,
 };
 pub use web::{Access, Origins, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};

@@ -122,6 +122,20 @@ pub struct Opened {
     pub transfer_syntax: TransferSyntaxUid,
     /// The data set.
     pub bytes: Arc<dyn BlockSource>,
+    /// What says that they are the version that was planned.
+    pub provenance: Provenance,
+}
+
+/// What says that the bytes of an instance are the version that was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provenance {
+    /// Their digest, or their content.
+    Proven,
+    /// The word of one keeper alone, which gave other bytes than were accepted.
+    Unproven {
+        /// Who it is.
+        keeper: String,
+    },
 }
 
 /// What stands behind a front door.

@@ -39,6 +39,11 @@ pub(crate) enum Gate {
     Shut,
 }
 
+/// Instead of a status: the association is aborted, and the object was not kept.
+pub(crate) const ABORTS: u16 = 0xFFFF;
+/// Instead of a status: the workstation is gone for good.
+pub(crate) const DIES: u16 = 0xFFFE;
+
 impl Workstation {
     pub(crate) async fn start(syntaxes: &[&str], status: fn(usize) -> u16) -> Self {
         let listener = Tcp.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
@@ -48,7 +53,7 @@ impl Workstation {
         let (gate, mut opened) = watch::channel(Gate::Open);
         tokio::spawn(async move {
             let mut count = 0;
-            while let Ok((stream, _)) = listener.accept().await {
+            'listening: while let Ok((stream, _)) = listener.accept().await {
                 let verdict = Verdict::Accept(Box::new(policy.clone()));
                 let mut association = accept(stream, &Settings::STANDARD, |_| verdict).await.unwrap();
                 while let Ok(Incoming::Message { context, command, .. }) = association.receive().await {
@@ -63,11 +68,19 @@ impl Workstation {
                     told.send(Came { instance, syntax, originator: move_originator, bytes }).unwrap();
                     opened.wait_for(|gate| *gate == Gate::Open).await.unwrap();
                     count += 1;
+                    let status = match status(count) {
+                        DIES => return,
+                        ABORTS => {
+                            association.abort().await.unwrap();
+                            continue 'listening;
+                        }
+                        status => Status(status),
+                    };
                     let response = Command::CStoreRsp {
                         message_id,
                         sop_class: Some(sop_class),
                         sop_instance: Some(sop_instance),
-                        outcome: Outcome::of(Status(status(count))),
+                        outcome: Outcome::of(status),
                     };
                     association.send(context, &response).await.unwrap();
                 }

@@ -10,6 +10,7 @@ mod limits;
 mod peer_dcmtk;
 mod retrieve;
 mod shelf;
+mod slow;
 mod station;
 mod stopping;
 mod store;

@@ -6,7 +6,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dimse::{
     Association, Command, Incoming, Outcome, Priority, RoleSelection, Roles, SubOperations,
 };
-use outrigger_front::AuditEvent;
+use outrigger_front::{AuditEvent, Provenance};
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
     Selection, SopClassUid, SopInstanceUid, Status, StudyUid, TransferSyntaxUid, sop_class,
@@ -20,12 +20,12 @@ use crate::station::{Station, ae, options, proposal};
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 
-fn phantom(instance: u32) -> Phantom {
+pub(crate) fn phantom(instance: u32) -> Phantom {
     Phantom::new(1, Place { instance, ..Place::default() }, Shape::SmallCt)
 }
 
 /// A front that has `count` CT objects.
-async fn stocked(count: u32) -> Station {
+pub(crate) async fn stocked(count: u32) -> Station {
     let station = Station::start(options()).await;
     for instance in 0..count {
         let phantom = phantom(instance);
@@ -34,13 +34,15 @@ async fn stocked(count: u32) -> Station {
     station
 }
 
-fn kept(station: &Station, phantom: &Phantom, class: &'static str) -> Kept {
+pub(crate) fn kept(station: &Station, phantom: &Phantom, class: &'static str) -> Kept {
     Kept {
         class: SopClassUid::known(class),
         instance: phantom.header.sop_instance.clone(),
         syntax: phantom.transfer_syntax.clone(),
         origin: station.origin(),
         bytes: phantom.data_set.clone(),
+        provenance: Provenance::Proven,
+        series: None,
     }
 }
 
@@ -49,7 +51,7 @@ fn study() -> Vec<u8> {
 }
 
 /// The final response.
-async fn finished(association: &mut Association) -> (Outcome, SubOperations, Vec<SopInstanceUid>) {
+pub(crate) async fn finished(association: &mut Association) -> (Outcome, SubOperations, Vec<SopInstanceUid>) {
     loop {
         let Incoming::Message { command, data_set, .. } = association.receive().await.unwrap() else {
             panic!("a response expected");
@@ -72,7 +74,7 @@ async fn finished(association: &mut Association) -> (Outcome, SubOperations, Vec
     }
 }
 
-fn counted(completed: u16, failed: u16, warning: u16) -> SubOperations {
+pub(crate) fn counted(completed: u16, failed: u16, warning: u16) -> SubOperations {
     SubOperations {
         remaining: None,
         completed: Some(completed),
@@ -81,7 +83,7 @@ fn counted(completed: u16, failed: u16, warning: u16) -> SubOperations {
     }
 }
 
-async fn getting(station: &Station, syntaxes: &[&str]) -> Association {
+pub(crate) async fn getting(station: &Station, syntaxes: &[&str]) -> Association {
     let mut proposal = proposal("CT1", &[(sop_class::STUDY_ROOT_GET, &[EXPLICIT_VR_LE]), (CT, syntaxes)]);
     let roles = Roles { scu: false, scp: true };
     proposal.roles = vec![RoleSelection { sop_class: SopClassUid::known(CT), roles }];
@@ -100,6 +102,14 @@ async fn take(
     association: &mut Association,
     status: Status,
 ) -> (SopInstanceUid, TransferSyntaxUid, bytes::Bytes) {
+    let (context, response, bytes) = object(association, status).await;
+    association.send(context, &response).await.unwrap();
+    let Command::CStoreRsp { sop_instance, .. } = response else { panic!("{response:?}") };
+    (sop_instance.unwrap(), association.context(context).unwrap().transfer_syntax.clone(), bytes)
+}
+
+/// The next object of a C-GET, and the answer to it on its context.
+async fn object(association: &mut Association, status: Status) -> (u8, Command, bytes::Bytes) {
     let Incoming::Message { context, command, .. } = association.receive().await.unwrap() else {
         panic!("an object expected");
     };
@@ -107,15 +117,9 @@ async fn take(
         panic!("an object expected: {command:?}");
     };
     let bytes = association.data_set(1 << 28).await.unwrap();
-    let syntax = association.context(context).unwrap().transfer_syntax.clone();
-    let response = Command::CStoreRsp {
-        message_id,
-        sop_class: Some(sop_class),
-        sop_instance: Some(sop_instance.clone()),
-        outcome: Outcome::of(status),
-    };
-    association.send(context, &response).await.unwrap();
-    (sop_instance, syntax, bytes)
+    let (sop_class, sop_instance) = (Some(sop_class), Some(sop_instance));
+    let outcome = Outcome::of(status);
+    (context, Command::CStoreRsp { message_id, sop_class, sop_instance, outcome }, bytes)
 }
 
 #[tokio::test]
@@ -159,14 +163,15 @@ async fn get_transcodes_where_it_must_and_names_what_failed() {
 async fn get_stops_when_it_is_cancelled() {
     let station = stocked(3).await;
     let mut association = getting(&station, &[EXPLICIT_VR_LE]).await;
+    let (context, response, _) = object(&mut association, Status::SUCCESS).await;
     association.send(1, &Command::CCancelRq { message_id: 5 }).await.unwrap();
-    take(&mut association, Status::SUCCESS).await;
+    association.send(context, &response).await.unwrap();
     let (outcome, sub_operations, ..) = finished(&mut association).await;
     assert_eq!(outcome.status, Status::CANCEL);
     assert_eq!(sub_operations, SubOperations { remaining: Some(2), ..counted(1, 0, 0) });
 }
 
-async fn moving(station: &Station, destination: &str) -> Association {
+pub(crate) async fn moving(station: &Station, destination: &str) -> Association {
     let mut association = station.call(&[(sop_class::STUDY_ROOT_MOVE, &[EXPLICIT_VR_LE])]).await.unwrap();
     let command = Command::CMoveRq {
         message_id: 5,

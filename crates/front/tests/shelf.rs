@@ -1,22 +1,30 @@
 //! A service that keeps objects in memory, and refuses what it is told to.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
-    Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service,
+    StoreRefusal, Stored,
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
-use outrigger_model::{Answer, Query, Selection, SopClassUid, Status, TransferSyntaxUid, sop_class};
+use outrigger_model::{
+    Answer, Query, Selection, SeriesUid, SopClassUid, Status, TransferSyntaxUid, sop_class,
+};
 use outrigger_runtime::{Content, Random, RealDisk, Spool, Threads};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+use crate::destination::Gate;
 
 /// Objects in memory, by place.
 pub(crate) struct Shelf {
     spool: Spool,
     refusing: Mutex<Option<RefusalKind>>,
+    /// What is opened waits until this says so; how many are waiting or were let through is counted.
+    pub(crate) gate: watch::Sender<Gate>,
+    pub(crate) asked: AtomicUsize,
     kept: Mutex<Vec<Kept>>,
 }
 
@@ -28,6 +36,8 @@ pub(crate) struct Kept {
     pub(crate) syntax: TransferSyntaxUid,
     pub(crate) origin: outrigger_model::Origin,
     pub(crate) bytes: Bytes,
+    pub(crate) provenance: Provenance,
+    pub(crate) series: Option<SeriesUid>,
 }
 
 impl Shelf {
@@ -40,7 +50,13 @@ impl Shelf {
             memory_bytes_max: 1 << 20,
             object_bytes_max: 1 << 28,
         };
-        Arc::new(Self { spool, refusing: Mutex::default(), kept: Mutex::default() })
+        Arc::new(Self {
+            spool,
+            refusing: Mutex::default(),
+            gate: watch::Sender::new(Gate::Open),
+            asked: AtomicUsize::new(0),
+            kept: Mutex::default(),
+        })
     }
 
     pub(crate) fn refuse(&self, kind: Option<RefusalKind>) {
@@ -106,6 +122,8 @@ impl Service for Shelf {
             syntax: arrival.transfer_syntax,
             origin: arrival.origin,
             bytes,
+            provenance: Provenance::Proven,
+            series: None,
         });
         Ok(Stored::New)
     }
@@ -137,7 +155,7 @@ impl Service for Shelf {
             sop_class: kept.class,
             sop_instance: kept.instance,
             study: None,
-            series: None,
+            series: kept.series,
             transfer_syntax: kept.syntax,
             length: kept.bytes.len() as u64,
             place: place.to_string(),
@@ -147,11 +165,14 @@ impl Service for Shelf {
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         let gone = || FindRefusal { status: Status::PROCESSING_FAILURE, text: "gone".into(), source: None };
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut gate = self.gate.subscribe();
+        gate.wait_for(|gate| *gate == Gate::Open).await.map_err(|_| gone())?;
         let place: usize = instance.place.parse().map_err(|_| gone())?;
         let kept = self.kept().get(place).cloned().ok_or_else(gone)?;
         if kept.bytes.is_empty() {
             return Err(gone());
         }
-        Ok(Opened { transfer_syntax: kept.syntax, bytes: Arc::new(kept.bytes) })
+        Ok(Opened { transfer_syntax: kept.syntax, bytes: Arc::new(kept.bytes), provenance: kept.provenance })
     }
 }

@@ -1,6 +1,6 @@
 //! Queries and retrievals, as a front door asks for them.
 
-use outrigger_front::{FindRefusal, Opened, Retrievable};
+use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
 use outrigger_model::{Answer, MemberSet, Query, Selection, Seq, Sha256Digest, Status};
 use outrigger_query::{FindError, Keeping, PlanError, Planned, Reader};
 use tokio::sync::mpsc;
@@ -32,7 +32,14 @@ pub(crate) async fn open(reader: &Reader, instance: &Retrievable) -> Result<Open
     let planned = planned(instance)
         .ok_or_else(|| refused(format!("`{}` is no place of this node", instance.place), None))?;
     match reader.open(&planned).await {
-        Ok(opened) => Ok(Opened { transfer_syntax: opened.transfer_syntax, bytes: opened.bytes }),
+        Ok(opened) => Ok(Opened {
+            transfer_syntax: opened.transfer_syntax,
+            bytes: opened.bytes,
+            provenance: match opened.unproven {
+                None => Provenance::Proven,
+                Some(member) => Provenance::Unproven { keeper: member.to_string() },
+            },
+        }),
         Err(error) => Err(refused(error.to_string(), Some(Box::new(error)))),
     }
 }

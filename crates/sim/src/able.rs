@@ -38,6 +38,23 @@ pub enum Denies {
     With(u16),
 }
 
+/// How it gives an instance back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// As it was kept.
+    AsKept,
+    /// With one bit of it changed.
+    Altered,
+    /// Without its end.
+    Truncated,
+    /// Another instance that it keeps, under the name of the one asked for.
+    Another,
+    /// Nothing, and says that it did.
+    Nothing,
+    /// Nothing, and says nothing.
+    Hangs,
+}
+
 /// A running member; it ends with this value.
 #[derive(Debug)]
 pub struct Able {
@@ -51,6 +68,7 @@ struct Shared {
     /// The locks are leaves, held for a look.
     can: Mutex<(BTreeSet<Can>, Denies)>,
     kept: Mutex<BTreeMap<SopInstanceUid, Kept>>,
+    gives: Mutex<BTreeMap<SopInstanceUid, Gives>>,
     count: watch::Sender<usize>,
     /// Associations in which it was asked something, by what was asked first.
     asked: AtomicUsize,
@@ -74,6 +92,7 @@ impl Able {
         let shared = Arc::new(Shared {
             can: Mutex::new((can.iter().copied().collect(), denies)),
             kept: Mutex::default(),
+            gives: Mutex::default(),
             count: watch::Sender::new(0),
             asked: AtomicUsize::new(0),
             questions: AtomicUsize::new(0),
@@ -100,6 +119,12 @@ impl Able {
     /// What it has.
     pub fn kept(&self) -> BTreeSet<SopInstanceUid> {
         self.shared.kept().keys().cloned().collect()
+    }
+
+    /// Gives these back so from now on, and all others as they are.
+    pub fn gives(&self, gives: Gives, instances: impl IntoIterator<Item = SopInstanceUid>) {
+        let given = instances.into_iter().map(|instance| (instance, gives)).collect();
+        *self.shared.gives.lock().unwrap_or_else(PoisonError::into_inner) = given;
     }
 
     /// Loses everything it has.
@@ -139,6 +164,23 @@ impl Shared {
         let mut all = self.kept();
         all.insert(instance, kept);
         self.count.send_replace(all.len());
+    }
+
+    /// What it gives for an instance, and how.
+    fn given(&self, instance: &SopInstanceUid) -> Option<(Gives, Kept)> {
+        let gives = self.gives.lock().unwrap_or_else(PoisonError::into_inner).get(instance).copied();
+        let gives = gives.unwrap_or(Gives::AsKept);
+        let kept = self.kept();
+        let mut given = match gives {
+            Gives::Another => kept.iter().find(|(uid, _)| *uid != instance)?.1.clone(),
+            _ => kept.get(instance)?.clone(),
+        };
+        match gives {
+            Gives::Altered => *given.bytes.last_mut()? ^= 1,
+            Gives::Truncated => given.bytes.truncate(given.bytes.len() / 2),
+            Gives::AsKept | Gives::Another | Gives::Nothing | Gives::Hangs => {}
+        }
+        Some((gives, given))
     }
 
     /// The status with which a question is denied, if it is.

@@ -5,13 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority, SendObjectError, SubOperations};
 use outrigger_model::{SopClassUid, Status};
+use tokio::time::sleep_until;
 
+use super::ahead::Ahead;
 use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
 use super::retrieve;
-use super::sub_operation::{Finish, Progress, prepare};
-use crate::service::Retrievable;
+use super::sub_operation::{Finish, Progress, SubOperationError, one_version, prepare};
+use crate::service::{Opened, Retrievable};
+use crate::versions::OneVersion;
 
 /// How often the peer is told how far it is: more often than every 10 s, rarely beside the objects themselves.
 const PENDING_EVERY: Duration = Duration::from_secs(1);
@@ -80,21 +83,46 @@ async fn send_all(
     plan: &[Retrievable],
     progress: &mut Progress,
 ) -> Result<Finish, Interruption> {
-    let mut told = session.door.front.clock.now();
-    for instance in plan {
-        let sent = send_one(session, association, request, instance).await?;
+    let front = &session.door.front;
+    let contexts = association.contexts().to_vec();
+    let mut ahead = Ahead::new(&front.service, plan);
+    let mut versions = OneVersion::default();
+    let mut told = front.clock.now();
+    loop {
+        let next = tokio::select! {
+            biased;
+            cancelled = identifier::cancelled(association, request.message_id) => {
+                cancelled?;
+                return Ok(Finish::Cancelled);
+            }
+            next = ahead.next(&contexts) => next,
+            () = sleep_until(told + PENDING_EVERY) => {
+                told = front.clock.now();
+                pending(association, request, asked, progress).await?;
+                continue;
+            }
+        };
+        let Some((instance, opened)) = next else { return Ok(Finish::Done) };
+        let sent = send_one(session, association, request, instance, opened, &mut versions).await?;
         progress.count(instance, sent.status);
         if sent.finish == Finish::Cancelled {
             return Ok(Finish::Cancelled);
         }
         if told.elapsed() >= PENDING_EVERY {
-            told = session.door.front.clock.now();
-            let sub_operations = progress.counters(Status::PENDING);
-            let pending = (Outcome::of(Status::PENDING), sub_operations);
-            finish_with(association, request, asked, pending, None).await?;
+            told = front.clock.now();
+            pending(association, request, asked, progress).await?;
         }
     }
-    Ok(Finish::Done)
+}
+
+async fn pending(
+    association: &mut Association,
+    request: Request,
+    asked: &Identifier,
+    progress: &Progress,
+) -> Result<(), Interruption> {
+    let pending = (Outcome::of(Status::PENDING), progress.counters(Status::PENDING));
+    finish_with(association, request, asked, pending, None).await
 }
 
 struct Sent {
@@ -107,18 +135,23 @@ async fn send_one(
     association: &mut Association,
     request: Request,
     instance: &Retrievable,
+    opened: Result<Opened, SubOperationError>,
+    versions: &mut OneVersion,
 ) -> Result<Sent, Interruption> {
     let failed = Sent { status: None, finish: Finish::Done };
-    let front = &session.door.front;
-    let (context, bytes) =
-        match prepare(&front.service, front.threads, association.contexts(), instance).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(instance = %instance.sop_instance, error, "an instance cannot be sent");
-                return Ok(failed);
-            }
-        };
+    let threads = session.door.front.threads;
+    let prepared = match opened.and_then(|opened| one_version(versions, instance, opened)) {
+        Ok(opened) => prepare(threads, association.contexts(), instance, opened).await,
+        Err(error) => Err(error),
+    };
+    let (context, bytes) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(instance = %instance.sop_instance, error, "an instance cannot be sent");
+            return Ok(failed);
+        }
+    };
     let message_id = association.next_message_id();
     let command = Command::CStoreRq {
         message_id,
@@ -127,7 +160,7 @@ async fn send_one(
         priority: Priority::Medium,
         move_originator: None,
     };
-    match association.send_object(context, &command, &bytes, front.threads).await {
+    match association.send_object(context, &command, &bytes, threads).await {
         Ok(()) => {}
         Err(SendObjectError::NotBegun(error)) => {
             let error = &error as &dyn std::error::Error;

@@ -11,7 +11,8 @@ use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource, Threads};
 
-use crate::service::{FindRefusal, Opened, Retrievable, Service};
+use crate::service::{FindRefusal, Opened, Retrievable};
+use crate::versions::{Mixed, OneVersion};
 
 /// The largest object decoded for a peer, in bytes: it is held in memory twice while that is done.
 const TRANSCODED_BYTES_MAX: u64 = 256 << 20;
@@ -94,6 +95,7 @@ pub(super) fn way(
     contexts: &[Context],
     instance: &Retrievable,
     encoding: &TransferSyntaxUid,
+    length: u64,
 ) -> Result<Way, SubOperationError> {
     let fits = |syntax: &TransferSyntaxUid| {
         let context = contexts.iter().find(|context| {
@@ -104,13 +106,23 @@ pub(super) fn way(
         Some(Way { context: context.id, transfer_syntax: syntax.clone() })
     };
     let found = fits(encoding).or_else(|| {
-        let small = instance.length <= TRANSCODED_BYTES_MAX;
+        let small = length <= TRANSCODED_BYTES_MAX;
         small.then(|| transcode::targets(encoding))?.iter().find_map(fits)
     });
     found.ok_or_else(|| SubOperationError::NoContext {
         sop_class: instance.sop_class.clone(),
         transfer_syntax: encoding.clone(),
     })
+}
+
+/// Whether it is worth while to fetch an instance for these contexts, as far as its encoding is known before.
+pub(super) fn has_a_way(contexts: &[Context], instance: &Retrievable) -> Result<(), SubOperationError> {
+    let is_guessed = instance.length == 0;
+    let is_of_class = |context: &Context| context.abstract_syntax == instance.sop_class && context.roles.scu;
+    if is_guessed && contexts.iter().any(is_of_class) {
+        return Ok(());
+    }
+    way(contexts, instance, &instance.transfer_syntax, instance.length).map(|_| ())
 }
 
 /// Why an instance cannot be sent.
@@ -120,26 +132,37 @@ pub(super) enum SubOperationError {
     NoContext { sop_class: SopClassUid, transfer_syntax: TransferSyntaxUid },
     #[error("the instance could not be opened")]
     Open(#[source] FindRefusal),
+    #[error("the instance is withheld")]
+    Mixed(#[source] Mixed),
     #[error("the instance could not be read")]
     Read(#[source] BlockError),
     #[error("the instance could not be transcoded")]
     Transcode(#[source] transcode::TranscodeError),
     #[error("the instance could not be transcoded")]
     Thread(#[source] WorkLost),
+    #[error("the opening of the instance was given up")]
+    Unopened,
+}
+
+/// Lets an instance pass that mixes no versions in its series.
+pub(super) fn one_version(
+    versions: &mut OneVersion,
+    instance: &Retrievable,
+    opened: Opened,
+) -> Result<Opened, SubOperationError> {
+    let admitted = versions.admit(instance.series.as_ref(), &opened.provenance);
+    admitted.map(|()| opened).map_err(SubOperationError::Mixed)
 }
 
 /// The context and the bytes to send on it.
 pub(super) async fn prepare(
-    service: &Arc<dyn Service>,
     threads: Threads,
     contexts: &[Context],
     instance: &Retrievable,
+    opened: Opened,
 ) -> Result<(u8, Arc<dyn BlockSource>), SubOperationError> {
-    // What fits no context is not fetched from wherever it is.
-    way(contexts, instance, &instance.transfer_syntax)?;
-    let Opened { transfer_syntax: from, bytes: kept } =
-        service.open(instance).await.map_err(SubOperationError::Open)?;
-    let way = way(contexts, instance, &from)?;
+    let Opened { transfer_syntax: from, bytes: kept, .. } = opened;
+    let way = way(contexts, instance, &from, kept.length())?;
     if way.transfer_syntax == from {
         return Ok((way.context, kept));
     }

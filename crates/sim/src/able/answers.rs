@@ -7,7 +7,7 @@ use outrigger_dataset::identifier::read_selection;
 use outrigger_dimse::{Association, AssociationError, Command, Incoming, Outcome, Priority, SubOperations};
 use outrigger_model::{QueryRoot, Selection, SopClassUid, SopInstanceUid, Status};
 
-use super::{Can, Kept, Shared};
+use super::{Can, Gives, Kept, Shared};
 use crate::taker::{BAD_IDENTIFIER, OBJECT_BYTES_MAX, find, form, send_report};
 
 /// No such object instance (PS3.3 section C.14.1.1).
@@ -99,8 +99,14 @@ async fn get(
     };
     let mut counted = SubOperations { completed: Some(0), failed: Some(0), ..SubOperations::default() };
     for instance in wanted {
-        let Some(kept) = shared.kept().get(&instance).cloned() else { continue };
-        let given = give(association, instance, kept).await?;
+        let Some((gives, kept)) = shared.given(&instance) else { continue };
+        let given = match gives {
+            Gives::Hangs => std::future::pending().await,
+            Gives::Nothing => Given::Taken,
+            Gives::AsKept | Gives::Altered | Gives::Truncated | Gives::Another => {
+                give(association, instance, kept).await?
+            }
+        };
         let count = if given == Given::Taken { &mut counted.completed } else { &mut counted.failed };
         *count = count.map(|count| count + 1);
     }

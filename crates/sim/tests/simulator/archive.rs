@@ -9,8 +9,8 @@ use bytes::Bytes;
 use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
 use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, RefusalKind, Retrievable, Service, StoreRefusal,
-    Stored,
+    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service,
+    StoreRefusal, Stored,
 };
 use outrigger_model::SopClassUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
@@ -276,6 +276,7 @@ impl Service for Archive {
             Some(copy) => Ok(Opened {
                 transfer_syntax: copy.transfer_syntax.clone(),
                 bytes: Arc::new(copy.bytes.clone()),
+                provenance: Provenance::Proven,
             }),
             None => Err(FindRefusal {
                 status: Status::CANNOT_PERFORM_SUBOPERATIONS,

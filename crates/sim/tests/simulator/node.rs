@@ -96,6 +96,7 @@ impl Node {
             sources: members.iter().map(source).collect(),
             timeout: QUERY_TIMEOUT,
             clock: world.clock.clone(),
+            threads: Threads::Simulated,
         });
         let options =
             GatewayOptions { ledger: ledger.clone(), spool, reader, undeliverable: Undeliverable::Accept };

@@ -14,14 +14,18 @@ use outrigger_runtime::tls::dial;
 use tokio::sync::{mpsc, watch};
 
 use super::super::DimseFront;
-use super::super::sub_operation::{SubOperationError, prepare};
+use super::super::ahead::Ahead;
+use super::super::sub_operation::{SubOperationError, one_version, prepare};
 use crate::admit::Destination;
-use crate::service::Retrievable;
+use crate::service::{Opened, Retrievable};
+use crate::versions::OneVersion;
 
 /// How long a destination may take to take a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Associations lost before the rest counts as failed: once may be a coincidence.
-const LOSSES_MAX: u32 = 2;
+/// Associations lost, or not had, in a row before the rest counts as failed: one instance may be to blame for two.
+const LOSSES_MAX: u32 = 3;
+/// How often an instance is sent to a destination that does not say whether it took it.
+const ATTEMPTS_MAX: u32 = 2;
 
 /// Whether to go on with the next sub-operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,60 +62,137 @@ enum MoveError {
     Unasked,
 }
 
+/// What goes on while the instances of a batch are sent.
+struct Course<'p, 'b> {
+    contexts: &'b [ProposedContext],
+    association: Option<Association>,
+    ahead: Ahead<'p>,
+    state: &'b mut State,
+}
+
+/// What stays from one batch to the next.
+#[derive(Default)]
+struct State {
+    /// Associations lost, or not had, since the last answer.
+    losses: u32,
+    versions: OneVersion,
+}
+
+/// An instance on its way to the destination, to be sent once more if the association is lost under it.
+struct Attempt<'p> {
+    instance: &'p Retrievable,
+    opened: Opened,
+}
+
 impl Mover<'_> {
     /// Sends instance after instance and gives each answer; ends when all are through, or nobody wishes more.
     pub(super) async fn run<'p>(
         self,
         plan: &'p [Retrievable],
         answers: mpsc::Sender<(&'p Retrievable, Option<Status>)>,
-        wished: watch::Receiver<Wish>,
+        mut wished: watch::Receiver<Wish>,
     ) {
-        let mut losses = 0;
+        let mut state = State::default();
         for batch in batch::batches(plan) {
-            let mut association = None;
-            for instance in batch.instances {
-                if *wished.borrow() == Wish::Stop {
-                    break;
-                }
-                let status = if losses < LOSSES_MAX {
-                    self.send(&mut association, &batch.contexts, instance, &mut losses).await
-                } else {
-                    None
-                };
+            let mut course = Course {
+                contexts: &batch.contexts,
+                association: None,
+                ahead: Ahead::new(&self.front.service, batch.instances),
+                state: &mut state,
+            };
+            for _ in batch.instances {
+                let Some((instance, status)) = self.next(&mut course, &mut wished).await else { break };
                 if answers.send((instance, status)).await.is_err() {
                     return;
                 }
             }
-            if let Some(association) = association {
+            if let Some(association) = course.association.take() {
                 end(association).await;
             }
         }
     }
 
-    /// Sends one instance, over a new association if there is none.
-    async fn send(
+    /// Sends the next instance; `None` where nobody wishes it any more.
+    async fn next<'p>(
         &self,
-        association: &mut Option<Association>,
-        contexts: &[ProposedContext],
-        instance: &Retrievable,
-        losses: &mut u32,
-    ) -> Option<Status> {
-        let outcome = match association.take() {
-            Some(open) => self.send_over(open, instance).await,
-            None => match self.connect(contexts).await {
-                Ok(open) => self.send_over(open, instance).await,
-                Err(error) => (None, Err(error)),
-            },
+        course: &mut Course<'p, '_>,
+        wished: &mut watch::Receiver<Wish>,
+    ) -> Option<(&'p Retrievable, Option<Status>)> {
+        if *wished.borrow() == Wish::Stop {
+            return None;
+        }
+        while course.association.is_none() {
+            if course.state.losses >= LOSSES_MAX {
+                return Some((course.ahead.pass()?, None));
+            }
+            match self.connect(course.contexts).await {
+                Ok(association) => course.association = Some(association),
+                Err(error) => self.lose(course, &error),
+            }
+        }
+        let contexts = course.association.as_ref().map(|open| open.contexts().to_vec()).unwrap_or_default();
+        let (instance, opened) = tokio::select! {
+            biased;
+            // Whoever wished is gone where this fails; the answers find that out.
+            _ = wished.wait_for(|wish| *wish == Wish::Stop) => return None,
+            next = course.ahead.next(&contexts) => next?,
         };
-        let (open, answer) = outcome;
-        *losses += u32::from(open.is_none());
-        *association = open;
-        answer
-            .inspect_err(|error| {
-                let error = error as &dyn std::error::Error;
-                tracing::warn!(called = %self.called, instance = %instance.sop_instance, error, "a sub-operation failed");
-            })
-            .ok()
+        let opened = opened.and_then(|opened| one_version(&mut course.state.versions, instance, opened));
+        let status = match opened {
+            Ok(opened) => self.send(course, &Attempt { instance, opened }).await,
+            Err(error) => {
+                self.note(instance, &MoveError::Instance(error));
+                None
+            }
+        };
+        Some((instance, status))
+    }
+
+    /// Sends one instance, once more over another association if the first is lost under it: nobody knows whether it came.
+    async fn send(&self, course: &mut Course<'_, '_>, attempt: &Attempt<'_>) -> Option<Status> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut association = match course.association.take() {
+                Some(open) => open,
+                None => match self.connect(course.contexts).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        self.lose(course, &error);
+                        continue;
+                    }
+                },
+            };
+            match self.try_send(&mut association, attempt).await {
+                Ok(status) => {
+                    course.association = Some(association);
+                    course.state.losses = 0;
+                    return Some(status);
+                }
+                Err(error @ (MoveError::Instance(_) | MoveError::Send(SendObjectError::NotBegun(_)))) => {
+                    course.association = Some(association);
+                    self.note(attempt.instance, &error);
+                    return None;
+                }
+                Err(error) => {
+                    self.lose(course, &error);
+                    self.note(attempt.instance, &error);
+                    if let Err(error) = association.abort().await {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "the abort did not arrive");
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn lose(&self, course: &mut Course<'_, '_>, error: &MoveError) {
+        course.state.losses += 1;
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(called = %self.called, error, losses = course.state.losses, "no association to a destination");
+    }
+
+    fn note(&self, instance: &Retrievable, error: &MoveError) {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(called = %self.called, instance = %instance.sop_instance, error, "a sub-operation failed");
     }
 
     async fn connect(&self, contexts: &[ProposedContext]) -> Result<Association, MoveError> {
@@ -126,34 +207,13 @@ impl Mover<'_> {
         Ok(outrigger_dimse::request(stream, self.settings, proposal).await?)
     }
 
-    /// Gives the association back if it can still be used.
-    async fn send_over(
-        &self,
-        mut association: Association,
-        instance: &Retrievable,
-    ) -> (Option<Association>, Result<Status, MoveError>) {
-        match self.try_send(&mut association, instance).await {
-            Ok(status) => (Some(association), Ok(status)),
-            Err(error @ (MoveError::Instance(_) | MoveError::Send(SendObjectError::NotBegun(_)))) => {
-                (Some(association), Err(error))
-            }
-            Err(error) => {
-                if let Err(error) = association.abort().await {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the abort did not arrive");
-                }
-                (None, Err(error))
-            }
-        }
-    }
-
     async fn try_send(
         &self,
         association: &mut Association,
-        instance: &Retrievable,
+        Attempt { instance, opened }: &Attempt<'_>,
     ) -> Result<Status, MoveError> {
-        let front = self.front;
-        let (context, bytes) =
-            prepare(&front.service, front.threads, association.contexts(), instance).await?;
+        let threads = self.front.threads;
+        let (context, bytes) = prepare(threads, association.contexts(), instance, opened.clone()).await?;
         let message_id = association.next_message_id();
         let command = Command::CStoreRq {
             message_id,
@@ -162,7 +222,7 @@ impl Mover<'_> {
             priority: Priority::Medium,
             move_originator: Some(self.originator.clone()),
         };
-        association.send_object(context, &command, &bytes, front.threads).await?;
+        association.send_object(context, &command, &bytes, threads).await?;
         match association.receive().await? {
             Incoming::Message { command, .. } if command.message_id() == message_id => {
                 command.outcome().map(|outcome| outcome.status).ok_or(MoveError::Unasked)

@@ -73,7 +73,7 @@ fn bytes_go_out_as_they_are_kept_if_they_can() {
     ];
     let taken = |contexts: &[Context], syntax, length| {
         let instance = instance(syntax, length);
-        way(contexts, &instance, &instance.transfer_syntax).ok().map(|way| way.context)
+        way(contexts, &instance, &instance.transfer_syntax, length).ok().map(|way| way.context)
     };
     assert_eq!(taken(&contexts, RLE, 10), Some(5));
     assert_eq!(taken(&contexts[..2], RLE, 10), Some(3), "decoded to the better plain encoding");

@@ -43,12 +43,29 @@ impl Contexts {
 
 struct Full;
 
+/// Encodings in which members keep what was never accepted here, beside the uncompressed ones.
+const COMPRESSED: [&str; 8] = [
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.51",
+    "1.2.840.10008.1.2.4.70",
+    "1.2.840.10008.1.2.4.80",
+    "1.2.840.10008.1.2.4.81",
+    "1.2.840.10008.1.2.4.90",
+    "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.5",
+];
+
 fn needed(instance: &Retrievable) -> Vec<(SopClassUid, Vec<TransferSyntaxUid>)> {
     let class = &instance.sop_class;
     let mut needed = vec![(class.clone(), vec![instance.transfer_syntax.clone()])];
     let others = transcode::targets(&instance.transfer_syntax);
     if !others.is_empty() {
         needed.push((class.clone(), others));
+    }
+    let is_guessed = instance.length == 0;
+    if is_guessed {
+        let compressed = COMPRESSED.map(|uid| (class.clone(), vec![TransferSyntaxUid::known(uid)]));
+        needed.extend(compressed);
     }
     needed
 }
@@ -60,7 +77,7 @@ pub(super) fn batches(plan: &[Retrievable]) -> Vec<Batch<'_>> {
     while !rest.is_empty() {
         let mut contexts = Contexts::default();
         let fit = rest.iter().take_while(|instance| contexts.add(instance).is_ok()).count();
-        // One instance always fits: it needs two contexts.
+        // One instance always fits: it needs ten contexts at most.
         let (instances, later) = rest.split_at_checked(fit.max(1)).unwrap_or((rest, &[]));
         batches.push(Batch { contexts: contexts.propose(), instances });
         rest = later;
