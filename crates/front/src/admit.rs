@@ -39,6 +39,18 @@ pub struct Peer {
     pub member: Option<MemberName>,
     /// Where it is called as a C-MOVE destination.
     pub destination: Option<Destination>,
+    /// What it is told where an answer may lack something.
+    pub incomplete: WhenIncomplete,
+}
+
+/// What a peer is told where an answer to its query may lack something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenIncomplete {
+    /// Success, with an error comment (0000,0902): many viewers throw all matches away on a failure.
+    #[default]
+    Warn,
+    /// A failure after the matches.
+    Fail,
 }
 
 /// Where an AE is called.
@@ -63,6 +75,8 @@ pub struct Caller {
     pub issuer: Option<String>,
     /// The member it is, if it is one.
     pub member: Option<MemberName>,
+    /// What it is told where an answer may lack something.
+    pub incomplete: WhenIncomplete,
 }
 
 /// Why a caller is not let in.
@@ -103,11 +117,21 @@ impl Peers {
 
     fn caller(&self, calling: &AeTitle, from: IpAddr) -> Option<Caller> {
         if self.0.is_empty() {
-            return from.is_loopback().then(|| Caller { allow: ALL.to_vec(), issuer: None, member: None });
+            return from.is_loopback().then(|| Caller {
+                allow: ALL.to_vec(),
+                issuer: None,
+                member: None,
+                incomplete: WhenIncomplete::default(),
+            });
         }
         let here = |peer: &&Peer| peer.hosts.is_empty() || peer.hosts.iter().any(|net| net.contains(&from));
         let peer = self.0.iter().filter(|peer| peer.ae_title == *calling).find(here)?;
-        Some(Caller { allow: peer.allow.clone(), issuer: peer.issuer.clone(), member: peer.member.clone() })
+        Some(Caller {
+            allow: peer.allow.clone(),
+            issuer: peer.issuer.clone(),
+            member: peer.member.clone(),
+            incomplete: peer.incomplete,
+        })
     }
 }
 
@@ -127,6 +151,7 @@ mod tests {
             issuer: Some(hosts.concat()),
             member: None,
             destination: None,
+            incomplete: WhenIncomplete::Warn,
         }
     }
 

@@ -13,7 +13,7 @@ pub mod service;
 pub mod versions;
 pub mod web;
 
-pub use admit::{Destination, Peer, Peers, Permission};
+pub use admit::{Destination, Peer, Peers, Permission, WhenIncomplete};
 pub use audit::{AuditEvent, Party, StudyTally};
 pub use dimse::{DimseFront, DimseOptions, Listening};
 pub use outbox::Outbox;

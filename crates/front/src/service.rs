@@ -96,6 +96,21 @@ pub struct FindRefusal {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The status inside of a refusal that ends an answer which is not whole; no peer sees it (PS3.4 table C.4-1 has no warning).
+const INCOMPLETE: Status = Status(0xB001);
+
+impl FindRefusal {
+    /// What ends an answer that is good as far as it goes, where more may be missing; `text` says what.
+    pub fn incomplete(text: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { status: INCOMPLETE, text, source }
+    }
+
+    /// Whether the answers before it stand, and more may be missing.
+    pub fn is_incomplete(&self) -> bool {
+        self.status == INCOMPLETE
+    }
+}
+
 /// An instance that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retrievable {
@@ -150,7 +165,8 @@ pub trait Service: Send + Sync + 'static {
     /// Takes an object; success means that it is on stable storage.
     async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal>;
 
-    /// Answers a query; answers come in a bounded channel and stop when its receiver is dropped.
+    /// Answers a query; answers come in a bounded channel and stop when its receiver is dropped. The last item may be a refusal that
+    /// [is incomplete](FindRefusal::is_incomplete): what came before it stands.
     async fn find(
         &self,
         query: Query,

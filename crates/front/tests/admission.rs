@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outrigger_dimse::{ContextRefusal, Rejection, RequestError};
-use outrigger_front::{AuditEvent, Peer, Peers, Permission};
+use outrigger_front::{AuditEvent, Peer, Peers, Permission, WhenIncomplete};
 use outrigger_model::sop_class;
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 
@@ -36,6 +36,7 @@ async fn callers_are_told_why_they_are_rejected() {
         allow: vec![Permission::Find],
         issuer: None,
         member: None,
+        incomplete: WhenIncomplete::Warn,
         destination: None,
     };
     station.peers.send_replace(Arc::new(Peers(vec![peer.clone()])));
@@ -70,6 +71,7 @@ async fn a_caller_gets_what_it_may_use() {
             allow: allow.clone(),
             issuer: None,
             member: None,
+            incomplete: WhenIncomplete::Warn,
             destination: None,
         };
         station.peers.send_replace(Arc::new(Peers(vec![peer])));

@@ -10,7 +10,7 @@ use outrigger_dimse::negotiate::{
     UnknownClasses,
 };
 use outrigger_dimse::{Command, Incoming, Outcome, Settings, Verdict, accept};
-use outrigger_front::{Destination, Peer, Peers, Permission};
+use outrigger_front::{Destination, Peer, Peers, Permission, WhenIncomplete};
 use outrigger_model::{AeTitle, SopInstanceUid, Status, TransferSyntaxUid};
 use outrigger_runtime::net::{Net, Tcp};
 use tokio::sync::{mpsc, watch};
@@ -98,6 +98,7 @@ impl Workstation {
             allow: vec![Permission::Store, Permission::Find, Permission::Move, Permission::Get],
             issuer: None,
             member: None,
+            incomplete: WhenIncomplete::Warn,
             destination,
         };
         let here = Destination { address: self.address.to_string(), tls: None };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
-use outrigger_front::{Destination, DimseOptions, Peer, Peers, Permission};
+use outrigger_front::{Destination, DimseOptions, Peer, Peers, Permission, WhenIncomplete};
 use outrigger_model::{Level, QueryRoot, Tag};
 use outrigger_runtime::{RealDisk, TlsServer};
 use outrigger_sim::certificates::Authority;
@@ -80,6 +80,7 @@ async fn peer_dcmtk_finds_gets_and_moves() {
         allow: vec![Permission::Find, Permission::Get, Permission::Move],
         issuer: None,
         member: None,
+        incomplete: WhenIncomplete::Warn,
         destination,
     };
     let there = Destination { address: receiver.station().address().to_string(), tls: None };

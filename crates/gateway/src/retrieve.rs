@@ -89,8 +89,13 @@ fn planned(instance: &Retrievable) -> Option<Planned> {
 }
 
 fn unanswered(error: FindError) -> FindRefusal {
-    let FindError::Catalogue(_) = &error;
-    FindRefusal { status: Status::CANNOT_UNDERSTAND, text: error.to_string(), source: Some(Box::new(error)) }
+    let text = error.to_string();
+    match &error {
+        FindError::Incomplete(_) => FindRefusal::incomplete(text, Some(Box::new(error))),
+        FindError::Catalogue(_) => {
+            FindRefusal { status: Status::CANNOT_UNDERSTAND, text, source: Some(Box::new(error)) }
+        }
+    }
 }
 
 fn unplanned(error: PlanError) -> FindRefusal {

@@ -114,6 +114,7 @@ async fn serve(
         delivery,
         members: setups,
         peers: fronts.peers,
+        reader: reader.clone(),
         scrubber,
         collector: fronts.collector,
         clock: world.clock.clone(),

@@ -1,14 +1,23 @@
-//! Answering queries from the catalogue, page by page, as fast as the answers are taken.
+//! Answering queries: what members say, united with the catalogue, which is read page by page as fast as the answers are taken.
 
-use outrigger_catalogue::Cursor;
-use outrigger_ledger::{Ledger, LedgerError};
-use outrigger_model::{Answer, Query, Tag};
+use std::sync::Arc;
+
+use outrigger_catalogue::{Cursor, Page};
+use outrigger_ledger::LedgerError;
+use outrigger_model::{Answer, Query, QueryKey, WallTime};
 use tokio::sync::mpsc;
 
-use crate::reader::Reader;
+use crate::answered::{Answering, Shortfall};
+use crate::choose::Respondents;
+use crate::gather::{Gathered, gather};
+use crate::merge::{About, Merge, about, keyed, unique_key};
+use crate::reader::{Reader, Shared};
+use crate::show::show;
 
 /// Answers read ahead of the one who takes them, a page: some 250 KB, and each page searches the index anew.
 const ANSWERS_AHEAD_MAX: usize = 500;
+/// What members named and the catalogue did not is looked up in it by so many at once.
+const LOOKED_UP_AT_ONCE: usize = 100;
 
 /// Why a query was not answered to its end.
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +25,38 @@ pub enum FindError {
     /// The catalogue could not be read.
     #[error("the catalogue could not be read")]
     Catalogue(#[source] LedgerError),
+    /// All that could be had was answered, and something may be missing.
+    #[error("{0}")]
+    Incomplete(Shortfall),
+}
+
+/// Nobody takes the answers any more.
+struct Untaken;
+
+/// An answer on its way.
+struct Giving<'a> {
+    shared: &'a Arc<Shared>,
+    query: &'a Query,
+    keyed: Query,
+    answers: &'a mpsc::Sender<Result<Answer, FindError>>,
+    given: u64,
+    of_catalogue: u64,
 }
 
 impl Reader {
-    /// Begins to answer a query; it ends when all is answered or nobody takes the answers any more.
+    /// Begins to answer a query; it ends when all is answered, with an error where something is or may be missing, or when nobody
+    /// takes the answers any more.
     pub fn find(&self, query: Query) -> mpsc::Receiver<Result<Answer, FindError>> {
         let (answers, taken) = mpsc::channel(ANSWERS_AHEAD_MAX);
-        let ledger = self.shared.ledger.clone();
+        let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            if let Err(error) = answer_all(&ledger, &query, &answers).await
+            let ended = tokio::select! {
+                biased;
+                ended = answer(&shared, &query, &answers) => ended,
+                // Whoever asked has gone: what members are still asked ends with it.
+                () = answers.closed() => return tracing::debug!("a query is not waited for any more"),
+            };
+            if let Err(error) = ended
                 && answers.send(Err(error)).await.is_err()
             {
                 tracing::debug!("nobody takes the answers of a query that failed");
@@ -32,35 +64,114 @@ impl Reader {
         });
         taken
     }
+
+    /// Who answered the last queries, the newest first.
+    pub fn lately(&self) -> Vec<Answering> {
+        self.shared.lately.all()
+    }
 }
 
-async fn answer_all(
-    ledger: &Ledger,
+async fn answer(
+    shared: &Arc<Shared>,
     query: &Query,
     answers: &mpsc::Sender<Result<Answer, FindError>>,
 ) -> Result<(), FindError> {
+    let begun = shared.clock.now();
     // A query sent right after the last acknowledgement sees what was acknowledged.
-    ledger.caught_up().await.map_err(FindError::Catalogue)?;
-    let mut after = Cursor::default();
-    loop {
-        let page =
-            ledger.find(query.clone(), after, ANSWERS_AHEAD_MAX).await.map_err(FindError::Catalogue)?;
-        for answer in page.items {
-            if answers.send(Ok(with_availability(answer, query))).await.is_err() {
-                return Ok(());
-            }
+    shared.ledger.caught_up().await.map_err(FindError::Catalogue)?;
+    let keyed = if shared.asked == Respondents::Catalogue { query.clone() } else { keyed(query) };
+    let mut giving = Giving { shared, query, keyed, answers, given: 0, of_catalogue: 0 };
+    let asked = async {
+        match shared.asked {
+            Respondents::Catalogue => Ok(Gathered::default()),
+            Respondents::Members | Respondents::All => gather(shared, &giving.keyed).await,
         }
-        match page.next {
-            Some(next) if !answers.is_closed() => after = next,
-            _ => return Ok(()),
-        }
+    };
+    let (first, gathered) = tokio::join!(page(shared, &giving.keyed, Cursor::default()), asked);
+    let Gathered { parts, replies, shortfall } = gathered?;
+    let mut merge = Merge::new(&giving.keyed);
+    let mut places = Vec::new();
+    for said in parts {
+        merge.add(said.content, said.answers);
+        // Kept until the answers have gone.
+        places.push(said.held);
     }
+    if giving.all(first?, &mut merge).await?.is_err() {
+        return Ok(());
+    }
+    let answering = Answering {
+        at: WallTime(shared.clock.wall_us()),
+        root: query.root,
+        level: query.level,
+        answers: giving.given,
+        catalogue: giving.of_catalogue,
+        took: shared.clock.now().saturating_duration_since(begun),
+        members: replies,
+        left_out: merge.left_out,
+        shortfall: shortfall.clone(),
+    };
+    answering.log();
+    shared.lately.note(answering);
+    shortfall.map_or(Ok(()), |shortfall| Err(FindError::Incomplete(shortfall)))
 }
 
-/// Journal and members keep what they have on disk (PS3.3 section C.4.23.1.1).
-fn with_availability(mut answer: Answer, query: &Query) -> Answer {
-    if query.keys.iter().any(|key| key.tag == Tag::INSTANCE_AVAILABILITY) {
-        answer.attributes.push((Tag::INSTANCE_AVAILABILITY, "ONLINE".to_owned()));
+async fn page(shared: &Shared, query: &Query, after: Cursor) -> Result<Page<Answer>, FindError> {
+    shared.ledger.find(query.clone(), after, ANSWERS_AHEAD_MAX).await.map_err(FindError::Catalogue)
+}
+
+impl Giving<'_> {
+    /// Gives what the catalogue has in its order, each with what members say of it, and then what only members have, by UID.
+    async fn all(
+        &mut self,
+        first: Page<Answer>,
+        merge: &mut Merge,
+    ) -> Result<Result<(), Untaken>, FindError> {
+        let mut page_read = first;
+        loop {
+            for answer in page_read.items {
+                self.of_catalogue += 1;
+                if self.give(merge.with_members(answer)).await.is_err() {
+                    return Ok(Err(Untaken));
+                }
+            }
+            match page_read.next {
+                Some(next) if !self.answers.is_closed() => {
+                    page_read = page(self.shared, &self.keyed, next).await?;
+                }
+                _ => break,
+            }
+        }
+        for some in merge.rest().chunks(LOOKED_UP_AT_ONCE) {
+            let mut known = self.known(some).await?;
+            for about in some {
+                let at = known.iter().position(|(found, _)| found == about);
+                let known = at.map(|at| known.swap_remove(at).1);
+                if let Some(answer) = merge.without(about, known.as_ref())
+                    && self.give(answer).await.is_err()
+                {
+                    return Ok(Err(Untaken));
+                }
+            }
+        }
+        Ok(Ok(()))
     }
-    answer
+
+    /// What the catalogue knows of these, though it is no answer to the query by what it knows.
+    async fn known(&self, abouts: &[About]) -> Result<Vec<(About, Answer)>, FindError> {
+        let (level, unique) = (self.query.level, unique_key(self.query.level));
+        let ids: Vec<&str> = abouts.iter().map(|about| about.id.as_str()).collect();
+        let keys = self.keyed.keys.iter().map(|key| QueryKey {
+            tag: key.tag,
+            value: if key.tag == unique { ids.join("\\") } else { String::new() },
+        });
+        let query = Query::new(self.keyed.root, level, keys.collect());
+        let found = page(self.shared, &query, Cursor::default()).await?;
+        Ok(found.items.into_iter().filter_map(|answer| Some((about(level, &answer)?, answer))).collect())
+    }
+
+    async fn give(&mut self, answer: Answer) -> Result<(), Untaken> {
+        let Some(answer) = show(self.query, answer) else { return Ok(()) };
+        self.given += 1;
+        self.answers.send(Ok(answer)).await.map_err(|_| Untaken)
+    }
 }

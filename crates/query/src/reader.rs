@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use outrigger_ledger::Ledger;
 use outrigger_member::Member;
+use outrigger_member::breaker::Breaker;
 use outrigger_model::{MemberName, MemberNumber};
 use outrigger_runtime::Clock;
+use tokio::sync::Semaphore;
 
+use crate::answered::Lately;
+use crate::ask::Respondent;
+use crate::choose::Respondents;
+use crate::gather::MATCHES_HELD_MAX;
 use crate::lines::Lines;
 
 /// A member as readers see it.
@@ -32,6 +38,8 @@ pub struct ReaderOptions {
     pub ledger: Ledger,
     /// The members.
     pub sources: Vec<Source>,
+    /// Who answers queries (`[query] source`).
+    pub respondents: Respondents,
     /// Longest wait for one answer of a member (`[query] timeout`).
     pub timeout: Duration,
     /// Time.
@@ -47,15 +55,34 @@ pub struct Reader {
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) lines: Vec<Lines>,
+    pub(crate) respondents: Vec<Arc<Respondent>>,
+    pub(crate) asked: Respondents,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: Clock,
+    /// Room for the matches of members.
+    pub(crate) held: Arc<Semaphore>,
+    pub(crate) lately: Lately,
 }
 
 impl Reader {
     /// A reader of these.
     pub fn new(options: ReaderOptions) -> Self {
-        let ReaderOptions { ledger, mut sources, timeout, clock } = options;
+        let ReaderOptions { ledger, mut sources, respondents: asked, timeout, clock } = options;
         sources.sort_by_key(|source| (source.preference, source.number));
+        let respondents =
+            sources.iter().map(|source| Arc::new(Respondent::new(source.clone(), timeout, clock.clone())));
+        let respondents = respondents.collect();
         let lines = sources.into_iter().map(|source| Lines::new(source, timeout, clock.clone())).collect();
-        Self { shared: Arc::new(Shared { ledger, lines }) }
+        let held = Arc::new(Semaphore::new(MATCHES_HELD_MAX));
+        let lately = Lately::default();
+        let shared = Shared { ledger, lines, respondents, asked, timeout, clock, held, lately };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Whether a member is asked to answer queries.
+    pub fn standing(&self, member: MemberNumber) -> Option<Breaker> {
+        let found = self.shared.respondents.iter().find(|respondent| respondent.source.number == member);
+        found.map(|respondent| respondent.breaker())
     }
 }
 

@@ -7,6 +7,7 @@ use outrigger_model::{AeTitle, Answer, SopClassUid, Status, Tag};
 use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
+use crate::admit::WhenIncomplete;
 use crate::audit::AuditEvent;
 
 /// Answers one query.
@@ -83,6 +84,10 @@ async fn stream(
         };
         match next {
             None => break,
+            Some(Err(refusal)) if refusal.is_incomplete() => {
+                tracing::info!(level = ?asked.query.level, count, "query answered, and something may be missing");
+                return Ok(incomplete(session.caller.incomplete, refusal.text));
+            }
             Some(Err(refusal)) => return Ok(identifier::refused(&refusal)),
             Some(Ok(answer)) => {
                 count += 1;
@@ -94,6 +99,15 @@ async fn stream(
     }
     tracing::info!(level = ?asked.query.level, count, "query answered");
     Ok(Outcome::of(Status::SUCCESS))
+}
+
+/// How an answer ends that may lack something.
+fn incomplete(told: WhenIncomplete, what: String) -> Outcome {
+    let status = match told {
+        WhenIncomplete::Warn => Status::SUCCESS,
+        WhenIncomplete::Fail => Status::OUT_OF_RESOURCES,
+    };
+    Outcome::with_comment(status, what)
 }
 
 /// The answer with our AE title as the one to retrieve from, whoever answered.

@@ -47,6 +47,7 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/members/hold", "stops delivery to a member", &["member"]),
     post("/members/resume", "goes on with delivery to a member", &["member"]),
     post("/members/retire", "takes a member out of the books", &["member"]),
+    get("/queries", "the last queries, and who answered them", &[]),
     post("/resend", "posts a study, or everything since a time, again", &["study", "since_us", "to"]),
     post("/expedite", "puts a study before everything", &["study"]),
     get(

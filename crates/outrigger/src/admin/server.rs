@@ -7,6 +7,7 @@ mod members;
 mod metrics;
 mod node;
 mod orders;
+mod queries;
 mod scrub;
 mod status;
 mod suspense;
@@ -90,6 +91,7 @@ pub(crate) async fn start(
         .route("/members/resume", post(members::resume))
         .route("/members/retire", post(members::retire))
         .route("/resend", post(orders::resend))
+        .route("/queries", get(queries::lately))
         .route("/expedite", post(orders::expedite))
         .route("/scrub", get(scrub::progress).post(scrub::begin))
         .route("/reload", post(orders::reload))

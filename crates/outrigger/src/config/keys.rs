@@ -189,15 +189,16 @@ pub(crate) const MEMBERS_LISTEN: Key = key(
 // [query]
 pub(crate) const QUERY_SOURCE: Key = key(
     "source",
-    "`catalogue`",
-    Some("catalogue"),
-    "who answers queries: the catalogue of what came through this node (the members themselves are not in this version)",
+    "`members`, `all` or `catalogue`",
+    Some("members"),
+    "who answers queries beside the catalogue: the preferred member that is up and owes nothing, with those that are not \
+     inventoried yet; all members; or none",
 );
 pub(crate) const QUERY_TIMEOUT: Key = key(
     "timeout",
     TIMER,
     Some("2s"),
-    "longest wait for a member that is to give an instance, before another is asked",
+    "longest wait for a member that is to answer a query or give an instance, before it is done without",
 );
 
 // [[member]]
@@ -308,6 +309,13 @@ pub(crate) const PEER_ALLOW: Key = key(
 );
 pub(crate) const PEER_ISSUER: Key =
     key("issuer", "a text", None, "default issuer of patient ID for what it sends");
+pub(crate) const PEER_INCOMPLETE: Key = key(
+    "incomplete",
+    "`warn` or `fail`",
+    Some("warn"),
+    "how an answer to its query ends that may lack something, because a member whose content is not known did not answer: \
+     success with an error comment, or a failure (A700) after the matches; many viewers throw all matches away then",
+);
 
 // [audit]
 pub(crate) const AUDIT_FILE: Key = key(
@@ -368,6 +376,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     ] },
     Table { header: "[[peer]]", doc: PEER.doc, keys: &[
         PEER_AE, PEER_HOSTS, PEER_ADDRESS, PEER_COMMIT_ADDRESS, PEER_ALLOW, PEER_ISSUER,
+        PEER_INCOMPLETE,
     ] },
     Table { header: "[audit]", doc: AUDIT.doc, keys: &[
         AUDIT_FILE, AUDIT_SYSLOG, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,

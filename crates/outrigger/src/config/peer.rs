@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use outrigger_front::WhenIncomplete;
 use outrigger_model::AeTitle;
 
 use super::claims::Claim;
@@ -95,6 +96,8 @@ pub(crate) struct PeerConfig {
     pub(crate) allowed_by_name: BTreeSet<Allow>,
     /// Default issuer of patient ID.
     pub(crate) issuer: Option<String>,
+    /// What it is told where an answer may lack something.
+    pub(crate) incomplete: WhenIncomplete,
 }
 
 /// Reads every `[[peer]]`.
@@ -116,8 +119,22 @@ fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
         allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get]);
     }
     let issuer = section.optional(&keys::PEER_ISSUER);
+    let incomplete = section.read(&keys::PEER_INCOMPLETE, |text| match text {
+        "warn" => Some(WhenIncomplete::Warn),
+        "fail" => Some(WhenIncomplete::Fail),
+        _ => None,
+    });
     section.end();
-    Some(PeerConfig { ae_title: ae_title?, hosts, address, commit_address, allow, allowed_by_name, issuer })
+    Some(PeerConfig {
+        ae_title: ae_title?,
+        hosts,
+        address,
+        commit_address,
+        allow,
+        allowed_by_name,
+        issuer,
+        incomplete: incomplete?,
+    })
 }
 
 fn allowed(text: &str) -> Option<Allow> {

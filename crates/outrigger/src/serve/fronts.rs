@@ -166,5 +166,6 @@ fn peer(config: &PeerConfig) -> Peer {
         issuer: config.issuer.clone(),
         member: None,
         destination: config.address.clone().map(|address| Destination { address, tls: None }),
+        incomplete: config.incomplete,
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn reader(
     Reader::new(ReaderOptions {
         ledger: storage.ledger.clone(),
         sources: members.iter().map(source).collect(),
+        respondents: config.query.source,
         timeout: config.query.timeout,
         clock: world.clock.clone(),
     })

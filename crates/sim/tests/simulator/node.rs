@@ -8,7 +8,7 @@ use std::time::Duration;
 use outrigger_delivery::{Calling, Delivery, DeliveryOptions, MemberSetup, Route};
 use outrigger_dimse::Settings;
 use outrigger_front::{
-    Destination, DimseFront, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine, Service,
+    Destination, DimseFront, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine, Service, WhenIncomplete,
 };
 use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
 use outrigger_journal::{Journal, JournalHandle, Options};
@@ -18,7 +18,7 @@ use outrigger_member::answers::Expectations;
 use outrigger_member::dimse::CONNECT_TIMEOUT;
 use outrigger_member::{Answers, AnswersOptions, DimseMember, DimseRoute, ReadBack, StatusRules};
 use outrigger_model::{AeTitle, ConfirmLevel, MemberName};
-use outrigger_query::{Reader, ReaderOptions, Source};
+use outrigger_query::{Reader, ReaderOptions, Respondents, Source};
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
@@ -94,6 +94,7 @@ impl Node {
         let reader = Reader::new(ReaderOptions {
             ledger: ledger.clone(),
             sources: members.iter().map(source).collect(),
+            respondents: Respondents::Catalogue,
             timeout: QUERY_TIMEOUT,
             clock: world.clock.clone(),
             threads: Threads::Simulated,
@@ -134,6 +135,7 @@ pub(crate) async fn front(
         allow: everything.into(),
         issuer: None,
         member: None,
+        incomplete: WhenIncomplete::Warn,
         destination: Some(Destination { address: local(ANSWERS_PORT).to_string(), tls: None }),
     };
     let (peers, peers_seen) =

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("archive", &["front", "catalogue", "dataset"]),
     ("member", &["dimse", "dataset", "dicomweb"]),
     ("delivery", &["ledger", "member", "journal", "dataset"]),
-    ("query", &["ledger", "member", "catalogue", "dataset"]),
+    ("query", &["ledger", "member", "journal", "catalogue", "dataset"]),
     ("audit", &["journal", "ledger", "member", "catalogue", "dataset"]),
     ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "dataset"]),
     ("outrigger", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway"]),

@@ -10,6 +10,7 @@ use outrigger_front::Peers;
 use outrigger_journal::JournalHandle;
 use outrigger_ledger::Ledger;
 use outrigger_model::{MemberName, MemberNumber, WallTime};
+use outrigger_query::Reader;
 use outrigger_runtime::Clock;
 use tokio::sync::watch;
 
@@ -32,6 +33,8 @@ pub(crate) struct NodeAdmin {
     pub(crate) members: Arc<BTreeMap<MemberNumber, MemberSetup>>,
     /// Who may call.
     pub(crate) peers: Arc<watch::Sender<Arc<Peers>>>,
+    /// Who answers queries.
+    pub(crate) reader: Reader,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
     /// The audit trail's collector, if there is one.
@@ -72,6 +75,7 @@ impl NodeAdmin {
             delivery: parts.delivery,
             members: Arc::new(members),
             peers: Arc::new(parts.peers),
+            reader: parts.reader,
             scrubber: parts.scrubber,
             collector: parts.collector,
             clock: parts.clock,
@@ -138,6 +142,8 @@ pub(crate) struct NodeParts {
     pub(crate) members: Vec<MemberSetup>,
     /// Who may call.
     pub(crate) peers: watch::Sender<Arc<Peers>>,
+    /// Who answers queries.
+    pub(crate) reader: Reader,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
     /// The audit trail's collector, if there is one.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::node::NodeAdmin;
+use super::queries;
 use super::scrub;
 use crate::moment::rfc3339;
 use crate::output::counted;
@@ -97,6 +98,7 @@ fn member(
         "owed": known.map_or(0, |member| member.owed),
         "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
         "suspense": suspense,
+        "queries": queries::standing(&admin.reader, setup.number),
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
     })

@@ -1,0 +1,63 @@
+//! Who answered queries.
+
+use axum::Json;
+use axum::extract::State;
+use outrigger_member::breaker::Breaker;
+use outrigger_model::{Level, MemberNumber, QueryRoot};
+use outrigger_query::{Answering, Reader, Reply};
+use serde_json::{Value, json};
+
+use super::node::NodeAdmin;
+use super::status::moment;
+
+/// The last queries, the newest first; no patient is named.
+pub(crate) async fn lately(State(admin): State<NodeAdmin>) -> Json<Value> {
+    let queries: Vec<Value> = admin.reader.lately().iter().map(shown).collect();
+    Json(json!({"queries": queries}))
+}
+
+/// Whether a member is asked, and why not.
+pub(super) fn standing(reader: &Reader, member: MemberNumber) -> Value {
+    match reader.standing(member) {
+        None => Value::Null,
+        Some(Breaker::Closed { failures }) => json!({"state": "asked", "failures": failures}),
+        Some(Breaker::Open { failures, .. } | Breaker::Probing { failures }) => {
+            json!({"state": "left alone", "failures": failures})
+        }
+    }
+}
+
+fn shown(answering: &Answering) -> Value {
+    json!({
+        "at": moment(answering.at),
+        "model": match answering.root {
+            QueryRoot::Patient => "patient",
+            QueryRoot::Study => "study",
+        },
+        "level": match answering.level {
+            Level::Patient => "patient",
+            Level::Study => "study",
+            Level::Series => "series",
+            Level::Image => "image",
+        },
+        "answers": answering.answers,
+        "catalogue": answering.catalogue,
+        "left_out": answering.left_out,
+        "took_ms": millis(answering.took),
+        "members": answering.members.iter().map(reply).collect::<Vec<_>>(),
+        "incomplete": answering.shortfall.as_ref().map(ToString::to_string),
+    })
+}
+
+fn reply(reply: &Reply) -> Value {
+    json!({
+        "member": reply.member,
+        "matches": reply.matches,
+        "took_ms": millis(reply.took),
+        "not_whole": reply.not_whole,
+    })
+}
+
+fn millis(took: std::time::Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

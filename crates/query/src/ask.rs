@@ -1,0 +1,234 @@
+//! Putting a query to one member: within a time, over kept connections, and not at all while it is left alone.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use outrigger_member::breaker::{Breaker, Failure, Turn};
+use outrigger_member::{Answered, AskSession, MemberError};
+use outrigger_model::{Level, Query, QueryRoot};
+use outrigger_runtime::Clock;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::again;
+use crate::reader::Source;
+
+/// Queries a member answers at once, whatever it takes for storing: archives work at each with one of their few threads, and
+/// what is asked over more connections only waits there instead of here.
+const AT_ONCE_MAX: usize = 4;
+/// A connection without a query is not used again after this: archives end idle associations, and count them.
+const IDLE: Duration = Duration::from_secs(2);
+/// Where the reader has no randomness of its own: only one task tries a member again, so that nothing has to be spread.
+pub(crate) const NO_JITTER: u8 = 255;
+
+/// Why a member does not answer a query.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error("it is left alone, having failed before")]
+    LeftAlone,
+    #[error("it did not answer within {} s", .0.as_secs_f32())]
+    Silent(Duration),
+    #[error("it had too many queries to answer")]
+    Busy,
+    #[error("it has no route for questions")]
+    NoRoute,
+    #[error("it does not answer it")]
+    Member(#[source] MemberError),
+}
+
+/// A member as one that answers queries.
+pub(crate) struct Respondent {
+    pub(crate) source: Source,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: Clock,
+    places: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    idle: VecDeque<Idle>,
+    breaker: Breaker,
+}
+
+struct Idle {
+    route: usize,
+    session: Box<dyn AskSession>,
+    since: Instant,
+}
+
+/// How long a query may take at a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// Until then.
+    pub(crate) until: Instant,
+    /// What a time that runs out says.
+    pub(crate) overrun: Overrun,
+}
+
+/// What it says of a member that it did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrun {
+    /// It had all the time there is for one: it is silent.
+    Silent,
+    /// It had only what another left of it: nothing.
+    Nothing,
+}
+
+impl Respondent {
+    pub(crate) fn new(source: Source, timeout: Duration, clock: Clock) -> Self {
+        let places = Semaphore::new(source.connections.clamp(1, AT_ONCE_MAX));
+        Self { source, timeout, clock, places, state: Mutex::default() }
+    }
+
+    /// Whether it may be asked now.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        !matches!(self.lock().breaker, Breaker::Closed { .. })
+    }
+
+    pub(crate) fn breaker(&self) -> Breaker {
+        self.lock().breaker
+    }
+
+    /// Asks it, by one route after another, for at most so many matches.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        query: &Query,
+        most: usize,
+        allowed: Allowed,
+    ) -> Result<Answered, Unanswered> {
+        if self.is_left_alone() {
+            return Err(Unanswered::LeftAlone);
+        }
+        let Ok(Ok(_place)) = timeout_at(allowed.until, self.places.acquire()).await else {
+            return Err(Unanswered::Busy);
+        };
+        // Whoever waited for a place behind one that found it silent need not find out again.
+        if self.is_left_alone() {
+            return Err(Unanswered::LeftAlone);
+        }
+        let asked_at = self.clock.now();
+        let answered = match timeout_at(allowed.until, self.by_any_route(query, most)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Unanswered::Silent(self.clock.now().saturating_duration_since(asked_at))),
+        };
+        match (&answered, allowed.overrun) {
+            (Err(Unanswered::Silent(_)), Overrun::Nothing) => {}
+            _ => self.note(&answered),
+        }
+        answered
+    }
+
+    /// Asks it again while it is left alone; says whether it is back.
+    pub(crate) async fn ask_again(&self, query: &Query) -> bool {
+        let answered = timeout(self.timeout, self.by_any_route(query, 1)).await;
+        let answered = answered.unwrap_or(Err(Unanswered::Silent(self.timeout)));
+        self.turn_of(&answered) == Turn::Closed
+    }
+
+    async fn by_any_route(&self, query: &Query, most: usize) -> Result<Answered, Unanswered> {
+        let mut last = Unanswered::NoRoute;
+        for route in 0..self.source.routes.len() {
+            match self.by(route, query, most).await {
+                Ok(answered) => return Ok(answered),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn by(&self, route: usize, query: &Query, most: usize) -> Result<Answered, Unanswered> {
+        if let Some(mut session) = self.idle(route)
+            && let Ok(answered) = put(&mut *session, query, most).await
+        {
+            // A kept connection that fails says nothing of the member: it may have been ended meanwhile.
+            self.keep(route, session);
+            return Ok(answered);
+        }
+        let member = self.source.routes.get(route).ok_or(Unanswered::NoRoute)?;
+        let mut session = member.ask(&[]).await.map_err(Unanswered::Member)?;
+        let answered = put(&mut *session, query, most).await;
+        self.keep(route, session);
+        answered.map_err(Unanswered::Member)
+    }
+
+    fn idle(&self, route: usize) -> Option<Box<dyn AskSession>> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.idle.retain(|idle| idle.session.is_open() && now.saturating_duration_since(idle.since) < IDLE);
+        let at = state.idle.iter().position(|idle| idle.route == route)?;
+        state.idle.remove(at).map(|idle| idle.session)
+    }
+
+    fn keep(&self, route: usize, session: Box<dyn AskSession>) {
+        if session.is_open() {
+            let since = self.clock.now();
+            let mut state = self.lock();
+            state.idle.push_back(Idle { route, session, since });
+            if state.idle.len() > AT_ONCE_MAX {
+                state.idle.pop_front();
+            }
+        }
+    }
+
+    fn note(self: &Arc<Self>, answered: &Result<Answered, Unanswered>) {
+        if self.turn_of(answered) == Turn::Opened {
+            again::until_back(self);
+        }
+    }
+
+    fn turn_of(&self, answered: &Result<Answered, Unanswered>) -> Turn {
+        let now = self.clock.now();
+        let failure = match answered {
+            Err(Unanswered::Silent(_)) => Some(Failure::Silent),
+            Err(Unanswered::Member(MemberError::Connect(_) | MemberError::Lost { .. })) => {
+                Some(Failure::Refused)
+            }
+            // It answered, whatever it said.
+            Ok(_) | Err(Unanswered::Member(_)) => None,
+            Err(Unanswered::LeftAlone | Unanswered::Busy | Unanswered::NoRoute) => return Turn::None,
+        };
+        let mut state = self.lock();
+        let turn = match failure {
+            Some(failure) => state.breaker.failed(failure, now, NO_JITTER),
+            None => state.breaker.succeeded(),
+        };
+        if turn == Turn::Opened {
+            state.idle.clear();
+        }
+        drop(state);
+        let member = &self.source.name;
+        match (turn, answered) {
+            (Turn::Opened, Err(error)) => {
+                tracing::warn!(%member, error = error as &dyn std::error::Error, "a member is not asked any more, and tried again in the background");
+            }
+            (Turn::Closed, _) => tracing::info!(%member, "a member answers queries again, and is asked"),
+            _ => {}
+        }
+        turn
+    }
+
+    /// When it may be tried again, where it is left alone; whoever gets the call tries it.
+    pub(crate) fn permit(&self) -> outrigger_member::breaker::Permit {
+        self.lock().breaker.permit(self.clock.now())
+    }
+
+    /// A leaf lock: nothing is awaited under it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts the query, in the model of studies where the member does not know that of patients.
+async fn put(session: &mut dyn AskSession, query: &Query, most: usize) -> Result<Answered, MemberError> {
+    match session.find(query, most).await {
+        Err(MemberError::NoContext { .. })
+            if query.root == QueryRoot::Patient && query.level != Level::Patient =>
+        {
+            let query = Query { root: QueryRoot::Study, ..query.clone() };
+            session.find(&query, most).await
+        }
+        answered => answered,
+    }
+}

@@ -1,0 +1,172 @@
+//! Asking members at once, and those that are left when the preferred one does not answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_ledger::{Inventoried, Within};
+use outrigger_member::{Answered, Wholeness};
+use outrigger_model::{Answer, Query, StudyUid, Tag};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::answered::{Reply, Shortfall, in_words};
+use crate::ask::{Allowed, Overrun, Respondent, Unanswered};
+use crate::choose::{Books, Call, Choice, Content, Standing, choose};
+use crate::find::FindError;
+use crate::reader::Shared;
+
+/// Matches read of one member for one query: a series of the longest CT, or the studies of years of a patient. What the
+/// catalogue knows beyond that is answered all the same.
+pub const MATCHES_MAX: usize = 5_000;
+/// Matches of members held for all queries together, some 100 MB: twenty members being read at once, and what slow clients
+/// have not taken yet.
+pub const MATCHES_HELD_MAX: usize = 100_000;
+/// What is left at least for the members that are asked when the preferred one did not answer, as a part of the time-out.
+const SECOND_CHANCE: u32 = 4;
+
+/// What the members said to a query.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) parts: Vec<Said>,
+    pub(crate) replies: Vec<Reply>,
+    pub(crate) shortfall: Option<Shortfall>,
+}
+
+/// What one member said.
+pub(crate) struct Said {
+    pub(crate) content: Content,
+    pub(crate) answers: Vec<Answer>,
+    /// Their place among all that are held.
+    pub(crate) held: Option<OwnedSemaphorePermit>,
+}
+
+struct Heard {
+    place: usize,
+    answered: Result<Answered, Unanswered>,
+    held: Option<OwnedSemaphorePermit>,
+    took: Duration,
+}
+
+/// Asks whom the choice names.
+pub(crate) async fn gather(shared: &Arc<Shared>, query: &Query) -> Result<Gathered, FindError> {
+    let standings = standings(shared, query).await?;
+    let Choice { first, then } = choose(shared.asked, &standings);
+    let begun = shared.clock.now();
+    let preferred = first.first().copied();
+    let allowed = Allowed { until: begun + shared.timeout, overrun: Overrun::Silent };
+    let mut heard = ask_all(shared, query, &first, allowed).await;
+    if !then.is_empty() && !heard.iter().any(|heard| Some(heard.place) == preferred && is_whole(heard)) {
+        let now = shared.clock.now();
+        let until = (begun + shared.timeout).max(now + shared.timeout / SECOND_CHANCE);
+        heard.extend(ask_all(shared, query, &then, Allowed { until, overrun: Overrun::Nothing }).await);
+    }
+    heard.sort_by_key(|heard| heard.place);
+    Ok(summed_up(shared, &standings, heard))
+}
+
+/// How the members stand toward the query, the preferred first.
+async fn standings(shared: &Shared, query: &Query) -> Result<Vec<Standing>, FindError> {
+    let numbers = shared.respondents.iter().map(|member| member.source.number).collect();
+    let owing = shared.ledger.owing(numbers, within(query)).await.map_err(FindError::Catalogue)?;
+    let standing = |member: &Arc<Respondent>| Standing {
+        call: if member.is_left_alone() { Call::LeftAlone } else { Call::May },
+        books: if owing.contains(member.source.number) { Books::Owes } else { Books::OwesNothing },
+        content: match shared.ledger.inventoried(member.source.number) {
+            Inventoried::Complete { .. } => Content::Inventoried,
+            Inventoried::Never | Inventoried::Running { .. } => Content::Unknown,
+        },
+    };
+    Ok(shared.respondents.iter().map(standing).collect())
+}
+
+/// What a query is about: named studies, or anything.
+fn within(query: &Query) -> Within {
+    let named = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID && !key.value.is_empty());
+    let studies = named.map(|key| key.value.split('\\').map(StudyUid::new).collect::<Result<Vec<_>, _>>());
+    match studies {
+        Some(Ok(studies)) => Within::Studies(studies),
+        Some(Err(_)) | None => Within::Anything,
+    }
+}
+
+async fn ask_all(shared: &Arc<Shared>, query: &Query, places: &[usize], allowed: Allowed) -> Vec<Heard> {
+    // With whoever waits for it gone, it ends, and its connections with it.
+    let mut asking = JoinSet::new();
+    for place in places {
+        let Some(member) = shared.respondents.get(*place).cloned() else { continue };
+        let (shared, query, place) = (Arc::clone(shared), query.clone(), *place);
+        asking.spawn(async move { ask(&shared, &member, place, &query, allowed).await });
+    }
+    asking.join_all().await
+}
+
+async fn ask(
+    shared: &Shared,
+    member: &Arc<Respondent>,
+    place: usize,
+    query: &Query,
+    allowed: Allowed,
+) -> Heard {
+    let begun = shared.clock.now();
+    let took = || shared.clock.now().saturating_duration_since(begun);
+    let Some(mut held) = room(&shared.held, allowed.until).await else {
+        return Heard { place, answered: Err(Unanswered::Busy), held: None, took: took() };
+    };
+    let answered = member.ask(query, MATCHES_MAX, allowed).await;
+    let count = answered.as_ref().map_or(0, |answered| answered.answers.len());
+    drop(held.split(MATCHES_MAX.saturating_sub(count)));
+    Heard { place, answered, held: Some(held), took: took() }
+}
+
+async fn room(held: &Arc<Semaphore>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    let most = u32::try_from(MATCHES_MAX).unwrap_or(u32::MAX);
+    timeout_at(until, Arc::clone(held).acquire_many_owned(most)).await.ok()?.ok()
+}
+
+fn is_whole(heard: &Heard) -> bool {
+    matches!(&heard.answered, Ok(answered) if answered.whole == Wholeness::All)
+}
+
+fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut missing = Vec::new();
+    let mut heard = heard.into_iter().peekable();
+    for (place, (member, standing)) in shared.respondents.iter().zip(standings).enumerate() {
+        let name = &member.source.name;
+        let why = match heard.next_if(|heard| heard.place == place) {
+            None if standing.call == Call::LeftAlone => Some(in_words(&Unanswered::LeftAlone)),
+            // It was not chosen.
+            None => None,
+            Some(Heard { answered, held, took, .. }) => {
+                let not_whole = match &answered {
+                    Ok(answered) => not_whole(answered.whole),
+                    Err(error) => Some(in_words(error)),
+                };
+                let answers = answered.map_or_else(|_| Vec::new(), |answered| answered.answers);
+                let (matches, not_whole_too) = (answers.len(), not_whole.clone());
+                gathered.replies.push(Reply {
+                    member: name.clone(),
+                    matches,
+                    took,
+                    not_whole: not_whole_too,
+                });
+                gathered.parts.push(Said { content: standing.content, answers, held });
+                not_whole
+            }
+        };
+        if let Some(why) = why.filter(|_| standing.content == Content::Unknown) {
+            missing.push((name.clone(), why));
+        }
+    }
+    gathered.shortfall = (!missing.is_empty()).then_some(Shortfall { members: missing });
+    gathered
+}
+
+fn not_whole(whole: Wholeness) -> Option<String> {
+    match whole {
+        Wholeness::All => None,
+        Wholeness::Cut => Some(format!("it has more than {MATCHES_MAX} matches")),
+        Wholeness::Ended(status) => Some(format!("it ended with {status} ({})", status.text())),
+    }
+}

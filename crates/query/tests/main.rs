@@ -1,0 +1,9 @@
+//! Queries answered by members that do as they are told, united with a catalogue.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod asked;
+mod away;
+mod crowd;
+mod member;
+mod rig;
+mod untrue;
