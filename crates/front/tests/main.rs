@@ -15,3 +15,4 @@ mod station;
 mod stopping;
 mod store;
 mod tls;
+mod wado;

@@ -1,15 +1,122 @@
-//! Retrieval (WADO-RS, PS3.18 section 10.4).
+//! WADO-RS (PS3.18 section 10.4): objects, metadata, frames, bulk data and pictures of them.
+//!
+//! A request lists its instances first, opens the first before anything is answered, and streams from there. What fails
+//! behind the first byte breaks the connection: a body that ends well is whole.
+
+mod ahead;
+mod asking;
+mod body;
+mod bulk;
+mod failure;
+mod frames;
+mod given;
+mod metadata;
+mod objects;
+mod opened;
+mod plan;
+mod rendered;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::routing::get;
+use axum::{Extension, RequestPartsExt, Router};
+use outrigger_runtime::{Random, Threads};
+use serde::Serialize;
+use tokio::sync::Semaphore;
 
-use super::Door;
+use self::failure::failed;
+use super::{Door, Refusal};
+use crate::service::Service;
 
-/// What is retrieved, for the capabilities of the service.
-pub(super) const CAPABILITIES: [&str; 0] = [];
+/// Memory that all requests of a listener together may take for objects they hold as a whole, in MiB: to transcode, to
+/// look over, to render. The next waits.
+const HELD_MIB: u32 = 1024;
+
+/// What retrieval can do, as the capabilities document says it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Capabilities {
+    resources: &'static [&'static str],
+    media_types: &'static [&'static str],
+    rendered_media_types: &'static [&'static str],
+    parameters: &'static [&'static str],
+    transfer_syntax: &'static str,
+}
+
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    resources: &[
+        "/studies/{study}",
+        "/studies/{study}/series/{series}",
+        "/studies/{study}/series/{series}/instances/{instance}",
+        "{each}/metadata",
+        "{each}/thumbnail",
+        "{instance}/rendered",
+        "{instance}/frames/{list}",
+        "{instance}/frames/{frame}/rendered",
+        "{instance}/bulkdata/{path}",
+        "{instance}/pixeldata",
+    ],
+    media_types: &[
+        "multipart/related; type=\"application/dicom\"",
+        "application/dicom",
+        "application/dicom+json",
+        "multipart/related; type=\"application/octet-stream\"",
+        "application/octet-stream",
+        "multipart/related; type=\"image/{encoding}\"",
+        "image/{encoding}",
+    ],
+    rendered_media_types: &["image/jpeg", "image/png"],
+    parameters: &["accept", "viewport", "window", "quality"],
+    transfer_syntax: "as stored by `*`; else any that it becomes without loss, Explicit VR Little Endian by default",
+};
+
+/// What retrieval is served from; clones share it.
+#[derive(Clone)]
+struct Wado {
+    service: Arc<dyn Service>,
+    threads: Threads,
+    random: Random,
+    memory: Memory,
+}
+
+/// Memory that can be taken, in MiB.
+type Memory = Arc<Semaphore>;
 
 /// The resources that are retrieved.
 pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
+    const STUDY: &str = "/studies/{study}";
+    const SERIES: &str = "/studies/{study}/series/{series}";
+    const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
+    let memory: Memory =
+        Arc::new(Semaphore::new(usize::try_from(HELD_MIB).unwrap_or(Semaphore::MAX_PERMITS)));
+    let mut router = Router::new();
+    for level in [STUDY, SERIES, INSTANCE] {
+        router = router
+            .route(level, get(objects::retrieve))
+            .route(&format!("{level}/metadata"), get(metadata::metadata))
+            .route(&format!("{level}/rendered"), get(rendered::rendered))
+            .route(&format!("{level}/thumbnail"), get(rendered::thumbnail));
+    }
+    router
+        .route(&format!("{INSTANCE}/frames/{{frames}}"), get(frames::frames))
+        .route(&format!("{INSTANCE}/frames/{{frames}}/rendered"), get(rendered::rendered))
+        .route(&format!("{INSTANCE}/frames/{{frames}}/thumbnail"), get(rendered::thumbnail))
+        .route(&format!("{INSTANCE}/bulkdata/{{*path}}"), get(bulk::bulk_data))
+        .route(&format!("{INSTANCE}/pixeldata"), get(bulk::pixel_data))
+        .layer(Extension(memory))
+}
+
+impl FromRequestParts<Arc<Door>> for Wado {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Refusal> {
+        let Extension(memory) = parts
+            .extract::<Extension<Memory>>()
+            .await
+            .map_err(|error| failed("the listener is not set up", &error))?;
+        let service = Arc::clone(&door.front.service);
+        Ok(Self { service, threads: door.front.threads, random: Random::System, memory })
+    }
 }

@@ -1,0 +1,209 @@
+//! The bytes of an instance, ready to be sent or looked into.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use outrigger_dataset::form::Form;
+use outrigger_dataset::survey::{Place, Survey, SurveyError, survey};
+use outrigger_dataset::transcode;
+use outrigger_model::TransferSyntaxUid;
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Encoding, traits};
+use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::{BlockError, BlockSource};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::body::{Broken, Pieces};
+use super::failure::{failed, too_large};
+use super::{HELD_MIB, Wado};
+use crate::service::{Opened, Provenance, Retrievable};
+use crate::web::Refusal;
+
+/// The largest object held as a whole, to be transcoded; it is held more than once while that is done.
+const WHOLE_BYTES_MAX: u64 = 256 << 20;
+/// How often an object is held while it is transcoded: as it was, as a tree of decoded pixels, as written anew.
+const COPIES: u64 = 3;
+/// Most bytes of an object that a survey takes memory for; it is bounded by itself.
+const SURVEYED_BYTES_MAX: u64 = 64 << 20;
+
+/// An instance whose bytes are at hand.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) transfer_syntax: TransferSyntaxUid,
+    pub(super) bytes: Arc<dyn BlockSource>,
+    /// What says that they are the version that was listed.
+    pub(super) provenance: Provenance,
+    /// Memory it takes.
+    memory: Option<Memory>,
+}
+
+/// Memory taken, given back when the last who holds this is done.
+pub(super) type Memory = Arc<OwnedSemaphorePermit>;
+
+/// Why an object was not transcoded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unchanged {
+    #[error("it has {length} bytes, more than are transcoded at once")]
+    TooLarge { length: u64 },
+    #[error("its bytes cannot be read")]
+    Read(#[source] BlockError),
+    #[error("it cannot be transcoded")]
+    Transcode(#[source] transcode::TranscodeError),
+}
+
+impl Wado {
+    /// Opens an instance.
+    pub(super) async fn open(&self, instance: &Retrievable) -> Result<Source, Refusal> {
+        let opened = self.service.open(instance).await?;
+        let Opened { transfer_syntax, bytes, provenance } = opened;
+        Ok(Source { transfer_syntax, bytes, provenance, memory: None })
+    }
+
+    /// Takes memory for so many bytes, when there is some.
+    async fn memory(&self, bytes: u64) -> Result<Memory, Refusal> {
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, HELD_MIB);
+        let permits = Arc::clone(&self.memory).acquire_many_owned(mib).await;
+        let permits = permits.map_err(|error| failed("there is no memory for the request", &error))?;
+        Ok(Arc::new(permits))
+    }
+
+    /// Takes memory for so many bytes beside a source; none more where the source has taken some as a whole, since who
+    /// holds memory must never wait for more.
+    pub(super) async fn memory_beside(&self, source: &Source, bytes: u64) -> Result<Memory, Refusal> {
+        match &source.memory {
+            Some(taken) => Ok(Arc::clone(taken)),
+            None => self.memory(bytes).await,
+        }
+    }
+
+    /// Turns an object into another transfer syntax, without loss.
+    pub(super) async fn transcoded(
+        &self,
+        source: &Source,
+        to: &TransferSyntaxUid,
+    ) -> Result<Result<Source, Unchanged>, Refusal> {
+        let length = source.bytes.length();
+        if length > WHOLE_BYTES_MAX {
+            return Ok(Err(Unchanged::TooLarge { length }));
+        }
+        let memory = self.memory(length * COPIES).await?;
+        let (Source { transfer_syntax: from, bytes, .. }, target) = (source.clone(), to.clone());
+        let work = move || {
+            let whole = whole(&*bytes).map_err(Unchanged::Read)?;
+            transcode::transcode(whole, &from, &target).map_err(Unchanged::Transcode)
+        };
+        let written = self.threads.blocking("transcode", work).await?;
+        Ok(written.map(|written| Source {
+            transfer_syntax: to.clone(),
+            bytes: Arc::new(Bytes::from(written)),
+            provenance: source.provenance.clone(),
+            memory: Some(memory),
+        }))
+    }
+
+    /// The object in a form that is read by position: little endian, not deflated.
+    async fn legible(&self, source: Source) -> Result<(Form, Source), Refusal> {
+        match traits(&source.transfer_syntax).encoding {
+            Encoding::ImplicitLittle => return Ok((Form::ImplicitLittle, source)),
+            Encoding::ExplicitLittle => return Ok((Form::ExplicitLittle, source)),
+            Encoding::Unknown => {
+                let text = format!(
+                    "the instance is written in {}, which is not read here; it can be had as it is, by transfer-syntax=*",
+                    source.transfer_syntax
+                );
+                return Err(Refusal::not_acceptable(&text));
+            }
+            Encoding::ExplicitBig | Encoding::Deflated => {}
+        }
+        match self.transcoded(&source, &TransferSyntaxUid::known(EXPLICIT_VR_LE)).await? {
+            Ok(source) => Ok((Form::ExplicitLittle, source)),
+            Err(error @ Unchanged::TooLarge { .. }) => Err(too_large(&error)),
+            Err(error) => Err(failed("the instance cannot be read", &error)),
+        }
+    }
+
+    /// Opens an instance and looks it over.
+    pub(super) async fn look(&self, instance: &Retrievable) -> Result<(Survey, Source), Refusal> {
+        let (form, source) = self.legible(self.open(instance).await?).await?;
+        let length = source.bytes.length();
+        let memory = self.memory_beside(&source, length.min(SURVEYED_BYTES_MAX)).await?;
+        let bytes = Arc::clone(&source.bytes);
+        let looked = self.threads.blocking("survey", move || survey(form, length, reader(&*bytes))).await?;
+        drop(memory);
+        match looked {
+            Ok(survey) => Ok((survey, source)),
+            Err(error @ SurveyError::TooLarge) => Err(too_large(&error)),
+            Err(error) => Err(failed("the instance cannot be read", &error)),
+        }
+    }
+
+    /// Sends all of an object.
+    pub(super) async fn send(&self, pieces: &Pieces, source: &Source) -> Result<(), Broken> {
+        let place = Place { offset: 0, length: source.bytes.length() };
+        self.send_place(pieces, source, place).await
+    }
+
+    /// Sends a part of an object.
+    pub(super) async fn send_place(
+        &self,
+        pieces: &Pieces,
+        source: &Source,
+        place: Place,
+    ) -> Result<(), Broken> {
+        let end = place.offset + place.length;
+        let mut position = place.offset;
+        while position < end {
+            let bytes = Arc::clone(&source.bytes);
+            let read = self.threads.blocking("read", move || reader(&*bytes)(position)).await;
+            let mut piece = read
+                .map_err(|error| Broken::Failed(error.to_string()))?
+                .map_err(|error| Broken::Failed(error.to_string()))?;
+            piece.truncate(usize::try_from(end - position).unwrap_or(usize::MAX));
+            if piece.is_empty() {
+                return Err(Broken::Failed("the object is shorter than it was".to_owned()));
+            }
+            position += piece.len() as u64;
+            pieces.send(piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads parts of an object into memory.
+    pub(super) async fn gather(&self, source: &Source, places: Vec<Place>) -> Result<Bytes, Refusal> {
+        let bytes = Arc::clone(&source.bytes);
+        let read = self.threads.blocking("read", move || gathered(&*bytes, &places)).await?;
+        read.map_err(|error| failed("the instance cannot be read", &error))
+    }
+}
+
+/// Bytes of an object from a position on; synchronous, may block.
+pub(super) fn reader(object: &dyn BlockSource) -> impl FnMut(u64) -> Result<Bytes, BlockError> + '_ {
+    move |position| {
+        let block = object.read_block(position / BLOCK_BYTES as u64)?;
+        let skip = usize::try_from(position % BLOCK_BYTES as u64).unwrap_or(usize::MAX).min(block.len());
+        Ok(block.slice(skip..))
+    }
+}
+
+fn gathered(object: &dyn BlockSource, places: &[Place]) -> Result<Bytes, BlockError> {
+    let mut read = reader(object);
+    let mut out = BytesMut::new();
+    for place in places {
+        let end = place.offset + place.length;
+        let mut position = place.offset;
+        while position < end {
+            let piece = read(position)?;
+            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(piece.len());
+            if wanted == 0 {
+                break;
+            }
+            out.extend_from_slice(piece.get(..wanted).unwrap_or(&[]));
+            position += wanted as u64;
+        }
+    }
+    Ok(out.freeze())
+}
+
+/// The whole object; synchronous, may block.
+fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
+    gathered(object, &[Place { offset: 0, length: object.length() }])
+}

@@ -1,0 +1,17 @@
+//! WADO-RS.
+
+mod exchange;
+mod frames;
+mod metadata;
+mod objects;
+mod pictures;
+mod rack;
+mod refusals;
+
+use outrigger_dataset::phantom::{Phantom, Place, Shape};
+
+const RLE: &str = "1.2.840.10008.1.2.5";
+
+fn phantom(shape: Shape, series: u32, instance: u32) -> Phantom {
+    Phantom::new(4, Place { series, instance, ..Place::default() }, shape)
+}

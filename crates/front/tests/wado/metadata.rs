@@ -1,0 +1,106 @@
+//! Metadata, and the bulk data they name.
+
+use outrigger_dataset::element::{DataSet, Element, Vr};
+use outrigger_dataset::form::Form;
+use outrigger_dataset::phantom::Shape;
+use outrigger_dataset::read::read_form;
+use outrigger_dataset::write::write;
+use outrigger_model::Tag;
+use serde_json::json;
+
+use super::rack::{Counter, Lying, State};
+use super::{RLE, phantom};
+
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+const BYTES: &str = "multipart/related; type=\"application/octet-stream\"";
+
+/// The path of a URI below the base of the service.
+fn below(uri: &serde_json::Value) -> &str {
+    uri.as_str().unwrap().strip_prefix("http://localhost/dicomweb").unwrap()
+}
+
+#[tokio::test]
+async fn a_study_is_described_instance_by_instance() {
+    let objects = [
+        Lying::of(phantom(Shape::SmallCt, 0, 0)),
+        Lying::transcoded(phantom(Shape::SmallCt, 0, 1), RLE),
+        Lying::transcoded(phantom(Shape::SmallCt, 0, 2), "1.2.840.10008.1.2"),
+        Lying::transcoded(phantom(Shape::SmallCt, 0, 3), "1.2.840.10008.1.2.2"),
+        Lying::transcoded(phantom(Shape::SmallCt, 0, 4), "1.2.840.10008.1.2.1.99"),
+        Lying::of(phantom(Shape::Sr, 1, 0)),
+    ];
+    let counter = Counter::with(&objects).await;
+    let response =
+        counter.get_as(&format!("{}/metadata", objects[0].study()), "application/dicom+json").await;
+    assert_eq!(response.fields["content-type"], "application/dicom+json");
+    let found = response.json();
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), objects.len());
+    for (object, lying) in found.iter().zip(&objects) {
+        let header = &lying.phantom.header;
+        assert_eq!(object["00080018"], json!({"vr": "UI", "Value": [header.sop_instance.as_str()]}));
+        assert_eq!(object["0020000D"]["Value"][0], header.study.as_ref().unwrap().as_str());
+        if lying.phantom.header.sop_class.as_str().ends_with(".1.2") {
+            assert_eq!(object["00280010"], json!({"vr": "US", "Value": [128]}));
+            let uri = format!("http://localhost/dicomweb{}/bulkdata/7FE00010", lying.path());
+            assert_eq!(object["7FE00010"]["BulkDataURI"], uri);
+        }
+    }
+    let one = counter.get(&format!("{}/metadata", objects[5].path())).await.json();
+    assert_eq!(one.as_array().unwrap().len(), 1);
+    let xml = counter
+        .get_as(
+            &format!("{}/metadata", objects[5].path()),
+            "multipart/related; type=\"application/dicom+xml\"",
+        )
+        .await;
+    assert_eq!(xml.status, 406);
+}
+
+#[tokio::test]
+async fn a_description_that_cannot_be_finished_breaks_off() {
+    let objects =
+        [Lying::of(phantom(Shape::SmallCt, 0, 0)), Lying::of(phantom(Shape::SmallCt, 0, 1)).but(State::Gone)];
+    let counter = Counter::with(&objects).await;
+    let response = counter.get(&format!("{}/metadata", objects[0].study())).await;
+    assert_eq!((response.status, response.is_whole), (200, false));
+    assert!(serde_json::from_slice::<serde_json::Value>(&response.body).is_err());
+}
+
+#[tokio::test]
+async fn every_uri_of_bulk_data_leads_to_the_value() {
+    let large = vec![7; 100_000];
+    let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 0, 0));
+    let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
+    let icon: DataSet = [Element::new(PIXEL_DATA, Vr::OW, vec![1, 2])].into_iter().collect();
+    tree.put(Element::sequence(Tag(0x0088, 0x0200), vec![icon]));
+    tree.put(Element::new(Tag(0x0042, 0x0011), Vr::OB, large.clone()));
+    lying.bytes = write(&tree, Form::ExplicitLittle).into();
+    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let found = counter.get(&format!("{}/metadata", lying.path())).await.json();
+    let pixels = tree.bytes(PIXEL_DATA).unwrap().to_vec();
+    for (uri, expected) in [
+        (&found[0]["00880200"]["Value"][0]["7FE00010"]["BulkDataURI"], vec![1, 2]),
+        (&found[0]["00420011"]["BulkDataURI"], large),
+        (&found[0]["7FE00010"]["BulkDataURI"], pixels.clone()),
+    ] {
+        let parts = counter.get_as(below(uri), BYTES).await.whole_parts();
+        assert!(parts.len() == 1 && parts[0].body == expected, "{uri}");
+        let alone = counter.get_as(below(uri), "application/octet-stream").await;
+        assert!(alone.is_whole && alone.body == expected, "{uri}");
+    }
+    let resource = counter.get_as(&format!("{}/pixeldata", lying.path()), BYTES).await.whole_parts();
+    assert!(resource[0].body == pixels);
+    assert_eq!(counter.get_as(below(&found[0]["00420011"]["BulkDataURI"]), "image/jpeg").await.status, 406);
+}
+
+#[tokio::test]
+async fn encapsulated_pixel_data_come_frame_by_frame() {
+    let native = phantom(Shape::Us { frames: 3 }, 0, 0);
+    let packed = Lying::transcoded(native.clone(), RLE);
+    let counter = Counter::with(std::slice::from_ref(&packed)).await;
+    let tree = read_form(Form::ExplicitLittle, native.data_set.clone()).unwrap();
+    let parts = counter.get_as(&format!("{}/bulkdata/7FE00010", packed.path()), BYTES).await.whole_parts();
+    let joined: Vec<u8> = parts.iter().flat_map(|part| part.body.clone()).collect();
+    assert!(parts.len() == 3 && joined == tree.bytes(PIXEL_DATA).unwrap().to_vec());
+}

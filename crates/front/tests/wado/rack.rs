@@ -1,0 +1,228 @@
+//! A service that gives what lies on it, fails where it is told to, and a door before it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use outrigger_dataset::phantom::Phantom;
+use outrigger_dataset::transcode::transcode;
+use outrigger_front::{
+    Accepts, Access, Arrival, AuditEvent, FindRefusal, Limits, Listening, Opened, Origins, OtherSyntaxes,
+    Outbox, Provenance, Quarantine, RefusalEvent, Retrievable, Service, StoreRefusal, Stored, WebFront,
+    WebOptions, WebTimers,
+};
+use outrigger_model::{AeTitle, Answer, Query, Selection, Status, TransferSyntaxUid};
+use outrigger_runtime::net::Tcp;
+use outrigger_runtime::{
+    BlockError, BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads,
+};
+use tokio::sync::mpsc;
+
+/// One object.
+#[derive(Debug, Clone)]
+pub(crate) struct Lying {
+    pub(crate) phantom: Phantom,
+    pub(crate) transfer_syntax: TransferSyntaxUid,
+    pub(crate) bytes: Bytes,
+    pub(crate) state: State,
+}
+
+/// What becomes of who takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is there.
+    There,
+    /// Nobody gives it.
+    Gone,
+    /// Its second block cannot be read.
+    Damaged,
+    /// One keeper alone vouches for it.
+    Unproven,
+}
+
+impl Lying {
+    /// A phantom as it is.
+    pub(crate) fn of(phantom: Phantom) -> Self {
+        let (transfer_syntax, bytes) = (phantom.transfer_syntax.clone(), phantom.data_set.clone());
+        Self { phantom, transfer_syntax, bytes, state: State::There }
+    }
+
+    /// A phantom in another transfer syntax.
+    pub(crate) fn transcoded(phantom: Phantom, to: &str) -> Self {
+        let to = TransferSyntaxUid::new(to).unwrap();
+        let bytes = transcode(phantom.data_set.clone(), &phantom.transfer_syntax, &to).unwrap().into();
+        Self { phantom, transfer_syntax: to, bytes, state: State::There }
+    }
+
+    pub(crate) fn but(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Its path below the base of the service.
+    pub(crate) fn path(&self) -> String {
+        let header = &self.phantom.header;
+        let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
+        format!("/studies/{study}/series/{series}/instances/{}", header.sop_instance)
+    }
+
+    /// The path of its study.
+    pub(crate) fn study(&self) -> String {
+        format!("/studies/{}", self.phantom.header.study.as_ref().unwrap())
+    }
+}
+
+/// A rack of objects.
+pub(crate) struct Rack {
+    spool: Spool,
+    objects: Mutex<Vec<Lying>>,
+}
+
+/// Bytes of which the second block cannot be read.
+#[derive(Debug)]
+struct Scratched(Bytes);
+
+impl BlockSource for Scratched {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        if index == 1 {
+            return Err(BlockError::Damaged { what: "the object".to_owned(), index, found: 1, written: 2 });
+        }
+        self.0.read_block(index)
+    }
+}
+
+#[async_trait]
+impl Service for Rack {
+    fn accepts(&self) -> Accepts {
+        Accepts { preferred: Vec::new(), others: OtherSyntaxes::Refuse, services: Vec::new() }
+    }
+
+    fn spool(&self) -> Spool {
+        self.spool.clone()
+    }
+
+    async fn accept(&self, _: Arrival) -> Result<Stored, StoreRefusal> {
+        panic!("nothing is stored here");
+    }
+
+    async fn find(&self, _: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        panic!("nothing is asked here");
+    }
+
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        let is_selected = |lying: &Lying| {
+            let header = &lying.phantom.header;
+            match &selection {
+                Selection::Studies(studies) => {
+                    studies.iter().any(|study| header.study.as_ref() == Some(study))
+                }
+                Selection::Series { series, .. } => {
+                    series.iter().any(|series| header.series.as_ref() == Some(series))
+                }
+                Selection::Instances(instances) => instances.contains(&header.sop_instance),
+                Selection::Patient { .. } => panic!("DICOMweb selects no patients"),
+            }
+        };
+        let objects = self.objects.lock().unwrap();
+        let found = objects.iter().enumerate().filter(|(_, lying)| is_selected(lying));
+        let retrievable = |(place, lying): (usize, &Lying)| Retrievable {
+            sop_class: lying.phantom.header.sop_class.clone(),
+            sop_instance: lying.phantom.header.sop_instance.clone(),
+            study: lying.phantom.header.study.clone(),
+            series: lying.phantom.header.series.clone(),
+            transfer_syntax: lying.transfer_syntax.clone(),
+            length: lying.bytes.len() as u64,
+            place: place.to_string(),
+        };
+        Ok(found.map(retrievable).collect())
+    }
+
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        let place: usize = instance.place.parse().unwrap();
+        let Lying { transfer_syntax, bytes, state, .. } = self.objects.lock().unwrap()[place].clone();
+        let status = Status::CANNOT_PERFORM_SUBOPERATIONS;
+        let source: Arc<dyn BlockSource> = match state {
+            State::Gone => return Err(FindRefusal { status, text: "nobody has it".into(), source: None }),
+            State::Damaged => Arc::new(Scratched(bytes)),
+            State::There | State::Unproven => Arc::new(bytes),
+        };
+        let provenance = match state {
+            State::Unproven => Provenance::Unproven { keeper: "one".to_owned() },
+            State::There | State::Gone | State::Damaged => Provenance::Proven,
+        };
+        Ok(Opened { transfer_syntax, bytes: source, provenance })
+    }
+}
+
+/// A web door before a rack.
+pub(crate) struct Counter {
+    pub(crate) listening: Listening,
+    pub(crate) audit: mpsc::Receiver<AuditEvent>,
+    _refusals: mpsc::Receiver<RefusalEvent>,
+    _guard: ShutdownGuard,
+    _directory: tempfile::TempDir,
+}
+
+impl Counter {
+    pub(crate) async fn with(objects: &[Lying]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let rack = Rack { spool: spool(directory.path()), objects: Mutex::new(objects.to_vec()) };
+        let (audit_box, audit) = Outbox::new("audit");
+        let (refusal_box, refusals) = Outbox::new("refusal");
+        let front = WebFront {
+            service: Arc::new(rack),
+            net: Arc::new(Tcp),
+            clock: Clock::System,
+            threads: Threads::System,
+            quarantine: Quarantine {
+                disk: Arc::new(RealDisk),
+                directory: directory.path().to_owned(),
+                threads: Threads::System,
+                bytes_max: 1 << 20,
+                files_max: 1,
+            },
+            refusals: refusal_box,
+            audit: audit_box,
+            connections: Arc::default(),
+            viewer: None,
+        };
+        let (guard, shutdown) = Shutdown::pair();
+        let listening = front.listen(options(), shutdown).await.unwrap();
+        Self { listening, audit, _refusals: refusals, _guard: guard, _directory: directory }
+    }
+}
+
+fn spool(directory: &Path) -> Spool {
+    Spool {
+        disk: Arc::new(RealDisk),
+        directory: directory.to_owned(),
+        threads: Threads::System,
+        random: Random::System,
+        memory_bytes_max: 1 << 20,
+        object_bytes_max: 1 << 28,
+    }
+}
+
+fn options() -> WebOptions {
+    let seconds = Duration::from_secs(20);
+    WebOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ae_title: AeTitle::new("OUTRIGGER").unwrap(),
+        issuer: None,
+        access: Access::Loopback,
+        hosts: Vec::new(),
+        origins: Origins::These(Vec::new()),
+        url: None,
+        limits: Limits { associations: 100, associations_per_address: 100 },
+        object_bytes_max: 1 << 30,
+        request_bytes_max: 1 << 30,
+        timers: WebTimers { head: seconds, inactivity: seconds },
+        tls: None,
+    }
+}
