@@ -96,6 +96,8 @@ listen = "127.0.0.1:0"
 ae_titles = ["BENCH"]
 max_associations = 500
 max_associations_per_peer = 500
+[[front.web]]
+listen = "127.0.0.1:0"
 [members]
 listen = "127.0.0.1:0"
 "#,
@@ -124,6 +126,17 @@ impl Running {
             Self::Outrigger { node, .. } => node.listening()?.dimse.first().ok_or("no listener")?.to_string(),
             Self::StoreScp(scp) => scp.station().address().to_string(),
             Self::Orthanc(orthanc) => orthanc.station().address().to_string(),
+        })
+    }
+
+    /// The URL of its DICOMweb service.
+    pub(crate) fn dicomweb(&self) -> Outcome<String> {
+        Ok(match self {
+            Self::Outrigger { node, .. } => {
+                format!("http://{}/dicomweb", node.listening()?.web.first().ok_or("no web listener")?)
+            }
+            Self::Orthanc(orthanc) => orthanc.dicomweb(),
+            Self::StoreScp(_) => return Err("storescp has no DICOMweb".into()),
         })
     }
 

@@ -29,6 +29,23 @@ pub(crate) fn objects(shape: Shape, count: usize, seed: u64) -> Vec<Outgoing> {
     made.collect()
 }
 
+/// Studies of one small object each, with their UIDs.
+pub(crate) fn studies(count: usize, seed: u64) -> Vec<(String, Outgoing)> {
+    let made = (0..count).map(|number| {
+        let place = Place { patient: u32::try_from(number).unwrap_or(u32::MAX), ..Place::default() };
+        let phantom = Phantom::new(seed, place, Shape::Sr);
+        let uid = phantom.header.study.as_ref().map(ToString::to_string).unwrap_or_default();
+        let object = Outgoing {
+            sop_class: phantom.header.sop_class,
+            sop_instance: phantom.header.sop_instance,
+            transfer_syntax: phantom.transfer_syntax,
+            bytes: Arc::new(phantom.data_set),
+        };
+        (uid, object)
+    });
+    made.collect()
+}
+
 /// What one load took.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Taken {

@@ -13,9 +13,12 @@
 mod ceiling;
 mod contestant;
 mod delivery;
+mod find;
 mod load;
 mod memory;
+mod outage;
 mod restart;
+mod retrieve;
 mod scripted;
 mod store;
 mod summary;
@@ -37,6 +40,14 @@ enum Row {
     Delivery,
     /// Until two Orthanc members have 500 CT, beside one sender that feeds both
     Pair,
+    /// Study-level C-FIND and QIDO-RS by UID and by date among 10,000 studies, beside Orthanc, and among 50,000
+    Find,
+    /// WADO-RS and C-MOVE of a CT study of 200 instances, from the journal, an embedded archive, and through from Orthanc
+    Retrieve,
+    /// STOW-RS, 20 instances a request
+    Stow,
+    /// Time without an answer when the member that is asked first dies, and when it hangs
+    Outage,
     /// Memory: idle, 100 associations, one object of 500 MB
     Memory,
     /// Start, and accepting again after kill -9 with 100,000 undelivered entries
@@ -80,6 +91,12 @@ async fn main() -> Outcome<()> {
         Row::Members => scripted::measure(&program, rounds, arguments.objects.unwrap_or(600)).await,
         Row::Delivery => delivery::one_connection(&program, rounds, arguments.objects.unwrap_or(100)).await,
         Row::Pair => delivery::pair(&program, rounds, arguments.objects.unwrap_or(500)).await,
+        Row::Find => {
+            find::compare(&program, &[10_000, 50_000], rounds, arguments.objects.unwrap_or(300)).await
+        }
+        Row::Retrieve => retrieve::compare(&program, rounds).await,
+        Row::Stow => retrieve::stow(&program, rounds, arguments.objects.unwrap_or(10)).await,
+        Row::Outage => outage::measure(&program, rounds).await,
         Row::Memory => memory::measure(&program).await,
         Row::Restart => restart::measure(&program, arguments.objects.unwrap_or(100_000)).await,
     }
