@@ -139,7 +139,7 @@ pub(crate) async fn planned(archive: &Archive, object: Object) -> Option<Retriev
 /// All bytes of an object as the archive gives them.
 pub(crate) async fn fetched(archive: &Archive, object: Object) -> Result<Vec<u8>, FindRefusal> {
     let instance = planned(archive, object).await.expect("the object is in the catalogue");
-    let source = archive.open(&instance).await?;
+    let source = archive.open(&instance).await?.bytes;
     assert_eq!((source.length(), instance.length), (object.length as u64, object.length as u64));
     let mut bytes = Vec::new();
     loop {

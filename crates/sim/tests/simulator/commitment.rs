@@ -105,7 +105,11 @@ impl Desk {
     }
 
     async fn serve(&self, stream: BoxStream) -> Result<(), Failure> {
-        let service = |uid| Service { abstract_syntax: SopClassUid::known(uid), requestor: Roles::DEFAULT };
+        let service = |uid| Service {
+            abstract_syntax: SopClassUid::known(uid),
+            requestor: Roles::DEFAULT,
+            extended: bytes::Bytes::new(),
+        };
         let services = [
             sop_class::VERIFICATION,
             sop_class::STUDY_ROOT_FIND,
