@@ -98,11 +98,7 @@ pub(crate) async fn open(
         threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
     let bytes = Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?);
-    Ok(Opened {
-        transfer_syntax: instance.transfer_syntax.clone(),
-        bytes,
-        provenance: Provenance::Proven,
-    })
+    Ok(Opened { transfer_syntax: instance.transfer_syntax.clone(), bytes, provenance: Provenance::Proven })
 }
 
 impl From<BlobError> for OpenBlobError {

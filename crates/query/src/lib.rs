@@ -13,6 +13,7 @@ mod ask;
 mod choose;
 mod find;
 mod gather;
+mod judge;
 mod lines;
 mod merge;
 mod open;

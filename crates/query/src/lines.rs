@@ -9,7 +9,7 @@ use outrigger_member::{AskSession, MemberError, Returned};
 use outrigger_model::{TransferSyntaxUid, transfer_syntax};
 use outrigger_runtime::{Body, Clock};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::plan::Planned;
 use crate::reader::Source;
@@ -18,6 +18,8 @@ use crate::reader::Source;
 const IDLE: Duration = Duration::from_secs(2);
 /// A member that did not answer is asked last for so long.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
+/// Failures in a row after which it is not even asked last for that time: each may cost the whole time-out.
+const FAILURES_MAX: u32 = 3;
 
 /// Encodings a member may keep an instance in, whatever it was sent in.
 const COMMON_ENCODINGS: [&str; 10] = [
@@ -58,7 +60,16 @@ pub(crate) struct Lines {
 #[derive(Default)]
 struct State {
     idle: VecDeque<Idle>,
-    failed_at: Option<Instant>,
+    failing: Option<Failing>,
+}
+
+/// A member that does not answer.
+#[derive(Clone, Copy)]
+struct Failing {
+    /// Since when it is left alone.
+    since: Instant,
+    /// Failures in a row.
+    failures: u32,
 }
 
 struct Idle {
@@ -67,31 +78,55 @@ struct Idle {
     since: Instant,
 }
 
+/// Whether there is anybody else to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There may be.
+    Usual,
+    /// Nobody.
+    LastResort,
+}
+
 impl Lines {
     pub(crate) fn new(source: Source, timeout: Duration, clock: Clock) -> Self {
         let places = Semaphore::new(source.connections.max(1));
         Self { source, timeout, clock, places, state: Mutex::default() }
     }
 
-    /// Reads an instance from the member, by one route after another; each answer within the time-out.
-    pub(crate) async fn fetch(&self, instance: &Planned) -> Result<(TransferSyntaxUid, Body), FetchError> {
-        if let Some(ago) = self.failed_ago().filter(|ago| *ago < LEFT_ALONE) {
-            return Err(FetchError::LeftAlone(ago));
-        }
+    /// Reads an instance from the member, by one route after another, all within the time-out.
+    pub(crate) async fn fetch(
+        &self,
+        instance: &Planned,
+        turn: Turn,
+    ) -> Result<(TransferSyntaxUid, Body), FetchError> {
+        self.is_asked(turn)?;
         // Never closed, so that the only failure is none.
         let Ok(_place) = self.places.acquire().await else { return Err(FetchError::Silent(self.timeout)) };
+        // Those who had the places before may have found it silent.
+        self.is_asked(turn)?;
+        let began = self.begin();
+        let until = began + self.timeout + allowance(instance.length);
+        let fetched = self.fetch_until(until, instance).await;
+        match &fetched {
+            Err(error) if is_of_member(error) => self.note_failure(began),
+            Ok(_) | Err(_) => self.lock().failing = None,
+        }
+        fetched
+    }
+
+    async fn fetch_until(
+        &self,
+        until: Instant,
+        instance: &Planned,
+    ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let mut last = FetchError::Silent(self.timeout);
         for route in 0..self.source.routes.len() {
-            match self.fetch_by(route, instance).await {
-                Ok(fetched) => {
-                    self.lock().failed_at = None;
-                    return Ok(fetched);
-                }
+            match self.fetch_by(route, until, instance).await {
+                Ok(fetched) => return Ok(fetched),
+                // The time is over for every route.
+                Err(error @ FetchError::Silent(_)) => return Err(error),
                 Err(error) => last = error,
             }
-        }
-        if is_of_member(&last) {
-            self.lock().failed_at = Some(self.clock.now());
         }
         Err(last)
     }
@@ -99,38 +134,43 @@ impl Lines {
     async fn fetch_by(
         &self,
         route: usize,
+        until: Instant,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
-        if let Some(mut session) = self.idle(route, instance)
-            && let Ok(fetched) = self.ask(&mut *session, instance).await
-        {
-            // A kept connection that fails says nothing of the member: it may have been ended meanwhile.
-            self.keep(route, session);
-            return Ok(fetched);
+        if let Some(mut session) = self.idle(route, instance) {
+            match self.ask(&mut *session, until, instance).await {
+                // A kept connection that is lost says nothing of the member: it may have been ended meanwhile.
+                Err(FetchError::Member(MemberError::Connect(_) | MemberError::Lost { .. })) => {}
+                answered => {
+                    self.keep(route, session);
+                    return answered;
+                }
+            }
         }
         let member = self.source.routes.get(route).ok_or(FetchError::Silent(self.timeout))?;
         let returned = [Returned {
             sop_class: instance.sop_class.clone(),
             encodings: encodings(&instance.transfer_syntax),
         }];
-        let opened = timeout(self.timeout, member.ask(&returned)).await;
+        let opened = timeout_at(until, member.ask(&returned)).await;
         let mut session =
             opened.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
-        let fetched = self.ask(&mut *session, instance).await?;
+        let answered = self.ask(&mut *session, until, instance).await;
         self.keep(route, session);
-        Ok(fetched)
+        answered
     }
 
     async fn ask(
         &self,
         session: &mut dyn AskSession,
+        until: Instant,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let (Some(study), Some(series)) = (&instance.study, &instance.series) else {
             return Err(FetchError::OutsideStudies);
         };
         let asked = session.fetch(study, series, &instance.sop_instance, &instance.sop_class);
-        let answered = timeout(self.timeout + allowance(instance.length), asked).await;
+        let answered = timeout_at(until, asked).await;
         answered.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)
     }
 
@@ -144,7 +184,11 @@ impl Lines {
         state.idle.remove(at).map(|idle| idle.session)
     }
 
+    /// Keeps a connection for the next instance, if it is still one.
     fn keep(&self, route: usize, session: Box<dyn AskSession>) {
+        if !session.is_open() {
+            return;
+        }
         let since = self.clock.now();
         let mut state = self.lock();
         state.idle.push_back(Idle { route, session, since });
@@ -153,9 +197,33 @@ impl Lines {
         }
     }
 
-    fn failed_ago(&self) -> Option<Duration> {
-        let failed_at = self.lock().failed_at?;
-        Some(self.clock.now().saturating_duration_since(failed_at))
+    /// Whether it is asked now, or left alone.
+    fn is_asked(&self, turn: Turn) -> Result<(), FetchError> {
+        let Some(Failing { since, failures }) = self.lock().failing else { return Ok(()) };
+        let ago = self.clock.now().saturating_duration_since(since);
+        let is_last_resort = turn == Turn::LastResort && failures < FAILURES_MAX;
+        if ago < LEFT_ALONE && !is_last_resort { Err(FetchError::LeftAlone(ago)) } else { Ok(()) }
+    }
+
+    /// Begins to ask; while one asks a member that failed, the others go on leaving it alone.
+    fn begin(&self) -> Instant {
+        let now = self.clock.now();
+        if let Some(failing) = &mut self.lock().failing {
+            failing.since = now;
+        }
+        now
+    }
+
+    /// Those who asked together found one failure, not many.
+    fn note_failure(&self, began: Instant) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let failures = match state.failing {
+            Some(Failing { since, failures }) if since > began => failures,
+            Some(Failing { failures, .. }) => failures.saturating_add(1),
+            None => 1,
+        };
+        state.failing = Some(Failing { since: now, failures });
     }
 
     /// A leaf lock: nothing is awaited under it.
@@ -191,3 +259,6 @@ fn encodings(own: &TransferSyntaxUid) -> Vec<TransferSyntaxUid> {
     }
     encodings
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use outrigger_ledger::ObjectError;
-use outrigger_model::{MemberSet, Sha256Digest, TransferSyntaxUid};
+use outrigger_ledger::entry::Marks;
+use outrigger_model::{MemberName, MemberSet, TransferSyntaxUid};
 use outrigger_runtime::BlockSource;
 
-use crate::lines::Lines;
+use crate::judge::{Copy, Decision, Doubtful, Judged, Unfit, decide, judge};
+use crate::lines::{FetchError, Lines, Turn};
 use crate::plan::{Keeping, Planned};
 use crate::reader::Reader;
 
@@ -17,6 +19,14 @@ pub struct Opened {
     pub transfer_syntax: TransferSyntaxUid,
     /// The data set.
     pub bytes: Arc<dyn BlockSource>,
+    /// The member on whose word alone they are taken for what was accepted; `None` where that is proven.
+    pub unproven: Option<MemberName>,
+}
+
+impl Opened {
+    fn proven(copy: Copy) -> Self {
+        Self { transfer_syntax: copy.transfer_syntax, bytes: copy.bytes, unproven: None }
+    }
 }
 
 /// Why nobody gives an instance.
@@ -34,12 +44,13 @@ pub struct OpenError {
 }
 
 impl Reader {
-    /// Opens an instance from the best of those who have it.
+    /// Opens an instance from the best of those who have it; the version that was planned, or else the only one that can be had.
     pub async fn open(&self, instance: &Planned) -> Result<Opened, OpenError> {
         let journal = match instance.keeping {
             Keeping::Accepted { entry, .. } => match self.shared.ledger.object(entry).await {
                 Ok(object) => {
-                    return Ok(Opened { transfer_syntax: object.transfer_syntax, bytes: object.bytes });
+                    let copy = Copy { transfer_syntax: object.transfer_syntax, bytes: object.bytes };
+                    return Ok(Opened::proven(copy));
                 }
                 Err(error) => Some(error),
             },
@@ -48,38 +59,127 @@ impl Reader {
         if let Some(error) = journal.as_ref().filter(|error| !matches!(error, ObjectError::Released(_))) {
             tracing::warn!(instance = %instance.keeping, %error, "the journal does not give an instance");
         }
-        let mut members = Vec::new();
-        for lines in self.holders(instance).await {
-            match lines.fetch(instance).await {
-                Ok((transfer_syntax, body)) => {
-                    let as_accepted = matches!(instance.keeping, Keeping::Accepted { sha256, .. } if Sha256Digest(body.sha256) == sha256);
-                    tracing::debug!(member = %lines.source.name, as_accepted, instance = %instance.keeping, "an instance comes from a member");
-                    return Ok(Opened { transfer_syntax, bytes: Arc::new(body) });
-                }
-                Err(error) => {
-                    tracing::info!(member = %lines.source.name, error = &error as &dyn std::error::Error, instance = %instance.keeping, "a member does not give an instance");
-                    members.push(format!("{}: {error}", lines.source.name));
-                }
+        self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
+    }
+
+    async fn open_at_members(&self, instance: &Planned) -> Result<Opened, Vec<String>> {
+        let marks = self.marks(instance).await;
+        let mut round =
+            Round { reader: self, instance, marks: &marks, said: Vec::new(), doubtful: Vec::new() };
+        let mut left_alone = Vec::new();
+        for lines in self.holders(instance, &marks) {
+            match round.ask(lines, Turn::Usual).await {
+                Answer::Proven(copy) => return Ok(Opened::proven(copy)),
+                Answer::LeftAlone => left_alone.push(lines),
+                Answer::No => {}
             }
         }
-        Err(OpenError { journal, members })
+        // Better asked once more than given up; not where somebody gave something already.
+        for lines in left_alone {
+            if !round.doubtful.is_empty() {
+                break;
+            }
+            match round.ask(lines, Turn::LastResort).await {
+                Answer::Proven(copy) => return Ok(Opened::proven(copy)),
+                Answer::LeftAlone => {
+                    round.said.push(format!("{}: it was left alone, having failed", lines.source.name));
+                }
+                Answer::No => {}
+            }
+        }
+        round.decide()
+    }
+
+    async fn marks(&self, instance: &Planned) -> Marks {
+        let Keeping::Accepted { entry, .. } = instance.keeping else { return Marks::default() };
+        match self.shared.ledger.marks(entry).await {
+            Ok(marks) => marks.unwrap_or_default(),
+            Err(error) => {
+                tracing::debug!(%entry, %error, "who has an instance is not known now");
+                Marks::default()
+            }
+        }
     }
 
     /// The members: those that gave the instance back once, or were seen to have it, before the others; each by its preference.
-    async fn holders(&self, instance: &Planned) -> Vec<&Lines> {
+    fn holders(&self, instance: &Planned, marks: &Marks) -> Vec<&Lines> {
         let known = match instance.keeping {
             Keeping::Inherited { members } => members,
-            Keeping::Accepted { entry, .. } => match self.shared.ledger.marks(entry).await {
-                Ok(marks) => marks.map_or(MemberSet::EMPTY, |marks| marks.verified),
-                Err(error) => {
-                    tracing::debug!(%entry, %error, "who has an instance is not known now");
-                    MemberSet::EMPTY
-                }
-            },
+            Keeping::Accepted { .. } => marks.verified,
         };
         let (mut first, rest): (Vec<&Lines>, Vec<&Lines>) =
             self.shared.lines.iter().partition(|lines| known.contains(lines.source.number));
         first.extend(rest);
         first
+    }
+}
+
+/// The members being asked for one instance.
+struct Round<'a> {
+    reader: &'a Reader,
+    instance: &'a Planned,
+    marks: &'a Marks,
+    said: Vec<String>,
+    doubtful: Vec<Doubtful>,
+}
+
+enum Answer {
+    Proven(Copy),
+    /// It failed a moment ago and was not asked.
+    LeftAlone,
+    /// What it said, or what it gave, is noted.
+    No,
+}
+
+impl Round<'_> {
+    async fn ask(&mut self, lines: &Lines, turn: Turn) -> Answer {
+        let name = &lines.source.name;
+        let (transfer_syntax, body) = match lines.fetch(self.instance, turn).await {
+            Ok(fetched) => fetched,
+            Err(FetchError::LeftAlone(_)) => return Answer::LeftAlone,
+            Err(error) => return self.note(name, &error),
+        };
+        let threads = self.reader.shared.threads;
+        match judge(threads, self.instance, name, transfer_syntax, body).await {
+            Ok(Judged::Proven(copy)) => {
+                tracing::debug!(member = %name, instance = %self.instance.keeping, "an instance comes from a member");
+                Answer::Proven(copy)
+            }
+            Ok(Judged::Doubtful(_)) if self.elsewhere().contains(lines.source.number) => {
+                self.note(name, &Unfit::OtherVersion)
+            }
+            Ok(Judged::Doubtful(doubtful)) => {
+                tracing::info!(member = %name, instance = %self.instance.keeping, "a member gives other bytes than were accepted");
+                self.doubtful.push(doubtful);
+                Answer::No
+            }
+            Err(unfit) => self.note(name, &unfit),
+        }
+    }
+
+    /// Members of which the books say that they hold another version, or that a person must look.
+    fn elsewhere(&self) -> MemberSet {
+        MemberSet(self.marks.suspense.0 | self.marks.superseded.0)
+    }
+
+    fn note(&mut self, name: &MemberName, error: &(dyn std::error::Error + 'static)) -> Answer {
+        tracing::info!(member = %name, error, instance = %self.instance.keeping, "a member does not give an instance");
+        self.said.push(format!("{name}: {error}"));
+        Answer::No
+    }
+
+    fn decide(mut self) -> Result<Opened, Vec<String>> {
+        match decide(self.doubtful) {
+            Decision::Agreed(copy) => Ok(Opened::proven(copy)),
+            Decision::Alone(Doubtful { member, copy: Copy { transfer_syntax, bytes }, .. }) => {
+                tracing::warn!(%member, instance = %self.instance.keeping, "what a member gives differs from what was accepted, and nobody else can be asked");
+                Ok(Opened { transfer_syntax, bytes, unproven: Some(member) })
+            }
+            Decision::Undecided(unfit) => {
+                self.said.push(unfit.to_string());
+                Err(self.said)
+            }
+            Decision::Nothing => Err(self.said),
+        }
     }
 }

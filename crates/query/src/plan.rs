@@ -11,8 +11,9 @@ use crate::reader::Reader;
 
 /// Instances listed at once.
 const PAGE: usize = 1000;
-/// Instances of one retrieval: the counters of its responses have 16 bits (PS3.7 table 9.3-9).
-pub const INSTANCES_MAX: usize = 65_535;
+/// Instances of one retrieval: some hundred bytes of memory each, so that a handful of the largest stay below a gigabyte. The
+/// counters of the responses have 16 bits (PS3.7 table 9.3-9) and stay at their end.
+pub const INSTANCES_MAX: usize = 1 << 18;
 
 /// An instance to be retrieved, in the one version that stands for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub enum PlanError {
     /// The catalogue could not be read.
     #[error("the catalogue could not be read")]
     Catalogue(#[source] LedgerError),
-    /// More instances than a response can count.
+    /// More instances than are held in memory.
     #[error("more than {INSTANCES_MAX} instances are selected; ask for them by series")]
     TooMany,
 }
@@ -75,11 +76,17 @@ impl Reader {
     pub async fn plan(&self, selection: Selection) -> Result<Vec<Planned>, PlanError> {
         let ledger = &self.shared.ledger;
         ledger.caught_up().await.map_err(PlanError::Catalogue)?;
-        let mut found = Vec::new();
+        let mut found: Vec<Planned> = Vec::new();
         let mut after = Cursor::default();
         loop {
             let page = ledger.select(selection.clone(), after, PAGE).await.map_err(PlanError::Catalogue)?;
-            found.extend(page.items.into_iter().map(planned));
+            for located in page.items {
+                let mut next = planned(located);
+                if let Some(before) = found.last() {
+                    share(&mut next, before);
+                }
+                found.push(next);
+            }
             if found.len() > INSTANCES_MAX {
                 return Err(PlanError::TooMany);
             }
@@ -89,6 +96,19 @@ impl Reader {
             }
         }
     }
+}
+
+/// Lets an instance share the UIDs it has in common with the one before: the instances of a series have four.
+fn share(instance: &mut Planned, before: &Planned) {
+    fn same<T: PartialEq + Clone>(mine: &mut T, theirs: &T) {
+        if mine == theirs {
+            *mine = theirs.clone();
+        }
+    }
+    same(&mut instance.sop_class, &before.sop_class);
+    same(&mut instance.study, &before.study);
+    same(&mut instance.series, &before.series);
+    same(&mut instance.transfer_syntax, &before.transfer_syntax);
 }
 
 fn planned(located: Located) -> Planned {

@@ -7,7 +7,7 @@ use outrigger_ledger::Ledger;
 use outrigger_member::Member;
 use outrigger_member::breaker::Breaker;
 use outrigger_model::{MemberName, MemberNumber};
-use outrigger_runtime::Clock;
+use outrigger_runtime::{Clock, Threads};
 use tokio::sync::Semaphore;
 
 use crate::answered::Lately;
@@ -44,6 +44,8 @@ pub struct ReaderOptions {
     pub timeout: Duration,
     /// Time.
     pub clock: Clock,
+    /// Where what members give is looked over.
+    pub threads: Threads,
 }
 
 /// Reads from catalogue, journal and members; clones share it.
@@ -55,6 +57,7 @@ pub struct Reader {
 pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) lines: Vec<Lines>,
+    pub(crate) threads: Threads,
     pub(crate) respondents: Vec<Arc<Respondent>>,
     pub(crate) asked: Respondents,
     pub(crate) timeout: Duration,
@@ -67,7 +70,7 @@ pub(crate) struct Shared {
 impl Reader {
     /// A reader of these.
     pub fn new(options: ReaderOptions) -> Self {
-        let ReaderOptions { ledger, mut sources, respondents: asked, timeout, clock } = options;
+        let ReaderOptions { ledger, mut sources, respondents: asked, timeout, clock, threads } = options;
         sources.sort_by_key(|source| (source.preference, source.number));
         let respondents =
             sources.iter().map(|source| Arc::new(Respondent::new(source.clone(), timeout, clock.clone())));
@@ -75,7 +78,7 @@ impl Reader {
         let lines = sources.into_iter().map(|source| Lines::new(source, timeout, clock.clone())).collect();
         let held = Arc::new(Semaphore::new(MATCHES_HELD_MAX));
         let lately = Lately::default();
-        let shared = Shared { ledger, lines, respondents, asked, timeout, clock, held, lately };
+        let shared = Shared { ledger, lines, threads, respondents, asked, timeout, clock, held, lately };
         Self { shared: Arc::new(shared) }
     }
 

@@ -66,6 +66,7 @@ impl Rig {
             respondents,
             timeout: TIMEOUT,
             clock,
+            threads: Threads::Simulated,
         });
         Self { ledger, reader, a, b }
     }

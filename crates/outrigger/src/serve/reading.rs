@@ -21,6 +21,7 @@ pub(super) fn reader(
         respondents: config.query.source,
         timeout: config.query.timeout,
         clock: world.clock.clone(),
+        threads: world.threads,
     })
 }
 

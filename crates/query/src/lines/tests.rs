@@ -1,0 +1,244 @@
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use outrigger_member::{Ability, Answered, CommitAnswer, ConnectError, Found, Member, Need, StoreSession};
+use outrigger_model::{
+    AeTitle, MemberName, MemberNumber, MemberSet, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid,
+    TransactionUid,
+};
+use outrigger_runtime::Content;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::plan::Keeping;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECTIONS: usize = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    #[default]
+    Gives,
+    Hangs,
+    /// Connections are refused, and those that were open are gone.
+    Away,
+    /// It answers, and has nothing.
+    HasNone,
+}
+
+/// A member with one object for everything; clones are the same one.
+#[derive(Debug, Clone, Default)]
+struct Fake(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    mode: Mutex<Mode>,
+    connections: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl Fake {
+    fn is(&self, mode: Mode) {
+        *self.0.mode.lock().unwrap() = mode;
+    }
+
+    fn mode(&self) -> Mode {
+        *self.0.mode.lock().unwrap()
+    }
+
+    /// Connections taken, and instances asked for.
+    fn counted(&self) -> [usize; 2] {
+        [&self.0.connections, &self.0.asked].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+fn refused() -> MemberError {
+    let source = Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+    MemberError::Connect(ConnectError::Network { address: "a:104".to_owned(), source })
+}
+
+#[async_trait]
+impl Member for Fake {
+    async fn health(&self) -> Result<(), MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+        match self.mode() {
+            Mode::Gives | Mode::HasNone => {}
+            Mode::Hangs => pending().await,
+            Mode::Away => return Err(refused()),
+        }
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn commit(
+        &self,
+        _: &TransactionUid,
+        _: &[(SopClassUid, SopInstanceUid)],
+    ) -> Result<CommitAnswer, MemberError> {
+        Err(MemberError::NotFound)
+    }
+}
+
+#[async_trait]
+impl AskSession for Fake {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn gives(&self, _: &SopClassUid) -> bool {
+        true
+    }
+
+    async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn find(&mut self, _: &Query, _: usize) -> Result<Answered, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn fetch(
+        &mut self,
+        _: &StudyUid,
+        _: &SeriesUid,
+        _: &SopInstanceUid,
+        _: &SopClassUid,
+    ) -> Result<(TransferSyntaxUid, Body), MemberError> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        match self.mode() {
+            Mode::Gives => {}
+            Mode::Hangs => pending().await,
+            Mode::Away => return Err(refused()),
+            Mode::HasNone => return Err(MemberError::NotFound),
+        }
+        let body =
+            Body { length: 0, sha256: [0; 32], block_crcs: Vec::new(), content: Content::Memory(vec![]) };
+        Ok((TransferSyntaxUid::known(transfer_syntax::EXPLICIT_VR_LE), body))
+    }
+
+    async fn release(self: Box<Self>) {}
+}
+
+fn instance() -> Planned {
+    Planned {
+        sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
+        sop_instance: SopInstanceUid::known("1.2.3.4.5"),
+        study: Some(StudyUid::known("1.2.3")),
+        series: Some(SeriesUid::known("1.2.3.4")),
+        transfer_syntax: TransferSyntaxUid::known(transfer_syntax::EXPLICIT_VR_LE),
+        length: 0,
+        keeping: Keeping::Inherited { members: MemberSet(1) },
+    }
+}
+
+fn lines(fake: &Fake) -> Lines {
+    let source = Source {
+        number: MemberNumber(0),
+        name: MemberName::new("a").unwrap(),
+        preference: 1,
+        routes: vec![Arc::new(fake.clone())],
+        connections: CONNECTIONS,
+    };
+    Lines::new(source, TIMEOUT, Clock::System)
+}
+
+/// What asking came to, in a word, and how long it took.
+async fn asked(lines: &Lines, turn: Turn) -> (&'static str, Duration) {
+    let began = Instant::now();
+    let word = match lines.fetch(&instance(), turn).await {
+        Ok(_) => "given",
+        Err(FetchError::Silent(_)) => "silent",
+        Err(FetchError::LeftAlone(_)) => "left alone",
+        Err(FetchError::Member(MemberError::NotFound)) => "not found",
+        Err(FetchError::Member(_) | FetchError::OutsideStudies) => "failed",
+    };
+    (word, began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_hangs_costs_the_time_out_once_and_is_left_alone() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+    fake.is(Mode::Hangs);
+    // Over the connection that is still open: no second time-out for a new one.
+    assert_eq!(asked(&lines, Turn::Usual).await, ("silent", TIMEOUT));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("left alone", Duration::ZERO));
+    for _ in 1..FAILURES_MAX {
+        assert_eq!(asked(&lines, Turn::LastResort).await, ("silent", TIMEOUT));
+    }
+    assert_eq!(asked(&lines, Turn::LastResort).await, ("left alone", Duration::ZERO));
+    fake.is(Mode::Gives);
+    tokio::time::advance(LEFT_ALONE).await;
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_member_that_hangs_wait_no_longer_than_the_first() {
+    let fake = Fake::default();
+    fake.is(Mode::Hangs);
+    let lines = Arc::new(lines(&fake));
+    let mut all = JoinSet::new();
+    for _ in 0..5 * CONNECTIONS {
+        let lines = Arc::clone(&lines);
+        all.spawn(async move { asked(&lines, Turn::Usual).await });
+    }
+    let words = all.join_all().await;
+    assert!(words.iter().all(|(_, took)| *took <= TIMEOUT), "{words:?}");
+    assert_eq!(words.iter().filter(|(word, _)| *word == "silent").count(), CONNECTIONS, "{words:?}");
+    // They found one failure together, so that it is still asked as a last resort.
+    assert_eq!(asked(&lines, Turn::LastResort).await.0, "silent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_finds_out_whether_a_member_is_back_while_others_leave_it_alone() {
+    let fake = Fake::default();
+    fake.is(Mode::Hangs);
+    let lines = Arc::new(lines(&fake));
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "silent");
+    tokio::time::advance(LEFT_ALONE).await;
+    let mut all = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let lines = Arc::clone(&lines);
+        all.spawn(async move { asked(&lines, Turn::Usual).await.0 });
+    }
+    let mut words = all.join_all().await;
+    words.sort_unstable();
+    assert_eq!(words, ["left alone", "left alone", "left alone", "silent"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_and_made_anew_when_it_was_lost() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    for _ in 0..3 {
+        assert_eq!(asked(&lines, Turn::Usual).await.0, "given");
+    }
+    fake.is(Mode::HasNone);
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "not found");
+    assert_eq!(fake.counted(), [1, 4], "one connection, and nothing asked twice");
+    fake.is(Mode::Away);
+    assert_eq!(asked(&lines, Turn::Usual).await, ("failed", Duration::ZERO));
+    fake.is(Mode::Gives);
+    assert_eq!(asked(&lines, Turn::LastResort).await.0, "given");
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "given", "it answered, and is asked again");
+    assert_eq!(fake.counted()[0], 2);
+    tokio::time::advance(IDLE).await;
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "given");
+    assert_eq!(fake.counted()[0], 3, "archives end idle associations");
+}
