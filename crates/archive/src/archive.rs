@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, OtherSyntaxes,
+    Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_model::{
     Answer, Query, Selection, Sha256Digest, SopClassUid, TransferSyntaxUid, WallTime, sop_class,
@@ -21,7 +22,7 @@ use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::store::{StoreError, refusal};
 use crate::writer::{Item, Message, Stopped, stop_if_lasting};
-use crate::{find, retrieve};
+use crate::{commit, find, retrieve};
 
 /// Where an archive is and what it takes.
 #[derive(Debug, Clone)]
@@ -148,6 +149,10 @@ impl Service for Archive {
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         retrieve::open(self.intake.disk.clone(), self.intake.places.clone(), self.threads, instance).await
     }
+
+    async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
+        commit::commit(self, request).await
+    }
 }
 
 /// What every reader reads comes first; any other syntax is kept as it comes.
@@ -165,4 +170,5 @@ const SERVICES: &[&str] = &[
     sop_class::STUDY_ROOT_FIND,
     sop_class::STUDY_ROOT_MOVE,
     sop_class::STUDY_ROOT_GET,
+    sop_class::STORAGE_COMMITMENT_PUSH,
 ];

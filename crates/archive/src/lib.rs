@@ -6,6 +6,7 @@
 mod archive;
 mod blob;
 mod blobs;
+mod commit;
 mod find;
 mod intake;
 mod open;

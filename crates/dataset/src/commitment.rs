@@ -2,7 +2,7 @@
 //! report.
 
 use bytes::Bytes;
-use outrigger_model::{SopClassUid, SopInstanceUid, Tag, TransactionUid, UidError};
+use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, Tag, TransactionUid, UidError};
 
 use crate::element::{DataSet, Element, Vr};
 use crate::form::Form;
@@ -107,6 +107,17 @@ impl Report {
 
     /// Writes event information; a sequence without items is left out.
     pub fn write(&self, form: Form) -> Vec<u8> {
+        write(&self.data_set(), form)
+    }
+
+    /// Writes event information that says where all that is committed can be retrieved.
+    pub fn write_retrievable(&self, form: Form, from: &AeTitle) -> Vec<u8> {
+        let mut data_set = self.data_set();
+        data_set.put(Element::text(Tag::RETRIEVE_AE_TITLE, Vr::AE, from.as_str()));
+        write(&data_set, form)
+    }
+
+    fn data_set(&self) -> DataSet {
         let mut data_set = transaction(&self.transaction);
         if !self.committed.is_empty() {
             data_set.put(Element::sequence(REFERENCED_SEQUENCE, self.committed.iter().map(item).collect()));
@@ -114,7 +125,7 @@ impl Report {
         if !self.failed.is_empty() {
             data_set.put(Element::sequence(FAILED_SEQUENCE, self.failed.iter().map(failed_item).collect()));
         }
-        write(&data_set, form)
+        data_set
     }
 }
 

@@ -19,10 +19,13 @@ pub enum Permission {
     Move,
     /// C-GET.
     Get,
+    /// Storage commitment.
+    Commit,
 }
 
 /// Everything there is to permit.
-const ALL: &[Permission] = &[Permission::Store, Permission::Find, Permission::Move, Permission::Get];
+const ALL: &[Permission] =
+    &[Permission::Store, Permission::Find, Permission::Move, Permission::Get, Permission::Commit];
 
 /// One Application Entity that is known by name.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Peer {
     pub member: Option<MemberName>,
     /// Where it is called as a C-MOVE destination.
     pub destination: Option<Destination>,
+    /// Where it is told results of storage commitment, if not there.
+    pub commit_destination: Option<Destination>,
     /// What it is told where an answer may lack something.
     pub incomplete: WhenIncomplete,
 }
@@ -115,6 +120,12 @@ impl Peers {
         self.0.iter().filter(|peer| peer.ae_title == *ae_title).find_map(|peer| peer.destination.as_ref())
     }
 
+    /// Where an AE is told results of storage commitment.
+    pub fn commit_destination(&self, ae_title: &AeTitle) -> Option<&Destination> {
+        let mut peers = self.0.iter().filter(|peer| peer.ae_title == *ae_title);
+        peers.find_map(|peer| peer.commit_destination.as_ref().or(peer.destination.as_ref()))
+    }
+
     fn caller(&self, calling: &AeTitle, from: IpAddr) -> Option<Caller> {
         if self.0.is_empty() {
             return from.is_loopback().then(|| Caller {
@@ -151,6 +162,7 @@ mod tests {
             issuer: Some(hosts.concat()),
             member: None,
             destination: None,
+            commit_destination: None,
             incomplete: WhenIncomplete::Warn,
         }
     }
@@ -202,5 +214,18 @@ mod tests {
         let peers = Peers(vec![peer("CT1", &[]), station]);
         assert_eq!(peers.destination(&ae("WS1")).map(|to| to.address.as_str()), Some("10.0.0.9:104"));
         assert!(peers.destination(&ae("CT1")).is_none());
+        assert!(peers.commit_destination(&ae("CT1")).is_none());
+    }
+
+    #[test]
+    fn results_of_commitment_go_to_an_address_of_their_own_if_there_is_one() {
+        let to = |address: &str| Some(Destination { address: address.into(), tls: None });
+        for (own, expected) in [(None, "10.0.0.9:104"), (to("10.0.0.9:105"), "10.0.0.9:105")] {
+            let modality =
+                Peer { destination: to("10.0.0.9:104"), commit_destination: own, ..peer("CT1", &[]) };
+            let peers = Peers(vec![peer("CT1", &[]), modality]);
+            let found = peers.commit_destination(&ae("CT1")).map(|to| to.address.as_str());
+            assert_eq!(found, Some(expected));
+        }
     }
 }

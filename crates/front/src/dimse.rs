@@ -3,6 +3,7 @@
 mod ahead;
 mod association;
 mod class;
+mod commit;
 mod connection;
 mod echo;
 mod find;
@@ -36,6 +37,8 @@ use crate::outbox::Outbox;
 use crate::quarantine::{Quarantine, RefusalEvent};
 use crate::service::Service;
 
+pub use commit::{ReportError, Reporter};
+
 /// What all DIMSE listeners of a node share; clones share it too.
 #[derive(Clone)]
 pub struct DimseFront {
@@ -55,6 +58,8 @@ pub struct DimseFront {
     pub refusals: Outbox<RefusalEvent>,
     /// The audit trail.
     pub audit: Outbox<AuditEvent>,
+    /// What tells results of storage commitment.
+    pub reporter: Reporter,
     /// The last number given to an association.
     pub associations: Arc<AtomicU64>,
 }

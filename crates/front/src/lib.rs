@@ -15,12 +15,12 @@ pub mod web;
 
 pub use admit::{Destination, Peer, Peers, Permission, WhenIncomplete};
 pub use audit::{AuditEvent, Party, StudyTally};
-pub use dimse::{DimseFront, DimseOptions, Listening};
+pub use dimse::{DimseFront, DimseOptions, Listening, ReportError, Reporter};
 pub use outbox::Outbox;
 pub use outrigger_runtime::permits::Limits;
 pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service,
-    StoreRefusal, Stored,
+    Accepts, Arrival, CommitRefusal, CommitRequest, CommitResult, Committing, FindRefusal, Opened,
+    OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
 pub use web::{Access, Origins, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};

@@ -38,6 +38,7 @@ async fn callers_are_told_why_they_are_rejected() {
         member: None,
         incomplete: WhenIncomplete::Warn,
         destination: None,
+        commit_destination: None,
     };
     station.peers.send_replace(Arc::new(Peers(vec![peer.clone()])));
     assert_eq!(rejection(station.call_as(proposal("CT2", echo)).await), Rejection::CALLING_AE);
@@ -59,10 +60,12 @@ async fn a_caller_gets_what_it_may_use() {
         ("1.2.840.10008.1.3.10", &[EXPLICIT_VR_LE]),
         (CT, &["1.2.840.10008.1.2.4.94"]),
         (CT, &["1.2.840.113619.5.2"]),
+        (sop_class::STORAGE_COMMITMENT_PUSH, &[EXPLICIT_VR_LE]),
     ];
     for (allow, accepted) in [
         (vec![Permission::Store], vec![1, 7, 13]),
         (vec![Permission::Find], vec![3, 7]),
+        (vec![Permission::Commit], vec![7, 15]),
         (vec![Permission::Move, Permission::Store], vec![1, 5, 7, 13]),
     ] {
         let peer = Peer {
@@ -73,6 +76,7 @@ async fn a_caller_gets_what_it_may_use() {
             member: None,
             incomplete: WhenIncomplete::Warn,
             destination: None,
+            commit_destination: None,
         };
         station.peers.send_replace(Arc::new(Peers(vec![peer])));
         let association = station.call(all).await.unwrap();

@@ -100,6 +100,7 @@ impl Workstation {
             member: None,
             incomplete: WhenIncomplete::Warn,
             destination,
+            commit_destination: None,
         };
         let here = Destination { address: self.address.to_string(), tls: None };
         let away = Destination { address: "127.0.0.1:1".into(), tls: None };

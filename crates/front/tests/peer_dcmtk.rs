@@ -82,6 +82,7 @@ async fn peer_dcmtk_finds_gets_and_moves() {
         member: None,
         incomplete: WhenIncomplete::Warn,
         destination,
+        commit_destination: None,
     };
     let there = Destination { address: receiver.station().address().to_string(), tls: None };
     station.peers.send_replace(Arc::new(Peers(vec![peer("CT1", None), peer("WS1", Some(there))])));

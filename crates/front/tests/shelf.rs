@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, Opened, OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service,
-    StoreRefusal, Stored,
+    Accepts, Arrival, CommitRefusal, CommitRequest, CommitResult, Committing, FindRefusal, Opened,
+    OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
-    Answer, Query, Selection, SeriesUid, SopClassUid, Status, TransferSyntaxUid, sop_class,
+    Answer, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid, Status, TransferSyntaxUid, sop_class,
 };
 use outrigger_runtime::{Content, Random, RealDisk, Spool, Threads};
 use tokio::sync::{mpsc, watch};
@@ -98,6 +98,7 @@ impl Service for Shelf {
             sop_class::STUDY_ROOT_MOVE,
             sop_class::STUDY_ROOT_GET,
             sop_class::PATIENT_ROOT_FIND,
+            sop_class::STORAGE_COMMITMENT_PUSH,
         ];
         Accepts {
             preferred: [EXPLICIT_VR_LE, IMPLICIT_VR_LE].map(TransferSyntaxUid::known).to_vec(),
@@ -126,6 +127,20 @@ impl Service for Shelf {
             series: None,
         });
         Ok(Stored::New)
+    }
+
+    async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
+        if self.refusing.lock().unwrap().is_some() {
+            return Err(CommitRefusal { status: Status(0x0131), text: "told to".into(), source: None });
+        }
+        let CommitRequest { transaction, requestor, called, instances } = request;
+        let kept = self.kept();
+        let has = |(class, instance): &(SopClassUid, SopInstanceUid)| {
+            kept.iter().any(|kept| kept.class == *class && kept.instance == *instance)
+        };
+        let (committed, missing): (Vec<_>, Vec<_>) = instances.into_iter().partition(has);
+        let failed = missing.into_iter().map(|pair| (pair, 0x0112)).collect();
+        Ok(Committing::Decided(CommitResult { transaction, requestor, called, committed, failed }))
     }
 
     async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {

@@ -12,6 +12,7 @@ use outrigger_dimse::{
 };
 use outrigger_front::{
     AuditEvent, DimseFront, DimseOptions, Limits, Listening, Outbox, Peers, Quarantine, RefusalEvent,
+    Reporter,
 };
 use outrigger_model::{AeTitle, AssociationId, Origin, SopClassUid, SopInstanceUid, TransferSyntaxUid};
 use outrigger_runtime::net::{Net, Tcp};
@@ -71,6 +72,7 @@ impl Station {
         };
         let front = DimseFront {
             service: shelf.clone(),
+            reporter: Reporter::new(Arc::new(Tcp), watched.clone()),
             peers: watched,
             net: Arc::new(Tcp),
             clock: Clock::System,

@@ -2,9 +2,11 @@
 //!
 //! Knows the ledger and the shape of a service; never a member's protocol.
 
+mod commit;
 mod retrieve;
 mod service;
 mod syntaxes;
 
+pub use commit::{Keeper, KeeperOptions};
 pub use service::{Gateway, GatewayOptions};
 pub use syntaxes::Undeliverable;

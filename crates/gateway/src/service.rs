@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use outrigger_front::{
-    Accepts, Arrival, FindRefusal, Opened, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, RefusalKind,
+    Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
 use outrigger_model::{Answer, Query, Selection, SopClassUid, sop_class};
@@ -10,6 +11,7 @@ use outrigger_query::Reader;
 use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 
+use crate::commit;
 use crate::retrieve;
 use crate::syntaxes::{self, Undeliverable};
 
@@ -82,16 +84,21 @@ impl Service for Gateway {
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         retrieve::open(&self.options.reader, instance).await
     }
+
+    async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
+        commit::keep(&self.options.ledger, request).await
+    }
 }
 
-/// What is served beside storage: queries and retrievals of both models (PS3.4 section C.6).
-const SERVICES: [&str; 6] = [
+/// What is served beside storage: queries and retrievals of both models (PS3.4 section C.6), storage commitment (Annex J).
+const SERVICES: [&str; 7] = [
     sop_class::PATIENT_ROOT_FIND,
     sop_class::PATIENT_ROOT_MOVE,
     sop_class::PATIENT_ROOT_GET,
     sop_class::STUDY_ROOT_FIND,
     sop_class::STUDY_ROOT_MOVE,
     sop_class::STUDY_ROOT_GET,
+    sop_class::STORAGE_COMMITMENT_PUSH,
 ];
 
 fn refusal(error: AcceptError) -> StoreRefusal {

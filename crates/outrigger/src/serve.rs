@@ -1,5 +1,6 @@
 //! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
 
+mod committing;
 mod delivering;
 mod files;
 mod fronts;
@@ -104,6 +105,7 @@ async fn serve(
         }) as Arc<dyn outrigger_front::Service>
     })
     .await?;
+    committing::start(world, config, storage, fronts.reporter.clone(), &node_stops);
     let recording = storage::record_refusals(storage.ledger.clone(), fronts.refusals);
     let scrubber = Scrubber::start(storage.scrubbed(world, config), node_stops.clone());
     let admin = NodeAdmin::new(NodeParts {

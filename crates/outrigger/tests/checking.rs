@@ -84,7 +84,6 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
     for (more, key) in [
         ("[[front.web]]\nlisten = \"127.0.0.1:0\"\n", "front.web"),
         ("[[front.hl7]]\nlisten = \"127.0.0.1:0\"\n", "front.hl7"),
-        ("[commit]\npolicy = \"all\"\n", "commit"),
         ("[ledger]\nurl = \"postgres://localhost/ledger\"\n", "ledger.url"),
         ("[[journal.copy]]\npath = \"/a\"\n[[journal.copy]]\npath = \"/b\"\n", "journal.copy"),
     ] {

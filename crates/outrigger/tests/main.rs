@@ -12,6 +12,7 @@ mod asking;
 mod audit;
 mod checking;
 mod choking;
+mod committing;
 mod confirming;
 mod conforming;
 mod crowd;

@@ -12,6 +12,7 @@ mod orthanc_rest;
 mod pixelmed;
 mod process;
 mod pynetdicom;
+mod pynetdicom_commit;
 mod station;
 mod tool;
 
@@ -23,5 +24,6 @@ pub use orthanc_rest::OrthancInstance;
 pub use pixelmed::PixelMed;
 pub use process::{Launch, Process, Ready};
 pub use pynetdicom::{PynetdicomQrScp, PynetdicomStoreScp, PynetdicomStoreScu};
+pub use pynetdicom_commit::{AfterAsking, PynetdicomCommitScu};
 pub use station::{Station, free_port};
 pub use tool::{Nagle, Sent, ToolRun};

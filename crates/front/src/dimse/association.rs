@@ -8,9 +8,10 @@ use outrigger_model::{Origin, Status, WallTime};
 use outrigger_runtime::Shutdown;
 use tokio::time::sleep;
 
+use super::commit::Here;
 use super::connection::Door;
 use super::store::StoreRequest;
-use super::{echo, find, get, move_, store};
+use super::{commit, echo, find, get, move_, store};
 use crate::admit::Caller;
 use crate::audit::{AuditEvent, Party, Tallies};
 use outrigger_runtime::listen::DRAIN;
@@ -32,6 +33,7 @@ pub(super) struct Session {
     pub(super) caller: Caller,
     pub(super) origin: Origin,
     pub(super) tallies: Tallies,
+    pub(super) reports: Here,
 }
 
 /// One request: its presentation context, and whether a data set follows.
@@ -58,7 +60,13 @@ pub(super) enum Interruption {
 }
 
 impl Session {
-    pub(super) fn new(door: Arc<Door>, party: Party, caller: Caller, association: &Association) -> Self {
+    pub(super) fn new(
+        door: Arc<Door>,
+        party: Party,
+        caller: Caller,
+        reports: Here,
+        association: &Association,
+    ) -> Self {
         let peer = association.peer();
         let version = peer.implementation_version.as_deref().unwrap_or_default();
         let issuer = caller.issuer.clone().or_else(|| door.options.issuer.clone());
@@ -71,7 +79,7 @@ impl Session {
             issuer,
             member: caller.member.clone(),
         };
-        Self { door, party, caller, origin, tallies: Tallies::default() }
+        Self { door, party, caller, origin, tallies: Tallies::default(), reports }
     }
 
     pub(super) fn now(&self) -> WallTime {
@@ -148,6 +156,10 @@ async fn messages(session: &mut Session, association: &mut Association, shutdown
         let incoming = tokio::select! {
             biased;
             incoming = association.receive() => incoming,
+            due = session.reports.due() => match session.reports.tell(association, due).await {
+                Ok(()) => continue,
+                Err(error) => return error.into(),
+            },
             () = silent_while_stopping(shutdown.clone()) => return Interruption::Drained,
         };
         let outcome = match incoming {
@@ -193,7 +205,11 @@ async fn dispatch(
         }
         // What it would cancel is over.
         Command::CCancelRq { .. } => Ok(()),
-        Command::NActionRq { .. } | Command::NEventReportRq { .. } | Command::Unsupported { .. } => {
+        Command::NActionRq { sop_class, sop_instance, action_type, .. } => {
+            let action = commit::Action { sop_class, sop_instance, action_type };
+            Ok(commit::commit(session, association, request, action).await?)
+        }
+        Command::NEventReportRq { .. } | Command::Unsupported { .. } => {
             refuse(association, request, &command, Status::UNRECOGNIZED_OPERATION).await
         }
         Command::Malformed { ref problem, .. } => {
@@ -205,9 +221,11 @@ async fn dispatch(
         | Command::CFindRsp { .. }
         | Command::CGetRsp { .. }
         | Command::CMoveRsp { .. }
-        | Command::NActionRsp { .. }
-        | Command::NEventReportRsp { .. }
-        | Command::Refusal { .. } => Err(Interruption::Unasked),
+        | Command::NActionRsp { .. } => Err(Interruption::Unasked),
+        Command::NEventReportRsp { message_id, outcome, .. }
+        | Command::Refusal { message_id, outcome, .. } => {
+            session.reports.answered(message_id, &outcome).ok_or(Interruption::Unasked)
+        }
     }
 }
 

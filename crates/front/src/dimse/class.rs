@@ -31,6 +31,8 @@ pub(super) enum Class {
     Move(QueryRoot),
     /// C-GET.
     Get(QueryRoot),
+    /// Storage commitment: N-ACTION, N-EVENT-REPORT.
+    Commit,
     /// Anything else of the standard.
     Other,
 }
@@ -45,6 +47,7 @@ pub(super) fn class_of(uid: &SopClassUid) -> Class {
         sop_class::STUDY_ROOT_MOVE => Class::Move(QueryRoot::Study),
         sop_class::PATIENT_ROOT_GET => Class::Get(QueryRoot::Patient),
         sop_class::STUDY_ROOT_GET => Class::Get(QueryRoot::Study),
+        sop_class::STORAGE_COMMITMENT_PUSH => Class::Commit,
         _ if sop_class::storage_name(uid).is_some() => Class::Storage,
         text if NOT_STORED.contains(&text) => Class::Other,
         text if text.starts_with(STORAGE) || !text.starts_with(STANDARD) => Class::Storage,

@@ -69,7 +69,8 @@ async fn connect(door: &Arc<Door>, incoming: Incoming, id: AssociationId, shutdo
     match (opened, decided) {
         (Ok(association), Decided::Admitted(admitted)) => {
             let Admitted { party, caller, permit } = admitted;
-            let session = Session::new(Arc::clone(door), party, caller, &association);
+            let here = door.front.reporter.here(shutdown.clone());
+            let session = Session::new(Arc::clone(door), party, caller, here, &association);
             serve_association(session, association, permit, shutdown).await;
         }
         (_, Decided::Rejected(party, reason)) => {

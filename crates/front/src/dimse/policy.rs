@@ -51,6 +51,7 @@ fn may_use(caller: &Caller, class: &SopClassUid) -> bool {
         Class::Find(_) => caller.may(Permission::Find),
         Class::Move(_) => caller.may(Permission::Move),
         Class::Get(_) => caller.may(Permission::Get),
+        Class::Commit => caller.may(Permission::Commit),
         Class::Verification => true,
         Class::Storage | Class::Other => false,
     }
@@ -101,6 +102,6 @@ pub(super) fn is_storage(class: &SopClassUid) -> bool {
     match class_of(class) {
         // Other classes are accepted only where common extended negotiation named them storage.
         Class::Storage | Class::Other => true,
-        Class::Verification | Class::Find(_) | Class::Move(_) | Class::Get(_) => false,
+        Class::Verification | Class::Find(_) | Class::Move(_) | Class::Get(_) | Class::Commit => false,
     }
 }

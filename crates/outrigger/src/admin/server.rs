@@ -2,6 +2,7 @@
 
 mod archive;
 mod balance;
+mod commitments;
 mod health;
 mod members;
 mod metrics;

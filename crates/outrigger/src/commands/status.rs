@@ -38,6 +38,9 @@ fn show(status: &Value) {
         text("/journal/copies/0/state"),
     ));
     output::line(&format!("scrub: {}", scrubbed(status)));
+    if let Some(commitments) = commitments(status) {
+        output::line(&commitments);
+    }
     let rows = |key: &str| status.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let members: Vec<Vec<String>> = rows("members")
         .iter()
@@ -74,6 +77,16 @@ fn findings(status: &Value) -> Vec<String> {
         all.extend(told.filter(|finding| !reasons.contains(finding)));
     }
     all
+}
+
+/// Requests for storage commitment, where there are any.
+fn commitments(status: &Value) -> Option<String> {
+    let count = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let (waiting, unreported) = (count("/commitments/waiting"), count("/commitments/unreported"));
+    (waiting + unreported > 0).then(|| {
+        let oldest = plain(status.pointer("/commitments/oldest"));
+        format!("storage commitment: {waiting} waiting, {unreported} not told yet, the oldest since {oldest}")
+    })
 }
 
 /// How scrubbing goes.

@@ -290,6 +290,20 @@ pub(crate) const READ_BACK: Key = key(
     "how objects are read back: C-GET, or C-MOVE to our members' listener",
 );
 
+// [commit]
+pub(crate) const COMMIT_POLICY: Key = key(
+    "policy",
+    "`all`, `journal+N` or `N`, N being a number of members",
+    Some("journal+1"),
+    "who must have an object before it is committed: all required members; the journal, and N members that gave it back unaltered; N members that committed to it or gave it back",
+);
+pub(crate) const COMMIT_WAIT: Key = key(
+    "wait",
+    TIMER,
+    Some("24h"),
+    "how long a request waits for objects not yet here and for members, before they count as failed",
+);
+
 // [[peer]]
 pub(crate) const PEER_AE: Key = key("ae_title", AE, None, "the AE title it calls with");
 pub(crate) const PEER_HOSTS: Key = key(
@@ -305,7 +319,7 @@ pub(crate) const PEER_ALLOW: Key = key(
     "allow",
     "a list of `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`",
     None,
-    "what it may do; default store, find, move and get",
+    "what it may do; default store, find, move, get and commit",
 );
 pub(crate) const PEER_ISSUER: Key =
     key("issuer", "a text", None, "default issuer of patient ID for what it sends");
@@ -363,6 +377,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[viewer]", doc: VIEWER.doc, keys: &[VIEWER_FILES] },
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
     Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },
+    Table { header: "[commit]", doc: COMMIT.doc, keys: &[COMMIT_POLICY, COMMIT_WAIT] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
         MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, STATUS_RULES,
     ] },

@@ -3,6 +3,7 @@
 mod archive;
 mod audit;
 mod claims;
+mod commit;
 mod document;
 mod front;
 mod keys;

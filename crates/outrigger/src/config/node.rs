@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::audit::{AuditConfig, read_audit};
 use super::claims::Claim;
+use super::commit::{CommitConfig, read_commit};
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, read_front};
 use super::keys;
@@ -82,6 +83,8 @@ pub(crate) struct NodeConfig {
     pub(crate) members: Vec<MemberConfig>,
     /// `[query]`.
     pub(crate) query: QueryConfig,
+    /// `[commit]`.
+    pub(crate) commit: CommitConfig,
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.
@@ -94,9 +97,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
         let members = read_members(root);
         let query = read_query(root.table(&keys::QUERY));
-        if root.has(&keys::COMMIT) {
-            root.not_in_this_version(&keys::COMMIT, "storage commitment to modalities");
-        }
+        let commit = read_commit(root.table(&keys::COMMIT));
         Some(NodeConfig {
             base: base.finish()?,
             journal: journal?,
@@ -104,6 +105,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
             members_listen: members_listen?,
             members: members?,
             query: query?,
+            commit: commit?,
         })
     })
 }

@@ -57,8 +57,8 @@ impl Serving {
     /// Whether it serves that in this version.
     fn serves(right: Allow) -> bool {
         match right {
-            Allow::Store | Allow::Find | Allow::Move | Allow::Get => true,
-            Allow::Commit | Allow::Worklist | Allow::Mpps => false,
+            Allow::Store | Allow::Find | Allow::Move | Allow::Get | Allow::Commit => true,
+            Allow::Worklist | Allow::Mpps => false,
         }
     }
 }
@@ -116,7 +116,7 @@ fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
     let mut allow: BTreeSet<Allow> = section.list(&keys::PEER_ALLOW, allowed).into_iter().collect();
     let allowed_by_name = allow.clone();
     if !section.has(&keys::PEER_ALLOW) {
-        allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get]);
+        allow.extend([Allow::Store, Allow::Find, Allow::Move, Allow::Get, Allow::Commit]);
     }
     let issuer = section.optional(&keys::PEER_ISSUER);
     let incomplete = section.read(&keys::PEER_INCOMPLETE, |text| match text {

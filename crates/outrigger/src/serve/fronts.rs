@@ -6,7 +6,7 @@ use std::sync::Arc;
 use outrigger_dimse::{Settings, Timers};
 use outrigger_front::{
     Destination, DimseFront as Front, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine,
-    RefusalEvent, Service,
+    RefusalEvent, Reporter, Service,
 };
 use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +26,8 @@ pub(crate) struct FrontParts {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Replaces who may call.
     pub(crate) peers: watch::Sender<Arc<Peers>>,
+    /// What tells results of storage commitment.
+    pub(crate) reporter: Reporter,
     /// Refused objects.
     pub(crate) refusals: mpsc::Receiver<RefusalEvent>,
     /// The audit trail's collector, if there is one.
@@ -57,6 +59,7 @@ pub(crate) async fn open_fronts(
     let (refusals_box, refusals) = Outbox::new("refusal");
     let (audit_box, events) = Outbox::new("audit");
     let quarantine = quarantine(world, base)?;
+    let reporter = Reporter::new(world.net.clone(), peers_seen.clone());
     let associations = Arc::default();
     let mut addresses = Vec::new();
     for config in &base.fronts {
@@ -69,6 +72,7 @@ pub(crate) async fn open_fronts(
             quarantine: quarantine.clone(),
             refusals: refusals_box.clone(),
             audit: audit_box.clone(),
+            reporter: reporter.clone(),
             associations: Arc::clone(&associations),
         };
         let listening = front.listen(options(config)?, shutdown.clone()).await;
@@ -80,7 +84,7 @@ pub(crate) async fn open_fronts(
     drop((refusals_box, audit_box));
     let (audit_ended, collector) =
         start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
-    Ok(FrontParts { addresses, peers: peers_sender, refusals, collector, audit_ended })
+    Ok(FrontParts { addresses, peers: peers_sender, reporter, refusals, collector, audit_ended })
 }
 
 fn start_audit(
@@ -156,16 +160,19 @@ fn peer(config: &PeerConfig) -> Peer {
         Allow::Find => Some(Permission::Find),
         Allow::Move => Some(Permission::Move),
         Allow::Get => Some(Permission::Get),
+        Allow::Commit => Some(Permission::Commit),
         // Not served in this version: nothing that a peer could be let to do.
-        Allow::Commit | Allow::Worklist | Allow::Mpps => None,
+        Allow::Worklist | Allow::Mpps => None,
     };
+    let to = |address| Destination { address, tls: None };
     Peer {
         ae_title: config.ae_title.clone(),
         hosts: config.hosts.clone(),
         allow: config.allow.iter().filter_map(permission).collect(),
         issuer: config.issuer.clone(),
         member: None,
-        destination: config.address.clone().map(|address| Destination { address, tls: None }),
+        destination: config.address.clone().map(to),
+        commit_destination: config.commit_address.clone().map(to),
         incomplete: config.incomplete,
     }
 }

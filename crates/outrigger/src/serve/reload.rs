@@ -57,6 +57,7 @@ fn needs_restart(old: &NodeConfig, fresh: &NodeConfig) -> Vec<&'static str> {
         ("front.dimse", old.base.fronts != fresh.base.fronts),
         ("journal", old.journal != fresh.journal),
         ("ledger", old.ledger != fresh.ledger),
+        ("commit", old.commit != fresh.commit),
         ("members", old.members_listen != fresh.members_listen),
         ("member", old.members != fresh.members),
     ];

@@ -19,7 +19,7 @@ use super::{Launch, Nagle, PeerError, Process, Ready, Station, ToolRun, free_por
 /// Names the virtual environment with pynetdicom in it.
 const VENV: &str = "OUTRIGGER_VENV";
 
-fn python() -> Result<OsString, PeerError> {
+pub(super) fn python() -> Result<OsString, PeerError> {
     let venv = std::env::var_os(VENV).ok_or(PeerError::NotConfigured { name: VENV })?;
     Ok(Path::new(&venv).join("bin/python").into())
 }

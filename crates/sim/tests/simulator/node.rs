@@ -8,7 +8,8 @@ use std::time::Duration;
 use outrigger_delivery::{Calling, Delivery, DeliveryOptions, MemberSetup, Route};
 use outrigger_dimse::Settings;
 use outrigger_front::{
-    Destination, DimseFront, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine, Service, WhenIncomplete,
+    Destination, DimseFront, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine, Reporter,
+    Service, WhenIncomplete,
 };
 use outrigger_gateway::{Gateway, GatewayOptions, Undeliverable};
 use outrigger_journal::{Journal, JournalHandle, Options};
@@ -137,6 +138,7 @@ pub(crate) async fn front(
         member: None,
         incomplete: WhenIncomplete::Warn,
         destination: Some(Destination { address: local(ANSWERS_PORT).to_string(), tls: None }),
+        commit_destination: None,
     };
     let (peers, peers_seen) =
         watch::channel(Arc::new(Peers(if ae_title == NODE_AE { vec![] } else { vec![node] })));
@@ -146,6 +148,7 @@ pub(crate) async fn front(
     drop(tokio::spawn(async move { while audited.recv().await.is_some() {} }));
     let front = DimseFront {
         service,
+        reporter: Reporter::new(world.net.clone(), peers_seen.clone()),
         peers: peers_seen,
         net: world.net.clone(),
         clock: world.clock.clone(),

@@ -44,6 +44,16 @@ pub(crate) async fn of_node(State(admin): State<NodeAdmin>) -> (StatusCode, Stri
             gauge!("outrigger_ledger_up").set(0.0);
         }
     }
+    match admin.ledger.promise_facts().await {
+        Ok(facts) => {
+            gauge!("outrigger_commitments_waiting").set(figure(facts.waiting));
+            gauge!("outrigger_commitments_unreported").set(figure(facts.unreported));
+            let now = WallTime(admin.clock.wall_us());
+            let oldest = facts.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+            gauge!("outrigger_commitments_oldest_seconds").set(oldest);
+        }
+        Err(error) => tracing::warn!(%error, "requests for storage commitment could not be counted"),
+    }
     let journal = admin.journal.state();
     gauge!("outrigger_journal_bytes").set(figure(journal.bytes));
     gauge!("outrigger_journal_capacity_bytes").set(figure(journal.capacity));

@@ -9,6 +9,7 @@ use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
 
 use super::Refusal;
+use super::commitments;
 use super::node::NodeAdmin;
 use super::queries;
 use super::scrub;
@@ -36,6 +37,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
     let seen = admin.scrubber.seen();
     reasons.extend(scrub::reasons(&facts, &seen));
     let audit = audit(&admin, &mut reasons);
+    let commitments = commitments::shown(&admin.ledger).await;
     if let Some(trouble) = &facts.trouble {
         reasons.push(format!("the ledger's database: {trouble}"));
     }
@@ -53,6 +55,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
         "findings": facts.findings,
         "scrub": scrub::shown(&seen),
         "audit": audit,
+        "commitments": commitments,
     })))
 }
 
