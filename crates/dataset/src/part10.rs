@@ -69,6 +69,17 @@ pub struct Head {
     ends: usize,
 }
 
+/// What the head of a file says of its data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// How it is written.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Media Storage SOP Class UID, where it can be read.
+    pub sop_class: Option<SopClassUid>,
+    /// Media Storage SOP Instance UID, where it can be read.
+    pub sop_instance: Option<SopInstanceUid>,
+}
+
 /// Why what arrives is no file of PS3.10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
@@ -90,9 +101,8 @@ impl Head {
     /// Longest head taken, in bytes: UIDs, titles and a little private information.
     pub const BYTES_MAX: usize = 64 * 1024;
 
-    /// Takes the next piece; gives the transfer syntax of the data set once the head is whole, after which nothing more
-    /// may be pushed.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<TransferSyntaxUid>, HeadError> {
+    /// Takes the next piece; gives what the head says once it is whole, after which nothing more may be pushed.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Option<Meta>, HeadError> {
         self.bytes.extend_from_slice(bytes);
         let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return Ok(None) };
         if !prefix.ends_with(b"DICM") {
@@ -110,9 +120,14 @@ impl Head {
         let Some(meta) = rest.get(..length) else { return Ok(None) };
         let meta = read_form(Form::ExplicitLittle, Bytes::copy_from_slice(meta));
         let meta = meta.map_err(|_| HeadError::Unreadable)?;
-        let syntax = meta.bytes(Tag(0x0002, 0x0010)).and_then(|uid| TransferSyntaxUid::from_bytes(uid).ok());
         self.ends = PREFIX_BYTES + GROUP_LENGTH.len() + 4 + length;
-        syntax.map(Some).ok_or(HeadError::NoSyntax)
+        let uid = |element| meta.bytes(Tag(0x0002, element));
+        let syntax = uid(0x0010).and_then(|uid| TransferSyntaxUid::from_bytes(uid).ok());
+        Ok(Some(Meta {
+            transfer_syntax: syntax.ok_or(HeadError::NoSyntax)?,
+            sop_class: uid(0x0002).and_then(|uid| SopClassUid::from_bytes(uid).ok()),
+            sop_instance: uid(0x0003).and_then(|uid| SopInstanceUid::from_bytes(uid).ok()),
+        }))
     }
 
     /// What came behind the head: the beginning of the data set.
@@ -152,7 +167,8 @@ mod tests {
                 }
                 None => head.push(second).unwrap().unwrap(),
             };
-            assert_eq!(found, syntax);
+            assert_eq!(found.transfer_syntax, syntax);
+            assert_eq!(found.sop_instance.as_ref(), Some(&instance));
             assert_eq!([head.rest(), rest].concat(), b"data", "cut at {at}");
         }
         let mut long = made.clone();

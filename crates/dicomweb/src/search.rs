@@ -2,6 +2,7 @@
 
 use outrigger_dataset::dictionary;
 use outrigger_model::{Level, Query, QueryKey, QueryRoot, SeriesUid, StudyUid, Tag};
+use percent_encoding::percent_decode_str;
 
 /// Matches of one answer where no limit is asked for: as much as a viewer's list shows many times over.
 pub const LIMIT_DEFAULT: usize = 10_000;
@@ -60,12 +61,42 @@ pub enum SearchError {
     /// True or false is expected.
     #[error("`fuzzymatching` is `{0}`; `true` or `false` is expected")]
     Truth(String),
+    /// A value that no attribute has, or that is not text.
+    #[error("the value of `{0}` has a character that cannot stand there")]
+    Value(String),
+    /// Escapes that are none, or that are no UTF-8.
+    #[error("the query cannot be read: its escapes are not those of UTF-8 text (RFC 3986 section 2.1)")]
+    Escapes,
     /// Given with different values.
     #[error("`{0}` is given twice")]
     Twice(String),
     /// More keys than are taken.
     #[error("more than {KEYS_MAX} attributes are asked for")]
     TooMany,
+}
+
+/// The parameters of a query string, decoded; a `+` is a space, as forms and most clients write it.
+pub fn parameters(query: &str) -> Result<Vec<(String, String)>, SearchError> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    if pairs.clone().count() > KEYS_MAX {
+        return Err(SearchError::TooMany);
+    }
+    let decoded = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decoded(name)?, decoded(value)?))
+    };
+    pairs.map(decoded).collect()
+}
+
+fn decoded(text: &str) -> Result<String, SearchError> {
+    let is_escape =
+        |after: &str| after.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(SearchError::Escapes);
+    }
+    let spaced = text.replace('+', " ");
+    let text = percent_decode_str(&spaced).decode_utf8();
+    text.map(Into::into).map_err(|_| SearchError::Escapes)
 }
 
 /// Makes a search of the parameters, in the order of the query string, decoded.
@@ -85,6 +116,7 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
                 }
             }
             "includefield" => included.extend(fields(level, value)?),
+            _ if value.chars().any(char::is_control) => return Err(SearchError::Value(name.clone())),
             _ => keys.put(attribute(name)?, &matching(value), name)?,
         }
     }
@@ -276,11 +308,36 @@ mod tests {
     }
 
     #[test]
+    fn a_query_string_is_decoded_or_refused() {
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        for (query, expected) in [
+            ("", pairs(&[])),
+            (
+                "PatientName=M%C3%BCller%5EJ%2A&limit=1",
+                pairs(&[("PatientName", "M\u{fc}ller^J*"), ("limit", "1")]),
+            ),
+            (
+                "StudyDescription=CT+Head%2B&&fuzzymatching",
+                pairs(&[("StudyDescription", "CT Head+"), ("fuzzymatching", "")]),
+            ),
+            ("a==b=", pairs(&[("a", "=b=")])),
+        ] {
+            assert_eq!(parameters(query), Ok(expected), "{query}");
+        }
+        for bad in ["a=%", "a=%4", "a=%zz", "a=%C3", "%ff=1", "a=%C0%AE"] {
+            assert_eq!(parameters(bad), Err(SearchError::Escapes), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_named() {
         let unknown = |text: &str| SearchError::Unknown(text.to_owned());
         for (parameters, error) in [
             (&[("Patient", "x")][..], unknown("Patient")),
             (&[("' OR 1=1", "x")], unknown("' OR 1=1")),
+            (&[("PatientID", "a\0b")], SearchError::Value("PatientID".to_owned())),
             (&[("limit", "-1")], SearchError::Number { name: "limit", value: "-1".to_owned() }),
             (&[("offset", "many")], SearchError::Number { name: "offset", value: "many".to_owned() }),
             (&[("fuzzymatching", "1")], SearchError::Truth("1".to_owned())),

@@ -16,11 +16,28 @@ pub(crate) struct Refusal {
     pub(crate) status: Status,
     pub(crate) text: String,
     pub(crate) offending: Vec<Tag>,
+    pub(crate) again: Again,
+}
+
+/// Whether the same object may be taken another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Later,
+    Never,
 }
 
 impl Refusal {
     pub(crate) fn new(status: Status, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), offending: Vec::new() }
+        Self { status, text: text.into(), offending: Vec::new(), again: Again::Never }
+    }
+
+    /// The attributes at fault.
+    pub(crate) fn of(self, offending: Vec<Tag>) -> Self {
+        Self { offending, ..self }
+    }
+
+    fn later(self) -> Self {
+        Self { again: Again::Later, ..self }
     }
 }
 
@@ -120,18 +137,22 @@ pub(crate) fn of_service(refusal: &StoreRefusal) -> Refusal {
             (Status::PROCESSING_FAILURE, "the object could not be stored; try again later")
         }
     };
-    Refusal::new(status, text)
+    let is_passing = matches!(refusal.kind, RefusalKind::OutOfResources | RefusalKind::Failed);
+    let refusal = Refusal::new(status, text);
+    if is_passing { refusal.later() } else { refusal }
 }
 
 /// An object that could not be taken in: the sender may try again when there is room.
 pub(crate) fn of_spool(error: &SpoolError) -> Refusal {
-    let text = match error {
-        SpoolError::TooLarge { limit } => format!("the object is larger than the {limit} bytes taken here"),
-        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) => {
-            "the object could not be taken in; try again later".to_owned()
+    let refused = |text: String| Refusal::new(Status::OUT_OF_RESOURCES, text);
+    match error {
+        SpoolError::TooLarge { limit } => {
+            refused(format!("the object is larger than the {limit} bytes taken here"))
         }
-    };
-    Refusal::new(Status::OUT_OF_RESOURCES, text)
+        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) => {
+            refused("the object could not be taken in; try again later".to_owned()).later()
+        }
+    }
 }
 
 /// Bytes that cannot be understood, or that lack what identifies an object.
@@ -144,7 +165,7 @@ fn of_scan(error: &ScanError) -> Refusal {
         | ScanError::Misplaced { .. }
         | ScanError::Inflate(_) => Vec::new(),
     };
-    Refusal { status: error.refusal(), text: error.to_string(), offending }
+    Refusal::new(error.refusal(), error.to_string()).of(offending)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The web front: DICOMweb (PS3.18) at `/dicomweb`, and the viewer where one is installed.
 
+mod accepting;
 mod access;
 mod capabilities;
 mod connection;

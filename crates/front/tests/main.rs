@@ -4,7 +4,6 @@
 
 mod admission;
 mod ask;
-mod commit;
 mod destination;
 mod find;
 mod limits;
@@ -17,3 +16,4 @@ mod stopping;
 mod store;
 mod tls;
 mod wado;
+mod web;

@@ -68,7 +68,7 @@ fn of_command(problem: &CommandError) -> Refusal {
         }
     };
     let element = offending.first().map(|tag| format!(" {tag}")).unwrap_or_default();
-    Refusal { status, text: format!("the command's element{element} {what}"), offending }
+    Refusal::new(status, format!("the command's element{element} {what}")).of(offending)
 }
 
 /// The UIDs of command, presentation context and data set must be the same (PS3.4 section B.2.3).
@@ -94,7 +94,7 @@ fn of_identity(
     if offending.is_empty() {
         return Ok(());
     }
-    Err(Refusal { status: Status::DATA_SET_MISMATCH, text: differing.join("; "), offending })
+    Err(Refusal::new(Status::DATA_SET_MISMATCH, differing.join("; ")).of(offending))
 }
 
 #[cfg(test)]

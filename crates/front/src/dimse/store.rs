@@ -42,7 +42,7 @@ pub(super) async fn store(
         Ok(agreed) => take(session, association, &what, agreed).await?,
     };
     let (outcome, label) = match outcome {
-        Ok(stored) => (Outcome::of(Status::SUCCESS), name(stored)),
+        Ok(stored) => (Outcome::of(Status::SUCCESS), stored.name()),
         Err(refusal) => (refusal.outcome(), "refused"),
     };
     let (sop_class, sop_instance) = what.named.ok().unzip();
@@ -51,14 +51,6 @@ pub(super) async fn store(
     metrics::counter!("outrigger_stores_total", "outcome" => label).increment(1);
     metrics::histogram!("outrigger_store_seconds").record(begun.elapsed());
     Ok(())
-}
-
-fn name(stored: Stored) -> &'static str {
-    match stored {
-        Stored::New => "new",
-        Stored::Repeated => "repeated",
-        Stored::NewVersion => "new-version",
-    }
 }
 
 /// What was agreed on, if objects may come on this context at all.

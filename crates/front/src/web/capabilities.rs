@@ -11,9 +11,12 @@ use super::{Caller, Door};
 
 /// The capabilities resource, at the root of the service and by OPTIONS on it.
 pub(super) fn routes() -> Router<Arc<Door>> {
-    Router::new()
-        .route("/", get(capabilities).options(capabilities))
-        .route("/capabilities", get(capabilities))
+    root("/").route("/capabilities", get(capabilities))
+}
+
+/// The root alone, at a path.
+pub(super) fn root(path: &str) -> Router<Arc<Door>> {
+    Router::new().route(path, get(capabilities).options(capabilities))
 }
 
 async fn capabilities(Extension(caller): Extension<Caller>) -> Json<Value> {

@@ -9,7 +9,7 @@ use crate::service::FindRefusal;
 use outrigger_model::Status;
 
 /// Seconds after which what failed for now may be tried again: members are asked again after ten.
-const TRY_AGAIN_S: HeaderValue = HeaderValue::from_static("10");
+pub(super) const TRY_AGAIN_S: HeaderValue = HeaderValue::from_static("10");
 
 /// A refused request.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct Refusal {
     text: String,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "errors are handed over by `map_err`")]
 impl Refusal {
     /// With a status and why, in words for the caller.
     pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {

@@ -28,18 +28,23 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         .merge(search::routes())
         .merge(wado::routes())
         .merge(capabilities::routes())
-        .fallback(|| async { Refusal::nothing("there is no such resource in DICOMweb") })
-        .layer(middleware::from_fn_with_state(Arc::clone(door), let_in))
-        .layer(middleware::from_fn_with_state(Arc::clone(door), cors::cors))
-        .with_state(Arc::clone(door));
+        .fallback(|| async { Refusal::nothing("there is no such resource in DICOMweb") });
     let router = Router::new()
-        .nest("/dicomweb", dicomweb)
+        .nest("/dicomweb", guarded(dicomweb, door))
+        .merge(guarded(capabilities::root("/dicomweb/"), door))
         .route("/", get(|| async { "DICOMweb is at /dicomweb\n" }))
         .fallback(|| async { Refusal::nothing("there is nothing here; DICOMweb is at /dicomweb") });
     match &door.front.viewer {
         Some(files) => router.merge(viewer::routes(files)),
         None => router,
     }
+}
+
+fn guarded(router: Router<Arc<Door>>, door: &Arc<Door>) -> Router {
+    router
+        .layer(middleware::from_fn_with_state(Arc::clone(door), let_in))
+        .layer(middleware::from_fn_with_state(Arc::clone(door), cors::cors))
+        .with_state(Arc::clone(door))
 }
 
 /// Checks who calls, and tells the resource.
@@ -56,7 +61,7 @@ async fn let_in(
             next.run(request).await
         }
         Err(Turned { refusal, party }) => {
-            if let Some((party, reason)) = party {
+            if let Some((party, reason)) = party.map(|party| *party) {
                 tracing::warn!(%method, path, reason, "a request of the web was refused");
                 door.front.audit.put(AuditEvent::AssociationRejected { party, reason }).await;
             }
@@ -75,7 +80,7 @@ async fn let_in(
 /// A request that is turned away, and who is to be recorded with it and why, where that is a matter of access.
 struct Turned {
     refusal: Refusal,
-    party: Option<(Party, String)>,
+    party: Option<Box<(Party, String)>>,
 }
 
 impl Turned {
@@ -111,7 +116,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
     match admit(&options.access, &options.hosts, &asked) {
         Ok(user) => party.user = user,
         Err(denied) => {
-            let party = Some((party, denied.to_string()));
+            let party = Some(Box::new((party, denied.to_string())));
             return Err(Turned { refusal: denied.into(), party });
         }
     }

@@ -1,0 +1,18 @@
+//! Whether a caller takes what search and store answer with: DICOM JSON alone (PS3.18 sections 10.5.3 and 10.6.3).
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use outrigger_dicomweb::accept::{Accept, is_json_accepted};
+use outrigger_dicomweb::media::DICOM_JSON;
+
+use super::Refusal;
+
+/// Nothing, where it does.
+pub(super) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let fields: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = Accept::parse(&fields.join(", ")).map_err(Refusal::bad)?;
+    if is_json_accepted(&accept) {
+        return Ok(());
+    }
+    Err(Refusal::not_acceptable(format!("the answer comes as {DICOM_JSON}; accept that")))
+}

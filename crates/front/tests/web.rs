@@ -1,0 +1,8 @@
+//! The web door: store and search, who may, and what it withstands.
+
+mod access;
+mod door;
+mod hostile;
+mod listed;
+mod searching;
+mod storing;

@@ -1,0 +1,73 @@
+//! A service that stores on a shelf and finds what it is told to.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use outrigger_front::{Accepts, Arrival, FindRefusal, Opened, Retrievable, Service, StoreRefusal, Stored};
+use outrigger_model::{Answer, Query, Selection, Status, Tag};
+use outrigger_runtime::Spool;
+use tokio::sync::mpsc;
+
+use crate::shelf::Shelf;
+
+/// Answers, and the queries that asked for them.
+pub(crate) struct Listed {
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) answers: Mutex<Vec<Answer>>,
+    pub(crate) queries: Mutex<Vec<Query>>,
+    /// Set where a query fails behind its answers.
+    pub(crate) fails: Mutex<bool>,
+}
+
+/// A study as a query answers it.
+pub(crate) fn study(number: usize, date: &str) -> Answer {
+    let attributes = vec![
+        (Tag::STUDY_INSTANCE_UID, format!("1.2.{number}")),
+        (Tag::STUDY_DATE, date.to_owned()),
+        (Tag::PATIENT_NAME, "M\u{fc}ller^J\u{f6}rg".to_owned()),
+        (Tag::RETRIEVE_AE_TITLE, "SOMEBODY".to_owned()),
+        (Tag(0x0008, 0x1190), "http://member/elsewhere".to_owned()),
+    ];
+    Answer { attributes }
+}
+
+#[async_trait]
+impl Service for Listed {
+    fn accepts(&self) -> Accepts {
+        self.shelf.accepts()
+    }
+
+    fn spool(&self) -> Spool {
+        self.shelf.spool()
+    }
+
+    async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        self.shelf.accept(arrival).await
+    }
+
+    async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
+        self.queries.lock().unwrap().push(query);
+        let fails = *self.fails.lock().unwrap();
+        let refusal =
+            || FindRefusal { status: Status::OUT_OF_RESOURCES, text: "nobody answers".into(), source: None };
+        let answers = self.answers.lock().unwrap().clone();
+        let (sender, receiver) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let all = answers.into_iter().map(Ok).chain(fails.then(|| Err(refusal())));
+            for answer in all {
+                if sender.send(answer).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
+        self.shelf.plan(selection).await
+    }
+
+    async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        self.shelf.open(instance).await
+    }
+}
