@@ -15,7 +15,7 @@ mod storage;
 
 pub(crate) use fronts::{LegsAudited, open_fronts, peers};
 pub(crate) use lock::{holder, lock_archive, lock_node};
-pub(crate) use members::{adapter, adapters};
+pub(crate) use members::{adapters, any_adapter};
 pub(crate) use ready::Ready;
 pub(crate) use scrub::{Ended, Scrubber, Seen};
 pub(crate) use signals::{Signal, Signals};

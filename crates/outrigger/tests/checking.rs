@@ -35,7 +35,7 @@ name = "primary"
 confirm = "certainly"                   # wrong
 conections = 4                          # wrong
 [[member.route]]
-protocol = "dicomweb"                   # wrong
+protocol = "dcm4chee"                   # wrong
 address = "nowhere"                     # wrong
 ae_title = "PACS"
 "#;

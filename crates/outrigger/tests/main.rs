@@ -31,4 +31,5 @@ mod silence;
 mod starting;
 mod telling;
 mod tls;
+mod weblegs;
 mod wrong;

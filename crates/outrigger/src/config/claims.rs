@@ -18,6 +18,13 @@ pub(crate) enum Claim {
         /// Its AE title.
         ae_title: AeTitle,
     },
+    /// A web server that objects are delivered to.
+    Web {
+        /// Its URL, without credentials.
+        url: String,
+        /// `host:port`.
+        address: String,
+    },
     /// Who calls, from where; no host means anywhere.
     Caller {
         /// The AE title it calls with.
@@ -52,8 +59,11 @@ impl Claim {
             (Self::Node { address, ae_title }, Self::Node { address: other, ae_title: title }) => {
                 address.eq_ignore_ascii_case(other) && ae_title == title
             }
-            (Self::Listener(listener), Self::Node { address, .. })
-            | (Self::Node { address, .. }, Self::Listener(listener)) => leads_to(address, *listener),
+            (Self::Web { url, .. }, Self::Web { url: other, .. }) => url.eq_ignore_ascii_case(other),
+            (Self::Listener(listener), Self::Node { address, .. } | Self::Web { address, .. })
+            | (Self::Node { address, .. } | Self::Web { address, .. }, Self::Listener(listener)) => {
+                leads_to(address, *listener)
+            }
             (Self::Caller { ae_title, hosts }, Self::Caller { ae_title: title, hosts: others }) => {
                 ae_title == title && overlap(hosts, others)
             }
@@ -75,12 +85,16 @@ impl Claim {
             None => format!("the default of `{}`", earlier.key),
         };
         match (self, &earlier.claim) {
-            (Self::Listener(address), Claim::Node { .. }) => {
+            (Self::Listener(address), Claim::Node { .. } | Claim::Web { .. }) => {
                 format!("{address} is where {there} delivers to")
             }
             (Self::Node { ae_title, address }, Claim::Listener(_)) => {
                 format!("{ae_title} at {address} is this node itself, which listens there by {there}")
             }
+            (Self::Web { url, .. }, Claim::Listener(_)) => {
+                format!("{url} is this node itself, which listens there by {there}")
+            }
+            (Self::Web { url, .. }, _) => format!("{url} is {there} already"),
             (Self::Listener(address), _) => format!("{address} is listened on by {there} already"),
             (Self::Node { address, ae_title }, _) => format!("{ae_title} at {address} is {there} already"),
             (Self::Caller { ae_title, .. }, _) => {
@@ -98,11 +112,12 @@ impl Claim {
     /// What would be right where `earlier` has it.
     pub(crate) fn right(&self, earlier: &Claimed) -> &'static str {
         match (self, &earlier.claim) {
-            (Self::Listener(_), Self::Node { .. }) | (Self::Node { .. }, Self::Listener(_)) => {
+            (Self::Listener(_), Self::Node { .. } | Self::Web { .. })
+            | (Self::Node { .. } | Self::Web { .. }, Self::Listener(_)) => {
                 "a member is an archive elsewhere: what is delivered to the node itself is kept nowhere else"
             }
             (Self::Listener(_), _) => "each listener needs an address and port of its own",
-            (Self::Node { .. }, _) => {
+            (Self::Node { .. } | Self::Web { .. }, _) => {
                 "name each archive once: a second route leads to it by another address, another archive is elsewhere"
             }
             (Self::Caller { .. }, _) => {
@@ -168,6 +183,10 @@ mod tests {
         Claim::Node { address: address.into(), ae_title: AeTitle::new(title).unwrap() }
     }
 
+    fn web(url: &str, address: &str) -> Claim {
+        Claim::Web { url: url.into(), address: address.into() }
+    }
+
     #[test]
     fn what_clashes_and_what_does_not() {
         let (home, place) = (|path: &str| Claim::Home(path.into()), |path: &str| Claim::Place(path.into()));
@@ -204,6 +223,10 @@ mod tests {
             (listener("10.0.0.5:104"), node("localhost:104", "A"), false),
             (listener("127.0.0.1:0"), node("127.0.0.1:0", "A"), false),
             (listener("127.0.0.1:104"), node("pacs:104", "A"), false),
+            (listener("127.0.0.1:80"), web("http://localhost:80/a", "localhost:80"), true),
+            (web("http://a:80/x", "a:80"), web("http://A:80/x", "A:80"), true),
+            (web("http://a:80/x", "a:80"), web("http://a:80/y", "a:80"), false),
+            (web("http://a:80/x", "a:80"), node("a:80", "A"), false),
         ] {
             assert_eq!((one.clashes(&two), two.clashes(&one)), (clash, clash), "{one:?} {two:?}");
         }

@@ -260,8 +260,25 @@ pub(crate) const STATUS_RULES: Key = key(
 pub(crate) const ROUTE: Key = key("route", TABLES, None, "ways to reach it, in order of preference");
 
 // [[member.route]]
-pub(crate) const PROTOCOL: Key = key("protocol", "`dimse`", None, "the protocol");
+pub(crate) const PROTOCOL: Key = key(
+    "protocol",
+    "`dimse`, `dicomweb` or `orthanc`",
+    None,
+    "what is spoken: DIMSE, DICOMweb, or Orthanc's REST interface",
+);
 pub(crate) const ROUTE_ADDRESS: Key = key("address", REMOTE, None, "where it listens");
+pub(crate) const ROUTE_URL: Key = key(
+    "url",
+    "a URL such as `https://pacs:8443/dicom-web`",
+    None,
+    "of `dicomweb` and `orthanc`, in the place of `address` and `ae_title`: the root of its services; `${env:NAME}` and `${file:PATH}` are replaced",
+);
+pub(crate) const TOKEN_FILE: Key = key(
+    "token_file",
+    "the path of a readable file with a token",
+    None,
+    "of `dicomweb` and `orthanc`: the bearer token that is shown",
+);
 pub(crate) const ROUTE_AE: Key = key("ae_title", AE, None, "its AE title");
 pub(crate) const ROUTE_TLS: Key =
     key("tls", "`true` or `false`", Some("false"), "whether it is spoken to over TLS");
@@ -269,7 +286,7 @@ pub(crate) const CA_FILE: Key = key(
     "ca_file",
     CERTIFICATES,
     None,
-    "authorities its certificate is checked against, PEM; needed with TLS",
+    "authorities its certificate is checked against, PEM; needed with TLS, but for an `https` URL, where those of the system count without it",
 );
 pub(crate) const SERVER_NAME: Key = key(
     "server_name",
@@ -386,7 +403,7 @@ pub(crate) const TABLES_ALL: &[Table] = &[
         STACK_OS, STACK_DATABASE, STACK_DICOM, STACK_HARDWARE, STACK_WEB,
     ] },
     Table { header: "[[member.route]]", doc: ROUTE.doc, keys: &[
-        PROTOCOL, ROUTE_ADDRESS, ROUTE_AE, IMPLEMENTATION, ROUTE_TLS, CA_FILE, SERVER_NAME, CERTIFICATE_FILE,
+        PROTOCOL, ROUTE_ADDRESS, ROUTE_AE, ROUTE_URL, TOKEN_FILE, IMPLEMENTATION, ROUTE_TLS, CA_FILE, SERVER_NAME, CERTIFICATE_FILE,
         KEY_FILE, RESPONSE_TIMEOUT, READ_BACK,
     ] },
     Table { header: "[[peer]]", doc: PEER.doc, keys: &[

@@ -7,11 +7,9 @@ use std::time::Duration;
 use outrigger_member::StatusRules;
 use outrigger_model::{AeTitle, ConfirmLevel, MemberName, MemberNumber};
 
-use super::claims::Claim;
-use super::front::read_implementation;
 use super::keys;
+use super::route::{RouteConfig, read_routes};
 use super::section::Section;
-use super::tls::{RouteSecurity, RouteTls, read_route_tls};
 use super::units;
 
 /// `[members]`.
@@ -32,30 +30,6 @@ pub(crate) enum CallingAe {
     Preserve,
     /// A given one.
     Given(AeTitle),
-}
-
-/// How objects are read back over DIMSE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadBack {
-    /// C-GET.
-    Get,
-    /// C-MOVE to our members' listener.
-    Move,
-}
-
-/// One way to reach a member over DIMSE.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RouteConfig {
-    /// `host:port`.
-    pub(crate) address: String,
-    /// Its AE title.
-    pub(crate) ae_title: AeTitle,
-    /// TLS, if any.
-    pub(crate) tls: Option<RouteTls>,
-    /// Longest wait for an answer.
-    pub(crate) response_timeout: Duration,
-    /// How objects are read back.
-    pub(crate) read_back: ReadBack,
 }
 
 /// One member.
@@ -196,48 +170,4 @@ fn read_stack(section: Section<'_>) -> BTreeMap<&'static str, String> {
     let stack = layers.iter().filter_map(|key| Some((key.name, section.optional(key)?))).collect();
     section.end();
     stack
-}
-
-fn read_routes(section: &Section<'_>) -> Option<Vec<RouteConfig>> {
-    let routes = section.each(&keys::ROUTE, read_route);
-    if routes.as_ref().is_some_and(Vec::is_empty) {
-        section.wrong(&keys::ROUTE, "there is no route to the member");
-    }
-    routes
-}
-
-fn read_route(section: Section<'_>) -> Option<RouteConfig> {
-    let protocol = section.text(&keys::PROTOCOL);
-    match protocol.as_deref() {
-        Some("dimse") | None => {}
-        Some(known @ ("dicomweb" | "orthanc" | "dcm4chee" | "outrigger")) => {
-            section.not_in_this_version(&keys::PROTOCOL, &format!("the protocol `{known}`"));
-        }
-        Some(other) => section.wrong(&keys::PROTOCOL, format!("`{other}` stands here")),
-    }
-    let address = section.read(&keys::ROUTE_ADDRESS, units::remote);
-    let ae_title = section.ae_title(&keys::ROUTE_AE);
-    if let (Some(address), Some(ae_title)) = (address.clone(), ae_title.clone()) {
-        section.claim(&keys::ROUTE_ADDRESS, Claim::Node { address, ae_title });
-    }
-    let implementation = read_implementation(&section);
-    let tls = read_route_tls(&section, address.as_deref());
-    let response_timeout = section.timer(&keys::RESPONSE_TIMEOUT);
-    let read_back = section.read(&keys::READ_BACK, |text| match text {
-        "get" => Some(ReadBack::Get),
-        "move" => Some(ReadBack::Move),
-        _ => None,
-    });
-    section.end();
-    implementation?;
-    Some(RouteConfig {
-        address: address?,
-        ae_title: ae_title?,
-        tls: match tls? {
-            RouteSecurity::Plain => None,
-            RouteSecurity::Tls(files) => Some(files),
-        },
-        response_timeout: response_timeout?,
-        read_back: read_back?,
-    })
 }

@@ -13,6 +13,7 @@ mod paths;
 mod peer;
 mod query;
 mod reference;
+mod route;
 #[cfg(test)]
 mod samples;
 mod section;
@@ -26,7 +27,8 @@ pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
 pub(crate) use audit::{Syslog, SyslogTransport};
 pub(crate) use document::{Mistake, Mistakes};
 pub(crate) use front::{DimseFront, Undeliverable};
-pub(crate) use member::{CallingAe, MemberConfig, MembersListen, ReadBack, RouteConfig};
+pub(crate) use member::{CallingAe, MemberConfig, MembersListen};
 pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
 pub(crate) use peer::{Allow, PeerConfig};
 pub(crate) use reference::reference;
+pub(crate) use route::{DimseRouteConfig, ReadBack, RouteConfig, WebProtocol, WebRouteConfig};

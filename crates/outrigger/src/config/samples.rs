@@ -36,6 +36,7 @@ fn disk() -> SimDisk {
         ("dicom.crt", real(&identity.certificate)),
         ("dicom.key", real(&identity.key)),
         ("ca.crt", real(&authority.certificate())),
+        ("primary.token", b"0123456789abcdef\n".to_vec()),
         ("primary-statuses.toml", b"A7xx = \"retry-later\"".to_vec()),
     ] {
         let file = disk.create(&Path::new("/etc/outrigger").join(name)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use outrigger_member::http::{Scheme, Target};
 use outrigger_runtime::tls::is_server_name;
 use outrigger_runtime::{IdentityFiles, TlsClient, TlsError, TlsServer};
 
@@ -109,6 +110,26 @@ pub(crate) fn read_route_tls(section: &Section<'_>, address: Option<&str>) -> Op
     load_caller(section, files, &called).map(RouteSecurity::Tls)
 }
 
+/// Authorities of the system, where none are given for a web server: the bundle of Debian's `ca-certificates`.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Reads by which files TLS is spoken to a web server, if its URL says `https`; `None` after a mistake.
+pub(crate) fn read_web_tls(section: &Section<'_>, target: Option<&Target>) -> Option<RouteSecurity> {
+    let files = read_caller_files(section);
+    let target = target?;
+    if target.scheme() == Scheme::Plain {
+        return Some(RouteSecurity::Plain);
+    }
+    let by_system = !section.has(&keys::CA_FILE);
+    let files = CallerFiles { ca: files.ca.or(by_system.then(|| SYSTEM_AUTHORITIES.into())), ..files };
+    let called = Called {
+        address: Some(target.address()),
+        key: keys::ROUTE_URL.name,
+        because: "`url` begins with `https://`",
+    };
+    load_caller(section, files, &called).map(RouteSecurity::Tls)
+}
+
 /// Reads what a caller needs for TLS; nothing of it must be there.
 pub(crate) fn read_caller_files(section: &Section<'_>) -> CallerFiles {
     let ca = file(section, &keys::CA_FILE);
@@ -127,7 +148,7 @@ pub(crate) fn load_caller(
     called: &Called<'_>,
 ) -> Option<RouteTls> {
     let CallerFiles { ca, server_name, identity } = files;
-    if !section.has(&keys::CA_FILE) {
+    if !section.has(&keys::CA_FILE) && ca.is_none() {
         section.wrong(&keys::CA_FILE, format!("it is missing, and {}", called.because));
     }
     let host = called

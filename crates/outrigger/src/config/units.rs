@@ -54,16 +54,27 @@ pub(crate) fn remote(text: &str) -> Option<String> {
 }
 
 /// Why a text with `${env:NAME}` in it cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum SubstitutionError {
     /// The closing brace is missing.
     #[error("`${{` stands without `}}`")]
     Open,
-    /// Something else than `env:NAME` between the braces.
-    #[error("`${{{found}}}` stands where `${{env:NAME}}` is expected")]
+    /// Something else than `env:NAME` or, where files are read, `file:PATH` between the braces.
+    #[error("`${{{found}}}` stands where `${{env:NAME}}`{files} is expected")]
     Unknown {
         /// What stands there.
         found: String,
+        /// What else is possible.
+        files: &'static str,
+    },
+    /// The file is of no use.
+    #[error("{path} cannot be read")]
+    File {
+        /// Its path.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
     },
     /// The variable is not set.
     #[error("the environment variable {name} is not set")]
@@ -78,15 +89,41 @@ pub(crate) fn substituted(
     text: &str,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<String, SubstitutionError> {
+    replaced(text, |found| match found.strip_prefix("env:") {
+        Some(name) => variable(name, &env),
+        None => Err(SubstitutionError::Unknown { found: found.to_owned(), files: "" }),
+    })
+}
+
+/// Replaces `${env:NAME}` and `${file:PATH}` in a URL.
+pub(crate) fn substituted_with_files(
+    text: &str,
+    env: impl Fn(&str) -> Option<String>,
+    file: impl Fn(&str) -> Result<String, std::io::Error>,
+) -> Result<String, SubstitutionError> {
+    replaced(text, |found| match found.split_once(':') {
+        Some(("env", name)) => variable(name, &env),
+        Some(("file", path)) => {
+            file(path).map_err(|source| SubstitutionError::File { path: path.to_owned(), source })
+        }
+        _ => Err(SubstitutionError::Unknown { found: found.to_owned(), files: " or `${file:PATH}`" }),
+    })
+}
+
+fn variable(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, SubstitutionError> {
+    env(name).ok_or_else(|| SubstitutionError::Unset { name: name.to_owned() })
+}
+
+fn replaced(
+    text: &str,
+    value: impl Fn(&str) -> Result<String, SubstitutionError>,
+) -> Result<String, SubstitutionError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
         let (found, later) = after.split_once('}').ok_or(SubstitutionError::Open)?;
-        let Some(name) = found.strip_prefix("env:") else {
-            return Err(SubstitutionError::Unknown { found: found.to_owned() });
-        };
-        out.push_str(&env(name).ok_or_else(|| SubstitutionError::Unset { name: name.to_owned() })?);
+        out.push_str(&value(found)?);
         rest = later;
     }
     out.push_str(rest);
@@ -133,7 +170,13 @@ mod tests {
     #[test]
     fn the_environment_is_put_in() {
         let env = |name: &str| (name == "USER").then(|| "ada".to_owned());
-        assert_eq!(substituted("x://${env:USER}@h", env), Ok("x://ada@h".to_owned()));
+        assert_eq!(substituted("x://${env:USER}@h", env).unwrap(), "x://ada@h");
+        assert!(substituted("x://${file:/a}", env).is_err());
+        let file =
+            |path: &str| (path == "/a").then(|| "b".to_owned()).ok_or(std::io::ErrorKind::NotFound.into());
+        let with_files = |text| substituted_with_files(text, env, file);
+        assert_eq!(with_files("x://${env:USER}:${file:/a}@h").unwrap(), "x://ada:b@h");
+        assert!(with_files("x://${file:/b}").is_err());
         assert!(substituted("x://${env:NONE}", env).is_err());
         assert!(substituted("x://${USER}", env).is_err());
         assert!(substituted("x://${env:USER", env).is_err());

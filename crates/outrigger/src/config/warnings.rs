@@ -9,6 +9,7 @@ use super::audit::SyslogTransport;
 use super::member::MemberConfig;
 use super::node::{Base, NodeConfig};
 use super::peer::Serving;
+use super::route::RouteConfig;
 
 /// A certificate is told of when it ends within this many days: time to order another.
 const EXPIRY_WARNING_DAYS: i64 = 30;
@@ -37,14 +38,15 @@ fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64)
     let of_peers = base.peers.iter().filter_map(|peer| peer.without_effect(serving));
     let expiring = certificates(base, members).into_iter();
     let expiring = expiring.filter_map(|(file, expires_us)| expiry(file, expires_us - now_us));
-    of_peers.chain(expiring).collect()
+    let routes = members.iter().flat_map(|member| &member.routes);
+    of_peers.chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
 }
 
 /// Every certificate that is shown by a listener, to a member or to the audit collector, with its end in microseconds.
 fn certificates<'a>(base: &'a Base, members: &'a [MemberConfig]) -> Vec<(&'a Path, i64)> {
     let listeners = base.fronts.iter().filter_map(|front| front.tls.as_ref());
     let listeners = listeners.map(|tls| (tls.identity.certificate.as_path(), tls.server.expires_us()));
-    let routes = members.iter().flat_map(|member| &member.routes).filter_map(|route| route.tls.as_ref());
+    let routes = members.iter().flat_map(|member| &member.routes).filter_map(RouteConfig::tls);
     let collector = base.audit.syslog.as_ref().and_then(|syslog| match &syslog.transport {
         SyslogTransport::Tls(tls) => Some(tls),
         SyslogTransport::Udp | SyslogTransport::Tcp => None,

@@ -9,8 +9,10 @@ use outrigger_front::Outbox;
 use outrigger_ledger::MemberState;
 use outrigger_ledger::scope::{Only, Scope};
 use outrigger_member::answers::Expectations;
+use outrigger_member::http::{Client, ClientOptions};
 use outrigger_member::{
-    Answers, AnswersOptions, CommitReport, DimseMember, DimseRoute, ReadBack as MemberReadBack,
+    Answers, AnswersOptions, CommitReport, DicomwebMember, DimseMember, DimseRoute, Member, OrthancMember,
+    ReadBack as MemberReadBack,
 };
 use outrigger_model::{AeTitle, WallTime};
 use outrigger_runtime::{Shutdown, Spool};
@@ -20,7 +22,10 @@ use tokio::sync::mpsc;
 use super::World;
 use super::storage::Storage;
 use crate::audit::{Audited, Ends, Leg};
-use crate::config::{CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig};
+use crate::config::{
+    CallingAe, DimseRouteConfig, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig, WebProtocol,
+    WebRouteConfig,
+};
 use crate::process::Failure;
 
 /// The members as delivery sees them, and their answers.
@@ -42,7 +47,11 @@ pub(crate) async fn adapters(
     shutdown: &Shutdown,
 ) -> Result<Members, Failure> {
     let expectations = Expectations::default();
-    let titles = config.members.iter().flat_map(|member| &member.routes).map(|route| route.ae_title.clone());
+    let title = |route: &RouteConfig| match route {
+        RouteConfig::Dimse(route) => Some(route.ae_title.clone()),
+        RouteConfig::Web(_) => None,
+    };
+    let titles = config.members.iter().flat_map(|member| &member.routes).filter_map(title);
     let options = AnswersOptions {
         listen: config.members_listen.listen,
         ae_title: config.members_listen.ae_title.clone(),
@@ -91,12 +100,20 @@ fn setup(
         CallingAe::Given(title) => Calling::Fixed(title.clone()),
         CallingAe::Preserve => Calling::Preserve,
     };
+    let (ours, spool) = (calling_toward(&calling, own), &storage.spool);
     let routes = member.routes.iter().map(|route| {
-        let ours = calling_toward(&calling, own);
-        let adapter = adapter(world, own, ours.clone(), route, &storage.spool, expectations);
-        let ends = Ends { ours, theirs: route.ae_title.clone(), address: route.address.clone() };
-        let audited = Audited::new(adapter, ends, legs.clone(), world.clock.clone(), world.threads);
-        Route { label: format!("dimse {}", route.address), member: Arc::new(audited) }
+        let ends = ends(route, ours.clone());
+        let audited = Audits { ends, legs, world };
+        let member: Arc<dyn Member> = match route {
+            RouteConfig::Dimse(dimse) => {
+                audited.of(adapter(world, own, ours.clone(), dimse, spool, expectations))
+            }
+            RouteConfig::Web(web) => match web.protocol {
+                WebProtocol::Dicomweb => audited.of(DicomwebMember::new(client(world, web), spool.clone())),
+                WebProtocol::Orthanc => audited.of(OrthancMember::new(client(world, web), spool.clone())),
+            },
+        };
+        Route { label: route.label(), member }
     });
     Ok(MemberSetup {
         number,
@@ -111,6 +128,65 @@ fn setup(
     })
 }
 
+/// What the audit trail is told of a route.
+struct Audits<'a> {
+    ends: Ends,
+    legs: &'a Outbox<Leg>,
+    world: &'a World,
+}
+
+impl Audits<'_> {
+    fn of<M: Member>(self, member: M) -> Arc<dyn Member> {
+        let Self { ends, legs, world } = self;
+        Arc::new(Audited::new(member, ends, legs.clone(), world.clock.clone(), world.threads))
+    }
+}
+
+/// Both ends of a route; a web server has no AE title, so that it is named by what is spoken there.
+fn ends(route: &RouteConfig, ours: AeTitle) -> Ends {
+    match route {
+        RouteConfig::Dimse(dimse) => {
+            Ends { ours, theirs: dimse.ae_title.clone(), address: dimse.address.clone() }
+        }
+        RouteConfig::Web(web) => {
+            let theirs = AeTitle::known(match web.protocol {
+                WebProtocol::Dicomweb => "DICOMWEB",
+                WebProtocol::Orthanc => "ORTHANC",
+            });
+            Ends { ours, theirs, address: web.target.address().to_owned() }
+        }
+    }
+}
+
+/// The adapter of one route, whatever is spoken there.
+pub(crate) fn any_adapter(
+    world: &World,
+    own: &MembersListen,
+    calling: AeTitle,
+    route: &RouteConfig,
+    spool: &Spool,
+) -> Box<dyn Member> {
+    match route {
+        RouteConfig::Dimse(dimse) => {
+            Box::new(adapter(world, own, calling, dimse, spool, &Expectations::default()))
+        }
+        RouteConfig::Web(web) => match web.protocol {
+            WebProtocol::Dicomweb => Box::new(DicomwebMember::new(client(world, web), spool.clone())),
+            WebProtocol::Orthanc => Box::new(OrthancMember::new(client(world, web), spool.clone())),
+        },
+    }
+}
+
+fn client(world: &World, route: &WebRouteConfig) -> Client {
+    let options = ClientOptions {
+        target: route.target.clone(),
+        tls: route.tls.as_ref().map(|tls| tls.client.clone()),
+        connect_timeout: outrigger_member::dimse::CONNECT_TIMEOUT.min(route.response_timeout),
+        answer_timeout: route.response_timeout,
+    };
+    Client::new(options, world.net.clone(), world.threads)
+}
+
 fn calling_toward(calling: &Calling, own: &MembersListen) -> AeTitle {
     match calling {
         Calling::Fixed(title) => title.clone(),
@@ -118,12 +194,12 @@ fn calling_toward(calling: &Calling, own: &MembersListen) -> AeTitle {
     }
 }
 
-/// The adapter of one route.
-pub(crate) fn adapter(
+/// The adapter of one route over DIMSE.
+fn adapter(
     world: &World,
     own: &MembersListen,
     calling: AeTitle,
-    route: &RouteConfig,
+    route: &DimseRouteConfig,
     spool: &Spool,
     expectations: &Expectations,
 ) -> DimseMember {

@@ -30,7 +30,7 @@ pub(crate) async fn list(State(admin): State<NodeAdmin>) -> Result<Json<Value>, 
             "confirm": member.confirm,
             "required": member.required,
             "stack": member.stack,
-            "routes": member.routes.iter().map(|route| format!("dimse {}", route.address)).collect::<Vec<_>>().join(", "),
+            "routes": member.routes.iter().map(crate::config::RouteConfig::label).collect::<Vec<_>>().join(", "),
         })
     };
     Ok(Json(json!({"members": config.members.iter().map(shown).collect::<Vec<_>>()})))

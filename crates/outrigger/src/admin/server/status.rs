@@ -88,9 +88,14 @@ fn member(
         let are = if suspense == 1 { "is" } else { "are" };
         reasons.push(format!("{postings} of member {} {are} in suspense", setup.name));
     }
-    let route = |route: &outrigger_delivery::Route| {
+    let delivery = admin.delivery.standing(setup.number);
+    let resting = |number| delivery.and_then(|delivery| delivery.routes().resting(number, admin.clock.now()));
+    let route = |(number, route): (usize, &outrigger_delivery::Route)| {
+        let protocol = route.label.split_once(' ').map_or(route.label.as_str(), |(protocol, _)| protocol);
+        let failed = resting(number);
         json!({
-            "protocol": "dimse", "implementation": "native", "address": route.label, "state": state,
+            "protocol": protocol, "implementation": "native", "address": route.label,
+            "state": if failed.is_some() { "away" } else { state }, "error": failed,
         })
     };
     json!({
@@ -103,7 +108,7 @@ fn member(
         "suspense": suspense,
         "queries": queries::standing(&admin.reader, setup.number),
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
-        "routes": setup.routes.iter().map(route).collect::<Vec<_>>(),
+        "routes": setup.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! `outrigger check --probe`: a C-ECHO to each route of each member and to each peer with an address, all at once, and what
+//! `outrigger check --probe`: a C-ECHO, or what stands for it, to each route of each member and to each peer with an address, all at once, and what
 //! each member can be confirmed by.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,6 @@ use outrigger_delivery::confirm::ability::needed;
 use outrigger_delivery::confirm::{Step, steps};
 use outrigger_delivery::send::chain;
 use outrigger_dimse::{Settings, Timers};
-use outrigger_member::answers::Expectations;
 use outrigger_member::{Ability, DimseMember, DimseRoute, Member, MemberError, ReadBack as MemberReadBack};
 use outrigger_model::{AeTitle, ConfirmLevel};
 use outrigger_runtime::Spool;
@@ -19,9 +18,10 @@ use tokio::time::timeout;
 use crate::cli::CheckArgs;
 use crate::config::{
     ArchiveConfig, Base, CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig,
+    WebProtocol,
 };
 use crate::output;
-use crate::serve::{World, adapter};
+use crate::serve::{World, any_adapter};
 
 /// Longest wait for one of those asked, whatever its `response_timeout`: somebody sits before the screen.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Whom to ask, and what it must be able to do.
 struct Target {
     who: String,
-    member: DimseMember,
+    member: Box<dyn Member>,
     within: Duration,
     expected: Expected,
 }
@@ -40,7 +40,31 @@ enum Expected {
     /// An answer.
     Answer,
     /// To be confirmed at a level, and to give objects back so.
-    Confirmation(ConfirmLevel, ReadBack),
+    Confirmation(ConfirmLevel, Way),
+}
+
+/// By what a member is asked and gives back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Get,
+    Move,
+    Dicomweb,
+    Orthanc,
+}
+
+impl Way {
+    fn of(route: &RouteConfig) -> Self {
+        match route {
+            RouteConfig::Dimse(route) => match route.read_back {
+                ReadBack::Get => Self::Get,
+                ReadBack::Move => Self::Move,
+            },
+            RouteConfig::Web(route) => match route.protocol {
+                WebProtocol::Dicomweb => Self::Dicomweb,
+                WebProtocol::Orthanc => Self::Orthanc,
+            },
+        }
+    }
 }
 
 /// What a probe showed.
@@ -69,15 +93,13 @@ pub(crate) async fn node(config: &NodeConfig) -> Vec<Probe> {
     let spool = spool(&world, &config.base);
     let of_member = |member: &MemberConfig| {
         let targets = member.routes.iter().map(|route| {
-            let limited =
-                RouteConfig { response_timeout: route.response_timeout.min(WAIT_MAX), ..route.clone() };
+            let limited = route.within(WAIT_MAX);
             let calling = calling(member, &config.members_listen);
-            let own = &config.members_listen;
             Target {
-                who: format!("member {} by dimse at {}", member.name, route.address),
-                member: adapter(&world, own, calling, &limited, &spool, &Expectations::default()),
-                within: limited.response_timeout,
-                expected: Expected::Confirmation(member.confirm, route.read_back),
+                who: format!("member {} by {} at {}", member.name, route.protocol(), route.place()),
+                member: any_adapter(&world, &config.members_listen, calling, &limited, &spool),
+                within: limited.response_timeout(),
+                expected: Expected::Confirmation(member.confirm, Way::of(route)),
             }
         });
         targets.collect::<Vec<_>>()
@@ -116,7 +138,7 @@ fn peers(world: &World, base: &Base, spool: &Spool) -> Vec<Target> {
         };
         Target {
             who: format!("peer {called} at {address}"),
-            member: DimseMember::new(route, world.net.clone(), spool.clone()),
+            member: Box::new(DimseMember::new(route, world.net.clone(), spool.clone())),
             within: WAIT_MAX,
             expected: Expected::Answer,
         }
@@ -188,7 +210,7 @@ impl Probe {
         };
         match self.expected {
             Expected::Answer => "answers".to_owned(),
-            Expected::Confirmation(wanted, read_back) => match lacking(wanted, read_back, able) {
+            Expected::Confirmation(wanted, way) => match lacking(wanted, way, able) {
                 Some(sentence) => format!("answers, and {sentence}"),
                 None => "answers".to_owned(),
             },
@@ -207,12 +229,16 @@ fn reached(wanted: ConfirmLevel, able: &BTreeSet<Ability>) -> ConfirmLevel {
 }
 
 /// In a sentence: what a member cannot do that is needed of it, and what happens instead.
-fn lacking(wanted: ConfirmLevel, read_back: ReadBack, able: &BTreeSet<Ability>) -> Option<String> {
-    let words = |step: &Step| match (step, read_back) {
-        (Step::Query, _) => "be queried (C-FIND)",
+fn lacking(wanted: ConfirmLevel, way: Way, able: &BTreeSet<Ability>) -> Option<String> {
+    let words = |step: &Step| match (step, way) {
+        (Step::Query, Way::Get | Way::Move) => "be queried (C-FIND)",
+        (Step::Query, Way::Dicomweb) => "be queried (QIDO-RS)",
+        (Step::Query, Way::Orthanc) => "be queried (/tools/find)",
         (Step::Commit, _) => "commit to objects (storage commitment)",
-        (Step::ReadBack, ReadBack::Get) => "give objects back (C-GET)",
-        (Step::ReadBack, ReadBack::Move) => "give objects back (C-MOVE)",
+        (Step::ReadBack, Way::Get) => "give objects back (C-GET)",
+        (Step::ReadBack, Way::Move) => "give objects back (C-MOVE)",
+        (Step::ReadBack, Way::Dicomweb) => "give objects back (WADO-RS)",
+        (Step::ReadBack, Way::Orthanc) => "give objects back (/instances/…/file)",
     };
     let reached = reached(wanted, able);
     let missing: Vec<&str> =
@@ -268,7 +294,7 @@ mod tests {
     use super::*;
 
     fn said(wanted: ConfirmLevel, able: &[Ability]) -> Option<String> {
-        lacking(wanted, ReadBack::Get, &able.iter().copied().collect())
+        lacking(wanted, Way::Get, &able.iter().copied().collect())
     }
 
     #[test]

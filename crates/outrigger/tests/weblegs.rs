@@ -1,0 +1,191 @@
+//! Members behind their web servers: DICOMweb and Orthanc's REST interface, as routes beside DIMSE and in its place.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use outrigger_sim::peers::{Orthanc, OrthancSetup, free_port};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::door::{Door, ae, head, line, written};
+use crate::modality::{Object, objects, send};
+use crate::program::run;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A member with these routes.
+fn member(name: &str, confirm: &str, routes: &[String]) -> String {
+    let mut text = format!("[[member]]\nname = \"{name}\"\nconfirm = \"{confirm}\"\nsettle = \"0s\"\n");
+    for route in routes {
+        write!(text, "[[member.route]]\n{route}\n").unwrap();
+    }
+    text
+}
+
+fn web(protocol: &str, url: &str) -> String {
+    format!("protocol = \"{protocol}\"\nurl = \"{url}\"")
+}
+
+async fn open(members: &str) -> Door {
+    let directory = TempDir::new().unwrap();
+    let text = head(directory.path(), 0, "") + members;
+    Door::open_with(directory, &text).await
+}
+
+async fn level(door: &Door, object: &Object, member: &str) -> String {
+    let why = door.json(&["why", object.header.sop_instance.as_str()]).await;
+    let members = why["studies"][0]["instances"][0]["members"].as_array().unwrap().clone();
+    let found = members.into_iter().find(|found| found["name"] == member).unwrap();
+    found["level"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The words of the findings.
+async fn findings(door: &Door) -> Vec<String> {
+    let url = format!("{}/api/v1/findings", door.admin());
+    let body = tokio::task::spawn_blocking(move || {
+        ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
+    });
+    let answer: Value = serde_json::from_str(&body.await.unwrap()).unwrap();
+    let findings = answer.as_object().unwrap().values().find_map(Value::as_array).unwrap().clone();
+    findings.iter().map(|finding| format!("{}: {}", finding["kind"], finding["text"])).collect()
+}
+
+#[tokio::test]
+async fn peer_orthanc_is_delivered_to_and_verified_over_its_web_server_alone() {
+    let (one, two) = (
+        Orthanc::start(&OrthancSetup::new(&ae("ONE"), &[])).await.unwrap(),
+        Orthanc::start(&OrthancSetup::new(&ae("TWO"), &[])).await.unwrap(),
+    );
+    let members = member("web", "verified", &[web("dicomweb", &one.dicomweb())])
+        + &member("rest", "verified", &[web("orthanc", &two.rest().url(""))]);
+    let directory = TempDir::new().unwrap();
+    let config = written(directory.path(), &(head(directory.path(), 0, "") + &members));
+    let probed = run(&["check", "--config", config.to_str().unwrap(), "--probe", "--json"]).await.exits(0);
+    let who: Vec<_> =
+        probed.json()["probes"].as_array().unwrap().iter().map(|probe| probe["who"].clone()).collect();
+    assert_eq!(who[0], format!("member web by dicomweb at {}", one.dicomweb()));
+
+    let door = Door::open_with(directory, &std::fs::read_to_string(&config).unwrap()).await;
+    let sent = objects(1, 12);
+    send(&door.station(), &sent).await;
+    let balance = door.balance_exits(0, PATIENCE).await;
+    for (name, peer) in [("web", &one), ("rest", &two)] {
+        assert_eq!(line(&balance, name)["confirmed"], sent.len(), "{balance:#}");
+        assert_eq!(peer.rest().count().await.unwrap(), sent.len() as u64);
+        for object in &sent {
+            assert_eq!(level(&door, object, name).await, "verified");
+        }
+    }
+    let status = door.json(&["status"]).await;
+    let protocols: Vec<_> =
+        (0..2).map(|member| status["members"][member]["routes"][0]["protocol"].clone()).collect();
+    assert_eq!(protocols, ["web", "rest"].map(|name| if name == "web" { "dicomweb" } else { "orthanc" }));
+    assert_eq!(status["state"], "healthy", "{status:#}");
+    assert!(findings(&door).await.is_empty());
+}
+
+#[tokio::test]
+async fn peer_orthanc_without_commitment_over_the_web_is_confirmed_by_a_query() {
+    let peer = Orthanc::start(&OrthancSetup::new(&ae("ONE"), &[])).await.unwrap();
+    for route in [web("dicomweb", &peer.dicomweb()), web("orthanc", &peer.rest().url(""))] {
+        let door = open(&member("web", "committed", &[route])).await;
+        let sent = objects(1, 3);
+        send(&door.station(), &sent).await;
+        door.balance_exits(0, PATIENCE).await;
+        let told =
+            |status: &Value| status["members"][0]["findings"].to_string().contains("storage commitment");
+        let status = door.until(&["status"], PATIENCE, told).await;
+        assert_eq!(status["state"], "degraded", "{status:#}");
+        let reached = level(&door, &sent[0], "web").await;
+        assert!(["present", "verified"].contains(&reached.as_str()), "{reached}");
+    }
+}
+
+#[tokio::test]
+async fn peer_orthanc_is_reached_by_the_next_route_where_the_first_fails_and_it_is_written_down() {
+    let peer = Orthanc::start(&OrthancSetup::new(&ae("ONE"), &[])).await.unwrap();
+    let closed = free_port().unwrap();
+    let dead = format!("protocol = \"dimse\"\naddress = \"127.0.0.1:{closed}\"\nae_title = \"ONE\"");
+    let door = open(&member("one", "present", &[dead, web("dicomweb", &peer.dicomweb())])).await;
+    let sent = objects(1, 6);
+    send(&door.station(), &sent).await;
+    let balance = door.balance_exits(0, PATIENCE).await;
+    assert_eq!(line(&balance, "one")["confirmed"], sent.len(), "{balance:#}");
+    assert_eq!(peer.rest().count().await.unwrap(), sent.len() as u64);
+    let found = findings(&door).await;
+    let [finding] = &found[..] else { panic!("one finding, not {found:#?}") };
+    assert!(finding.contains("route-failed"), "{finding}");
+    assert!(
+        finding.contains(&format!("the route dimse 127.0.0.1:{closed} failed where dicomweb http://")),
+        "{finding}"
+    );
+    let status = door.json(&["status"]).await;
+    let routes = &status["members"][0]["routes"];
+    assert_eq!((&routes[0]["state"], &routes[1]["state"]), (&"away".into(), &"up".into()), "{status:#}");
+}
+
+#[tokio::test]
+async fn a_web_server_that_is_busy_is_tried_again_and_told_of_without_the_password() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut read = vec![0; 1 << 20];
+            assert!(stream.read(&mut read).await.unwrap() > 0);
+            let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 4\r\n\r\nbusy";
+            stream.write_all(busy.as_bytes()).await.unwrap();
+        }
+    });
+    let directory = TempDir::new().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "ge@he/im\n").unwrap();
+    let url = format!("http://ada:${{file:{}}}@{address}/dicom-web", secret.display());
+    let text = head(directory.path(), 0, "") + &member("web", "present", &[web("dicomweb", &url)]);
+    let door = Door::open_with(directory, &text).await;
+    let sent = objects(1, 1);
+    send(&door.station(), &sent).await;
+    let uid = sent[0].header.sop_instance.as_str();
+    let tried = |why: &Value| {
+        let attempts = &why["studies"][0]["instances"][0]["members"][0]["attempts"];
+        attempts.as_array().is_some_and(|attempts| !attempts.is_empty())
+    };
+    let why = door.until(&["why", uid], PATIENCE, tried).await.to_string();
+    assert!(why.contains(&format!("http://{address}/dicom-web/studies answered STOW-RS with 503")), "{why}");
+    assert!(why.contains("(Retry-After: 30)"), "{why}");
+    door.balance_exits(3, PATIENCE).await;
+    let log = std::fs::read_to_string(door.directory.path().join("log")).unwrap();
+    for shown in [&why, &log, &door.json(&["status"]).await.to_string()] {
+        assert!(!shown.contains("ge@he") && !shown.contains("ge%40he"), "{shown}");
+    }
+    serving.abort();
+}
+
+#[tokio::test]
+async fn mistakes_in_web_routes_are_reported() {
+    let directory = TempDir::new().unwrap();
+    let token = directory.path().join("token");
+    std::fs::write(&token, "abc").unwrap();
+    let with_token = format!("http://a:b@h/x\"\ntoken_file = \"{}", token.display());
+    for (url, words) in [
+        ("pacs:80", "neither `http://` nor"),
+        ("http://pacs/a?b", "the character `?`"),
+        ("http://${env:OUTRIGGER_NOBODY}@h", "OUTRIGGER_NOBODY is not set"),
+        ("http://u:${file:/nowhere/at/all}@h", "/nowhere/at/all cannot be read"),
+        ("http://${nothing}", "or `${file:PATH}` is expected"),
+        ("http://h/x\"\ntoken_file = \"/nowhere", "cannot be read"),
+        (&with_token, "has a user already"),
+        ("http://h/x\"\nae_title = \"PACS", "the key is unknown"),
+    ] {
+        let text = head(directory.path(), 0, "") + &member("web", "present", &[web("dicomweb", url)]);
+        let config = written(directory.path(), &text);
+        run(&["check", "--config", config.to_str().unwrap()]).await.exits(2).says(&[words]);
+    }
+    let clear =
+        head(directory.path(), 0, "") + &member("web", "present", &[web("orthanc", "http://a:b@h:8042")]);
+    let config = written(directory.path(), &clear);
+    let ran = run(&["check", "--config", config.to_str().unwrap()]).await.exits(0);
+    assert!(ran.stderr.contains("http://h:8042 is sent without TLS"), "{ran:?}");
+}
