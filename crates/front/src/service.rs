@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid, Status,
-    StudyUid, TransferSyntaxUid,
+    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid,
+    Status, StudyUid, TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
 
@@ -16,7 +16,7 @@ pub struct Accepts {
     pub preferred: Vec<TransferSyntaxUid>,
     /// What happens to a syntax that is not in `preferred`.
     pub others: OtherSyntaxes,
-    /// SOP classes beside storage and verification that are served: Query/Retrieve.
+    /// SOP classes beside storage and verification that are served: Query/Retrieve, storage commitment.
     pub services: Vec<SopClassUid>,
 }
 
@@ -164,6 +164,56 @@ pub enum Provenance {
     },
 }
 
+/// A request for storage commitment (PS3.4 Annex J).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitRequest {
+    /// Transaction UID (0008,1195).
+    pub transaction: TransactionUid,
+    /// The AE title that asks, and is told the result.
+    pub requestor: AeTitle,
+    /// The AE title of ours that it asks.
+    pub called: AeTitle,
+    /// What is to be committed.
+    pub instances: Vec<(SopClassUid, SopInstanceUid)>,
+}
+
+/// What a request for storage commitment ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitResult {
+    /// Transaction UID (0008,1195).
+    pub transaction: TransactionUid,
+    /// Who asked.
+    pub requestor: AeTitle,
+    /// Whom it asked; what is committed can be retrieved there.
+    pub called: AeTitle,
+    /// What is committed.
+    pub committed: Vec<(SopClassUid, SopInstanceUid)>,
+    /// What is not, each with its Failure Reason (PS3.3 section C.14.1.1).
+    pub failed: Vec<((SopClassUid, SopInstanceUid), u16)>,
+}
+
+/// How a request for storage commitment was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committing {
+    /// It is kept over restarts, and reported by whoever keeps it.
+    Kept,
+    /// It is decided, and to be reported by the front door.
+    Decided(CommitResult),
+}
+
+/// A request for storage commitment that is not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct CommitRefusal {
+    /// The status that says so.
+    pub status: Status,
+    /// In words.
+    pub text: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
 /// What stands behind a front door.
 #[async_trait]
 pub trait Service: Send + Sync + 'static {
@@ -188,4 +238,10 @@ pub trait Service: Send + Sync + 'static {
 
     /// Opens the bytes of an instance.
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal>;
+
+    /// Takes a request for storage commitment; asked only where [`Accepts::services`] names it.
+    async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
+        let text = format!("transaction {}: storage commitment is not served here", request.transaction);
+        Err(CommitRefusal { status: Status::SOP_CLASS_NOT_SUPPORTED, text, source: None })
+    }
 }

@@ -4,6 +4,7 @@
 
 mod admission;
 mod ask;
+mod commit;
 mod destination;
 mod find;
 mod limits;
