@@ -93,6 +93,13 @@ impl Survey {
         here.get(path.last)
     }
 
+    /// Puts the value of an element at the top level where its place was, once somebody has read it.
+    pub fn fill(&mut self, tag: Tag, value: Bytes) {
+        if let Some(element) = self.elements.iter_mut().find(|element| element.tag == tag) {
+            element.value = Found::Here(value);
+        }
+    }
+
     /// The small values of the top level, those that describe pixel data among them.
     pub fn described(&self) -> DataSet {
         let here = self.elements.iter().filter_map(|element| match &element.value {

@@ -12,6 +12,7 @@ use outrigger_dataset::pixel::{Photometric, PixelError, Shape, ShapeError, show_
 use outrigger_dataset::survey::Survey;
 use outrigger_model::{Tag, TransferSyntaxUid};
 
+pub use colour::missing_palettes;
 use window::Window;
 pub use wishes::{Viewport, WishError, Wishes};
 

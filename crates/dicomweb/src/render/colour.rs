@@ -2,7 +2,7 @@
 
 use image::{DynamicImage, RgbImage};
 use outrigger_dataset::pixel::{Photometric, Shape};
-use outrigger_dataset::survey::{Found, Survey};
+use outrigger_dataset::survey::{Found, Place, Survey};
 use outrigger_model::Tag;
 
 use super::RenderError;
@@ -13,6 +13,18 @@ const PALETTES: [(Tag, Tag); 3] = [
     (Tag(0x0028, 0x1102), Tag(0x0028, 0x1202)),
     (Tag(0x0028, 0x1103), Tag(0x0028, 0x1203)),
 ];
+
+/// Most bytes of the data of a palette: 65,536 entries of two.
+const PALETTE_BYTES_MAX: u64 = 2 << 16;
+
+/// The palettes that a survey passed over, which rendering needs to have read: large ones in binary.
+pub fn missing_palettes(survey: &Survey) -> Vec<(Tag, Place)> {
+    let missing = PALETTES.iter().filter_map(|(_, data)| match survey.get(*data)?.value {
+        Found::There(place) if place.length <= PALETTE_BYTES_MAX => Some((*data, place)),
+        _ => None,
+    });
+    missing.collect()
+}
 
 /// Makes a picture of three samples a pixel.
 pub(super) fn picture(cells: &[u8], shape: &Shape) -> Result<DynamicImage, RenderError> {

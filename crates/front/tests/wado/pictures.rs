@@ -1,6 +1,11 @@
 //! Rendered images and thumbnails.
 
+use outrigger_dataset::element::{Element, Vr};
+use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
+use outrigger_dataset::read::read_form;
+use outrigger_dataset::write::write;
+use outrigger_model::Tag;
 
 use super::exchange::Response;
 use super::rack::{Counter, Lying};
@@ -39,6 +44,22 @@ async fn frames_are_rendered_as_asked_for() {
     let study = format!("{}/thumbnail", objects[0].study());
     let (columns, rows) = size(&counter.get_as(&study, "image/png").await);
     assert!(columns.max(rows) == 128 && columns.min(rows) > 80, "{columns} {rows}");
+}
+
+/// A palette may be larger than what is read of an object at first.
+#[tokio::test]
+async fn large_palettes_are_fetched() {
+    let mut lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
+    let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
+    tree.put(Element::text(Tag(0x0028, 0x0004), Vr::CS, "PALETTE COLOR"));
+    for palette in [0x1201, 0x1202, 0x1203] {
+        tree.put(Element::new(Tag(0x0028, palette - 0x0100), Vr::US, vec![0, 0, 0, 0, 16, 0]));
+        tree.put(Element::new(Tag(0x0028, palette), Vr::OW, vec![7; 1 << 17]));
+    }
+    lying.bytes = write(&tree, Form::ExplicitLittle).into();
+    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let rendered = format!("{}/rendered", lying.path());
+    assert_eq!(size(&counter.get_as(&rendered, "image/png").await), (150, 128));
 }
 
 #[tokio::test]

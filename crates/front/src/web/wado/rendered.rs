@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use outrigger_dataset::pixel::Shape;
 use outrigger_dicomweb::accept::rendered_media;
 use outrigger_dicomweb::frames::frame_list;
-use outrigger_dicomweb::render::{Frame, RENDERED_SAMPLES_MAX, RenderError, Wishes, render};
+use outrigger_dicomweb::render::{
+    Frame, RENDERED_SAMPLES_MAX, RenderError, Wishes, missing_palettes, render,
+};
 
 use super::Wado;
 use super::asking::Asking;
@@ -83,7 +85,10 @@ impl Wado {
         wishes: Wishes,
         media: &'static str,
     ) -> Result<Vec<u8>, Refusal> {
-        let (survey, source) = self.look(instance).await?;
+        let (mut survey, source) = self.look(instance).await?;
+        for (tag, place) in missing_palettes(&survey) {
+            survey.fill(tag, self.gather(&source, vec![place]).await?);
+        }
         let survey = Arc::new(survey);
         let index = self.index(&survey, &source).await?;
         let number = number.unwrap_or(1);
