@@ -240,7 +240,9 @@ fn identifiers_made_to_hurt_are_refused_or_read() {
     let at = |mut elements: Vec<Element>| {
         elements.insert(0, Element::text(Tag::QUERY_RETRIEVE_LEVEL, Vr::CS, "STUDY"));
         let mut data_set = DataSet::default();
-        elements.into_iter().for_each(|element| data_set.put(element));
+        for element in elements {
+            data_set.put(element);
+        }
         let bytes = write(&data_set, Form::ExplicitLittle);
         read_find(QueryRoot::Study, Form::ExplicitLittle, &bytes, Rules::default())
     };

@@ -37,7 +37,9 @@ async fn ask(association: &mut Association, keys: &[(Tag, Vr, &str)]) -> (Vec<St
         vr => Element::text(*tag, *vr, value),
     });
     let mut data_set = DataSet::default();
-    elements.for_each(|element| data_set.put(element));
+    for element in elements {
+        data_set.put(element);
+    }
     let message_id = association.next_message_id();
     let sop_class = association.context(3).unwrap().abstract_syntax.clone();
     let command = Command::CFindRq { message_id, sop_class, priority: Priority::Medium };

@@ -22,6 +22,7 @@ mod levels;
 mod modality;
 mod peers;
 mod program;
+mod queries;
 mod reading;
 mod retiring;
 mod samples;

@@ -1,7 +1,7 @@
 //! Real peers, started by tests: each in a directory of its own, on a port of its own, on loopback.
 //!
 //! A peer ends with the value that stands for it, and with the test's process. Tests that start one carry its prefix
-//! (`peer_orthanc_`, `peer_dcmtk_`, `peer_pynetdicom_`, `peer_pixelmed_`), so that the test script can leave them out where
+//! (`peer_orthanc_`, `peer_postgresql_`, `peer_dcmtk_`, `peer_pynetdicom_`, `peer_pixelmed_`), so that the test script can leave them out where
 //! the peer is not installed.
 
 mod dcmtk;
@@ -10,6 +10,7 @@ mod error;
 mod orthanc;
 mod orthanc_rest;
 mod pixelmed;
+mod postgresql;
 mod process;
 mod pynetdicom;
 mod pynetdicom_commit;
@@ -22,6 +23,7 @@ pub use error::PeerError;
 pub use orthanc::{Orthanc, OrthancSetup, OrthancTls};
 pub use orthanc_rest::OrthancInstance;
 pub use pixelmed::PixelMed;
+pub use postgresql::Postgresql;
 pub use process::{Launch, Process, Ready};
 pub use pynetdicom::{PynetdicomQrScp, PynetdicomStoreScp, PynetdicomStoreScu};
 pub use pynetdicom_commit::{AfterAsking, PynetdicomCommitScu};

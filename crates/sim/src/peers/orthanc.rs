@@ -19,6 +19,8 @@ use super::{Launch, Nagle, PeerError, Process, Ready, Station, free_port};
 
 /// Where the package keeps the DICOMweb plugin.
 const DICOMWEB_PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
+/// Where the package keeps the plugin for an index in PostgreSQL.
+const POSTGRESQL_PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so";
 
 /// Certificates for an Orthanc whose DICOM port speaks TLS, and nothing else; all files are PEM.
 #[derive(Debug, Clone)]
@@ -42,12 +44,20 @@ pub struct OrthancSetup {
     pub nagle: Nagle,
     /// TLS on its DICOM port.
     pub tls: Option<OrthancTls>,
+    /// The port of the PostgreSQL that keeps its index; its own SQLite where there is none.
+    pub postgresql: Option<u16>,
 }
 
 impl OrthancSetup {
     /// An Orthanc that knows these stations, without TLS, with Nagle off.
     pub fn new(ae_title: &AeTitle, stations: &[Station]) -> Self {
-        Self { ae_title: ae_title.clone(), stations: stations.to_vec(), nagle: Nagle::Off, tls: None }
+        Self {
+            ae_title: ae_title.clone(),
+            stations: stations.to_vec(),
+            nagle: Nagle::Off,
+            tls: None,
+            postgresql: None,
+        }
     }
 
     fn configuration(&self, directory: &Path, dicom_port: u16, http_port: u16) -> Value {
@@ -68,6 +78,16 @@ impl OrthancSetup {
             settings.insert("DicomTlsCertificate".into(), json!(tls.certificate));
             settings.insert("DicomTlsPrivateKey".into(), json!(tls.key));
             settings.insert("DicomTlsTrustedCertificates".into(), json!(tls.trusted));
+        }
+        if let (Some(port), Some(settings)) = (self.postgresql, settings.as_object_mut()) {
+            settings.insert("Plugins".into(), json!([DICOMWEB_PLUGIN, POSTGRESQL_PLUGIN]));
+            settings.insert(
+                "PostgreSQL".into(),
+                json!({
+                    "EnableIndex": true, "EnableStorage": false, "Host": "127.0.0.1", "Port": port,
+                    "Database": "postgres", "Username": "postgres", "Password": "", "Lock": false,
+                }),
+            );
         }
         settings
     }

@@ -1,0 +1,145 @@
+//! One table of queries, put to front doors and to the archives behind them: what each answers, and why it differs.
+
+mod client;
+mod objects;
+mod page;
+mod table;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use outrigger_sim::peers::{DcmQrScp, Orthanc, OrthancSetup, PixelMed, Postgresql, PynetdicomQrScp, Station};
+
+use tempfile::TempDir;
+
+use self::client::put;
+use self::objects::Corpus;
+use self::table::{Row, Table};
+use crate::archives::Archive;
+use crate::door::{Behind, Door, ae, answers, head};
+use crate::modality::send;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The archives, by the words of the table.
+const ARCHIVES: [(&str, &str); 6] = [
+    ("orthanc", "Orthanc"),
+    ("postgresql", "Orthanc on PostgreSQL"),
+    ("dcmtk", "DCMTK dcmqrscp"),
+    ("pynetdicom", "pynetdicom qrscp"),
+    ("pixelmed", "PixelMed"),
+    ("archive", "embedded archive"),
+];
+
+const PAGE: &str = "../../docs/queries.md";
+
+#[test]
+fn the_page_of_queries_is_that_of_the_table() {
+    let table = Table::read();
+    assert!(table.rows().count() >= 150);
+    for row in table.rows() {
+        for (archive, reason) in &row.differs {
+            assert!(ARCHIVES.iter().any(|(word, _)| word == archive), "line {}: {archive}", row.line);
+            assert!(table.reasons.contains_key(reason), "line {}: `{reason}` is no reason", row.line);
+        }
+    }
+    let page = page::page(&table, &ARCHIVES);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    if fs::read_to_string(&path).unwrap_or_default() != page {
+        let made = std::env::temp_dir().join("queries.md");
+        fs::write(&made, page).unwrap();
+        panic!("the page is not that of the table: cp {} {}", made.display(), path.display());
+    }
+}
+
+/// What the front door says to a row: the answer, with FF01 before it where keys are not supported.
+fn by_the_standard(row: &Row, answered: &client::Answered) -> Option<String> {
+    let told = if answered.optional_keys { format!("FF01 {}", answered.text) } else { answered.text.clone() };
+    (told != row.expected)
+        .then(|| format!("line {}: `{}` expected, `{told}` answered", row.line, row.expected))
+}
+
+/// What an archive does to a row, against what the table says it does.
+fn as_explained(row: &Row, archive: &str, answered: &client::Answered) -> Option<String> {
+    let expected = row.expected.trim_start_matches("FF01 ");
+    let differs = answered.text != expected;
+    match (differs, row.differs.get(archive)) {
+        (true, None) => Some(format!(
+            "line {}: {archive} answers `{}` and not `{expected}`, without a reason: {}",
+            row.line, answered.text, row.text
+        )),
+        (false, Some(reason)) => Some(format!(
+            "line {}: {archive} does as the standard says, and not as `{reason}` has it",
+            row.line
+        )),
+        (true, Some(_)) | (false, None) => None,
+    }
+}
+
+/// Puts every row to a front door before one archive, and to that archive.
+async fn hold(ours: &Station, archive: &str, station: &Station) {
+    let (table, corpus) = (Table::read(), Corpus::new());
+    let directory = TempDir::new().unwrap();
+    // What a member says of an object is its own; what stands in the catalogue is held against the standard.
+    let text = head(directory.path(), ours.port, "")
+        + "[query]\nsource = \"catalogue\"\n"
+        + &Behind::new(archive, station, "accepted").text();
+    let door = Door::open_with(directory, &text).await;
+    send(&door.station(), &corpus.objects).await;
+    door.balance_exits(0, PATIENCE).await;
+    let mut wrong = Vec::new();
+    for row in table.rows() {
+        wrong.extend(by_the_standard(row, &put(&door.station(), row, &corpus).await));
+        wrong.extend(as_explained(row, archive, &put(station, row, &corpus).await));
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.rows().count(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn the_embedded_archive_and_the_front_door_before_it_answer_the_table() {
+    for database in ["sqlite", "redb"] {
+        let archive = Archive::start("ARCHIVE", database).await;
+        hold(&answers(), "archive", &archive.station()).await;
+    }
+}
+
+#[tokio::test]
+async fn peer_orthanc_answers_the_table() {
+    let ours = answers();
+    let calling = Station { ae_title: ae("CT1"), port: ours.port };
+    let peer = Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), &[ours.clone(), calling])).await.unwrap();
+    hold(&ours, "orthanc", peer.station()).await;
+}
+
+#[tokio::test]
+async fn peer_postgresql_behind_orthanc_answers_the_table() {
+    let ours = answers();
+    let database = Postgresql::start().await.unwrap();
+    let calling = Station { ae_title: ae("CT1"), port: ours.port };
+    let mut setup = OrthancSetup::new(&ae("ORTHANC"), &[ours.clone(), calling]);
+    setup.postgresql = Some(database.port());
+    let peer = Orthanc::start(&setup).await.unwrap();
+    hold(&ours, "postgresql", peer.station()).await;
+}
+
+#[tokio::test]
+async fn peer_dcmtk_archive_answers_the_table() {
+    let ours = answers();
+    let peer = DcmQrScp::start(&ae("QRSCP"), std::slice::from_ref(&ours)).await.unwrap();
+    hold(&ours, "dcmtk", peer.station()).await;
+}
+
+#[tokio::test]
+async fn peer_pynetdicom_archive_answers_the_table() {
+    let ours = answers();
+    let peer = PynetdicomQrScp::start(&ae("QRSCP"), std::slice::from_ref(&ours)).await.unwrap();
+    hold(&ours, "pynetdicom", peer.station()).await;
+}
+
+#[tokio::test]
+async fn peer_pixelmed_answers_the_table() {
+    let ours = answers();
+    let peer = PixelMed::start(&ae("PIXELMED"), std::slice::from_ref(&ours)).await.unwrap();
+    hold(&ours, "pixelmed", peer.station()).await;
+}

@@ -1,0 +1,55 @@
+//! `docs/queries.md`, made from the table.
+
+use std::fmt::Write as _;
+
+use super::table::{Row, Table};
+
+/// The page as it must be.
+pub(crate) fn page(table: &Table, archives: &[(&str, &str)]) -> String {
+    let mut page = String::from(HEAD);
+    for section in &table.sections {
+        write!(page, "\n## {}\n\n", section.heading).unwrap();
+        page.push_str("| level | keys | character set | agreed on | answer | archives that differ |\n|---|---|---|---|---|---|\n");
+        for row in &section.rows {
+            page.push_str(&line(row, archives));
+        }
+    }
+    page.push_str("\n## Why archives differ\n\n| reason | what the archive does |\n|---|---|\n");
+    for (word, why) in &table.reasons {
+        writeln!(page, "| {word} | {why} |").unwrap();
+    }
+    page
+}
+
+fn line(row: &Row, archives: &[(&str, &str)]) -> String {
+    let named = |name: &str| archives.iter().find(|(word, _)| *word == name).map_or("?", |(_, title)| title);
+    let differs: Vec<String> =
+        row.differs.iter().map(|(archive, reason)| format!("{}: {reason}", named(archive))).collect();
+    let charset = if row.charset.is_empty() { String::new() } else { format!("`{}`", row.charset) };
+    format!(
+        "| {:?} Root, {:?} | `{}` | {charset} | {} | {} | {} |\n",
+        row.root,
+        row.level,
+        row.text,
+        row.rules.join(", "),
+        row.expected.replace('\\', "\\\\").replace('*', "\\*"),
+        differs.join("; ")
+    )
+}
+
+const HEAD: &str = "\
+# Queries and their answers
+
+Made from `crates/outrigger/tests/queries/table.txt` and held against it by a test. Each query is put to the front door of a
+node, to each of its archives directly, and to an embedded archive; the answer in the table is that of the front door and follows
+PS3.4 section C.2.2.2. Archives that answer otherwise are named with a reason, explained at the end.
+
+A study is called by a letter, its series have a number behind it, their instances another; patients are called by their IDs. In a
+key, `{a1}` stands for the UID of what is called so. Values that were looked at stand in parentheses. `-` is no answer. `FF01`
+says that a key is not supported: it neither restricts the answer nor has a value in it. `A900` refuses the query, with words and
+the offending key.
+
+A key matches no entity whose value is not known. PS3.4 section C.2.2.1.2 would count it as a match; few archives do, and a search by
+accession number that also gives every study without one would show other patients' images. With matching of empty values
+agreed on, `\"\"` finds them.
+";
