@@ -4,6 +4,7 @@ mod committing;
 mod delivering;
 mod files;
 mod fronts;
+mod inventory;
 mod lock;
 mod members;
 mod reading;
@@ -92,6 +93,7 @@ async fn serve(
     let members_address = members.address;
     let reader = reading::reader(world, config, storage, &members.setups);
     let setups = members.setups.clone();
+    inventory::start(world, config, storage, &members.setups, &node_stops);
     let delivery = delivering::start(world, config, storage, members, &node_stops);
     let gateway = |undeliverable: Undeliverable| {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());

@@ -18,6 +18,7 @@ mod conforming;
 mod crowd;
 mod door;
 mod faults;
+mod inventory;
 mod levels;
 mod modality;
 mod peers;

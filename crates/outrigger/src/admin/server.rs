@@ -4,6 +4,7 @@ mod archive;
 mod balance;
 mod commitments;
 mod health;
+mod inventory;
 mod members;
 mod metrics;
 mod node;

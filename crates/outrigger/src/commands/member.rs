@@ -25,7 +25,7 @@ fn list(node: &AdminArgs) -> Result<Finished, Failure> {
         return Ok(Finished::Good);
     }
     let members = answer.get("members").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let keys = ["name", "number", "state", "confirm", "required", "routes"];
+    let keys = ["name", "number", "state", "confirm", "required", "inventory", "routes"];
     let cells = |member: &Value| keys.map(|key| plain(member.get(key))).to_vec();
     let columns = keys.map(|key| if key == "number" { Column::Count(key) } else { Column::Text(key) });
     output::table(&columns, &members.iter().map(cells).collect::<Vec<_>>());

@@ -45,6 +45,8 @@ pub(crate) const MEMBERS: Key = key("members", TABLE, None, "where members answe
 pub(crate) const MEMBER: Key = key("member", TABLES, None, "the archives behind the front door");
 pub(crate) const PEER: Key = key("peer", TABLES, None, "who may call");
 pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries and giving instances");
+pub(crate) const INVENTORY: Key =
+    key("inventory", TABLE, None, "learning what members held before anything came through this node");
 pub(crate) const VIEWER: Key = key("viewer", TABLE, None, "the viewer that the web door serves at /viewer");
 pub(crate) const COMMIT: Key = key("commit", TABLE, None, "storage commitment to modalities");
 pub(crate) const AUDIT: Key = key("audit", TABLE, None, "the audit trail");
@@ -201,6 +203,22 @@ pub(crate) const QUERY_TIMEOUT: Key = key(
     "longest wait for a member that is to answer a query or give an instance, before it is done without",
 );
 
+// [inventory]
+pub(crate) const INVENTORY_ENABLED: Key = key(
+    "enabled",
+    "`true` or `false`",
+    Some("true"),
+    "whether members are asked what they hold, so that priors are found and given; they are only read",
+);
+pub(crate) const INVENTORY_RATE: Key =
+    key("rate", "a number from 1 to 1000", Some("10"), "queries a second to each member, at most");
+pub(crate) const INVENTORY_EVERY: Key = key(
+    "every",
+    TIMER,
+    Some("24h"),
+    "time from the beginning of one inventory of a member to that of the next",
+);
+
 // [[member]]
 pub(crate) const MEMBER_NAME: Key = key(
     "name",
@@ -225,6 +243,12 @@ pub(crate) const CONFIRM: Key = key(
     "`accepted`, `present`, `committed` or `verified`",
     Some("present"),
     "how surely it must have an object before the posting closes",
+);
+pub(crate) const MEMBER_ISSUER: Key = key(
+    "issuer",
+    "a text",
+    None,
+    "issuer of patient ID that holds for what the member held before, where it names none",
 );
 pub(crate) const CONNECTIONS: Key =
     key("connections", "a number from 1 to 32", Some("4"), "associations to it at once");
@@ -395,8 +419,9 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
     Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },
     Table { header: "[commit]", doc: COMMIT.doc, keys: &[COMMIT_POLICY, COMMIT_WAIT] },
+    Table { header: "[inventory]", doc: INVENTORY.doc, keys: &[INVENTORY_ENABLED, INVENTORY_RATE, INVENTORY_EVERY] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
-        MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, STATUS_RULES,
+        MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, MEMBER_ISSUER, STATUS_RULES,
     ] },
     Table { header: "[member.holds]", doc: HOLDS.doc, keys: &[HOLDS_MODALITIES, HOLDS_NEWER_THAN] },
     Table { header: "[member.stack]", doc: STACK.doc, keys: &[

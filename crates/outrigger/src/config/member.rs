@@ -45,6 +45,8 @@ pub(crate) struct MemberConfig {
     pub(crate) confirm: ConfirmLevel,
     /// Associations at once.
     pub(crate) connections: usize,
+    /// Issuer of patient ID for what it held before.
+    pub(crate) issuer: Option<String>,
     /// How long after a store the first confirmation is asked for.
     pub(crate) settle: Duration,
     /// The AE title it is called with.
@@ -95,9 +97,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         "preserve" => Some(CallingAe::Preserve),
         given => AeTitle::new(given).ok().map(CallingAe::Given),
     });
-    if section.has(&keys::ISSUER) {
-        section.not_in_this_version(&keys::ISSUER, "an issuer of patient ID for what comes from a member");
-    }
+    let issuer = section.optional(&keys::MEMBER_ISSUER);
     let holds = read_holds(section.table(&keys::HOLDS));
     let stack = read_stack(section.table(&keys::STACK));
     let status_rules = read_status_rules(&section);
@@ -110,6 +110,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         preference: u8::try_from(preference?).ok()?,
         confirm: confirm?,
         connections: usize::try_from(connections?).ok()?,
+        issuer,
         settle: settle?,
         calling: calling?,
         modalities,

@@ -11,6 +11,7 @@ use super::claims::Claim;
 use super::commit::{CommitConfig, read_commit};
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, read_front};
+use super::inventory::{InventoryConfig, read_inventory};
 use super::keys;
 use super::member::{MemberConfig, MembersListen, read_members, read_members_listen};
 use super::peer::{PeerConfig, read_peers};
@@ -83,6 +84,8 @@ pub(crate) struct NodeConfig {
     pub(crate) members: Vec<MemberConfig>,
     /// `[query]`.
     pub(crate) query: QueryConfig,
+    /// `[inventory]`.
+    pub(crate) inventory: InventoryConfig,
     /// `[commit]`.
     pub(crate) commit: CommitConfig,
 }
@@ -97,6 +100,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
         let members = read_members(root);
         let query = read_query(root.table(&keys::QUERY));
+        let inventory = read_inventory(root.table(&keys::INVENTORY));
         let commit = read_commit(root.table(&keys::COMMIT));
         Some(NodeConfig {
             base: base.finish()?,
@@ -105,6 +109,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
             members_listen: members_listen?,
             members: members?,
             query: query?,
+            inventory: inventory?,
             commit: commit?,
         })
     })

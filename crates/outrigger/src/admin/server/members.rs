@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Refusal;
+use super::inventory;
 use super::node::NodeAdmin;
 
 /// The member meant.
@@ -30,6 +31,7 @@ pub(crate) async fn list(State(admin): State<NodeAdmin>) -> Result<Json<Value>, 
             "confirm": member.confirm,
             "required": member.required,
             "stack": member.stack,
+            "inventory": number.map(|number| inventory::in_words(&admin.ledger.inventory(number))),
             "routes": member.routes.iter().map(crate::config::RouteConfig::label).collect::<Vec<_>>().join(", "),
         })
     };

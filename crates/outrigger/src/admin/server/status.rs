@@ -9,6 +9,7 @@ use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
 
 use super::Refusal;
+use super::inventory;
 use super::commitments;
 use super::node::NodeAdmin;
 use super::queries;
@@ -107,6 +108,7 @@ fn member(
         "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
         "suspense": suspense,
         "queries": queries::standing(&admin.reader, setup.number),
+        "inventory": inventory::shown(&admin.ledger.inventory(number)),
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
     })

@@ -1,0 +1,36 @@
+//! How far it is known what members held before.
+
+use outrigger_ledger::{Inventoried, Inventory};
+use serde_json::{Value, json};
+
+use super::status::moment;
+
+/// An inventory as `status` shows it.
+pub(super) fn shown(inventory: &Inventory) -> Value {
+    json!({
+        "state": state(inventory),
+        "since": inventory.began_at.map(moment),
+        "complete_as_of": inventory.complete.map(|complete| moment(complete.began_at)),
+        "complete_at": inventory.complete.map(|complete| moment(complete.ended_at)),
+        "studies": inventory.studies,
+        "instances": inventory.instances,
+        "unlisted": inventory.unlisted,
+    })
+}
+
+fn state(inventory: &Inventory) -> &'static str {
+    match inventory.inventoried() {
+        Inventoried::Never => "never",
+        Inventoried::Running { .. } => "running",
+        Inventoried::Complete { .. } => "complete",
+    }
+}
+
+/// The same in words.
+pub(super) fn in_words(inventory: &Inventory) -> String {
+    match inventory.inventoried() {
+        Inventoried::Never => "never".to_owned(),
+        Inventoried::Running { studies, .. } => format!("running: {studies} studies"),
+        Inventoried::Complete { as_of } => format!("complete as of {}", moment(as_of)),
+    }
+}

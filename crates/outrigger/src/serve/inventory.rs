@@ -1,0 +1,42 @@
+//! What takes the inventories of the members.
+
+use std::sync::Arc;
+
+use outrigger_audit::inventory::{InventoryOptions, Source, start as start_inventories};
+use outrigger_delivery::MemberSetup;
+use outrigger_runtime::Shutdown;
+
+use super::{Storage, World};
+use crate::config::{NodeConfig, Taken};
+
+/// Begins, or goes on, to take the inventories of these members.
+pub(super) fn start(
+    world: &World,
+    config: &NodeConfig,
+    storage: &Storage,
+    members: &[MemberSetup],
+    shutdown: &Shutdown,
+) {
+    if config.inventory.taken == Taken::No {
+        tracing::info!("no inventories are taken: what members held before is not seen here");
+        return;
+    }
+    start_inventories(&InventoryOptions {
+        ledger: storage.ledger.clone(),
+        sources: members.iter().map(|member| source(config, member)).collect(),
+        between: config.inventory.between,
+        every: config.inventory.every,
+        clock: world.clock.clone(),
+        shutdown: shutdown.clone(),
+    });
+}
+
+fn source(config: &NodeConfig, member: &MemberSetup) -> Source {
+    let written = config.members.iter().find(|written| written.name == member.name);
+    Source {
+        number: member.number,
+        name: member.name.clone(),
+        issuer: written.and_then(|written| written.issuer.clone()),
+        routes: member.routes.iter().map(|route| Arc::clone(&route.member)).collect(),
+    }
+}

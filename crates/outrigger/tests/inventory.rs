@@ -1,0 +1,207 @@
+//! What members held before the node came is found and given at the front door.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use outrigger_model::{Level, QueryRoot, Tag};
+use outrigger_sim::peers::{
+    DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, free_port,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::archives::Archive;
+use crate::door::{Behind, Door, ae, answers, configuration};
+use crate::modality::{Object, objects, same_at, send};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A front door that takes inventories at this rate.
+async fn door(answers: Option<&Station>, members: &[Behind], rate: u32) -> Door {
+    let directory = TempDir::new().unwrap();
+    let port = answers.map_or(0, |answers| answers.port);
+    let text = configuration(directory.path(), members).replace(
+        "listen = \"127.0.0.1:0\"\nae_title = \"OUTRIGGER_M\"",
+        &format!("listen = \"127.0.0.1:{port}\"\nae_title = \"OUTRIGGER_M\""),
+    );
+    Door::open_with(directory, &taken(&text, rate)).await
+}
+
+/// A configuration by which inventories are taken, and queries answered by what they gave alone.
+fn taken(text: &str, rate: u32) -> String {
+    let on = blind(text).replace("[inventory]\nenabled = false", &format!("[inventory]\nrate = {rate}"));
+    assert!(on.contains("rate = "), "the tests' configuration takes none");
+    on
+}
+
+/// A configuration by which no member is asked to answer a query.
+fn blind(text: &str) -> String {
+    text.replace("[inventory]", "[query]\nsource = \"catalogue\"\n[inventory]")
+}
+
+/// Objects of as many studies, of `each` instances.
+fn priors(seed: u64, studies: u64, each: u32) -> Vec<Object> {
+    (0..studies).flat_map(|study| objects(seed + study, each)).collect()
+}
+
+fn of<'s>(status: &'s Value, member: &str) -> &'s Value {
+    let members = status["members"].as_array().unwrap();
+    &members.iter().find(|line| line["name"] == member).unwrap()["inventory"]
+}
+
+/// Waits until the inventory of a member is complete.
+async fn complete(door: &Door, member: &str) -> Value {
+    let status = door.until(&["status"], PATIENCE, |status| of(status, member)["state"] == "complete").await;
+    of(&status, member).clone()
+}
+
+fn studies(objects: &[Object]) -> BTreeSet<String> {
+    objects.iter().map(|object| object.header.study.as_ref().unwrap().to_string()).collect()
+}
+
+/// The studies that a query finds, and the numbers of instances it gives for them.
+async fn found(door: &Door) -> (BTreeSet<String>, u64) {
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let keys = ["0020,000d", "0020,1208", "0010,0020", "0008,0020"];
+    let find = FindScu {
+        calling: &calling,
+        called: &called,
+        root: QueryRoot::Study,
+        level: Level::Study,
+        keys: &keys,
+    };
+    let answers = find.run().await.unwrap().answers;
+    let uid = |answer: &std::collections::BTreeMap<Tag, String>| {
+        answer[&Tag::STUDY_INSTANCE_UID].trim_end_matches('\0').to_owned()
+    };
+    let count = |answer: &std::collections::BTreeMap<Tag, String>| {
+        answer[&Tag::STUDY_RELATED_INSTANCES].trim().parse::<u64>().unwrap()
+    };
+    (answers.iter().map(uid).collect(), answers.iter().map(count).sum())
+}
+
+/// Priors at a member are found and given by a door that came later; and by one that takes no inventory they are not.
+async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, priors: &[Object]) {
+    let directory = TempDir::new().unwrap();
+    let text = blind(&configuration(directory.path(), std::slice::from_ref(&member)));
+    let without = Door::open_with(directory, &text).await;
+    assert_eq!(found(&without).await, (BTreeSet::new(), 0), "the control");
+    drop(without);
+    let door = door(ours, &[member], 1_000).await;
+    let inventory = complete(&door, name).await;
+    assert_eq!(inventory["unlisted"], 0, "{inventory}\n{}", door.log());
+    assert_eq!(found(&door).await, (studies(priors), priors.len() as u64), "{inventory}");
+    same_at(&door.station(), priors).await;
+    let study = studies(priors).pop_first().unwrap();
+    let key = format!("0020,000d={study}");
+    let into = TempDir::new().unwrap();
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let get = GetScu {
+        calling: &calling,
+        called: &called,
+        into: into.path(),
+        root: QueryRoot::Study,
+        level: Level::Study,
+        keys: &[&key],
+    };
+    let (run, got) = get.run().await.unwrap();
+    assert!(run.success(), "{}", run.said());
+    let of_study = |object: &&Object| object.header.study.as_ref().unwrap().as_str() == study;
+    assert_eq!(got.len(), priors.iter().filter(of_study).count());
+    let listed = door.json(&["member", "list"]).await;
+    let said = listed["members"][0]["inventory"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("complete as of "), "{said}");
+}
+
+#[tokio::test]
+async fn an_embedded_archives_priors_are_found_and_given() {
+    let archive = Archive::start("B", "redb").await;
+    let priors = priors(5100, 8, 3);
+    send(&archive.station(), &priors).await;
+    priors_are_seen(Behind::new("b", &archive.station(), "present"), "b", None, &priors).await;
+}
+
+#[tokio::test]
+async fn peer_orthancs_priors_are_found_and_given() {
+    let ours = answers();
+    let orthanc =
+        Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours))).await.unwrap();
+    let priors = priors(5200, 8, 3);
+    send(orthanc.station(), &priors).await;
+    let member = Behind::new("orthanc", orthanc.station(), "present");
+    priors_are_seen(member, "orthanc", Some(&ours), &priors).await;
+}
+
+#[tokio::test]
+async fn peer_dcmqrscps_priors_are_found_and_given() {
+    let ours = answers();
+    let archive = DcmQrScp::start(&ae("QRSCP"), std::slice::from_ref(&ours)).await.unwrap();
+    let priors = priors(5300, 8, 3);
+    send(archive.station(), &priors).await;
+    let member = Behind::new("dcmtk", archive.station(), "present");
+    priors_are_seen(member, "dcmtk", Some(&ours), &priors).await;
+}
+
+#[tokio::test]
+async fn peer_pynetdicoms_priors_are_found_and_given() {
+    let ours = answers();
+    let archive = PynetdicomQrScp::start(&ae("PYNETDICOM"), std::slice::from_ref(&ours)).await.unwrap();
+    let priors = priors(5400, 4, 3);
+    send(archive.station(), &priors).await;
+    let member = Behind::new("py", archive.station(), "present");
+    priors_are_seen(member, "py", Some(&ours), &priors).await;
+}
+
+/// Two archives of which each has what the other lacks are one, and what is stored meanwhile is in it once.
+#[tokio::test]
+async fn what_two_archives_held_and_what_comes_meanwhile_is_one_archive() {
+    let (a, b) = (Archive::start("A", "sqlite").await, Archive::start("B", "redb").await);
+    let priors = priors(5500, 30, 1);
+    send(&a.station(), &priors[..20]).await;
+    send(&b.station(), &priors[10..]).await;
+    let members = [Behind::new("a", &a.station(), "present"), Behind::new("b", &b.station(), "present")];
+    let door = door(None, &members, 50).await;
+    // While the inventory runs: what is at one already, and what is at neither.
+    let fresh = objects(56, 6);
+    send(&door.station(), &priors[5..12]).await;
+    send(&door.station(), &fresh).await;
+    complete(&door, "a").await;
+    complete(&door, "b").await;
+    let all: Vec<Object> = priors.iter().chain(&fresh).cloned().collect();
+    assert_eq!(found(&door).await, (studies(&all), all.len() as u64));
+    same_at(&door.station(), &all).await;
+    door.balance_exits(0, PATIENCE).await;
+    assert_eq!(found(&door).await, (studies(&all), all.len() as u64));
+}
+
+/// Killed in the middle it goes on, and a rebuild of the books takes it anew.
+#[tokio::test]
+async fn a_node_killed_in_the_middle_of_an_inventory_goes_on_with_it() {
+    let archive = Archive::start("B", "sqlite").await;
+    let priors = priors(5700, 60, 1);
+    send(&archive.station(), &priors).await;
+    let member = Behind::new("b", &archive.station(), "present");
+    let mut door = door(None, &[member], 20).await;
+    let some = |status: &Value| of(status, "b")["studies"].as_u64().unwrap() >= 1;
+    let before = of(&door.until(&["status"], PATIENCE, some).await, "b").clone();
+    assert_eq!(before["state"], "running", "{before}");
+    door.node.process().kill().unwrap();
+    let text = std::fs::read_to_string(&door.config).unwrap();
+    let Door { directory, .. } = door;
+    // Its next address is read from a log of its own.
+    std::fs::remove_file(directory.path().join("log")).unwrap();
+    let again = Door::open_with(directory, &text.replace("rate = 20", "rate = 1000")).await;
+    let after = complete(&again, "b").await;
+    assert_eq!(after["complete_as_of"], before["since"], "it is the one that was begun");
+    assert_eq!(found(&again).await, (studies(&priors), priors.len() as u64));
+}
+
+/// A member that is away is waited for, and says so.
+#[tokio::test]
+async fn a_member_that_is_away_has_no_inventory() {
+    let away = Station { ae_title: ae("AWAY"), port: free_port().unwrap() };
+    let door = door(None, &[Behind::new("a", &away, "present")], 100).await;
+    let said = |status: &Value| of(status, "a")["state"] == "running";
+    let status = door.until(&["status"], PATIENCE, said).await;
+    assert_eq!((&of(&status, "a")["complete_at"], &of(&status, "a")["studies"]), (&Value::Null, &0.into()));
+}
