@@ -13,6 +13,7 @@ pub(crate) mod reload;
 mod scrub;
 mod signals;
 mod storage;
+mod webs;
 
 pub(crate) use fronts::{LegsAudited, open_fronts, peers};
 pub(crate) use lock::{holder, lock_archive, lock_node};
@@ -100,8 +101,8 @@ async fn serve(
         Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader: reader.clone(), undeliverable }))
     };
     let legs = LegsAudited { legs, shutdown: node_stops.clone() };
-    let fronts = open_fronts(world, &config.base, &doors_stop, legs, |front| {
-        gateway(match front.undeliverable {
+    let fronts = open_fronts(world, &config.base, &doors_stop, legs, |undeliverable| {
+        gateway(match undeliverable {
             crate::config::Undeliverable::Accept => Undeliverable::Accept,
             crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
         }) as Arc<dyn outrigger_front::Service>
@@ -125,7 +126,13 @@ async fn serve(
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
 
-    Ready { dimse: fronts.addresses, members: Some(members_address), admin: admin_address }.announce()?;
+    Ready {
+        dimse: fronts.addresses,
+        web: fronts.web,
+        members: Some(members_address),
+        admin: admin_address,
+    }
+    .announce()?;
     while signals.next().await == Signal::Reload {
         reload::told(&admin);
     }

@@ -30,6 +30,8 @@ pub enum Role {
 pub struct Listening {
     /// DIMSE listeners, in the order of the configuration.
     pub dimse: Vec<SocketAddr>,
+    /// Web listeners, in the order of the configuration.
+    pub web: Vec<SocketAddr>,
     /// Where members answer; archives have none.
     pub members: Option<SocketAddr>,
     /// The admin API.
@@ -79,9 +81,13 @@ impl Node {
         let answer: Value = serde_json::from_str(&line).map_err(|_| unexpected())?;
         let ready = answer.get("ready").ok_or_else(unexpected)?;
         let address = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-        let dimse = ready.get("dimse").and_then(Value::as_array).ok_or_else(unexpected)?;
+        let all = |what: &str| {
+            let all = ready.get(what).and_then(Value::as_array)?;
+            all.iter().map(address).collect::<Option<_>>()
+        };
         Ok(Listening {
-            dimse: dimse.iter().map(address).collect::<Option<_>>().ok_or_else(unexpected)?,
+            dimse: all("dimse").ok_or_else(unexpected)?,
+            web: all("web").ok_or_else(unexpected)?,
             members: ready.get("members").and_then(address),
             admin: ready.get("admin").and_then(address),
         })

@@ -46,7 +46,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     });
     let admin = ArchiveAdmin { name: config.base.name.to_string() };
     let admin = server::start_archive(config.base.admin.listen, admin, node_stops.clone()).await?;
-    Ready { dimse: fronts.addresses, members: None, admin }.announce()?;
+    Ready { dimse: fronts.addresses, web: fronts.web, members: None, admin }.announce()?;
     loop {
         match signals.next().await {
             Signal::Stop => break,
@@ -66,11 +66,10 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
 }
 
 async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure> {
-    let max_object = config.base.fronts.iter().map(|front| front.max_object).max().unwrap_or(0);
     let options = ArchiveOptions {
         directory: config.blobs.clone(),
         catalogue: config.catalogue.clone(),
-        object_bytes_max: max_object,
+        object_bytes_max: config.base.max_object(),
         holder: holder("archive", &config.base),
     };
     Archive::open(options, world.disk.clone(), world.clock.clone(), world.random.clone(), world.threads)

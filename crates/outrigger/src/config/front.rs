@@ -8,6 +8,7 @@ use outrigger_model::AeTitle;
 use super::keys;
 use super::section::Section;
 use super::tls::{ListenerTls, read_listener_tls};
+use super::web::{WebFront, read_webs};
 
 /// What becomes of encodings that no member takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +48,26 @@ pub(crate) struct DimseFront {
     pub(crate) tls: Option<ListenerTls>,
 }
 
+/// Every listener of `[front]`.
+pub(crate) struct Fronts {
+    /// `[[front.dimse]]`.
+    pub(crate) dimse: Vec<DimseFront>,
+    /// `[[front.web]]`.
+    pub(crate) web: Vec<WebFront>,
+}
+
 /// Reads `[front]`.
-pub(crate) fn read_front(section: Section<'_>) -> Option<Vec<DimseFront>> {
-    for (key, what) in [(&keys::FRONT_WEB, "DICOMweb"), (&keys::FRONT_HL7, "HL7")] {
-        if section.has(key) {
-            section.not_in_this_version(key, what);
-        }
+pub(crate) fn read_front(section: Section<'_>) -> Option<Fronts> {
+    if section.has(&keys::FRONT_HL7) {
+        section.not_in_this_version(&keys::FRONT_HL7, "HL7");
     }
-    let listeners = section.each(&keys::FRONT_DIMSE, read_listener);
-    if listeners.as_ref().is_some_and(Vec::is_empty) {
+    let dimse = section.each(&keys::FRONT_DIMSE, read_listener);
+    if dimse.as_ref().is_some_and(Vec::is_empty) {
         section.wrong(&keys::FRONT_DIMSE, "there is no DICOM listener");
     }
+    let web = read_webs(&section);
     section.end();
-    listeners
+    Some(Fronts { dimse: dimse?, web: web? })
 }
 
 fn read_listener(section: Section<'_>) -> Option<DimseFront> {

@@ -178,6 +178,53 @@ pub(crate) const CLIENT_CA_FILE: Key = key(
     None,
     "authorities whose client certificates are demanded, PEM; without it none is",
 );
+// [[front.web]]
+pub(crate) const WEB_SERVER: Key = key("server", "`axum`", Some("axum"), "the web server");
+pub(crate) const TOKENS_FILE: Key = key(
+    "tokens_file",
+    "the path of a readable file with a line `RIGHT TOKEN` for each token, RIGHT being `read`, `write` or `admin`",
+    None,
+    "who may call: whoever shows a token of this file; without it, and without client certificates, only loopback may",
+);
+pub(crate) const WEB_HOSTS: Key = key(
+    "hosts",
+    "a list of networks such as `10.0.0.0/24`, or of addresses",
+    None,
+    "where calls may come from; default anywhere. It only narrows: a token or a certificate is needed all the same",
+);
+pub(crate) const CORS_ORIGINS: Key = key(
+    "cors_origins",
+    "a list of origins such as `https://viewer.example`, or `*`",
+    None,
+    "web pages that may read answers (CORS); default none beside our own",
+);
+pub(crate) const WEB_URL: Key = key(
+    "url",
+    "a URL such as `https://pacs.example/dicomweb`",
+    None,
+    "the URL of the service where a proxy stands before it, for the URLs in answers; default as the caller says",
+);
+pub(crate) const MAX_CONNECTIONS: Key = key(
+    "max_connections",
+    "a number from 1 to 20000",
+    Some("400"),
+    "connections at once; one beyond is answered 503",
+);
+pub(crate) const MAX_CONNECTIONS_PER_PEER: Key = key(
+    "max_connections_per_peer",
+    "a number from 1 to 20000",
+    Some("200"),
+    "connections at once from one address",
+);
+pub(crate) const MAX_REQUEST: Key =
+    key("max_request", SIZE, Some("64GiB"), "largest store request taken, in all its objects");
+pub(crate) const WEB_IDLE: Key = key(
+    "idle",
+    TIMER,
+    Some("60s"),
+    "longest wait for a request, from the one before it to the end of its head",
+);
+pub(crate) const WEB_TLS: Key = key("tls", TABLE, None, "TLS on this listener (PS3.15 section B.12)");
 
 // [members]
 pub(crate) const MEMBERS_AE: Key = key("ae_title", AE, Some("OUTRIGGER_M"), "our AE title toward members");
@@ -415,6 +462,11 @@ pub(crate) const TABLES_ALL: &[Table] = &[
         ACCEPT_UNDELIVERABLE, ARTIM, INACTIVITY, IDLE,
     ] },
     Table { header: "[front.dimse.tls]", doc: TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
+    Table { header: "[[front.web]]", doc: FRONT_WEB.doc, keys: &[
+        LISTEN, WEB_SERVER, TOKENS_FILE, WEB_HOSTS, CORS_ORIGINS, WEB_URL, ISSUER, MAX_CONNECTIONS,
+        MAX_CONNECTIONS_PER_PEER, MAX_OBJECT, MAX_REQUEST, WEB_IDLE, INACTIVITY,
+    ] },
+    Table { header: "[front.web.tls]", doc: WEB_TLS.doc, keys: &[CERTIFICATE_FILE, KEY_FILE, CLIENT_CA_FILE] },
     Table { header: "[viewer]", doc: VIEWER.doc, keys: &[VIEWER_FILES] },
     Table { header: "[members]", doc: MEMBERS.doc, keys: &[MEMBERS_LISTEN, MEMBERS_AE] },
     Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },

@@ -23,6 +23,7 @@ mod tls;
 mod units;
 mod viewer;
 mod warnings;
+mod web;
 
 pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
 pub(crate) use audit::{Syslog, SyslogTransport};
@@ -34,3 +35,4 @@ pub(crate) use node::{Base, LogConfig, LogFormat, NodeConfig, read_node};
 pub(crate) use peer::{Allow, PeerConfig};
 pub(crate) use reference::reference;
 pub(crate) use route::{DimseRouteConfig, ReadBack, RouteConfig, WebProtocol, WebRouteConfig};
+pub(crate) use web::WebFront;

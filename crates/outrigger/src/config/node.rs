@@ -10,7 +10,7 @@ use super::audit::{AuditConfig, read_audit};
 use super::claims::Claim;
 use super::commit::{CommitConfig, read_commit};
 use super::document::{Document, Mistakes};
-use super::front::{DimseFront, read_front};
+use super::front::{DimseFront, Fronts, read_front};
 use super::inventory::{InventoryConfig, read_inventory};
 use super::keys;
 use super::member::{MemberConfig, MembersListen, read_members, read_members_listen};
@@ -19,6 +19,7 @@ use super::query::{QueryConfig, read_query};
 use super::section::Section;
 use super::storage::{JournalConfig, read_journal, read_ledger};
 use super::viewer::read_viewer;
+use super::web::WebFront;
 
 /// The name of a node.
 pub(crate) type NodeName = outrigger_model::MemberName;
@@ -63,10 +64,18 @@ pub(crate) struct Base {
     pub(crate) audit: AuditConfig,
     /// `[[front.dimse]]`.
     pub(crate) fronts: Vec<DimseFront>,
+    /// `[[front.web]]`.
+    pub(crate) webs: Vec<WebFront>,
     /// `[[peer]]`.
     pub(crate) peers: Vec<PeerConfig>,
     /// Where the viewer's files are, if they are there.
     pub(crate) viewer: Option<PathBuf>,
+impl Base {
+    /// The largest object that any listener takes, in bytes.
+    pub(crate) fn max_object(&self) -> u64 {
+        let dimse = self.fronts.iter().map(|front| front.max_object);
+        dimse.chain(self.webs.iter().map(|web| web.max_object)).max().unwrap_or(0)
+    }
 }
 
 /// The whole configuration of a node.
@@ -143,7 +152,7 @@ pub(crate) struct BaseRead {
     log: Option<LogConfig>,
     admin: Option<AdminConfig>,
     audit: Option<AuditConfig>,
-    fronts: Option<Vec<DimseFront>>,
+    fronts: Option<Fronts>,
     peers: Option<Vec<PeerConfig>>,
     viewer: Option<PathBuf>,
 }
@@ -156,13 +165,15 @@ impl BaseRead {
 
     /// The whole, or `None` after a mistake.
     pub(crate) fn finish(self) -> Option<Base> {
+        let fronts = self.fronts?;
         Some(Base {
             name: self.name?,
             data: self.data?,
             log: self.log?,
             admin: self.admin?,
             audit: self.audit?,
-            fronts: self.fronts?,
+            fronts: fronts.dimse,
+            webs: fronts.web,
             peers: self.peers?,
             viewer: self.viewer,
         })

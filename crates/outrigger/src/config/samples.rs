@@ -36,12 +36,15 @@ fn disk() -> SimDisk {
         ("dicom.crt", real(&identity.certificate)),
         ("dicom.key", real(&identity.key)),
         ("ca.crt", real(&authority.certificate())),
+        ("tokens", b"read 0123456789abcdef".to_vec()),
         ("primary.token", b"0123456789abcdef\n".to_vec()),
         ("primary-statuses.toml", b"A7xx = \"retry-later\"".to_vec()),
     ] {
         let file = disk.create(&Path::new("/etc/outrigger").join(name)).unwrap();
         file.write_at(&[IoSlice::new(&content)], 0).unwrap();
     }
+    disk.create_directory(Path::new("/usr/share/outrigger/viewer")).unwrap();
+    disk.create(Path::new("/usr/share/outrigger/viewer/index.html")).unwrap();
     disk.create_directory(Path::new("/var/lib/outrigger")).unwrap();
     disk
 }

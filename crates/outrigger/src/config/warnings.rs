@@ -44,7 +44,8 @@ fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64)
 
 /// Every certificate that is shown by a listener, to a member or to the audit collector, with its end in microseconds.
 fn certificates<'a>(base: &'a Base, members: &'a [MemberConfig]) -> Vec<(&'a Path, i64)> {
-    let listeners = base.fronts.iter().filter_map(|front| front.tls.as_ref());
+    let webs = base.webs.iter().filter_map(|web| web.tls.as_ref());
+    let listeners = base.fronts.iter().filter_map(|front| front.tls.as_ref()).chain(webs);
     let listeners = listeners.map(|tls| (tls.identity.certificate.as_path(), tls.server.expires_us()));
     let routes = members.iter().flat_map(|member| &member.routes).filter_map(RouteConfig::tls);
     let collector = base.audit.syslog.as_ref().and_then(|syslog| match &syslog.transport {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use outrigger_dimse::{Settings, Timers};
 use outrigger_front::{
     Destination, DimseFront as Front, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine,
-    RefusalEvent, Reporter, Service,
+    RefusalEvent, Reporter, Service, WebFront,
 };
 use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
 
 use super::World;
 use crate::audit::{self, AuditTrail, Collector, Leg, Sources};
-use crate::config::{Allow, Base, DimseFront, PeerConfig};
+use crate::config::{Allow, Base, DimseFront, PeerConfig, Undeliverable};
 use crate::process::Failure;
 
 /// Refused objects kept for diagnosis: enough for an afternoon of a modality gone wrong, little beside a journal.
@@ -22,8 +22,10 @@ const QUARANTINE_FILES: usize = 1000;
 
 /// The front doors at work.
 pub(crate) struct FrontParts {
-    /// Where they listen.
+    /// Where DICOM is listened for.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Where the web is listened for.
+    pub(crate) web: Vec<SocketAddr>,
     /// Replaces who may call.
     pub(crate) peers: watch::Sender<Arc<Peers>>,
     /// What tells results of storage commitment.
@@ -46,13 +48,13 @@ pub(crate) struct LegsAudited {
 
 type AuditEnded = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Opens every DICOM listener of the configuration; `service` gives what stands behind each.
+/// Opens every listener of the configuration; `service` gives what stands behind each.
 pub(crate) async fn open_fronts(
     world: &World,
     base: &Base,
     shutdown: &Shutdown,
     legs: LegsAudited,
-    service: impl Fn(&DimseFront) -> Arc<dyn Service>,
+    service: impl Fn(Undeliverable) -> Arc<dyn Service>,
 ) -> Result<FrontParts, Failure> {
     super::files::allow(base);
     let (peers_sender, peers_seen) = watch::channel(Arc::new(peers(&base.peers)));
@@ -64,7 +66,7 @@ pub(crate) async fn open_fronts(
     let mut addresses = Vec::new();
     for config in &base.fronts {
         let front = Front {
-            service: service(config),
+            service: service(config.undeliverable),
             peers: peers_seen.clone(),
             net: world.net.clone(),
             clock: world.clock.clone(),
@@ -81,10 +83,25 @@ pub(crate) async fn open_fronts(
         })?;
         addresses.push(listening.address);
     }
-    drop((refusals_box, audit_box));
+    let web = super::webs::open_webs(
+        base,
+        WebFront {
+            service: service(Undeliverable::Accept),
+            net: world.net.clone(),
+            clock: world.clock.clone(),
+            threads: world.threads,
+            quarantine,
+            refusals: refusals_box,
+            audit: audit_box,
+            connections: associations,
+            viewer: base.viewer.clone(),
+        },
+        shutdown,
+    )
+    .await?;
     let (audit_ended, collector) =
         start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
-    Ok(FrontParts { addresses, peers: peers_sender, reporter, refusals, collector, audit_ended })
+    Ok(FrontParts { addresses, web, peers: peers_sender, reporter, refusals, collector, audit_ended })
 }
 
 fn start_audit(

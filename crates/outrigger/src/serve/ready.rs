@@ -12,6 +12,8 @@ use crate::process::Failure;
 pub(crate) struct Ready {
     /// DICOM listeners, in the order of the configuration.
     pub(crate) dimse: Vec<SocketAddr>,
+    /// Web listeners, in the order of the configuration.
+    pub(crate) web: Vec<SocketAddr>,
     /// Where members answer.
     pub(crate) members: Option<SocketAddr>,
     /// The admin API.
@@ -22,7 +24,7 @@ impl Ready {
     /// The line of JSON.
     pub(crate) fn line(&self) -> String {
         let nothing: [&str; 0] = [];
-        let mut ready = json!({"dimse": self.dimse, "web": nothing, "hl7": nothing, "admin": self.admin});
+        let mut ready = json!({"dimse": self.dimse, "web": self.web, "hl7": nothing, "admin": self.admin});
         if let (Some(members), Some(ready)) = (self.members, ready.as_object_mut()) {
             ready.insert("members".to_owned(), json!(members));
         }
@@ -43,9 +45,14 @@ mod tests {
     #[test]
     fn the_line_is_as_scripts_expect_it() {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let ready = Ready { dimse: vec![address(1)], members: Some(address(2)), admin: address(3) };
+        let ready = Ready {
+            dimse: vec![address(1)],
+            web: vec![address(4)],
+            members: Some(address(2)),
+            admin: address(3),
+        };
         let expected = serde_json::json!({"ready": {
-            "dimse": ["127.0.0.1:1"], "web": [], "hl7": [], "members": "127.0.0.1:2", "admin": "127.0.0.1:3",
+            "dimse": ["127.0.0.1:1"], "web": ["127.0.0.1:4"], "hl7": [], "members": "127.0.0.1:2", "admin": "127.0.0.1:3",
         }});
         assert_eq!(ready.line(), expected.to_string());
     }

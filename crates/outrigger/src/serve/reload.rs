@@ -55,6 +55,7 @@ fn needs_restart(old: &NodeConfig, fresh: &NodeConfig) -> Vec<&'static str> {
         ("admin", old.base.admin != fresh.base.admin),
         ("audit", old.base.audit != fresh.base.audit),
         ("front.dimse", old.base.fronts != fresh.base.fronts),
+        ("front.web", old.base.webs != fresh.base.webs),
         ("journal", old.journal != fresh.journal),
         ("ledger", old.ledger != fresh.ledger),
         ("commit", old.commit != fresh.commit),

@@ -55,14 +55,13 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     let ledger = Ledger::open(journal.clone(), store, options, world.clock.clone(), world.threads).await;
     let ledger = ledger.map_err(|error| Failure::of("the ledger cannot be opened", error))?;
     note_damage(&ledger, &damaged).await;
-    let max_object = config.base.fronts.iter().map(|front| front.max_object).max().unwrap_or(0);
     let spool = Spool {
         disk: world.disk.clone(),
         directory: journal.spool_directory().to_owned(),
         threads: world.threads,
         random: world.random.clone(),
         memory_bytes_max: usize::try_from(outrigger_journal::FRAME_BODY_BYTES_MAX).unwrap_or(usize::MAX),
-        object_bytes_max: max_object,
+        object_bytes_max: config.base.max_object(),
     };
     Ok(Storage { journal, ledger, spool })
 }
