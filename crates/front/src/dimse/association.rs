@@ -206,7 +206,7 @@ async fn dispatch(
         // What it would cancel is over.
         Command::CCancelRq { .. } => Ok(()),
         Command::NActionRq { sop_class, sop_instance, action_type, .. } => {
-            let action = commit::Action { sop_class, sop_instance, action_type };
+            let action = commit::Action { sop_class, sop_instance, kind: action_type };
             Ok(commit::commit(session, association, request, action).await?)
         }
         Command::NEventReportRq { .. } | Command::Unsupported { .. } => {

@@ -33,7 +33,7 @@ const RESOURCE_LIMITATION: Status = Status(0x0213);
 pub(super) struct Action {
     pub(super) sop_class: SopClassUid,
     pub(super) sop_instance: SopInstanceUid,
-    pub(super) action_type: u16,
+    pub(super) kind: u16,
 }
 
 /// Takes a request and says whether it will be reported on; the result itself comes later.
@@ -52,7 +52,7 @@ pub(super) async fn commit(
         message_id: request.message_id,
         sop_class: Some(action.sop_class),
         sop_instance: Some(action.sop_instance),
-        action_type: Some(action.action_type),
+        action_type: Some(action.kind),
         outcome,
     };
     association.send(request.context, &response).await?;
@@ -76,7 +76,7 @@ async fn read(
     if action.sop_instance.as_str() != sop_class::STORAGE_COMMITMENT_PUSH_INSTANCE {
         return Ok(Err(Outcome::with_comment(NO_SUCH_INSTANCE, "the well-known instance is to be asked")));
     }
-    if action.action_type != ACTION_TYPE {
+    if action.kind != ACTION_TYPE {
         return Ok(Err(Outcome::with_comment(NO_SUCH_ACTION, "only action type 1 is known")));
     }
     if request.data_set == DataSet::Absent {
