@@ -178,6 +178,7 @@ pub(crate) const CLIENT_CA_FILE: Key = key(
     None,
     "authorities whose client certificates are demanded, PEM; without it none is",
 );
+
 // [[front.web]]
 pub(crate) const WEB_SERVER: Key = key("server", "`axum`", Some("axum"), "the web server");
 pub(crate) const TOKENS_FILE: Key = key(

@@ -70,6 +70,8 @@ pub(crate) struct Base {
     pub(crate) peers: Vec<PeerConfig>,
     /// Where the viewer's files are, if they are there.
     pub(crate) viewer: Option<PathBuf>,
+}
+
 impl Base {
     /// The largest object that any listener takes, in bytes.
     pub(crate) fn max_object(&self) -> u64 {
@@ -93,10 +95,10 @@ pub(crate) struct NodeConfig {
     pub(crate) members: Vec<MemberConfig>,
     /// `[query]`.
     pub(crate) query: QueryConfig,
-    /// `[inventory]`.
-    pub(crate) inventory: InventoryConfig,
     /// `[commit]`.
     pub(crate) commit: CommitConfig,
+    /// `[inventory]`.
+    pub(crate) inventory: InventoryConfig,
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.
@@ -118,8 +120,8 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
             members_listen: members_listen?,
             members: members?,
             query: query?,
-            inventory: inventory?,
             commit: commit?,
+            inventory: inventory?,
         })
     })
 }
