@@ -13,7 +13,7 @@ use crate::modality::{Object, objects, same_at, send};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes leave the journal as soon as every member has them verified.
-const NO_RETENTION: &str = "[journal]\nretention = \"0s\"\n";
+pub(crate) const NO_RETENTION: &str = "[journal]\nretention = \"0s\"\n";
 
 /// From the moment of the acknowledgement on, with every member away.
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn what_the_journal_has_let_go_comes_from_the_members_whichever_is_up() {
     same_at(&door.station(), &sent).await;
 }
 
-async fn released(door: &Door, sent: &[Object]) {
+pub(crate) async fn released(door: &Door, sent: &[Object]) {
     door.balance_exits(0, PATIENCE).await;
     for object in sent {
         let released = |why: &Value| why["studies"][0]["instances"][0]["journal"] == false;

@@ -18,8 +18,8 @@ use crate::reader::Source;
 const IDLE: Duration = Duration::from_secs(2);
 /// A member that did not answer is asked last for so long.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
-/// Failures in a row after which it is not even asked last for that time: each may cost the whole time-out.
-const FAILURES_MAX: u32 = 3;
+/// Time-outs in a row after which it is not even asked last for that time.
+const SILENCES_MAX: u32 = 3;
 
 /// Encodings a member may keep an instance in, whatever it was sent in.
 const COMMON_ENCODINGS: [&str; 10] = [
@@ -66,10 +66,11 @@ struct State {
 /// A member that does not answer.
 #[derive(Clone, Copy)]
 struct Failing {
-    /// Since when it is left alone.
+    /// Since when it is left alone: since it failed, or since one has begun to find out whether it is back.
     since: Instant,
-    /// Failures in a row.
-    failures: u32,
+    failed_at: Instant,
+    /// Time-outs in a row; other failures cost nobody any time.
+    silences: u32,
 }
 
 struct Idle {
@@ -108,7 +109,7 @@ impl Lines {
         let until = began + self.timeout + allowance(instance.length);
         let fetched = self.fetch_until(until, instance).await;
         match &fetched {
-            Err(error) if is_of_member(error) => self.note_failure(began),
+            Err(error) if is_of_member(error) => self.note_failure(began, error),
             Ok(_) | Err(_) => self.lock().failing = None,
         }
         fetched
@@ -199,10 +200,15 @@ impl Lines {
 
     /// Whether it is asked now, or left alone.
     fn is_asked(&self, turn: Turn) -> Result<(), FetchError> {
-        let Some(Failing { since, failures }) = self.lock().failing else { return Ok(()) };
+        let Some(Failing { since, silences, .. }) = self.lock().failing else { return Ok(()) };
         let ago = self.clock.now().saturating_duration_since(since);
-        let is_last_resort = turn == Turn::LastResort && failures < FAILURES_MAX;
+        let is_last_resort = turn == Turn::LastResort && silences < SILENCES_MAX;
         if ago < LEFT_ALONE && !is_last_resort { Err(FetchError::LeftAlone(ago)) } else { Ok(()) }
+    }
+
+    /// When it failed last, if it has not answered since: whose failure is longest ago is most likely back.
+    pub(crate) fn failed_at(&self) -> Option<Instant> {
+        self.lock().failing.map(|failing| failing.failed_at)
     }
 
     /// Begins to ask; while one asks a member that failed, the others go on leaving it alone.
@@ -215,15 +221,16 @@ impl Lines {
     }
 
     /// Those who asked together found one failure, not many.
-    fn note_failure(&self, began: Instant) {
+    fn note_failure(&self, began: Instant, error: &FetchError) {
         let now = self.clock.now();
+        let silence = u32::from(matches!(error, FetchError::Silent(_)));
         let mut state = self.lock();
-        let failures = match state.failing {
-            Some(Failing { since, failures }) if since > began => failures,
-            Some(Failing { failures, .. }) => failures.saturating_add(1),
-            None => 1,
+        let silences = match state.failing {
+            Some(Failing { failed_at, silences, .. }) if failed_at > began => silences.max(silence),
+            Some(Failing { silences, .. }) if silence > 0 => silences.saturating_add(1),
+            Some(_) | None => silence,
         };
-        state.failing = Some(Failing { since: now, failures });
+        state.failing = Some(Failing { since: now, failed_at: now, silences });
     }
 
     /// A leaf lock: nothing is awaited under it.

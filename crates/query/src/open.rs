@@ -75,6 +75,7 @@ impl Reader {
             }
         }
         // Better asked once more than given up; not where somebody gave something already.
+        left_alone.sort_by_key(|lines| lines.failed_at());
         for lines in left_alone {
             if !round.doubtful.is_empty() {
                 break;

@@ -178,7 +178,7 @@ async fn a_member_that_hangs_costs_the_time_out_once_and_is_left_alone() {
     // Over the connection that is still open: no second time-out for a new one.
     assert_eq!(asked(&lines, Turn::Usual).await, ("silent", TIMEOUT));
     assert_eq!(asked(&lines, Turn::Usual).await, ("left alone", Duration::ZERO));
-    for _ in 1..FAILURES_MAX {
+    for _ in 1..SILENCES_MAX {
         assert_eq!(asked(&lines, Turn::LastResort).await, ("silent", TIMEOUT));
     }
     assert_eq!(asked(&lines, Turn::LastResort).await, ("left alone", Duration::ZERO));
@@ -234,6 +234,9 @@ async fn a_connection_is_kept_and_made_anew_when_it_was_lost() {
     assert_eq!(fake.counted(), [1, 4], "one connection, and nothing asked twice");
     fake.is(Mode::Away);
     assert_eq!(asked(&lines, Turn::Usual).await, ("failed", Duration::ZERO));
+    for _ in 0..2 * SILENCES_MAX {
+        assert_eq!(asked(&lines, Turn::LastResort).await, ("failed", Duration::ZERO), "it costs no time");
+    }
     fake.is(Mode::Gives);
     assert_eq!(asked(&lines, Turn::LastResort).await.0, "given");
     assert_eq!(asked(&lines, Turn::Usual).await.0, "given", "it answered, and is asked again");
