@@ -8,7 +8,7 @@ mod target;
 
 pub use client::{Client, ClientOptions};
 pub use error::{HttpError, HttpRefusal};
-pub use target::{Scheme, Target, TargetError};
+pub use target::{Scheme, Target, TargetError, escaped};
 
 pub(crate) use answer::Answer;
 pub(crate) use client::{Ask, Connection};

@@ -52,25 +52,8 @@ impl Server {
         let running = tokio::spawn(async move {
             let mut silent = Vec::new();
             while deeds.len() > 0 {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                while let Some(request) = request(&mut stream).await {
-                    noted.lock().unwrap().push(request);
-                    match deeds.next() {
-                        Some(Deed::Answer(answer)) => stream.write_all(&answer).await.unwrap(),
-                        Some(Deed::Last(answer)) => {
-                            stream.write_all(&answer).await.unwrap();
-                            break;
-                        }
-                        Some(Deed::Silence) => {
-                            silent.push(stream);
-                            break;
-                        }
-                        Some(Deed::Reset) | None => {
-                            stream.set_zero_linger().unwrap();
-                            break;
-                        }
-                    }
-                }
+                let (stream, _) = listener.accept().await.unwrap();
+                silent.extend(serve(stream, &mut deeds, &noted).await);
             }
             // Whoever was not answered is left waiting, not hung up on.
             std::future::pending::<()>().await;
@@ -86,6 +69,30 @@ impl Server {
     pub(crate) fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()
     }
+}
+
+/// Answers over one connection; gives it back where it is to be left without an answer.
+async fn serve(
+    mut stream: TcpStream,
+    deeds: &mut std::vec::IntoIter<Deed>,
+    noted: &Mutex<Vec<Came>>,
+) -> Option<TcpStream> {
+    while let Some(request) = request(&mut stream).await {
+        noted.lock().unwrap().push(request);
+        match deeds.next() {
+            Some(Deed::Answer(answer)) => stream.write_all(&answer).await.unwrap(),
+            Some(Deed::Last(answer)) => {
+                stream.write_all(&answer).await.unwrap();
+                return None;
+            }
+            Some(Deed::Silence) => return Some(stream),
+            Some(Deed::Reset) | None => {
+                stream.set_zero_linger().unwrap();
+                return None;
+            }
+        }
+    }
+    None
 }
 
 async fn request(stream: &mut TcpStream) -> Option<Came> {

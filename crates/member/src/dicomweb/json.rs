@@ -56,7 +56,7 @@ mod tests {
         let read = answer(&json!({
             "0020000D": {"vr": "UI", "Value": ["1.2"]},
             "00080061": {"vr": "CS", "Value": ["CT", null, "SR"]},
-            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou", "Phonetic": "やまだ"}]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Yamada^Tarou", "Phonetic": "\u{3084}\u{307e}\u{3060}"}]},
             "00201208": {"vr": "IS", "Value": [12]},
             "00080050": {"vr": "SH"},
             "00081140": {"vr": "SQ", "Value": [{}]},
@@ -68,7 +68,7 @@ mod tests {
             read.unwrap().attributes,
             [
                 attribute((0x0008, 0x0061), "CT\\\\SR"),
-                attribute((0x0010, 0x0010), "Yamada^Tarou==やまだ"),
+                attribute((0x0010, 0x0010), "Yamada^Tarou==\u{3084}\u{307e}\u{3060}"),
                 attribute((0x0020, 0x000D), "1.2"),
                 attribute((0x0020, 0x1208), "12"),
             ]

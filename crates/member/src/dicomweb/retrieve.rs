@@ -97,23 +97,10 @@ async fn came(mut answer: Answer, spool: &Spool) -> Result<Came, RetrieveError> 
         return single(answer, spool).await;
     }
     let mut multipart = Multipart::of(answer.content_type())?;
-    let (mut arriving, mut whole) = (None, None);
+    let mut part = Part::default();
     loop {
         while let Some(event) = multipart.next()? {
-            match event {
-                Event::Part(_) if whole.is_some() => return Err(RetrieveError::TwoParts),
-                Event::Part(kind) if !kind.is_empty() && !is_dicom(&kind) => {
-                    return Err(RetrieveError::PartType(kind));
-                }
-                Event::Part(_) => arriving = Some(Arriving::begin(spool)),
-                Event::Data(bytes) => {
-                    if let Some(arriving) = &mut arriving {
-                        arriving.push(bytes).await?;
-                    }
-                }
-                Event::PartEnd => whole = arriving.take(),
-                Event::End => {}
-            }
+            part.take(event, spool).await?;
         }
         // To the end of the body even behind the last boundary, so that the connection can be used again.
         match answer.next().await? {
@@ -122,7 +109,30 @@ async fn came(mut answer: Answer, spool: &Spool) -> Result<Came, RetrieveError> 
         }
     }
     multipart.finish()?;
-    Ok(whole.ok_or(RetrieveError::NoPart)?.finish().await?)
+    Ok(part.whole.ok_or(RetrieveError::NoPart)?.finish().await?)
+}
+
+/// The one part that is awaited.
+#[derive(Default)]
+struct Part {
+    arriving: Option<Arriving>,
+    whole: Option<Arriving>,
+}
+
+impl Part {
+    async fn take(&mut self, event: Event, spool: &Spool) -> Result<(), RetrieveError> {
+        match (event, &mut self.arriving) {
+            (Event::Part(_), _) if self.whole.is_some() => return Err(RetrieveError::TwoParts),
+            (Event::Part(kind), _) if !kind.is_empty() && !is_dicom(&kind) => {
+                return Err(RetrieveError::PartType(kind));
+            }
+            (Event::Part(_), _) => self.arriving = Some(Arriving::begin(spool)),
+            (Event::Data(bytes), Some(arriving)) => arriving.push(bytes).await?,
+            (Event::PartEnd, _) => self.whole = self.arriving.take(),
+            (Event::Data(_), None) | (Event::End, _) => {}
+        }
+        Ok(())
+    }
 }
 
 /// Some servers answer a single instance as it is.

@@ -227,7 +227,7 @@ impl Search {
             }
             _ => return Err(MemberError::Http(Box::new(answer.refusal(OPERATION).await))),
         }
-        // 299 with "there are … additional results" (PS3.18 section 8.3.4.4).
+        // 299 with "there are so many additional results" (PS3.18 section 8.3.4.4).
         let has_more = answer.header(&WARNING).is_some_and(|warning| warning.contains("additional results"));
         let body = answer.whole(PAGE_BYTES_MAX).await.map_err(|error| error.during(OPERATION))?;
         let read: Vec<Value> = serde_json::from_slice(&body)

@@ -101,10 +101,10 @@ mod tests {
 
     use super::*;
 
-    fn said(code: u16, body: &Value) -> Result<u16, String> {
+    fn said(code: u16, body: &Value) -> Result<u16, UnclearError> {
         let sent = SopInstanceUid::known("1.2.3");
         let code = StatusCode::from_u16(code).unwrap();
-        reply(code, Some(body), &sent).map(|reply| reply.status.0).map_err(|error| error.to_string())
+        reply(code, Some(body), &sent).map(|reply| reply.status.0)
     }
 
     fn item(uid: &str, tag: &str, reason: impl Into<Value>) -> Value {
@@ -118,24 +118,24 @@ mod tests {
         let failed = |reason: u16| json!({ FAILED_SEQUENCE: {"vr": "SQ", "Value": [item("1.2.3", FAILURE_REASON, reason)]} });
         for reason in [0x0110, 0x0122, 0xA700, 0xA900, 0xC000, 0x0124] {
             for code in [200, 202, 409] {
-                assert_eq!(said(code, &failed(reason)), Ok(reason));
+                assert_eq!(said(code, &failed(reason)).unwrap(), reason);
             }
         }
         let stored = json!({ STORED_SEQUENCE: {"Value": [item("1.2.3", "00081190", "http://x")]} });
-        assert_eq!(said(200, &stored), Ok(0));
-        assert_eq!(said(200, &json!([stored])), Ok(0));
+        assert_eq!(said(200, &stored).unwrap(), 0);
+        assert_eq!(said(200, &json!([stored])).unwrap(), 0);
         let warned = json!({ STORED_SEQUENCE: {"Value": [item("1.2.3", WARNING_REASON, 0xB000)]} });
-        assert_eq!(said(202, &warned), Ok(0xB000));
+        assert_eq!(said(202, &warned).unwrap(), 0xB000);
         let text = json!({ FAILED_SEQUENCE: {"Value": [item("1.2.3", FAILURE_REASON, "272")]} });
-        assert_eq!(said(409, &text), Ok(0x0110));
+        assert_eq!(said(409, &text).unwrap(), 0x0110);
         let nameless = json!({ OTHER_FAILURES: {"Value": [{ FAILURE_REASON: {"Value": [0xC000]} }]} });
-        assert_eq!(said(409, &nameless), Ok(0xC000));
+        assert_eq!(said(409, &nameless).unwrap(), 0xC000);
     }
 
     #[test]
     fn where_nothing_is_said_of_the_instance_only_200_and_409_are_clear() {
-        assert_eq!(said(200, &json!({})), Ok(0));
-        assert_eq!(said(409, &json!({})), Ok(0x0110));
+        assert_eq!(said(200, &json!({})).unwrap(), 0);
+        assert_eq!(said(409, &json!({})).unwrap(), 0x0110);
         said(202, &json!({})).unwrap_err();
         let other = json!({ STORED_SEQUENCE: {"Value": [item("1.2.4", "00081190", "u")]} });
         said(200, &other).unwrap_err();

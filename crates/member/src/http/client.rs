@@ -227,7 +227,7 @@ async fn is_ready(open: &mut Open, patience: Duration) -> bool {
     is_fresh && !open.sender.is_closed() && matches!(timeout(patience, open.sender.ready()).await, Ok(Ok(())))
 }
 
-/// When a server ends an idle connection, by its `Keep-Alive: timeout=…`; somewhat earlier, since what is sent on the way is
+/// When a server ends an idle connection, by its `Keep-Alive: timeout=`; somewhat earlier, since what is sent on the way is
 /// lost.
 fn kept_until(headers: &HeaderMap) -> Option<Instant> {
     let value = headers.get("keep-alive")?.to_str().ok()?;

@@ -238,7 +238,7 @@ fn lacking(wanted: ConfirmLevel, way: Way, able: &BTreeSet<Ability>) -> Option<S
         (Step::ReadBack, Way::Get) => "give objects back (C-GET)",
         (Step::ReadBack, Way::Move) => "give objects back (C-MOVE)",
         (Step::ReadBack, Way::Dicomweb) => "give objects back (WADO-RS)",
-        (Step::ReadBack, Way::Orthanc) => "give objects back (/instances/…/file)",
+        (Step::ReadBack, Way::Orthanc) => "give objects back (/instances/{id}/file)",
     };
     let reached = reached(wanted, able);
     let missing: Vec<&str> =
