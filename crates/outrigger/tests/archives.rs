@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outrigger_model::SopClassUid;
 use outrigger_sim::node::{Node, Role};
-use outrigger_sim::peers::Station;
+use outrigger_sim::peers::{Process, Station};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -37,6 +37,11 @@ impl Archive {
         let program = crate::program::program();
         let node = Node::start(program, Role::Archive, &config, directory.path(), Vec::new()).await.unwrap();
         Self { node, title: title.to_owned(), _directory: directory }
+    }
+
+    /// Its process, to hang, kill and restart.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.node.process()
     }
 
     pub(crate) fn station(&self) -> Station {

@@ -9,6 +9,7 @@
 
 mod archives;
 mod asking;
+mod asking_members;
 mod audit;
 mod checking;
 mod choking;
