@@ -25,16 +25,48 @@ fn line(row: &Row, archives: &[(&str, &str)]) -> String {
     let named = |name: &str| archives.iter().find(|(word, _)| *word == name).map_or("?", |(_, title)| title);
     let differs: Vec<String> =
         row.differs.iter().map(|(archive, reason)| format!("{}: {reason}", named(archive))).collect();
-    let charset = if row.charset.is_empty() { String::new() } else { format!("`{}`", row.charset) };
+    let charset = if row.charset.is_empty() { String::new() } else { code(row.charset) };
     format!(
-        "| {:?} Root, {:?} | `{}` | {charset} | {} | {} | {} |\n",
+        "| {:?} Root, {:?} | {} | {charset} | {} | {} | {} |\n",
         row.root,
         row.level,
-        row.text,
+        code(row.text),
         row.rules.join(", "),
-        row.expected.replace('\\', "\\\\").replace('*', "\\*"),
+        entities(row.expected),
         differs.join("; ")
     )
+}
+
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", entities(text))
+}
+
+/// The text in ASCII, without characters that mean something in a page.
+fn entities(text: &str) -> String {
+    let mut written = String::new();
+    for character in text.chars() {
+        match character {
+            'a'..='z'
+            | 'A'..='Z'
+            | '0'..='9'
+            | ' '
+            | '='
+            | '.'
+            | ','
+            | '-'
+            | '('
+            | ')'
+            | '{'
+            | '}'
+            | '?'
+            | '^'
+            | ';' => {
+                written.push(character);
+            }
+            other => write!(written, "&#{};", u32::from(other)).unwrap(),
+        }
+    }
+    written
 }
 
 const HEAD: &str = "\
