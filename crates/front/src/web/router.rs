@@ -1,5 +1,6 @@
 //! Which resource is which file's, and what stands before all of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -146,5 +147,12 @@ fn base(door: &Door, headers: &HeaderMap) -> String {
     };
     let host = headers.get(HOST).and_then(|value| value.to_str().ok()).filter(is_host);
     let own = door.address.to_string();
-    format!("{scheme}://{}/dicomweb", host.unwrap_or(&own))
+    let host = host.unwrap_or(&own);
+    // A client that calls an address, and leaves out the port it calls: `dicomweb-client` for one. Who calls a name may
+    // call a proxy.
+    let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    if is_address {
+        return format!("{scheme}://{host}:{}/dicomweb", door.address.port());
+    }
+    format!("{scheme}://{host}/dicomweb")
 }

@@ -34,9 +34,14 @@ impl Counter {
 
     /// Asks for a path below the base of the service.
     pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Response {
+        self.get_at("localhost", path, accept).await
+    }
+
+    /// Asks for a path below the base of the service, which is called by the name of a host.
+    pub(crate) async fn get_at(&self, host: &str, path: &str, accept: &str) -> Response {
         let mut stream = TcpStream::connect(self.listening.address).await.unwrap();
         let request = format!(
-            "GET /dicomweb{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: {accept}\r\n\r\n"
+            "GET /dicomweb{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: {accept}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut all = Vec::new();

@@ -94,6 +94,26 @@ async fn every_uri_of_bulk_data_leads_to_the_value() {
     assert_eq!(counter.get_as(below(&found[0]["00420011"]["BulkDataURI"]), "image/jpeg").await.status, 406);
 }
 
+/// URIs lead back to where the caller called, also where it calls an address and leaves out the port, as
+/// `dicomweb-client` does.
+#[tokio::test]
+async fn uris_lead_back_to_the_port() {
+    let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
+    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let port = counter.listening.address.port();
+    for (host, base) in [
+        ("127.0.0.1".to_owned(), format!("127.0.0.1:{port}")),
+        (format!("127.0.0.1:{port}"), format!("127.0.0.1:{port}")),
+        ("[::1]".to_owned(), format!("[::1]:{port}")),
+        ("localhost".to_owned(), "localhost".to_owned()),
+        ("localhost:9".to_owned(), "localhost:9".to_owned()),
+    ] {
+        let found = counter.get_at(&host, &format!("{}/metadata", lying.path()), "*/*").await.json();
+        let uri = format!("http://{base}/dicomweb{}/bulkdata/7FE00010", lying.path());
+        assert_eq!(found[0]["7FE00010"]["BulkDataURI"], uri, "{host}");
+    }
+}
+
 #[tokio::test]
 async fn encapsulated_pixel_data_come_frame_by_frame() {
     let native = phantom(Shape::Us { frames: 3 }, 0, 0);
