@@ -2,8 +2,7 @@
 //!
 //! [`Ledger`] is the handle. An accepted object is appended to the journal; one applier follows the journal and writes catalogue,
 //! postings and its own position in one transaction. Whatever closes a posting is appended to the journal first, so that the books
-//! can be made anew from it. Decisions about the books are pure ([`entry`], [`posting`], [`order`], [`scope`]); a store only keeps
-//! rows.
+//! can be made anew from it. Decisions about them are pure ([`entry`], [`posting`], [`order`], [`scope`]); a store keeps rows.
 
 // What the books are made of.
 pub mod account;

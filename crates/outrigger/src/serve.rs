@@ -77,6 +77,13 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     served.and(closed)
 }
 
+fn kept(undeliverable: crate::config::Undeliverable) -> Undeliverable {
+    match undeliverable {
+        crate::config::Undeliverable::Accept => Undeliverable::Accept,
+        crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
+    }
+}
+
 /// Opens the doors over the storage, and drains them when told to stop.
 async fn serve(
     world: &World,
@@ -102,10 +109,7 @@ async fn serve(
     };
     let legs = LegsAudited { legs, shutdown: node_stops.clone() };
     let fronts = open_fronts(world, &config.base, &doors_stop, legs, |undeliverable| {
-        gateway(match undeliverable {
-            crate::config::Undeliverable::Accept => Undeliverable::Accept,
-            crate::config::Undeliverable::Refuse => Undeliverable::Refuse,
-        }) as Arc<dyn outrigger_front::Service>
+        gateway(kept(undeliverable)) as Arc<dyn outrigger_front::Service>
     })
     .await?;
     committing::start(world, config, storage, fronts.reporter.clone(), &node_stops);
@@ -126,13 +130,8 @@ async fn serve(
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
 
-    Ready {
-        dimse: fronts.addresses,
-        web: fronts.web,
-        members: Some(members_address),
-        admin: admin_address,
-    }
-    .announce()?;
+    Ready { dimse: fronts.addresses, web: fronts.web, members: Some(members_address), admin: admin_address }
+        .announce()?;
     while signals.next().await == Signal::Reload {
         reload::told(&admin);
     }
