@@ -1,5 +1,4 @@
-//! One answer out of several about the same (`standards.md` calls it merging): scalars by preference, sets united, counts of the
-//! fullest copy.
+//! One answer out of several about the same: scalars by preference, sets united, counts of the fullest copy.
 
 use outrigger_catalogue::Held;
 use outrigger_model::{Answer, Tag};

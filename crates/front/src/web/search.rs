@@ -136,8 +136,8 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
         identifier: write_query(Form::ExplicitLittle, &query).into(),
     };
     door.front.audit.put(event).await;
-    let (answers, behind) = matches(door, query, offset, limit).await?;
-    tracing::info!(level = ?asked.level, count = answers.len(), behind, "search answered");
+    let Matched { answers, behind, missing } = matches(door, query, offset, limit).await?;
+    tracing::info!(level = ?asked.level, count = answers.len(), behind, missing = missing.is_some(), "search answered");
     let mut response = Body::from(written(answers, asked.level, &caller.base)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(DICOM_JSON));
@@ -149,24 +149,46 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
             format!("299 outrigger \"There are {behind} additional results that can be requested\"");
         headers.extend(HeaderValue::from_str(&warning).ok().map(|warning| (WARNING, warning)));
     }
+    if let Some(missing) = missing {
+        headers.append(WARNING, may_lack(&missing));
+    }
     Ok(response)
 }
 
-/// The matches of one page, and how many are behind it; what fails in the middle fails all, since a part is no answer.
-async fn matches(
-    door: &Door,
-    query: Query,
-    offset: usize,
-    limit: usize,
-) -> Result<(Vec<Answer>, usize), Refusal> {
+/// Says that an answer may lack something, and what; it may name a member in words of its own.
+fn may_lack(missing: &str) -> HeaderValue {
+    let plain: String =
+        missing.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+    let warning = format!("299 outrigger \"The results may be {plain}\"");
+    HeaderValue::from_str(&warning)
+        .unwrap_or(HeaderValue::from_static("299 outrigger \"The results may be incomplete\""))
+}
+
+/// The matches of one page.
+struct Matched {
+    answers: Vec<Answer>,
+    /// How many are behind it.
+    behind: usize,
+    /// What may be missing, if something may.
+    missing: Option<String>,
+}
+
+/// What fails in the middle fails all, since a part is no answer; an answer that may lack something is one.
+async fn matches(door: &Door, query: Query, offset: usize, limit: usize) -> Result<Matched, Refusal> {
     let begun = door.front.clock.now();
     let mut page = Page::new(query.level, offset, limit);
     let mut answers = door.front.service.find(query).await?;
+    let mut missing = None;
     while let Some(answer) = answers.recv().await {
-        page.push(answer?);
+        match answer {
+            Ok(answer) => page.push(answer),
+            Err(refusal) if refusal.is_incomplete() => missing = Some(refusal.text),
+            Err(refusal) => return Err(refusal.into()),
+        }
     }
     metrics::histogram!("outrigger_find_seconds").record(begun.elapsed());
-    Ok(page.finish())
+    let (answers, behind) = page.finish();
+    Ok(Matched { answers, behind, missing })
 }
 
 fn written(answers: Vec<Answer>, level: Level, base: &str) -> Vec<u8> {

@@ -92,7 +92,7 @@ impl Door {
             shelf: Shelf::new(&spool),
             answers: Mutex::default(),
             queries: Mutex::default(),
-            fails: Mutex::default(),
+            ends: Mutex::default(),
         });
         let (refusal_box, refusals) = Outbox::new("refusal");
         let (audit_box, audit) = Outbox::new("audit");

@@ -15,8 +15,29 @@ pub(crate) struct Listed {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) queries: Mutex<Vec<Query>>,
-    /// Set where a query fails behind its answers.
-    pub(crate) fails: Mutex<bool>,
+    pub(crate) ends: Mutex<Ends>,
+}
+
+/// What comes behind the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ends {
+    #[default]
+    Well,
+    Failed,
+    Incomplete,
+}
+
+impl Ends {
+    fn refusal(self) -> Option<FindRefusal> {
+        match self {
+            Self::Well => None,
+            Self::Failed => {
+                let status = Status::OUT_OF_RESOURCES;
+                Some(FindRefusal { status, text: "nobody answers".into(), source: None })
+            }
+            Self::Incomplete => Some(FindRefusal::incomplete("incomplete: \"b\" is away".into(), None)),
+        }
+    }
 }
 
 /// A study as a query answers it.
@@ -47,13 +68,11 @@ impl Service for Listed {
 
     async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
         self.queries.lock().unwrap().push(query);
-        let fails = *self.fails.lock().unwrap();
-        let refusal =
-            || FindRefusal { status: Status::OUT_OF_RESOURCES, text: "nobody answers".into(), source: None };
+        let refusal = self.ends.lock().unwrap().refusal();
         let answers = self.answers.lock().unwrap().clone();
         let (sender, receiver) = mpsc::channel(4);
         tokio::spawn(async move {
-            let all = answers.into_iter().map(Ok).chain(fails.then(|| Err(refusal())));
+            let all = answers.into_iter().map(Ok).chain(refusal.map(Err));
             for answer in all {
                 if sender.send(answer).await.is_err() {
                     return;

@@ -5,7 +5,7 @@ use outrigger_model::{Level, Tag};
 use serde_json::json;
 
 use super::door::{Door, options};
-use super::listed::study;
+use super::listed::{Ends, study};
 
 #[tokio::test]
 async fn pages_are_in_one_order_and_say_what_is_left() {
@@ -68,9 +68,19 @@ async fn fuzzy_matching_is_answered_literally_with_a_warning() {
 async fn an_answer_that_breaks_off_is_no_answer() {
     let door = Door::open(options()).await;
     *door.service.answers.lock().unwrap() = vec![study(1, "20260101")];
-    *door.service.fails.lock().unwrap() = true;
+    *door.service.ends.lock().unwrap() = Ends::Failed;
     let said = door.get("/dicomweb/studies").await;
     assert_eq!((said.status, said.fields("retry-after").len()), (503, 1), "{said:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_may_lack_something_is_one_with_a_warning() {
+    let door = Door::open(options()).await;
+    *door.service.answers.lock().unwrap() = vec![study(1, "20260101")];
+    *door.service.ends.lock().unwrap() = Ends::Incomplete;
+    let said = door.get("/dicomweb/studies").await;
+    assert_eq!((said.status, said.json().as_array().unwrap().len()), (200, 1), "{said:?}");
+    assert_eq!(said.fields("warning"), ["299 outrigger \"The results may be incomplete: b is away\""]);
 }
 
 #[tokio::test]
