@@ -144,7 +144,8 @@ async fn serve(
     recording.await.map_err(|error| Failure::of("the recorder of refusals ended badly", error))?;
     node.stop();
     drop(node_stops);
-    drop(admin);
+    // Each holds the members, and the audit trail ends after the last word of theirs.
+    drop((admin, reader));
     node.all_gone().await;
     fronts.audit_ended.await;
     Ok(())
