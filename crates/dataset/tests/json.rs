@@ -11,8 +11,10 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::json::metadata;
 use outrigger_dataset::write::write;
 use outrigger_model::Tag;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::build::ct;
 use crate::samples::{Sample, sample, sample_paths};
 use crate::survey::look;
 
@@ -137,6 +139,46 @@ fn unknown_representations_are_looked_up() {
             "00111001": {"vr": "UN", "InlineBinary": "AQI="},
         }),
     );
+}
+
+proptest! {
+    /// Goal: whatever can be read is written as JSON that can be read, its keys in ascending order.
+    #[test]
+    fn whatever_is_read_is_written_as_sound_json(
+        changes in proptest::collection::vec((0_usize..600, any::<u8>()), 1..8),
+    ) {
+        for form in [Form::ImplicitLittle, Form::ExplicitLittle] {
+            let mut bytes = write(&ct(), form);
+            for (place, byte) in &changes {
+                if let Some(found) = bytes.get_mut(*place) {
+                    *found = *byte;
+                }
+            }
+            let Ok(survey) = look(form, &bytes.into(), 4096) else { continue };
+            let text = metadata(&survey, BULK);
+            prop_assert!(serde_json::from_slice::<Value>(&text).is_ok());
+            let keys = keys(std::str::from_utf8(&text).unwrap());
+            prop_assert!(keys.is_sorted_by(|left, right| left < right), "{:?}", keys);
+        }
+    }
+}
+
+/// The keys of a JSON object of attributes, in the order they stand in.
+fn keys(text: &str) -> Vec<&str> {
+    let (mut depth, mut is_string, mut is_escaped) = (0, false, false);
+    let mut keys = Vec::new();
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_string = !is_string,
+            b':' if !is_string && depth == 1 => keys.extend(text.get(place - 9..place - 1)),
+            b'{' | b'[' if !is_string => depth += 1,
+            b'}' | b']' if !is_string => depth -= 1,
+            _ => {}
+        }
+    }
+    keys
 }
 
 /// The samples in JSON beside those that `tool` makes of them; how many were compared.

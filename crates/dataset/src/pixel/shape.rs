@@ -219,7 +219,11 @@ impl Shape {
             (SAMPLES_PER_PIXEL, self.samples, (1..=4).contains(&self.samples)),
             (Tag::BITS_ALLOCATED, self.bits_allocated, matches!(self.bits_allocated, 1 | 8 | 16 | 32 | 64)),
             (BITS_STORED, self.bits_stored, (1..=self.bits_allocated).contains(&self.bits_stored)),
-            (HIGH_BIT, self.high_bit, (self.bits_stored - 1..self.bits_allocated).contains(&self.high_bit)),
+            (
+                HIGH_BIT,
+                self.high_bit,
+                (self.bits_stored.saturating_sub(1)..self.bits_allocated).contains(&self.high_bit),
+            ),
         ];
         if let Some((tag, value, _)) = checks.into_iter().find(|(_, _, holds)| !holds) {
             return Err(ShapeError::Impossible { tag, value: value.into() });
