@@ -52,6 +52,13 @@ impl Sieve {
         self.filters.iter().map(|filter| self.hold_key(filter, answer)).min().unwrap_or(Held::Matches)
     }
 
+    /// Whether an answer matches in which a value that is not there is known to be empty, as in the catalogue's own.
+    pub fn passes(&self, answer: &Answer) -> bool {
+        let value =
+            |wanted: Tag| answer.attributes.iter().find(|(tag, value)| *tag == wanted && !value.is_empty());
+        self.filters.iter().all(|filter| filter.holds(|tag| value(tag).map(|(_, value)| value.clone())))
+    }
+
     fn hold_key(&self, filter: &Filter, answer: &Answer) -> Held {
         let value = |wanted: Tag| {
             answer
@@ -61,6 +68,8 @@ impl Sieve {
                 .map(|(_, value)| value)
         };
         match value(filter.tag) {
+            // Nothing there may be nothing said: many archives return few attributes.
+            None if filter.matcher == Matcher::Nothing => Held::Undecided,
             _ if filter.holds(|tag| value(tag).cloned()) => Held::Matches,
             Some(_) if filter.matcher.time_tag().is_some_and(|time| value(time).is_none()) => Held::Undecided,
             Some(_) => Held::Fails,
@@ -130,7 +139,9 @@ mod tests {
             (vec![name, (Tag::STUDY_DATE, ""), (Tag::MODALITIES_IN_STUDY, "CT")], Held::Fails),
             (vec![(Tag::PATIENT_NAME, "ROE^JANE"), date], Held::Fails),
         ] {
-            assert_eq!(sieve.hold(&answer(&attributes)), held, "{attributes:?}");
+            let answer = answer(&attributes);
+            assert_eq!(sieve.hold(&answer), held, "{attributes:?}");
+            assert_eq!(sieve.passes(&answer), held == Held::Matches, "{attributes:?}");
         }
     }
 

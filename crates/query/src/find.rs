@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::answered::{Answering, Shortfall};
 use crate::choose::Respondents;
 use crate::gather::{Gathered, gather};
-use crate::merge::{About, Merge, about, keyed, unique_key};
+use crate::merge::{About, Merge, about, baseline, keyed, unique_key};
 use crate::reader::{Reader, Shared};
 use crate::show::show;
 
@@ -84,7 +84,7 @@ async fn answer(
     let asked = async {
         match shared.asked {
             Respondents::Catalogue => Ok(Gathered::default()),
-            Respondents::Members | Respondents::All => gather(shared, &giving.keyed).await,
+            Respondents::Members | Respondents::All => gather(shared, &baseline(&giving.keyed)).await,
         }
     };
     let (first, gathered) = tokio::join!(page(shared, &giving.keyed, Cursor::default()), asked);
@@ -144,7 +144,7 @@ impl Giving<'_> {
         for some in merge.rest().chunks(LOOKED_UP_AT_ONCE) {
             let mut known = self.known(some).await?;
             for about in some {
-                let at = known.iter().position(|(found, _)| found == about);
+                let at = known.iter().position(|(found, _)| found.is_like(about));
                 let known = at.map(|at| known.swap_remove(at).1);
                 if let Some(answer) = merge.without(about, known.as_ref())
                     && self.give(answer).await.is_err()

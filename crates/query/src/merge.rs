@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use outrigger_catalogue::{Held, Sieve, normalised};
-use outrigger_model::{Answer, Level, Query, QueryKey, Tag};
+use outrigger_model::{Answer, Level, Query, QueryKey, Rules, Tag};
 
 use crate::choose::Content;
 use crate::unite::{Part, unite};
@@ -13,6 +13,14 @@ use crate::unite::{Part, unite};
 pub(crate) struct About {
     pub(crate) id: String,
     issuer: String,
+}
+
+impl About {
+    /// Whether both may be about the same: many archives name no issuer.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.id == other.id
+            && (self.issuer == other.issuer || self.issuer.is_empty() || other.issuer.is_empty())
+    }
 }
 
 /// The attribute that names what is asked for at a level (PS3.4 section C.6).
@@ -35,6 +43,21 @@ pub(crate) fn keyed(query: &Query) -> Query {
         }
     }
     keyed
+}
+
+/// The query as members are asked it: what is agreed on with us is not with them, so that they are asked for more, and the rest is
+/// left out here.
+pub(crate) fn baseline(query: &Query) -> Query {
+    let mut baseline = Query { rules: Rules::default(), ..query.clone() };
+    for key in &mut baseline.keys {
+        let is_time = [Tag::STUDY_TIME, Tag::SERIES_TIME, Tag::CONTENT_TIME].contains(&key.tag);
+        let asks_for_more =
+            (query.rules.empty_values && key.value == "\"\"") || (query.rules.date_times && is_time);
+        if asks_for_more {
+            key.value.clear();
+        }
+    }
+    baseline
 }
 
 /// What members answered to a query.
@@ -85,7 +108,13 @@ impl Merge {
         let parts = self.groups.remove(about)?;
         let surely = parts.iter().any(|part| part.held == Held::Matches);
         let united = unite(known, &parts);
-        (surely || self.sieve.hold(&united) != Held::Fails).then_some(united)
+        let is_answer = match known {
+            _ if surely => true,
+            // It knows the value that nobody returned, or that there is none.
+            Some(_) => self.sieve.passes(&united),
+            None => self.sieve.hold(&united) != Held::Fails,
+        };
+        is_answer.then_some(united)
     }
 
     fn take(&mut self, about: &About) -> Option<Vec<Part>> {
@@ -102,9 +131,7 @@ impl Merge {
         if self.level != Level::Patient || self.groups.contains_key(&about) {
             return about;
         }
-        let same =
-            |known: &&About| known.id == about.id && (about.issuer.is_empty() || known.issuer.is_empty());
-        self.groups.keys().find(same).cloned().unwrap_or(about)
+        self.groups.keys().find(|known| known.is_like(&about)).cloned().unwrap_or(about)
     }
 }
 

@@ -27,6 +27,9 @@ const COUNTS: [Tag; 6] = [
     Tag::SERIES_RELATED_INSTANCES,
 ];
 
+/// Names that are asked for.
+const NAMES: [Tag; 2] = [Tag::PATIENT_NAME, Tag::REFERRING_PHYSICIAN];
+
 /// What a decoder leaves where a character could not be read.
 const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
 
@@ -50,7 +53,7 @@ pub(crate) fn unite(catalogue: Option<&Answer>, parts: &[Part]) -> Answer {
         } else if SETS.contains(&tag) {
             set(known.into_iter().chain(said().map(|(_, value)| value)))
         } else {
-            scalar(said().map(|(_, value)| value).chain(known))
+            scalar(tag, said().map(|(_, value)| value).chain(known))
         };
         Some((tag, united?))
     });
@@ -62,16 +65,26 @@ fn value(answer: &Answer, tag: Tag) -> Option<&str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// The first that can be read; whole, never put together of several.
-fn scalar<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut unreadable = None;
-    for value in values {
-        if !value.contains(UNREADABLE) {
-            return Some(value.to_owned());
-        }
-        unreadable = unreadable.or(Some(value));
-    }
-    unreadable.map(str::to_owned)
+/// The first, or the one of which it is a damaged form; whole, never put together of several.
+fn scalar<'a>(tag: Tag, values: impl Iterator<Item = &'a str>) -> Option<String> {
+    let best = values.reduce(|best, value| if is_damaged(tag, best, value) { value } else { best });
+    best.map(str::to_owned)
+}
+
+/// Whether an archive that could not keep or write the characters of `whole` shows it so.
+fn is_damaged(tag: Tag, shown: &str, whole: &str) -> bool {
+    let unreadable = shown.contains(UNREADABLE) && !whole.contains(UNREADABLE);
+    // Orthanc leaves the ideographic and phonetic groups of a name out where its character set has no letters for them.
+    let rest = if NAMES.contains(&tag) { whole.strip_prefix(shown) } else { None };
+    unreadable || is_masked(shown, whole) || rest.is_some_and(|rest| rest.starts_with('='))
+}
+
+/// Whether question marks stand for the characters beyond ASCII.
+fn is_masked(shown: &str, whole: &str) -> bool {
+    let like = |(shown, whole): (char, char)| shown == whole || (shown == '?' && !whole.is_ascii());
+    shown != whole
+        && shown.chars().count() == whole.chars().count()
+        && shown.chars().zip(whole.chars()).all(like)
 }
 
 fn set<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -147,6 +160,10 @@ mod tests {
             (Some("M\u{FC}LLER"), vec![(Inventoried, "M\u{FFFD}LLER")], "M\u{FC}LLER"),
             (None, vec![(Inventoried, "M\u{FFFD}LLER")], "M\u{FFFD}LLER"),
             (Some("DOE"), vec![(Inventoried, "")], "DOE"),
+            (Some("Y^T=\u{5C71}^\u{592A}"), vec![(Inventoried, "Y^T=?^?")], "Y^T=\u{5C71}^\u{592A}"),
+            (Some("Y^T=\u{5C71}^\u{592A}"), vec![(Inventoried, "Y^T")], "Y^T=\u{5C71}^\u{592A}"),
+            (Some("WHO"), vec![(Inventoried, "WH?")], "WH?"),
+            (Some("Y^Tom"), vec![(Inventoried, "Y^T")], "Y^T"),
         ] {
             assert_eq!(united(catalogue, &said, Tag::PATIENT_NAME).unwrap(), name);
         }

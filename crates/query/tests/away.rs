@@ -70,7 +70,7 @@ async fn a_member_that_takes_half_a_minute_is_waited_for_once() {
 async fn a_member_that_takes_less_than_the_time_out_is_waited_for() {
     let rig = Rig::uninventoried(Respondents::Members).await;
     rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.9"), (Tag::PATIENT_NAME, "DOE")]);
-    rig.a.conduct(Conduct::After(TIMEOUT - Duration::from_millis(100)));
+    rig.a.conduct(Conduct::After(TIMEOUT.mul_f32(0.9)));
     assert_eq!(rig.named("DOE").await, (vec!["1.9".to_owned()], vec![]));
     assert!(is_asked(&rig, A));
 }

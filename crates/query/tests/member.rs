@@ -141,7 +141,7 @@ impl Member for Scripted {
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         let connection = self.0.connections.fetch_add(1, Ordering::Relaxed);
         let conduct = *self.0.conduct.lock().unwrap();
-        if conduct == Conduct::Away || (conduct == Conduct::Flaps && connection % 3 != 0) {
+        if conduct == Conduct::Away || (conduct == Conduct::Flaps && !connection.is_multiple_of(3)) {
             let source = Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
             return Err(MemberError::Connect(ConnectError::Network { address: "a:104".to_owned(), source }));
         }

@@ -92,3 +92,38 @@ async fn values_that_differ_are_the_preferred_members_and_sets_are_united() {
     assert_eq!(value(answer, Tag::STUDY_DESCRIPTION), "THORAX");
     assert_eq!(value(answer, Tag::MODALITIES_IN_STUDY), "CT\\PR\\SR");
 }
+
+/// A key that a member neither matches on nor returns is decided by the catalogue, where that knows the study.
+#[tokio::test(start_paused = true)]
+async fn what_the_catalogue_knows_to_be_no_answer_is_none() {
+    let rig = Rig::uninventoried(Respondents::Members).await;
+    rig.in_step(1, "DOE").await;
+    rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.9"), (Tag::PATIENT_NAME, "DOE")]);
+    let found = async |description: &str| {
+        let keys = [(Tag::STUDY_INSTANCE_UID, ""), (Tag::STUDY_DESCRIPTION, description)];
+        let (answers, _) = rig.find(study_query(&keys)).await;
+        answers.iter().map(|answer| value(answer, Tag::STUDY_INSTANCE_UID)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("HEAD").await, ["1.9"], "nobody knows the description of this one");
+    assert_eq!(found("").await, [study_uid(1), "1.9".to_owned()]);
+}
+
+/// What was agreed on with us was not with members: they are asked for more, and the rest is left out.
+#[tokio::test(start_paused = true)]
+async fn a_range_of_moments_is_asked_as_a_range_of_dates_and_held_against_the_answers() {
+    let rig = Rig::uninventoried(Respondents::Members).await;
+    for (study, date, time) in
+        [("1.9.1", "20240101", "2300"), ("1.9.2", "20240102", "0100"), ("1.9.3", "20240101", "1200")]
+    {
+        rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, study), (Tag::STUDY_DATE, date), (Tag::STUDY_TIME, time)]);
+    }
+    let mut query = study_query(&[
+        (Tag::STUDY_INSTANCE_UID, ""),
+        (Tag::STUDY_DATE, "20240101-20240102"),
+        (Tag::STUDY_TIME, "2200-0400"),
+    ]);
+    query.rules.date_times = true;
+    let (answers, _) = rig.find(query).await;
+    let studies: Vec<_> = answers.iter().map(|answer| value(answer, Tag::STUDY_INSTANCE_UID)).collect();
+    assert_eq!(studies, ["1.9.1", "1.9.2"]);
+}
