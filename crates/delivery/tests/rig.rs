@@ -60,13 +60,17 @@ impl Rig {
 
     /// A member with a second route, to which it is as if it were another.
     pub(crate) async fn with_two_routes(confirm: ConfirmLevel) -> Self {
-        let mut rig = Self::of(confirm, &["a"]).await;
-        let member = Arc::new(rig.second.clone());
-        rig.sender.setup.routes.push(Route { label: "second".to_owned(), member });
-        rig
+        let second = Told::default();
+        let route = Route { label: "second".to_owned(), member: Arc::new(second.clone()) };
+        let rig = Self::by(confirm, &["a"], Some(route)).await;
+        Self { second, ..rig }
     }
 
     async fn of(confirm: ConfirmLevel, names: &[&str]) -> Self {
+        Self::by(confirm, names, None).await
+    }
+
+    async fn by(confirm: ConfirmLevel, names: &[&str], route: Option<Route>) -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
             directory: "/node/journal".into(),
@@ -83,8 +87,10 @@ impl Rig {
         let ledger = Ledger::open(journal, store, options, clock.clone(), Threads::Simulated).await.unwrap();
         let (member, beside) = (Told::default(), Told::default());
         let others = names.get(1).map(|name| setup(BESIDE, name, &beside, confirm));
+        let mut reached = setup(MEMBER, names[0], &member, confirm);
+        reached.routes.extend(route);
         let sender = Sender {
-            setup: setup(MEMBER, names[0], &member, confirm),
+            setup: reached,
             standing: Arc::default(),
             clock,
             random: Random::seeded(8),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use outrigger_delivery::StandingState;
 use outrigger_ledger::finding::FindingKind;
+use outrigger_member::Ability;
 use outrigger_model::ConfirmLevel;
 
 use crate::rig::Rig;
@@ -58,4 +59,18 @@ async fn a_route_that_works_leaves_nothing_to_be_told() {
     rig.closes_next(1).await;
     assert_eq!((rig.member.asked().stores, rig.second.asked().stores), (1, 0));
     assert!(rig.ledger.findings().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_too_go_by_the_route_that_works() {
+    let rig = Rig::with_two_routes(ConfirmLevel::Present).await;
+    rig.member.goes_away();
+    for route in [&rig.member, &rig.second] {
+        route.can(&[Ability::Query]);
+    }
+    rig.stores();
+    rig.closes_next(1).await;
+    rig.closes_next(2).await;
+    assert_eq!(rig.member.asked().queries, 0, "it rests, and is not asked first each time");
+    assert!(rig.second.asked().queries > 0, "{:?}", rig.second.asked());
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::confirm::ability::gravest;
 use crate::lines::LinePermit;
 use crate::parcel;
-use crate::send::Sender;
+use crate::send::{Sender, chain};
 
 /// A connection without a question is ended after this: archives count idle associations.
 const IDLE: Duration = Duration::from_secs(2);
@@ -98,14 +98,20 @@ impl AskLine {
         question: Question<'_>,
     ) -> Result<Answer, MemberError> {
         self.idle_since = None;
-        let count = sender.setup.routes.len();
-        let first = self.open.as_ref().map_or(0, |open| open.route);
+        let (routes, now) = (sender.standing.routes(), sender.clock.now());
+        let mut order = routes.order(sender.setup.routes.len(), now);
+        let open = self.open.as_ref().map(|open| open.route);
+        order.sort_by_key(|number| open != Some(*number));
+        let last = order.last().copied();
         let mut failed: Option<MemberError> = None;
-        for number in (0..count).map(|turn| (first + turn) % count) {
+        for number in order {
             match self.ask_by(sender, number, batch, question).await {
                 Ok(answer) => return Ok(answer),
                 Err(MemberError::NotFound) => return Err(MemberError::NotFound),
                 Err(error) => {
+                    if matches!(error, MemberError::Connect(_)) && last != Some(number) {
+                        routes.failed(number, chain(&error), now);
+                    }
                     failed = Some(match failed {
                         Some(before) => gravest(before, error),
                         None => error,
