@@ -4,6 +4,7 @@
 //! asked for by position, and what is not wanted is passed over.
 
 mod frames;
+mod inflated;
 mod look;
 mod window;
 
@@ -14,6 +15,7 @@ use crate::element::{DataSet, Element, Vr};
 use crate::form::PIXEL_VALUES;
 use crate::read::ReadError;
 pub use frames::{FrameError, FrameIndex, Span, aligned};
+pub use inflated::inflated_length;
 pub use look::survey;
 
 /// Most bytes of a binary value that is read: a code or a small table; larger ones are fetched apart by who wants them.

@@ -6,7 +6,8 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::{Phantom, Place as Bed, Shape};
 use outrigger_dataset::read::{ReadError, read_form};
 use outrigger_dataset::survey::{
-    ElementPath, Found, FrameError, FrameIndex, Place, Survey, SurveyError, Surveyed, aligned, survey,
+    ElementPath, Found, FrameError, FrameIndex, Place, Survey, SurveyError, Surveyed, aligned,
+    inflated_length, survey,
 };
 use outrigger_dataset::write::write;
 use outrigger_model::{Tag, TransferSyntaxUid};
@@ -216,6 +217,24 @@ fn pixels_that_are_missing_or_short_are_told() {
     tree.put(Element::text(FRAMES, Vr::IS, "2"));
     let error = frames(&write(&tree, Form::ExplicitLittle).into(), "1.2.840.10008.1.2.1").unwrap_err();
     assert!(matches!(error, FrameError::Short { frames: 2, .. }), "{error:?}");
+}
+
+/// Goal: what a deflated data set would take is known without taking it. The control is one that fits.
+#[test]
+fn deflated_data_sets_are_measured_before_they_are_held() {
+    let bomb = deflated(&vec![0; 8 << 20]);
+    assert!(bomb.len() < 10_000);
+    let measured = |limit| inflated_length(limit, pieces(&bomb, 1000)).unwrap();
+    assert_eq!(measured(u64::MAX), Some(8 << 20));
+    assert_eq!(measured((8 << 20) - 1), None);
+    let cut = bomb.slice(..bomb.len() / 2);
+    assert_eq!(inflated_length(u64::MAX, pieces(&cut, 1000)).unwrap(), None);
+}
+
+fn deflated(bytes: &[u8]) -> Bytes {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap().into()
 }
 
 proptest! {

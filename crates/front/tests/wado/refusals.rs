@@ -1,9 +1,17 @@
 //! Paths and header fields that make no sense.
 
+use outrigger_dataset::element::{Element, Vr};
+use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
+use outrigger_dataset::read::read_form;
+use outrigger_dataset::transcode::transcode;
+use outrigger_dataset::write::write;
+use outrigger_model::Tag;
 
 use super::phantom;
 use super::rack::{Counter, Lying};
+
+const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
 #[tokio::test]
 async fn paths_that_lead_nowhere_are_refused() {
@@ -55,5 +63,38 @@ async fn what_cannot_be_accepted_is_refused() {
         let response = counter.get_as(&lying.path(), accept).await;
         assert_eq!(response.status, status, "{accept}: {}", response.text());
         assert!(!response.text().trim().is_empty());
+    }
+}
+
+/// Goal: a few kilobytes that claim to be gigabytes are told by their size, and never held. The control is an object of
+/// the same kind that is what it says.
+#[tokio::test]
+async fn bombs_are_refused_before_they_go_off() {
+    let sound = Lying::transcoded(phantom(Shape::SmallCt, 0, 0), DEFLATED);
+    let mut deflated = Lying::transcoded(phantom(Shape::SmallCt, 0, 1), DEFLATED);
+    let mut tree = read_form(Form::ExplicitLittle, deflated.phantom.data_set.clone()).unwrap();
+    tree.put(Element::new(Tag(0x7FE0, 0x0010), Vr::OW, vec![0; 300 << 20]));
+    let to = deflated.transfer_syntax.clone();
+    let written = write(&tree, Form::ExplicitLittle).into();
+    deflated.bytes = transcode(written, &deflated.phantom.transfer_syntax, &to).unwrap().into();
+    assert!(deflated.bytes.len() < 2 << 20);
+
+    let mut decoded = Lying::transcoded(phantom(Shape::SmallCt, 0, 2), super::RLE);
+    let mut tree = read_form(Form::ExplicitLittle, decoded.bytes.clone()).unwrap();
+    tree.put(Element::text(Tag::NUMBER_OF_FRAMES, Vr::IS, "13000"));
+    decoded.bytes = write(&tree, Form::ExplicitLittle).into();
+
+    let counter = Counter::with(&[sound.clone(), deflated.clone(), decoded.clone()]).await;
+    let status =
+        async |lying: &Lying, rest: &str| counter.get(&format!("{}{rest}", lying.path())).await.status;
+    assert_eq!((status(&sound, "/metadata").await, status(&sound, "/frames/1").await), (200, 200));
+    assert_eq!((status(&deflated, "/metadata").await, status(&deflated, "/frames/1").await), (413, 413));
+    for bomb in [&deflated, &decoded] {
+        // The user agent takes what cannot be decoded as it is.
+        let parts = counter.get(&bomb.path()).await.whole_parts();
+        let content_type = format!("application/dicom; transfer-syntax={}", bomb.transfer_syntax);
+        assert_eq!(parts[0].fields["content-type"], content_type);
+        let explicit = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
+        assert_eq!(counter.get_as(&bomb.path(), explicit).await.status, 406);
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use outrigger_dataset::form::Form;
-use outrigger_dataset::survey::{Place, Survey, SurveyError, survey};
+use outrigger_dataset::pixel::Shape;
+use outrigger_dataset::survey::{Place, Survey, SurveyError, inflated_length, survey};
 use outrigger_dataset::transcode;
 use outrigger_model::TransferSyntaxUid;
-use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Encoding, traits};
+use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Encoding, Pixels, Traits, traits};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::{BlockError, BlockSource};
 use tokio::sync::OwnedSemaphorePermit;
@@ -42,7 +43,7 @@ pub(super) type Memory = Arc<OwnedSemaphorePermit>;
 /// Why an object was not transcoded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unchanged {
-    #[error("it has {length} bytes, more than are transcoded at once")]
+    #[error("it has {length} bytes, or holds more than is transcoded at once when it is inflated or decoded")]
     TooLarge { length: u64 },
     #[error("its bytes cannot be read")]
     Read(#[source] BlockError),
@@ -82,10 +83,11 @@ impl Wado {
         to: &TransferSyntaxUid,
     ) -> Result<Result<Source, Unchanged>, Refusal> {
         let length = source.bytes.length();
-        if length > WHOLE_BYTES_MAX {
+        let taken = if length > WHOLE_BYTES_MAX { None } else { self.taken(source).await? };
+        let Some(taken) = taken.filter(|taken| *taken <= u64::from(HELD_MIB) << 20) else {
             return Ok(Err(Unchanged::TooLarge { length }));
-        }
-        let memory = self.memory(length * COPIES).await?;
+        };
+        let memory = self.memory(taken).await?;
         let (Source { transfer_syntax: from, bytes, .. }, target) = (source.clone(), to.clone());
         let work = move || {
             let whole = whole(&*bytes).map_err(Unchanged::Read)?;
@@ -98,6 +100,17 @@ impl Wado {
             provenance: source.provenance.clone(),
             memory: Some(memory),
         }))
+    }
+
+    /// Memory that transcoding an object takes, held against what it claims before anything is inflated or decoded: a
+    /// few kilobytes may stand for gigabytes. `None` for more than is taken.
+    async fn taken(&self, source: &Source) -> Result<Option<u64>, Refusal> {
+        let source = source.clone();
+        let work = move || measure(&source);
+        self.threads
+            .blocking("measure", work)
+            .await?
+            .map_err(|error| failed("the instance cannot be read", &error))
     }
 
     /// The object in a form that is read by position: little endian, not deflated.
@@ -172,6 +185,29 @@ impl Wado {
         let bytes = Arc::clone(&source.bytes);
         let read = self.threads.blocking("read", move || gathered(&*bytes, &places)).await?;
         read.map_err(|error| failed("the instance cannot be read", &error))
+    }
+}
+
+/// Memory that transcoding an object takes; synchronous, may block.
+fn measure(source: &Source) -> Result<Option<u64>, BlockError> {
+    let length = source.bytes.length();
+    let mut read = reader(&*source.bytes);
+    match (traits(&source.transfer_syntax), Form::of(&source.transfer_syntax)) {
+        (Traits { encoding: Encoding::Deflated, .. }, _) => {
+            let inflated = inflated_length(WHOLE_BYTES_MAX, read)?;
+            Ok(inflated.map(|inflated| inflated * COPIES))
+        }
+        (Traits { pixels: Pixels::Lossless, .. }, Some(form)) => match survey(form, length, &mut read) {
+            // What describes no pixels decodes none.
+            Ok(survey) => {
+                let decoded = Shape::read(&survey.described()).map_or(0, |shape| shape.decoded_bytes());
+                Ok(Some(length + decoded * COPIES))
+            }
+            Err(SurveyError::Source(error)) => Err(error),
+            Err(SurveyError::Read(_)) => Ok(Some(length)),
+            Err(SurveyError::TooLarge) => Ok(None),
+        },
+        _ => Ok(Some(length * COPIES)),
     }
 }
 
