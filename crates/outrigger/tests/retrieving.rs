@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::archives::Archive;
-use crate::door::{Behind, Door, ae, head};
+use crate::door::{Behind, Door, ae, answers, head};
 use crate::modality::{Object, objects, send};
 use crate::reading::{NO_RETENTION, released};
 use crate::workstation::{Receiver, Retrieved, counted, get};
@@ -36,16 +36,22 @@ struct Pair {
 impl Pair {
     /// Opens one; the journal has let the bytes go.
     async fn open(seed: u64) -> Self {
-        let wrong =
-            Able::start(&ae("WRONG"), &[Can::Query, Can::GiveBack], Denies::InNegotiation).await.unwrap();
+        Self::by(seed, Can::GiveBack, "get").await
+    }
+
+    /// Opens one whose first member gives instances back in this way.
+    async fn by(seed: u64, way: Can, read_back: &str) -> Self {
+        let ours = answers();
+        let wrong = Able::start(&ae("WRONG"), &[Can::Query, way], Denies::InNegotiation).await.unwrap();
+        wrong.moves_to(ours.clone());
         let well = Archive::start("WELL", "sqlite").await;
         let members = [
-            Behind::new("wrong", wrong.station(), "verified"),
+            Behind::new("wrong", wrong.station(), "verified").by(&format!("read_back = \"{read_back}\"")),
             Behind::new("well", &well.station(), "verified"),
         ];
         let receiver = Receiver::start().await;
         let directory = TempDir::new().unwrap();
-        let text = head(directory.path(), 0, "").replace("[journal]\n", NO_RETENTION)
+        let text = head(directory.path(), ours.port, "").replace("[journal]\n", NO_RETENTION)
             + &members.iter().map(Behind::text).collect::<String>()
             + &receiver.table();
         let door = Door::open_with(directory, &text).await;
@@ -74,6 +80,29 @@ async fn another_member_gives_what_one_gives_wrong() {
         for retrieved in pair.retrieved().await {
             assert_eq!(retrieved.wrong(&pair.sent), [""; 0], "{gives:?}\n{}", pair.door.log());
             assert!(retrieved.silent <= HUNG_MAX, "{gives:?}: nothing came for {:?}", retrieved.silent);
+        }
+    }
+}
+
+/// What comes over another association, late, in nobody's name or in a wrong one, is still what was asked for; what does not
+/// come comes from the other member.
+#[tokio::test]
+async fn a_member_that_moves_is_taken_by_what_it_sends() {
+    let mut pair = Pair::by(65, Can::Move, "move").await;
+    for gives in [Gives::Late, Gives::Misnamed, Gives::Altered, Gives::Truncated, Gives::Nothing] {
+        pair.wrong.gives(gives, pair.uids([3, 4, 9]));
+        let before = pair.wrong.asked().1;
+        for retrieved in pair.retrieved().await {
+            assert_eq!(retrieved.wrong(&pair.sent), [""; 0], "{gives:?}\n{}", pair.door.log());
+            assert!(retrieved.silent <= HUNG_MAX, "{gives:?}: nothing came for {:?}", retrieved.silent);
+        }
+        assert!(pair.wrong.asked().1 > before, "{gives:?}: the member was not asked");
+    }
+    pair.well = None;
+    for gives in [Gives::Late, Gives::Misnamed] {
+        pair.wrong.gives(gives, pair.uids(0..12));
+        for retrieved in pair.retrieved().await {
+            assert_eq!(retrieved.wrong(&pair.sent), [""; 0], "{gives:?}\n{}", pair.door.log());
         }
     }
 }

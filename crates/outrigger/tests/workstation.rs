@@ -53,6 +53,13 @@ pub(crate) struct Came {
 }
 
 impl Retrieved {
+    /// The longest time in which nothing came, of those that ended after a moment.
+    pub(crate) fn silent_since(&self, moment: Instant) -> Duration {
+        let times = self.came.iter().zip(self.came.iter().skip(1));
+        let after = times.filter(|(_, after)| after.at >= moment);
+        after.map(|(before, after)| after.at - before.at).max().unwrap_or_default()
+    }
+
     /// Everything that is wrong with it, if all of these had to come, and once.
     pub(crate) fn wrong(&self, expected: &[Object]) -> Vec<String> {
         let mut wrong = Vec::new();

@@ -1,6 +1,7 @@
 //! A member that keeps what it is sent, and answers questions about it only as far as it is told it can.
 
 mod answers;
+mod moving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,6 +28,8 @@ pub enum Can {
     Commit,
     /// To give instances back by C-GET.
     GiveBack,
+    /// To give instances back by C-MOVE to [`Able::moves_to`].
+    Move,
 }
 
 /// What it says to a service it cannot do.
@@ -53,6 +56,10 @@ pub enum Gives {
     Nothing,
     /// Nothing, and says nothing.
     Hangs,
+    /// By C-MOVE, after it has said that it did, and without saying for whom.
+    Late,
+    /// By C-MOVE, in the name of a request that nobody made.
+    Misnamed,
 }
 
 /// A running member; it ends with this value.
@@ -69,6 +76,8 @@ struct Shared {
     can: Mutex<(BTreeSet<Can>, Denies)>,
     kept: Mutex<BTreeMap<SopInstanceUid, Kept>>,
     gives: Mutex<BTreeMap<SopInstanceUid, Gives>>,
+    destination: Mutex<Option<Station>>,
+    ae_title: AeTitle,
     count: watch::Sender<usize>,
     /// Associations in which it was asked something, by what was asked first.
     asked: AtomicUsize,
@@ -93,6 +102,8 @@ impl Able {
             can: Mutex::new((can.iter().copied().collect(), denies)),
             kept: Mutex::default(),
             gives: Mutex::default(),
+            destination: Mutex::default(),
+            ae_title: ae_title.clone(),
             count: watch::Sender::new(0),
             asked: AtomicUsize::new(0),
             questions: AtomicUsize::new(0),
@@ -125,6 +136,11 @@ impl Able {
     pub fn gives(&self, gives: Gives, instances: impl IntoIterator<Item = SopInstanceUid>) {
         let given = instances.into_iter().map(|instance| (instance, gives)).collect();
         *self.shared.gives.lock().unwrap_or_else(PoisonError::into_inner) = given;
+    }
+
+    /// Sends there what it is asked to move, whatever the destination is called.
+    pub fn moves_to(&self, destination: Station) {
+        *self.shared.destination.lock().unwrap_or_else(PoisonError::into_inner) = Some(destination);
     }
 
     /// Loses everything it has.
@@ -178,7 +194,12 @@ impl Shared {
         match gives {
             Gives::Altered => *given.bytes.last_mut()? ^= 1,
             Gives::Truncated => given.bytes.truncate(given.bytes.len() / 2),
-            Gives::AsKept | Gives::Another | Gives::Nothing | Gives::Hangs => {}
+            Gives::AsKept
+            | Gives::Another
+            | Gives::Nothing
+            | Gives::Hangs
+            | Gives::Late
+            | Gives::Misnamed => {}
         }
         Some((gives, given))
     }
@@ -215,6 +236,7 @@ fn policy(shared: &Shared) -> AcceptorPolicy {
         (Can::Query, sop_class::STUDY_ROOT_FIND),
         (Can::Commit, sop_class::STORAGE_COMMITMENT_PUSH),
         (Can::GiveBack, sop_class::STUDY_ROOT_GET),
+        (Can::Move, sop_class::STUDY_ROOT_MOVE),
     ];
     let accepted = classes.iter().filter(|(of, _)| can.contains(of) || matches!(denies, Denies::With(_)));
     let services = accepted.map(|(_, class)| service(class)).chain([service(sop_class::VERIFICATION)]);

@@ -106,6 +106,12 @@ impl Actor {
         }
     }
 
+    /// Sends it a signal, such as the one that hangs it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.node.as_ref().map(|node| Pid::from_raw(i32::try_from(node.id()).unwrap()).unwrap());
+        kill_process(id.unwrap(), signal).unwrap();
+    }
+
     /// Stops it in good order; gives how it ended.
     pub(crate) async fn stop(&mut self) -> Option<ExitStatus> {
         let mut node = self.node.take()?;

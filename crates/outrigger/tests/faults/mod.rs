@@ -12,4 +12,5 @@ mod flip;
 mod kill;
 mod load;
 mod power;
+mod retrieve;
 mod room;

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use outrigger_dataset::commitment::{Failed, InstanceRef, Report, Request};
 use outrigger_dataset::identifier::read_selection;
 use outrigger_dimse::{Association, AssociationError, Command, Incoming, Outcome, Priority, SubOperations};
-use outrigger_model::{QueryRoot, Selection, SopClassUid, SopInstanceUid, Status};
+use outrigger_model::{AeTitle, QueryRoot, Selection, SopClassUid, SopInstanceUid, Status};
 
-use super::{Can, Gives, Kept, Shared};
+use super::{Can, Gives, Kept, Shared, moving};
 use crate::taker::{BAD_IDENTIFIER, OBJECT_BYTES_MAX, find, form, send_report};
 
 /// No such object instance (PS3.3 section C.14.1.1).
@@ -21,6 +21,7 @@ pub(super) async fn serve(mut association: Association, shared: &Shared) -> Resu
             Command::CFindRq { .. } => Some(Can::Query),
             Command::NActionRq { .. } => Some(Can::Commit),
             Command::CGetRq { .. } => Some(Can::GiveBack),
+            Command::CMoveRq { .. } => Some(Can::Move),
             _ => None,
         };
         if let Some(question) = question {
@@ -46,6 +47,10 @@ pub(super) async fn serve(mut association: Association, shared: &Shared) -> Resu
             Command::CFindRq { message_id, .. } => {
                 let kept = || shared.kept().keys().cloned().collect();
                 find(&mut association, kept, context, message_id).await?
+            }
+            Command::CMoveRq { message_id, .. } => {
+                moving::move_(&mut association, shared, context, message_id).await?;
+                continue;
             }
             Command::CGetRq { message_id, .. } => get(&mut association, shared, context, message_id).await?,
             Command::NActionRq { message_id, .. } => {
@@ -103,9 +108,12 @@ async fn get(
         let given = match gives {
             Gives::Hangs => std::future::pending().await,
             Gives::Nothing => Given::Taken,
-            Gives::AsKept | Gives::Altered | Gives::Truncated | Gives::Another => {
-                give(association, instance, kept).await?
-            }
+            Gives::AsKept
+            | Gives::Altered
+            | Gives::Truncated
+            | Gives::Another
+            | Gives::Late
+            | Gives::Misnamed => give(association, instance, kept, None).await?,
         };
         let count = if given == Given::Taken { &mut counted.completed } else { &mut counted.failed };
         *count = count.map(|count| count + 1);
@@ -115,15 +123,17 @@ async fn get(
 }
 
 #[derive(PartialEq, Eq)]
-enum Given {
+pub(super) enum Given {
     Taken,
     Refused,
 }
 
-async fn give(
+/// Sends an instance, for a C-MOVE by whom it was asked for.
+pub(super) async fn give(
     association: &mut Association,
     sop_instance: SopInstanceUid,
     kept: Kept,
+    move_originator: Option<(AeTitle, u16)>,
 ) -> Result<Given, AssociationError> {
     let fits = association.contexts().iter().find(|context| {
         context.abstract_syntax == kept.sop_class && context.transfer_syntax == kept.transfer_syntax
@@ -134,7 +144,7 @@ async fn give(
         sop_class: kept.sop_class,
         sop_instance,
         priority: Priority::Medium,
-        move_originator: None,
+        move_originator,
     };
     association.send_with(context, &command, kept.bytes.into()).await?;
     let taken = match association.receive().await? {
