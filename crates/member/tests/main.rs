@@ -13,3 +13,4 @@ mod peer_others;
 mod scripted;
 mod store;
 mod web;
+mod web_tls;

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use outrigger_member::Member as _;
+use outrigger_model::{Level, Query, QueryKey, QueryRoot, Tag};
 use outrigger_sim::peers::{Orthanc, OrthancSetup, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::door::{Door, ae, head, line, written};
-use crate::modality::{Object, objects, send};
+use crate::modality::{Object, objects, reached, same_at, send};
 use crate::program::run;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -188,4 +190,38 @@ async fn mistakes_in_web_routes_are_reported() {
     let config = written(directory.path(), &clear);
     let ran = run(&["check", "--config", config.to_str().unwrap()]).await.exits(0);
     assert!(ran.stderr.contains("http://h:8042 is sent without TLS"), "{ran:?}");
+}
+
+/// Somebody else stores at the members; the front door knows nothing of it, and shows and gives it all the same.
+#[tokio::test]
+async fn peer_orthanc_is_searched_and_read_through_the_front_door_over_its_web_server_alone() {
+    let peer = Orthanc::start(&OrthancSetup::new(&ae("ONE"), &[])).await.unwrap();
+    let held = objects(7, 3);
+    send(peer.station(), &held).await;
+    for route in [web("dicomweb", &peer.dicomweb()), web("orthanc", &peer.rest().url(""))] {
+        let directory = TempDir::new().unwrap();
+        let on = head(directory.path(), 0, "").replace("enabled = false", "rate = 1000");
+        let text = on + &member("one", "present", std::slice::from_ref(&route));
+        let door = Door::open_with(directory, &text).await;
+        let is_complete = |status: &Value| status["members"][0]["inventory"]["state"] == "complete";
+        let status = door.until(&["status"], PATIENCE, is_complete).await;
+        assert_eq!(status["members"][0]["inventory"]["unlisted"], 0, "{status:#}");
+        let archive = reached(&door.station(), None);
+        let mut session = archive.ask(&[]).await.unwrap();
+        for object in &held {
+            let header = &object.header;
+            let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
+            let keys = vec![
+                key(Tag::STUDY_INSTANCE_UID, header.study.as_ref().unwrap().as_str()),
+                key(Tag::PATIENT_NAME, ""),
+                key(Tag::MODALITIES_IN_STUDY, ""),
+            ];
+            let found = session.find(&Query::new(QueryRoot::Study, Level::Study, keys), 5).await.unwrap();
+            let [study] = &found.answers[..] else { panic!("{route}: one study, not {found:?}") };
+            let name = study.attributes.iter().find(|(tag, _)| *tag == Tag::PATIENT_NAME);
+            assert_eq!(name.map(|(_, name)| name.as_str()), header.attribute(Tag::PATIENT_NAME), "{route}");
+        }
+        session.release().await;
+        same_at(&door.station(), &held).await;
+    }
 }
