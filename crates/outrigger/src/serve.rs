@@ -130,8 +130,7 @@ async fn serve(
     });
     let admin_address = server::start(config.base.admin.listen, admin.clone(), node_stops.clone()).await?;
 
-    Ready { dimse: fronts.addresses, web: fronts.web, members: Some(members_address), admin: admin_address }
-        .announce()?;
+    Ready { doors: fronts.doors, members: Some(members_address), admin: admin_address }.announce()?;
     while signals.next().await == Signal::Reload {
         reload::told(&admin);
     }

@@ -37,4 +37,5 @@ mod telling;
 mod tls;
 mod weblegs;
 mod workstation;
+mod web;
 mod wrong;

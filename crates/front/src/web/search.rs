@@ -136,9 +136,10 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
         identifier: write_query(Form::ExplicitLittle, &query).into(),
     };
     door.front.audit.put(event).await;
+    let asked_for: Vec<Tag> = query.keys.iter().map(|key| key.tag).collect();
     let Matched { answers, behind, missing } = matches(door, query, offset, limit).await?;
     tracing::info!(level = ?asked.level, count = answers.len(), behind, missing = missing.is_some(), "search answered");
-    let mut response = Body::from(written(answers, asked.level, &caller.base)).into_response();
+    let mut response = Body::from(written(answers, asked.level, &caller.base, &asked_for)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(DICOM_JSON));
     if fuzzy == Fuzzy::Asked {
@@ -191,11 +192,14 @@ async fn matches(door: &Door, query: Query, offset: usize, limit: usize) -> Resu
     Ok(Matched { answers, behind, missing })
 }
 
-fn written(answers: Vec<Answer>, level: Level, base: &str) -> Vec<u8> {
+/// The matches as they are sent; what was asked for and is not known stands there without a value, as in a C-FIND response.
+fn written(answers: Vec<Answer>, level: Level, base: &str, asked_for: &[Tag]) -> Vec<u8> {
     let mut out = Vec::new();
     for answer in answers {
+        let mut answer = retrievable_here(answer, level, base);
+        answer.attributes.extend(asked_for.iter().map(|tag| (*tag, String::new())));
         out.push(if out.is_empty() { b'[' } else { b',' });
-        out.extend_from_slice(&json::answer(&retrievable_here(answer, level, base)));
+        out.extend_from_slice(&json::answer(&answer));
     }
     out.extend_from_slice(if out.is_empty() { b"[]" } else { b"]" });
     out

@@ -29,6 +29,7 @@ async fn pages_are_in_one_order_and_say_what_is_left() {
     assert_eq!(uids, newest_first);
     assert_eq!(seen[0]["00081190"]["Value"], json!(["http://localhost/dicomweb/studies/1.2.1"]));
     assert_eq!(seen[0]["00080054"], json!(null));
+    assert_eq!(seen[0]["00100020"], json!({"vr": "LO"}));
     assert_eq!(seen[0]["00100010"]["Value"][0]["Alphabetic"], "M\u{fc}ller^J\u{f6}rg");
 }
 

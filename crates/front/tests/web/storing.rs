@@ -73,7 +73,7 @@ async fn each_object_that_is_refused_has_its_reason() {
     let sent = phantoms(3);
     let (mut cut, mut large) = (file(&sent[1]), file(&sent[2]));
     cut.truncate(30_000);
-    large.extend_from_slice(&[0; 60_000]);
+    large.extend_from_slice(&vec![0; 60_000]);
     let parts = [file(&sent[0]), cut, b"no file".to_vec(), large];
     let said = door.post(STUDIES, MULTIPART, &multipart(&parts)).await;
     assert_eq!(said.status, 202, "{said:?}");

@@ -46,7 +46,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     });
     let admin = ArchiveAdmin { name: config.base.name.to_string() };
     let admin = server::start_archive(config.base.admin.listen, admin, node_stops.clone()).await?;
-    Ready { dimse: fronts.addresses, web: fronts.web, members: None, admin }.announce()?;
+    Ready { doors: fronts.doors, members: None, admin }.announce()?;
     loop {
         match signals.next().await {
             Signal::Stop => break,

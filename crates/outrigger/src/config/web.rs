@@ -96,17 +96,24 @@ fn read_server(section: &Section<'_>) -> Option<()> {
     }
 }
 
-/// The tokens, where a file is named; an outer `None` after a mistake.
-fn read_tokens(section: &Section<'_>) -> Option<Option<Tokens>> {
+/// A file of tokens.
+enum TokensFile {
+    NotNamed,
+    Read(Tokens),
+    Mistaken,
+}
+
+/// The tokens, where a file is named.
+fn read_tokens(section: &Section<'_>) -> TokensFile {
     if !section.has(&keys::TOKENS_FILE) {
-        return Some(None);
+        return TokensFile::NotNamed;
     }
-    let (path, content) = section.readable(&keys::TOKENS_FILE)?;
+    let Some((path, content)) = section.readable(&keys::TOKENS_FILE) else { return TokensFile::Mistaken };
     match Tokens::parse(&String::from_utf8_lossy(&content)) {
-        Ok(tokens) => Some(Some(tokens)),
+        Ok(tokens) => TokensFile::Read(tokens),
         Err(error) => {
             section.wrong(&keys::TOKENS_FILE, format!("{}: {error}", path.display()));
-            None
+            TokensFile::Mistaken
         }
     }
 }
@@ -115,12 +122,14 @@ fn read_tokens(section: &Section<'_>) -> Option<Option<Tokens>> {
 fn read_access(
     section: &Section<'_>,
     listen: Option<SocketAddr>,
-    tokens: Option<Option<Tokens>>,
+    tokens: TokensFile,
     tls: Option<&Option<ListenerTls>>,
 ) -> Option<Access> {
-    let (tokens, tls) = (tokens?, tls?.as_ref());
-    if let Some(tokens) = tokens {
-        return Some(Access::Tokens(tokens));
+    let tls = tls?.as_ref();
+    match tokens {
+        TokensFile::Read(tokens) => return Some(Access::Tokens(tokens)),
+        TokensFile::Mistaken => return None,
+        TokensFile::NotNamed => {}
     }
     if tls.is_some_and(|tls| tls.client_ca.is_some()) {
         return Some(Access::Certificates);

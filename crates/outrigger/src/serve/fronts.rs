@@ -1,6 +1,5 @@
 //! The front doors, and what they share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use outrigger_dimse::{Settings, Timers};
@@ -12,6 +11,7 @@ use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
 
 use super::World;
+use super::ready::Doors;
 use crate::audit::{self, AuditTrail, Collector, Leg, Sources};
 use crate::config::{Allow, Base, DimseFront, PeerConfig, Undeliverable};
 use crate::process::Failure;
@@ -22,10 +22,8 @@ const QUARANTINE_FILES: usize = 1000;
 
 /// The front doors at work.
 pub(crate) struct FrontParts {
-    /// Where DICOM is listened for.
-    pub(crate) addresses: Vec<SocketAddr>,
-    /// Where the web is listened for.
-    pub(crate) web: Vec<SocketAddr>,
+    /// Where they are.
+    pub(crate) doors: Doors,
     /// Replaces who may call.
     pub(crate) peers: watch::Sender<Arc<Peers>>,
     /// What tells results of storage commitment.
@@ -63,7 +61,7 @@ pub(crate) async fn open_fronts(
     let quarantine = quarantine(world, base)?;
     let reporter = Reporter::new(world.net.clone(), peers_seen.clone());
     let associations = Arc::default();
-    let mut addresses = Vec::new();
+    let mut dimse = Vec::new();
     for config in &base.fronts {
         let front = Front {
             service: service(config.undeliverable),
@@ -81,7 +79,7 @@ pub(crate) async fn open_fronts(
         let listening = listening.map_err(|error| {
             Failure::of(format!("the DICOM listener {} cannot be opened", config.listen), error)
         })?;
-        addresses.push(listening.address);
+        dimse.push(listening.address);
     }
     let web = super::webs::open_webs(
         base,
@@ -101,7 +99,8 @@ pub(crate) async fn open_fronts(
     .await?;
     let (audit_ended, collector) =
         start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
-    Ok(FrontParts { addresses, web, peers: peers_sender, reporter, refusals, collector, audit_ended })
+    let doors = Doors { dimse, web };
+    Ok(FrontParts { doors, peers: peers_sender, reporter, refusals, collector, audit_ended })
 }
 
 fn start_audit(

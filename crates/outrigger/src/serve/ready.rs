@@ -7,13 +7,20 @@ use serde_json::json;
 use crate::output;
 use crate::process::Failure;
 
-/// Where a process listens, with the ports really bound.
+/// Where the front doors are, with the ports really bound.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct Doors {
     /// DICOM listeners, in the order of the configuration.
     pub(crate) dimse: Vec<SocketAddr>,
     /// Web listeners, in the order of the configuration.
     pub(crate) web: Vec<SocketAddr>,
+}
+
+/// Where a process listens, with the ports really bound.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The front doors.
+    pub(crate) doors: Doors,
     /// Where members answer.
     pub(crate) members: Option<SocketAddr>,
     /// The admin API.
@@ -24,7 +31,8 @@ impl Ready {
     /// The line of JSON.
     pub(crate) fn line(&self) -> String {
         let nothing: [&str; 0] = [];
-        let mut ready = json!({"dimse": self.dimse, "web": self.web, "hl7": nothing, "admin": self.admin});
+        let Doors { dimse, web } = &self.doors;
+        let mut ready = json!({"dimse": dimse, "web": web, "hl7": nothing, "admin": self.admin});
         if let (Some(members), Some(ready)) = (self.members, ready.as_object_mut()) {
             ready.insert("members".to_owned(), json!(members));
         }
@@ -46,8 +54,7 @@ mod tests {
     fn the_line_is_as_scripts_expect_it() {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let ready = Ready {
-            dimse: vec![address(1)],
-            web: vec![address(4)],
+            doors: Doors { dimse: vec![address(1)], web: vec![address(4)] },
             members: Some(address(2)),
             admin: address(3),
         };

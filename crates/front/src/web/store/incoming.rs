@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::web::Refusal;
 
 /// What a store request has to be.
-const WANTED: &str = "send multipart/related; type=\"application/dicom\"; boundary=…";
+const WANTED: &str = "send multipart/related; type=\"application/dicom\"; boundary=BOUNDARY";
 
 /// Why a body was not read to its end.
 #[derive(Debug, thiserror::Error)]
