@@ -148,6 +148,7 @@ async fn withstands(door: &Door, name: &str, process: &mut Process, sent: &[Obje
             let longest = if round == 0 { longest } else { Duration::from_secs(1) };
             assert!(took < longest, "{name} {blow:?} {round}: {took:?}\n{}", door.log());
         }
+        assert_eq!(queries(&door.json(&["status"]).await, name), "left alone", "{name} {blow:?}");
         match blow {
             Blow::Pause => process.resume().unwrap(),
             Blow::Kill => process.restart().await.unwrap(),
@@ -157,11 +158,14 @@ async fn withstands(door: &Door, name: &str, process: &mut Process, sent: &[Obje
 }
 
 async fn is_asked_again(door: &Door, name: &str) {
-    let asked = |status: &Value| {
-        let members = status["members"].as_array().unwrap();
-        members.iter().any(|member| member["name"] == name && member["queries"]["state"] == "asked")
-    };
-    door.until(&["status"], PATIENCE, asked).await;
+    door.until(&["status"], PATIENCE, |status| queries(status, name) == "asked").await;
+}
+
+/// Whether a member is asked, by the word of `status`.
+fn queries(status: &Value, name: &str) -> String {
+    let members = status["members"].as_array().unwrap();
+    let member = members.iter().find(|member| member["name"] == name).unwrap();
+    member["queries"]["state"].as_str().unwrap().to_owned()
 }
 
 /// Orthanc and dcmqrscp, each hung and killed in turn.
@@ -230,12 +234,12 @@ async fn many_queries_at_once_are_answered_while_a_member_flaps() {
             }
         });
     }
-    let mut flaps = 0;
+    let mut flaps = 0_u32;
     while !queries.is_empty() {
-        if flaps % 2 == 0 {
-            a.process().pause().unwrap()
+        if flaps.is_multiple_of(2) {
+            a.process().pause().unwrap();
         } else {
-            a.process().resume().unwrap()
+            a.process().resume().unwrap();
         }
         flaps += 1;
         tokio::select! {

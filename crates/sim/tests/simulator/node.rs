@@ -95,7 +95,7 @@ impl Node {
         let reader = Reader::new(ReaderOptions {
             ledger: ledger.clone(),
             sources: members.iter().map(source).collect(),
-            respondents: Respondents::Catalogue,
+            respondents: Respondents::Members,
             timeout: QUERY_TIMEOUT,
             clock: world.clock.clone(),
             threads: Threads::Simulated,

@@ -16,13 +16,21 @@ pub(crate) async fn lately(State(admin): State<NodeAdmin>) -> Json<Value> {
     Json(json!({"queries": queries}))
 }
 
-/// Whether a member is asked, and why not.
-pub(super) fn standing(reader: &Reader, member: MemberNumber) -> Value {
+/// How a member stands as one that answers queries.
+pub(super) struct Standing {
+    pub(super) shown: Value,
+    pub(super) is_left_alone: bool,
+}
+
+/// Whether a member is asked.
+pub(super) fn standing(reader: &Reader, member: MemberNumber) -> Standing {
     match reader.standing(member) {
-        None => Value::Null,
-        Some(Breaker::Closed { failures }) => json!({"state": "asked", "failures": failures}),
+        None => Standing { shown: Value::Null, is_left_alone: false },
+        Some(Breaker::Closed { failures }) => {
+            Standing { shown: json!({"state": "asked", "failures": failures}), is_left_alone: false }
+        }
         Some(Breaker::Open { failures, .. } | Breaker::Probing { failures }) => {
-            json!({"state": "left alone", "failures": failures})
+            Standing { shown: json!({"state": "left alone", "failures": failures}), is_left_alone: true }
         }
     }
 }

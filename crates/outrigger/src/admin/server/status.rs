@@ -9,8 +9,8 @@ use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
 
 use super::Refusal;
-use super::inventory;
 use super::commitments;
+use super::inventory;
 use super::node::NodeAdmin;
 use super::queries;
 use super::scrub;
@@ -79,6 +79,12 @@ fn member(
         }
         _ => {}
     }
+    let queries = queries::standing(&admin.reader, number);
+    // Who is away is named above.
+    if queries.is_left_alone && state != "away" {
+        reasons
+            .push(format!("member {} does not answer queries in time, and is not asked for now", setup.name));
+    }
     let cannot = known.map(|member| member.cannot.as_slice()).unwrap_or_default();
     // A lack of what nobody asks of it, say of giving objects back where it need not, is no reason to look.
     let asked = cannot.iter().filter(|(level, _)| *level <= setup.confirm);
@@ -107,7 +113,7 @@ fn member(
         "owed": known.map_or(0, |member| member.owed),
         "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
         "suspense": suspense,
-        "queries": queries::standing(&admin.reader, setup.number),
+        "queries": queries.shown,
         "inventory": inventory::shown(&admin.ledger.inventory(number)),
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
