@@ -9,7 +9,7 @@ use outrigger_dimse::negotiate::{
     AcceptorPolicy, IdentityVerdict, RequestorStores, StoragePolicy, TransferSyntaxPreference, Undeliverable,
     UnknownClasses,
 };
-use outrigger_dimse::{Command, Incoming, Outcome, Settings, Verdict, accept};
+use outrigger_dimse::{Association, Command, Incoming, Outcome, Settings, Verdict, accept};
 use outrigger_front::{Destination, Peer, Peers, Permission, WhenIncomplete};
 use outrigger_model::{AeTitle, SopInstanceUid, Status, TransferSyntaxUid};
 use outrigger_runtime::net::{Net, Tcp};
@@ -50,41 +50,15 @@ impl Workstation {
         let address = listener.local_addr().unwrap();
         let policy = policy(syntaxes);
         let (told, came) = mpsc::unbounded_channel();
-        let (gate, mut opened) = watch::channel(Gate::Open);
+        let (gate, gate_opened) = watch::channel(Gate::Open);
         tokio::spawn(async move {
-            let mut count = 0;
-            'listening: while let Ok((stream, _)) = listener.accept().await {
+            let mut serving = Serving { told, opened: gate_opened, count: 0, status };
+            while let Ok((stream, _)) = listener.accept().await {
                 let verdict = Verdict::Accept(Box::new(policy.clone()));
-                let mut association = accept(stream, &Settings::STANDARD, |_| verdict).await.unwrap();
-                while let Ok(Incoming::Message { context, command, .. }) = association.receive().await {
-                    let Command::CStoreRq { message_id, sop_class, sop_instance, move_originator, .. } =
-                        command
-                    else {
-                        panic!("only stores are expected here");
-                    };
-                    let bytes = association.data_set(1 << 28).await.unwrap();
-                    let syntax = association.context(context).unwrap().transfer_syntax.clone();
-                    let instance = sop_instance.clone();
-                    told.send(Came { instance, syntax, originator: move_originator, bytes }).unwrap();
-                    opened.wait_for(|gate| *gate == Gate::Open).await.unwrap();
-                    count += 1;
-                    let status = match status(count) {
-                        DIES => return,
-                        ABORTS => {
-                            association.abort().await.unwrap();
-                            continue 'listening;
-                        }
-                        status => Status(status),
-                    };
-                    let response = Command::CStoreRsp {
-                        message_id,
-                        sop_class: Some(sop_class),
-                        sop_instance: Some(sop_instance),
-                        outcome: Outcome::of(status),
-                    };
-                    association.send(context, &response).await.unwrap();
+                let association = accept(stream, &Settings::STANDARD, |_| verdict).await.unwrap();
+                if serving.serve(association).await == Life::Over {
+                    return;
                 }
-                association.answer_release().await.unwrap();
             }
         });
         Self { address, came, gate }
@@ -105,6 +79,50 @@ impl Workstation {
         let here = Destination { address: self.address.to_string(), tls: None };
         let away = Destination { address: "127.0.0.1:1".into(), tls: None };
         Arc::new(Peers(vec![peer("CT1", None), peer("WS1", Some(here)), peer("AWAY", Some(away))]))
+    }
+}
+
+/// What a workstation goes by from one association to the next.
+struct Serving {
+    told: mpsc::UnboundedSender<Came>,
+    opened: watch::Receiver<Gate>,
+    count: usize,
+    status: fn(usize) -> u16,
+}
+
+#[derive(PartialEq, Eq)]
+enum Life {
+    Goes,
+    Over,
+}
+
+impl Serving {
+    async fn serve(&mut self, mut association: Association) -> Life {
+        while let Ok(Incoming::Message { context, command, .. }) = association.receive().await {
+            let Command::CStoreRq { message_id, sop_class, sop_instance, move_originator, .. } = command
+            else {
+                panic!("only stores are expected here");
+            };
+            let bytes = association.data_set(1 << 28).await.unwrap();
+            let syntax = association.context(context).unwrap().transfer_syntax.clone();
+            let instance = sop_instance.clone();
+            self.told.send(Came { instance, syntax, originator: move_originator, bytes }).unwrap();
+            self.opened.wait_for(|gate| *gate == Gate::Open).await.unwrap();
+            self.count += 1;
+            let outcome = match (self.status)(self.count) {
+                DIES => return Life::Over,
+                ABORTS => {
+                    association.abort().await.unwrap();
+                    return Life::Goes;
+                }
+                status => Outcome::of(Status(status)),
+            };
+            let (sop_class, sop_instance) = (Some(sop_class), Some(sop_instance));
+            let response = Command::CStoreRsp { message_id, sop_class, sop_instance, outcome };
+            association.send(context, &response).await.unwrap();
+        }
+        association.answer_release().await.unwrap();
+        Life::Goes
     }
 }
 
