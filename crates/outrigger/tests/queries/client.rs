@@ -105,13 +105,13 @@ async fn ask(
         }
         optional_keys |= outcome.status == Status::PENDING_OPTIONAL_KEYS;
         let bytes = association.data_set(ANSWER_BYTES_MAX).await?;
-        let (name, text) = described(row, corpus, bytes);
+        let (name, text) = described(row, corpus, &bytes);
         found.insert(name, text);
     }
 }
 
 /// The unique key of a level.
-fn unique(level: Level) -> Tag {
+pub(crate) fn unique(level: Level) -> Tag {
     match level {
         Level::Patient => Tag::PATIENT_ID,
         Level::Study => Tag::STUDY_INSTANCE_UID,
@@ -157,10 +157,10 @@ fn identifier(row: &Row, corpus: &Corpus) -> Vec<u8> {
 }
 
 /// The name of an answer, and the name with the values that are looked at.
-fn described(row: &Row, corpus: &Corpus, bytes: bytes::Bytes) -> (String, String) {
+fn described(row: &Row, corpus: &Corpus, bytes: &bytes::Bytes) -> (String, String) {
     let declared = read_form(Form::ImplicitLittle, bytes.clone());
     let declared = declared.map(|set| set.plain(Tag::SPECIFIC_CHARACTER_SET).unwrap_or_default().to_owned());
-    let answer = read_answer(Form::ImplicitLittle, &bytes).unwrap_or_default();
+    let answer = read_answer(Form::ImplicitLittle, bytes).unwrap_or_default();
     let value = |wanted: Tag| match wanted {
         Tag::SPECIFIC_CHARACTER_SET => declared.as_deref().unwrap_or("?"),
         _ => answer.attributes.iter().find(|(tag, _)| *tag == wanted).map_or("", |(_, value)| value),

@@ -22,7 +22,11 @@ pub(crate) fn page(table: &Table, archives: &[(&str, &str)]) -> String {
 }
 
 fn line(row: &Row, archives: &[(&str, &str)]) -> String {
-    let named = |name: &str| archives.iter().find(|(word, _)| *word == name).map_or("?", |(_, title)| title);
+    let title = |name: &str| archives.iter().find(|(word, _)| *word == name).map_or("?", |(_, title)| title);
+    let named = |name: &str| match name.strip_prefix(super::ASKING) {
+        Some(archive) => format!("front door asking {}", title(archive)),
+        None => title(name).to_owned(),
+    };
     let differs: Vec<String> =
         row.differs.iter().map(|(archive, reason)| format!("{}: {reason}", named(archive))).collect();
     let charset = if row.charset.is_empty() { String::new() } else { code(row.charset) };
@@ -72,9 +76,9 @@ fn entities(text: &str) -> String {
 const HEAD: &str = "\
 # Queries and their answers
 
-Made from `crates/outrigger/tests/queries/table.txt` and held against it by a test. Each query is put to the front door of a
-node, to each of its archives directly, and to an embedded archive; the answer in the table is that of the front door and follows
-PS3.4 section C.2.2.2. Archives that answer otherwise are named with a reason, explained at the end.
+Made from `crates/outrigger/tests/queries/table.txt` and held against it by a test. Each query is put to each archive
+directly, to a front door before it that answers from its catalogue, and to one that asks the archive too; the answer in the table is
+that of both front doors, unless it is named beside it, and follows PS3.4 section C.2.2.2. Archives that answer otherwise are named with a reason, explained at the end.
 
 A study is called by a letter, its series have a number behind it, their instances another; patients are called by their IDs. In a
 key, `{a1}` stands for the UID of what is called so. Values that were looked at stand in parentheses. `-` is no answer. `FF01`
