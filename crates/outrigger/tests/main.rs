@@ -35,6 +35,7 @@ mod silence;
 mod starting;
 mod telling;
 mod tls;
+mod viewer;
 mod weblegs;
 mod workstation;
 mod web;

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PER_ASSOCIATION: usize = 60;
 
 /// The samples, each SOP Instance UID once.
-fn samples() -> Vec<Object> {
+pub(crate) fn samples() -> Vec<Object> {
     let mut seen = BTreeSet::new();
     files().filter(|object| seen.insert(object.header.sop_instance.clone())).collect()
 }

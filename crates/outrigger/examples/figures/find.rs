@@ -8,7 +8,7 @@ use outrigger_dataset::element::{DataSet, Element, Vr};
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dataset::{form::Form, read, write};
 use outrigger_member::{Member, Outgoing};
-use outrigger_model::{Level, Query, QueryKey, QueryRoot, Rules, Tag};
+use outrigger_model::{Level, Query, QueryKey, QueryRoot, Tag};
 use outrigger_sim::peers::Nagle;
 
 use crate::Outcome;
