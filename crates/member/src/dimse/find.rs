@@ -53,30 +53,22 @@ pub(super) async fn find(
         match putting.next(association).await? {
             Next::Match(answer) if answers.len() < most => answers.push(answer),
             Next::Match(_) => {
-                // What was read before stands, whatever becomes of the association.
-                let after = match putting.cancel(association).await {
-                    Ok(Status::CANCEL) => After::Usable,
-                    Ok(_) => After::Over,
-                    Err(error) => {
-                        tracing::debug!(
-                            error = &error as &dyn std::error::Error,
-                            "a member does not end a query in good order"
-                        );
-                        After::Over
-                    }
-                };
+                let after = putting.cut(association).await;
                 return Ok((Answered { answers, whole: Wholeness::Cut }, after));
             }
-            Next::End(status) => {
-                let whole = match status.class() {
-                    StatusClass::Success => Wholeness::All,
-                    StatusClass::Failure if answers.is_empty() => return Err(refused(OPERATION, status)),
-                    _ => Wholeness::Ended(status),
-                };
-                return Ok((Answered { answers, whole }, After::Usable));
-            }
+            Next::End(status) => return Ok((ended(answers, status)?, After::Usable)),
         }
     }
+}
+
+/// What a final status makes of the matches before it.
+fn ended(answers: Vec<Answer>, status: Status) -> Result<Answered, MemberError> {
+    let whole = match status.class() {
+        StatusClass::Success => Wholeness::All,
+        StatusClass::Failure if answers.is_empty() => return Err(refused(OPERATION, status)),
+        _ => Wholeness::Ended(status),
+    };
+    Ok(Answered { answers, whole })
 }
 
 impl Putting {
@@ -104,6 +96,21 @@ impl Putting {
         }
         let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
         read_answer(self.form, &bytes).map(Next::Match).map_err(unreadable)
+    }
+
+    /// Tells the member to stop; what was read before stands, whatever becomes of the association.
+    async fn cut(self, association: &mut Association) -> After {
+        match self.cancel(association).await {
+            Ok(Status::CANCEL) => After::Usable,
+            Ok(_) => After::Over,
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a member does not end a query in good order"
+                );
+                After::Over
+            }
+        }
     }
 
     /// Tells the member to stop, and reads until it has, for what is left behind would be taken for answers to the next
