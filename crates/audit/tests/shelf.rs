@@ -28,8 +28,18 @@ pub(crate) struct Manner {
     pub(crate) away_after: Option<usize>,
     /// Studies of which it refuses to list anything.
     pub(crate) refuses: BTreeSet<String>,
+    /// Whether it refuses every query.
+    pub(crate) refuses_all: RefusesAll,
     /// Studies at whose listing it ends the connection.
     pub(crate) dies_of: BTreeSet<String>,
+}
+
+/// Whether every query is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RefusesAll {
+    #[default]
+    No,
+    Yes,
 }
 
 #[derive(Default)]
@@ -73,7 +83,8 @@ impl Shelf {
         let study = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID);
         let study = study.map_or("", |key| &key.value);
         let is_listing = query.level != Level::Study;
-        if is_listing && state.manner.refuses.contains(study) {
+        let refuses_all = state.manner.refuses_all == RefusesAll::Yes;
+        if refuses_all || (is_listing && state.manner.refuses.contains(study)) {
             return Err(MemberError::Refused { operation: "C-FIND", status: Status(0xC001) });
         }
         if is_listing && state.manner.dies_of.contains(study) {

@@ -13,7 +13,7 @@ use outrigger_model::{
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Threads};
 
-use crate::shelf::{Shelf, asked, instance};
+use crate::shelf::{RefusesAll, Shelf, asked, instance};
 
 const A: MemberNumber = MemberNumber(0);
 const B: MemberNumber = MemberNumber(1);
@@ -308,4 +308,39 @@ async fn instances_without_a_class_are_counted_as_unlisted() {
     assert_eq!(rig.ledger.inventory(A).unlisted, 12);
     let facts = rig.ledger.inventory(B);
     assert_eq!((facts.instances, facts.unlisted), (12, 0), "the study names its one class");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_refuses_every_query_is_not_taken_for_empty() {
+    let rig = Rig::new(shelves(20)).await;
+    rig.shelves[0].manner(|manner| manner.refuses_all = RefusesAll::Yes);
+    tokio::time::sleep(Duration::from_secs(7_200)).await;
+    assert!(matches!(rig.ledger.inventoried(A), Inventoried::Running { studies: 0, .. }));
+    rig.shelves[0].manner(|manner| manner.refuses_all = RefusesAll::No);
+    rig.complete(A, None).await;
+    assert_eq!(rig.ledger.inventory(A).studies, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_of_which_a_part_cannot_be_listed_is_never_complete() {
+    let shelf = Shelf::default();
+    let mut instances: Vec<_> = (0..40).map(|study| instance(study, 1, 1)).collect();
+    for instance in &mut instances {
+        let kept = [Tag::MODALITY, Tag::SERIES_NUMBER, Tag::INSTANCE_NUMBER];
+        instance.header.attributes.retain(|(tag, _)| kept.contains(tag));
+        instance.header.attributes.push((Tag::PATIENT_ID, "PHANTOM".to_owned()));
+    }
+    shelf.put(&instances);
+    shelf.put(&(100..160).map(|study| instance(study, 1, 1)).collect::<Vec<_>>());
+    shelf.manner(|manner| manner.cap = Some(20));
+    let rig = Rig::new(vec![shelf]).await;
+    tokio::time::sleep(EVERY / 2).await;
+    let asked = rig.shelves[0].questions().len();
+    let facts = rig.ledger.inventory(A);
+    assert!(facts.unlisted > 0 && facts.studies == 80, "{facts:?}");
+    assert!(matches!(rig.ledger.inventoried(A), Inventoried::Running { .. }));
+    tokio::time::sleep(EVERY / 4).await;
+    assert_eq!(rig.shelves[0].questions().len(), asked, "it rests until it is time");
+    tokio::time::sleep(EVERY / 2).await;
+    assert!(rig.shelves[0].questions().len() > asked, "and is taken again");
 }

@@ -10,9 +10,12 @@ use outrigger_sim::peers::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use self::capped::Capped;
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, answers, configuration};
 use crate::modality::{Object, objects, same_at, send};
+
+mod capped;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -132,6 +135,25 @@ async fn peer_orthancs_priors_are_found_and_given() {
     priors_are_seen(member, "orthanc", Some(&ours), &priors).await;
 }
 
+/// The same over its web server, in both of its languages.
+#[tokio::test]
+async fn peer_orthancs_priors_are_found_and_given_over_its_web_server() {
+    let orthanc = Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), &[])).await.unwrap();
+    let priors = priors(5_250, 12, 2);
+    send(orthanc.station(), &priors).await;
+    for (protocol, url) in [("dicomweb", orthanc.dicomweb()), ("orthanc", orthanc.rest().url(""))] {
+        let directory = TempDir::new().unwrap();
+        let text = configuration(directory.path(), &[])
+            + "[[member]]\nname = \"orthanc\"\nconfirm = \"present\"\n"
+            + &format!("[[member.route]]\nprotocol = \"{protocol}\"\nurl = \"{url}\"\n");
+        let door = Door::open_with(directory, &taken(&text, 1_000)).await;
+        let inventory = complete(&door, "orthanc").await;
+        assert_eq!(inventory["unlisted"], 0, "{protocol}: {inventory}");
+        assert_eq!(found(&door).await, (studies(&priors), priors.len() as u64), "{protocol}");
+        same_at(&door.station(), &priors).await;
+    }
+}
+
 #[tokio::test]
 async fn peer_dcmqrscps_priors_are_found_and_given() {
     let ours = answers();
@@ -160,7 +182,7 @@ async fn what_two_archives_held_and_what_comes_meanwhile_is_one_archive() {
     send(&a.station(), &priors[..20]).await;
     send(&b.station(), &priors[10..]).await;
     let members = [Behind::new("a", &a.station(), "present"), Behind::new("b", &b.station(), "present")];
-    let door = door(None, &members, 50).await;
+    let door = door(None, &members, 400).await;
     // While the inventory runs: what is at one already, and what is at neither.
     let fresh = objects(56, 6);
     send(&door.station(), &priors[5..12]).await;
@@ -194,6 +216,22 @@ async fn a_node_killed_in_the_middle_of_an_inventory_goes_on_with_it() {
     let after = complete(&again, "b").await;
     assert_eq!(after["complete_as_of"], before["since"], "it is the one that was begun");
     assert_eq!(found(&again).await, (studies(&priors), priors.len() as u64));
+}
+
+/// Over the wire, from an archive that gives twenty answers at most and ends each time with success, and changes nothing there.
+#[tokio::test]
+async fn an_archive_that_gives_few_answers_and_does_not_say_so_is_known_whole() {
+    const STUDIES: u32 = 300;
+    let archive = Capped::start(STUDIES, 20).await;
+    let door = door(None, &[Behind::new("c", &archive.station, "accepted")], 1_000).await;
+    let inventory = complete(&door, "c").await;
+    assert_eq!((&inventory["studies"], &inventory["unlisted"]), (&STUDIES.into(), &0.into()), "{inventory}");
+    let (studies, instances) = found(&door).await;
+    assert_eq!((studies.len(), instances), (300, 300));
+    let (questions, others) = archive.asked();
+    // Two for each study, and those at STUDY level.
+    assert!((900..2_000).contains(&questions), "{questions} questions");
+    assert_eq!(others, 0, "it is asked for nothing else");
 }
 
 /// A member that is away is waited for, and says so.

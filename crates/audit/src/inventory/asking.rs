@@ -17,6 +17,9 @@ const ANSWERS_MAX: usize = 5_000;
 /// Longest wait for the answers to one query: an archive that reads them from a slow disk gives its most within that.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
+/// HTTP statuses that say nothing of the question: no rights, too many requests, and a server that is not there.
+const OF_ANY_QUESTION: [u16; 6] = [401, 403, 429, 502, 503, 504];
+
 /// A member whose inventory is taken.
 #[derive(Clone)]
 pub struct Source {
@@ -50,7 +53,12 @@ pub(crate) enum AskError {
 impl AskError {
     /// Whether it is the question that it does not answer, and not any.
     pub(crate) fn is_of_question(&self) -> bool {
-        matches!(self, Self::Member(MemberError::Refused { .. }))
+        match self {
+            Self::Member(MemberError::Refused { .. }) => true,
+            // Who may not ask, and whom it cannot serve now, is told so whatever is asked.
+            Self::Member(MemberError::Http(refusal)) => !OF_ANY_QUESTION.contains(&refusal.code),
+            Self::Member(_) | Self::Silent | Self::NoRoute => false,
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Sweep {
     pub unlisted: u64,
     /// Queries asked.
     pub asked: u64,
+    /// Of them those that were answered.
+    pub answered: u64,
 }
 
 /// What is known of how an archive answers; kept from one time to the next.
@@ -90,6 +92,7 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Everything {
     whole: Whole,
+    answers: u64,
     dated: u64,
 }
 
@@ -166,6 +169,7 @@ impl Sweep {
             dated: 0,
             unlisted: 0,
             asked: 0,
+            answered: 0,
         }
     }
 
@@ -178,6 +182,7 @@ impl Sweep {
     pub fn answered(&mut self, shown: &[Shown], ended: Ended) {
         let Some(pending) = self.todo.pop() else { return };
         self.asked += 1;
+        self.answered += 1;
         for study in shown {
             self.learnt.in_ids.extend(study.patient_id.chars());
             self.learnt.in_names.extend(study.patient_name.chars());
@@ -200,7 +205,7 @@ impl Sweep {
             self.learnt.wildcards = Wildcards::NotTaken;
         } else {
             self.learnt.limit = Limit::Proven;
-            self.everything_was(&pending, Whole::Perhaps, 0);
+            self.everything_was(&pending, Whole::Perhaps, 0, 0);
             if is_control(&pending.slice) {
                 self.drop_like(&pending.slice);
             } else {
@@ -218,7 +223,7 @@ impl Sweep {
         let dated = shown.iter().filter(|study| study.date.is_some_and(|day| slice.includes_date(Some(day))));
         let dated = dated.count() as u64;
         let whole = self.whole(answers, ended);
-        self.everything_was(pending, whole, dated);
+        self.everything_was(pending, whole, shown.len() as u64, dated);
         self.compare_halves(pending, dated);
         if whole == Whole::Surely {
             if slice.dates != Dates::Any && slice.start.is_none() {
@@ -235,10 +240,10 @@ impl Sweep {
         }
     }
 
-    fn everything_was(&mut self, pending: &Pending, whole: Whole, dated: u64) {
+    fn everything_was(&mut self, pending: &Pending, whole: Whole, answers: u64, dated: u64) {
         if self.phase == Phase::Everything {
             debug_assert_eq!(pending.slice, Slice::all(), "nothing else is asked for in this phase");
-            self.everything = Some(Everything { whole, dated });
+            self.everything = Some(Everything { whole, answers, dated });
         }
     }
 
@@ -320,7 +325,8 @@ impl Sweep {
                 self.put(part, Half::Not);
             }
         }
-        if parts == 0 {
+        // Where nothing shows that there is a limit, all of the archive is in this one part.
+        if parts == 0 && self.learnt.limit == Limit::Proven {
             self.unlisted += 1;
         }
     }
@@ -383,9 +389,11 @@ impl Sweep {
         }
     }
 
-    /// Ranges found no study with a date that was not among everything: it was not cut short.
+    /// All of it had dates, and ranges found no study that was not in it: it was not cut short. Where some had none, more of these
+    /// may have been cut off.
     fn everything_was_whole(&self) -> bool {
-        self.learnt.limit == Limit::Unknown && self.everything.is_some_and(|found| self.dated <= found.dated)
+        let were_all = |found: Everything| found.dated == found.answers && self.dated <= found.dated;
+        self.learnt.limit == Limit::Unknown && self.everything.is_some_and(were_all)
     }
 
     fn probe(&mut self, uid: &str) {

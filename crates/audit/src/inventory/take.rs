@@ -50,6 +50,8 @@ enum TakeError {
     Member(#[from] AskError),
     #[error("the books could not be written")]
     Ledger(#[from] LedgerError),
+    #[error("the member refuses every query")]
+    RefusesAll,
 }
 
 /// What is kept between two starts.
@@ -95,9 +97,11 @@ impl Taker {
             let inventory = self.ledger.inventory(self.source.number);
             tokio::time::sleep(self.wait(&inventory)).await;
             let mut asking = Asking::new(&self.source, self.between, self.clock.clone());
+            let mut refused = 0;
             while let Err(error) = self.take(&mut asking).await {
                 asking.hang_up().await;
-                let wait = AGAIN.after(asking.failures(), u8::MAX);
+                refused = if matches!(error, TakeError::RefusesAll) { refused + 1 } else { 0 };
+                let wait = AGAIN.after(asking.failures().max(refused), u8::MAX);
                 tracing::info!(member = %self.source.name, error = &error as &dyn std::error::Error, wait_s = wait.as_secs(), "an inventory waits");
                 tokio::time::sleep(wait).await;
             }
@@ -105,15 +109,16 @@ impl Taker {
         }
     }
 
-    /// How long until the next is due; one that was begun goes on at once.
+    /// How long until the next is due; one that is under way goes on at once.
     fn wait(&self, inventory: &Inventory) -> Duration {
-        match (inventory.began_at, inventory.complete) {
-            (None, Some(complete)) => {
-                let age = self.now().since(complete.began_at);
+        let is_under_way = read(inventory).sweep.is_some_and(|sweep| sweep.next().is_some());
+        let last = inventory.began_at.or_else(|| inventory.complete.map(|complete| complete.began_at));
+        match last {
+            Some(last) if !is_under_way => {
                 // A clock that was set back must not make it wait for longer than from one to the next.
-                self.every.saturating_sub(age).min(self.every)
+                self.every.saturating_sub(self.now().since(last)).min(self.every)
             }
-            (Some(_), _) | (None, None) => Duration::ZERO,
+            Some(_) | None => Duration::ZERO,
         }
     }
 
@@ -125,7 +130,9 @@ impl Taker {
     async fn begin(&self) -> Result<(Inventory, WallTime, Sweep), TakeError> {
         let before = self.ledger.inventory(self.source.number);
         let progress = read(&before);
-        if let (Some(began_at), Some(sweep)) = (before.began_at, progress.sweep) {
+        if let (Some(began_at), Some(sweep)) = (before.began_at, progress.sweep)
+            && sweep.next().is_some()
+        {
             return Ok((before, began_at, sweep));
         }
         let sweep = Sweep::new(progress.learnt);
@@ -161,15 +168,24 @@ impl Taker {
             inventory.progress = written(&sweep);
             self.ledger.note_inventory(inventory.clone()).await?;
         }
-        inventory.complete = Some(CompleteInventory { began_at, ended_at: self.now() });
-        inventory.began_at = None;
+        if sweep.answered == 0 {
+            // It is begun anew, and nothing is known of the member by it.
+            inventory.progress = written(&Sweep::new(sweep.learnt));
+            self.ledger.note_inventory(inventory).await?;
+            return Err(TakeError::RefusesAll);
+        }
+        if sweep.unlisted == 0 {
+            inventory.complete = Some(CompleteInventory { began_at, ended_at: self.now() });
+            inventory.began_at = None;
+        }
         tracing::info!(
             member = %self.source.name,
             studies = inventory.studies,
             instances = inventory.instances,
             unlisted = inventory.unlisted,
+            parts_unlisted = sweep.unlisted,
             queries = sweep.asked,
-            "the inventory of a member is complete"
+            "the inventory of a member has come to its end"
         );
         Ok(self.ledger.note_inventory(inventory).await?)
     }

@@ -30,6 +30,9 @@ fn state(inventory: &Inventory) -> &'static str {
 pub(super) fn in_words(inventory: &Inventory) -> String {
     match inventory.inventoried() {
         Inventoried::Never => "never".to_owned(),
+        Inventoried::Running { studies, .. } if inventory.unlisted > 0 => {
+            format!("running: {studies} studies, {} unlisted", inventory.unlisted)
+        }
         Inventoried::Running { studies, .. } => format!("running: {studies} studies"),
         Inventoried::Complete { as_of } => format!("complete as of {}", moment(as_of)),
     }
