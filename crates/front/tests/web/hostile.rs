@@ -51,10 +51,18 @@ async fn who_says_nothing_or_too_slowly_is_not_waited_for() {
 async fn who_takes_nothing_of_an_answer_is_not_waited_for() {
     let timers = WebTimers { inactivity: Duration::from_millis(300), ..options().timers };
     let mut door = Door::open(WebOptions { timers, ..options() }).await;
-    *door.service.answers.lock().unwrap() = (0..10_000).map(|number| study(number, "20260101")).collect();
+    // More than the sockets of both ends hold.
+    let long = |number| {
+        let mut answer = study(number, "20260101");
+        answer.attributes.push((outrigger_model::Tag::INSTITUTION_NAME, "x".repeat(5000)));
+        answer
+    };
+    *door.service.answers.lock().unwrap() = (0..10_000).map(long).collect();
     let mut stream = door.connect().await;
-    let head = "GET /dicomweb/studies HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(b"GET /dicomweb/studies HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
     // It ends by itself, well before the drain cuts what is left.
     door.guard.stop();
     timeout(PATIENCE, door.guard.all_gone()).await.unwrap();
