@@ -141,7 +141,7 @@ async fn ask(running: &Running, studies: &[Study], over: Over, by: By, queries: 
         (0..WARM_UP + queries).filter_map(|at| studies.get(at * 7919 % studies.len())).collect();
     let times = match over {
         Over::CFind => by_c_find(&running.address()?, &chosen, by).await?,
-        Over::Qido => by_qido(running.dicomweb()?, &chosen, by)?,
+        Over::Qido => by_qido(&running.dicomweb()?, &chosen, by)?,
     };
     Ok(times.into_iter().skip(WARM_UP).map(|time| time.as_secs_f64() * 1e3).collect())
 }
@@ -176,7 +176,7 @@ fn query(study: &Study, by: By) -> Query {
     Query::new(QueryRoot::Study, Level::Study, keys)
 }
 
-fn by_qido(root: String, studies: &[&Study], by: By) -> Outcome<Vec<Duration>> {
+fn by_qido(root: &str, studies: &[&Study], by: By) -> Outcome<Vec<Duration>> {
     let agent = ureq::Agent::new_with_defaults();
     let mut times = Vec::with_capacity(studies.len());
     for study in studies {
