@@ -16,7 +16,7 @@ use super::slice::{Dates, End, Key, Slice};
 pub const SURELY_WHOLE: u32 = 10;
 
 /// Parts that wait to be asked for: more than any archive needs that answers as it should, and a bound for one that does not.
-pub const TODO_MAX: usize = 50_000;
+pub const PARTS_WAITING_MAX: usize = 50_000;
 
 /// Queries of one going through: at the usual rate more than a day of them; what is left then is not listed.
 pub const ASKED_MAX: u64 = 500_000;
@@ -352,7 +352,7 @@ impl Sweep {
     }
 
     fn put(&mut self, slice: Slice, half: Half) {
-        if self.todo.len() >= TODO_MAX || self.asked >= ASKED_MAX {
+        if self.todo.len() >= PARTS_WAITING_MAX || self.asked >= ASKED_MAX {
             self.unlisted += 1;
             return;
         }
