@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid,
-    Status, StudyUid, TransactionUid, TransferSyntaxUid,
+    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid,
+    SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
 

@@ -36,7 +36,7 @@ mod starting;
 mod telling;
 mod tls;
 mod viewer;
+mod web;
 mod weblegs;
 mod workstation;
-mod web;
 mod wrong;

@@ -1,6 +1,13 @@
 //! The viewer in a browser, as a radiologist sees it: what stands on the screen is held against the pixels that were sent,
 //! with both members up and with each down in turn.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "lengths of pictures stay far below 2^52, and what is inside one is not negative"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;

@@ -336,7 +336,9 @@ impl Asker {
                 Err(error @ MemberError::OtherClass { .. }) => {
                     stepped.reports.push(verify::other(&due, at, &route, &error));
                 }
-                Err(error @ (MemberError::Refused { .. } | MemberError::Http(_))) if kind == Postings::Open => {
+                Err(error @ (MemberError::Refused { .. } | MemberError::Http(_)))
+                    if kind == Postings::Open =>
+                {
                     stepped.reports.push(self.withheld(&due, at, &route, &error));
                 }
                 Err(error) => {

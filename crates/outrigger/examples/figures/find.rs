@@ -45,6 +45,13 @@ struct Study {
     date: String,
 }
 
+/// A side that has its studies.
+struct Filled {
+    side: Side,
+    running: Running,
+    studies: Vec<Study>,
+}
+
 /// Measures all: Outrigger at the sizes given, Orthanc at the first.
 pub(crate) async fn compare(program: &Path, sizes: &[usize], rounds: usize, queries: usize) -> Outcome<()> {
     let mut rows = Vec::new();
@@ -54,45 +61,56 @@ pub(crate) async fn compare(program: &Path, sizes: &[usize], rounds: usize, quer
         for side in sides {
             let running = start(*side, program, Nagle::Off).await?;
             let studies = fill(&running, *size).await?;
-            filled.push((*side, running, studies));
+            filled.push(Filled { side: *side, running, studies });
         }
-        for over in [Over::CFind, Over::Qido] {
-            for by in [By::Uid, By::Date] {
-                let mut taken = vec![Vec::new(); filled.len()];
-                for round in 0..rounds {
-                    // Interleaved, and the other way round every other time.
-                    let order: Vec<usize> = if round % 2 == 0 {
-                        (0..filled.len()).collect()
-                    } else {
-                        (0..filled.len()).rev().collect()
-                    };
-                    for side in order {
-                        let Some((_, running, studies)) = filled.get(side) else { continue };
-                        let times = ask(running, studies, over, by, queries).await?;
-                        if let Some(taken) = taken.get_mut(side) {
-                            taken.push(times);
-                        }
-                    }
-                }
-                let median = |times: &[Vec<f64>]| Spread::of(times.iter().map(|round| percentile(round, 50)));
-                let ours = taken.first().map_or(f64::NAN, |times| median(times).median);
-                for ((side, ..), times) in filled.iter().zip(&taken) {
-                    let p50 = median(times);
-                    rows.push(vec![
-                        size.to_string(),
-                        format!("{over:?} by {by:?}"),
-                        side.name().to_owned(),
-                        p50.text(3),
-                        Spread::of(times.iter().map(|round| percentile(round, 99))).text(3),
-                        format!("{:.1}", p50.median / ours),
-                    ]);
-                }
-            }
+        for (over, by) in
+            [(Over::CFind, By::Uid), (Over::CFind, By::Date), (Over::Qido, By::Uid), (Over::Qido, By::Date)]
+        {
+            let taken = interleaved(&filled, over, by, rounds, queries).await?;
+            rows.extend(shown(*size, over, by, &filled, &taken));
         }
     }
     println!("\n{queries} queries a round over one connection, {rounds} rounds a side\n");
     table(&["studies", "query", "side", "p50 ms", "p99 ms", "x Outrigger's time"], &rows);
     Ok(())
+}
+
+/// The times of each round of each side, the other way round every other time.
+async fn interleaved(
+    filled: &[Filled],
+    over: Over,
+    by: By,
+    rounds: usize,
+    queries: usize,
+) -> Outcome<Vec<Vec<Vec<f64>>>> {
+    let mut taken = vec![Vec::new(); filled.len()];
+    for round in 0..rounds {
+        let mut order: Vec<_> = filled.iter().zip(&mut taken).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for (Filled { running, studies, .. }, taken) in order {
+            taken.push(ask(running, studies, over, by, queries).await?);
+        }
+    }
+    Ok(taken)
+}
+
+fn shown(size: usize, over: Over, by: By, filled: &[Filled], taken: &[Vec<Vec<f64>>]) -> Vec<Vec<String>> {
+    let of = |times: &[Vec<f64>], percent| Spread::of(times.iter().map(|round| percentile(round, percent)));
+    let ours = taken.first().map_or(f64::NAN, |times| of(times, 50).median);
+    let row = |(Filled { side, .. }, times): (&Filled, &Vec<Vec<f64>>)| {
+        let p50 = of(times, 50);
+        vec![
+            size.to_string(),
+            format!("{over:?} by {by:?}"),
+            side.name().to_owned(),
+            p50.text(3),
+            of(times, 99).text(3),
+            format!("{:.1}", p50.median / ours),
+        ]
+    };
+    filled.iter().zip(taken).map(row).collect()
 }
 
 fn percentile(times: &[f64], percent: usize) -> f64 {

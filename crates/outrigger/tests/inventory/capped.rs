@@ -76,7 +76,7 @@ fn instance(study: u32) -> CatalogueInstance {
         (Tag::MODALITY, "CT".to_owned()),
         (Tag::INSTANCE_NUMBER, "1".to_owned()),
     ];
-    if study % 10 != 0 {
+    if !study.is_multiple_of(10) {
         attributes.push((Tag::STUDY_DATE, format!("2019{:02}{:02}", study % 12 + 1, study % 28 + 1)));
     }
     let header = InstanceHeader {
