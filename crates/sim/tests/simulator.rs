@@ -54,6 +54,7 @@ const OPEN: &[(u64, &str)] =
     &[(120, "NOT AT THE MEMBER: 2.25.108287149642388245274933084141687084752 at BETA: Content")];
 
 /// Runs a seed, in which everything must hold; gives what it met, and how often.
+#[allow(clippy::print_stdout, reason = "a known defect is said where the test passes over it")]
 fn holds(seed: u64) -> BTreeMap<&'static str, u64> {
     let outcome = simulate(seed, Mutation::None);
     if let Some((_, known)) = OPEN.iter().find(|(open, _)| *open == seed) {
