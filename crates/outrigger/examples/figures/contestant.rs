@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use outrigger_model::AeTitle;
 use outrigger_sim::node::{Node, Role};
-use outrigger_sim::peers::{Nagle, Orthanc, OrthancSetup, StoreScp};
+use outrigger_sim::peers::{Nagle, Orthanc, OrthancSetup, Station, StoreScp};
 use tempfile::TempDir;
 
 use crate::Outcome;
@@ -62,11 +62,19 @@ pub(crate) async fn start(side: Side, program: &Path, nagle: Nagle) -> Outcome<R
         }
         Side::StoreScp => Running::StoreScp(Box::new(StoreScp::start(&title, &["--fork"]).await?)),
         Side::Orthanc => {
-            let mut setup = OrthancSetup::new(&title, &[]);
+            let mut setup = OrthancSetup::new(&title, &callers()?);
             setup.nagle = nagle;
             Running::Orthanc(Box::new(Orthanc::start(&setup).await?))
         }
     })
+}
+
+/// Who calls the servers: Orthanc answers queries and retrievals of those that it knows alone.
+pub(crate) fn callers() -> Outcome<Vec<Station>> {
+    ["SENDER", "MOVER"]
+        .map(|title| Ok(Station { ae_title: AeTitle::new(title)?, port: 1 }))
+        .into_iter()
+        .collect()
 }
 
 /// Starts a front door with a configuration.

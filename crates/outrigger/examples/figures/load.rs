@@ -70,7 +70,7 @@ impl Taken {
 
 /// Sends everything over so many associations at once.
 pub(crate) async fn send(address: &str, objects: &[Outgoing], associations: usize) -> Outcome<Taken> {
-    let share = objects.len().div_ceil(associations);
+    let share = objects.len().div_ceil(associations).max(1);
     let begun = Instant::now();
     let mut senders = Vec::new();
     for part in objects.chunks(share) {

@@ -15,7 +15,7 @@ use outrigger_sim::peers::{MoveScu, Orthanc, OrthancSetup, Station, StoreScp};
 use tempfile::TempDir;
 
 use crate::Outcome;
-use crate::contestant::{node_config, start_node};
+use crate::contestant::{callers, node_config, start_node};
 use crate::load;
 use crate::summary::{Spread, table};
 
@@ -175,7 +175,9 @@ async fn give(program: &Path, from: From, receiver: &Station, objects: &[Outgoin
             of_node(node, Some(orthanc), directory)?
         }
         From::Orthanc => {
-            let orthanc = Orthanc::start(&OrthancSetup::new(&bench, std::slice::from_ref(receiver))).await?;
+            let mut known = callers()?;
+            known.push(receiver.clone());
+            let orthanc = Orthanc::start(&OrthancSetup::new(&bench, &known)).await?;
             of_orthanc(orthanc, directory)
         }
     };
