@@ -12,6 +12,7 @@ pub mod http;
 pub mod learnt;
 pub mod orthanc;
 mod report;
+mod series;
 mod silence;
 pub mod status;
 

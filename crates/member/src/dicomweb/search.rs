@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, WARNING};
-use outrigger_model::{
-    Answer, Level, Query, QueryKey, QueryRoot, SeriesUid, SopInstanceUid, Status, StudyUid, Tag,
-};
+use outrigger_model::{Answer, Level, Query, SeriesUid, Status, StudyUid, Tag};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::json;
 use crate::contract::{Answered, Found, MemberError, Wholeness};
 use crate::http::{Ask, Connection, HttpRefusal};
+use crate::series::{self, INSTANCES_MAX, value};
 
 pub(super) const OPERATION: &str = "QIDO-RS";
 
@@ -20,8 +19,6 @@ pub(super) const OPERATION: &str = "QIDO-RS";
 const PAGE: usize = 1000;
 /// Longest page read, in bytes: each match has at most some kilobytes.
 const PAGE_BYTES_MAX: usize = 64 << 20;
-/// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
-const INSTANCES_MAX: usize = 200_000;
 /// Most studies looked through for the patients they are of: QIDO-RS knows no search for patients.
 const STUDIES_MAX: usize = 100_000;
 
@@ -79,27 +76,9 @@ pub(super) async fn instances(
     study: &StudyUid,
     series: &SeriesUid,
 ) -> Result<Found, MemberError> {
-    let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
-    let query = Query::new(
-        QueryRoot::Study,
-        Level::Image,
-        vec![
-            key(Tag::STUDY_INSTANCE_UID, study.as_str()),
-            key(Tag::SERIES_INSTANCE_UID, series.as_str()),
-            key(Tag::SOP_INSTANCE_UID, ""),
-        ],
-    );
-    let answered = find(connection, &query, INSTANCES_MAX).await?;
-    let of_series = |answer: &&Answer| {
-        value(answer, Tag::SERIES_INSTANCE_UID).is_none_or(|found| found == series.as_str())
-    };
-    let instance = |answer: &Answer| {
-        let uid = value(answer, Tag::SOP_INSTANCE_UID)?;
-        SopInstanceUid::new(uid)
-            .inspect_err(|error| tracing::warn!(%error, "a member shows an instance without a usable UID"))
-            .ok()
-    };
-    Ok(Found { instances: answered.answers.iter().filter(of_series).filter_map(instance).collect() })
+    let answered = find(connection, &series::query(study, series, ""), INSTANCES_MAX).await?;
+    let instance = |answer: &Answer| series::instance_of(answer, series);
+    Ok(Found { instances: answered.answers.iter().filter_map(instance).collect() })
 }
 
 /// Searches, and reads at most so many matches.
@@ -148,10 +127,6 @@ pub(super) async fn find(
 fn ended(answers: Vec<Answer>, refusal: &HttpRefusal) -> Answered {
     tracing::debug!(%refusal, "a member does not answer a search to its end");
     Answered { answers, whole: Wholeness::Ended(Status::PROCESSING_FAILURE) }
-}
-
-fn value(answer: &Answer, tag: Tag) -> Option<&str> {
-    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str())
 }
 
 impl Search {
@@ -242,6 +217,8 @@ fn is_uid(tag: Tag) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use outrigger_model::{QueryKey, QueryRoot};
+
     use super::*;
 
     fn below(level: Level, keys: &[(Tag, &str)]) -> String {

@@ -1,18 +1,13 @@
 //! What a member shows of a series: an IMAGE-level C-FIND in the Study Root model (PS3.4 section C.4.1).
 
 use outrigger_dimse::Association;
-use outrigger_model::{
-    Answer, Level, Query, QueryKey, QueryRoot, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
-    Tag,
-};
+use outrigger_model::{Answer, Query, QueryKey, SeriesUid, SopClassUid, StatusClass, StudyUid, Tag};
 
 use super::call::refused;
 use super::fetch::Wanted;
 use super::find::{Next, OPERATION, Putting};
 use crate::contract::{Found, MemberError};
-
-/// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
-const INSTANCES_MAX: usize = 200_000;
+use crate::series::{INSTANCES_MAX, instance_of, query, value};
 
 /// The member answers without end.
 #[derive(Debug, thiserror::Error)]
@@ -79,35 +74,9 @@ async fn each_answer(
     Err(MemberError::Lost { operation: OPERATION, source: Box::new(TooMany) })
 }
 
-fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Query {
-    let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
-    Query::new(
-        QueryRoot::Study,
-        Level::Image,
-        vec![
-            key(Tag::SOP_INSTANCE_UID, instance),
-            key(Tag::STUDY_INSTANCE_UID, study.as_str()),
-            key(Tag::SERIES_INSTANCE_UID, series.as_str()),
-        ],
-    )
-}
-
-fn value(answer: &Answer, tag: Tag) -> Option<&str> {
-    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str())
-}
-
 /// The SOP class of an answer, where the member gives a usable one.
 fn class_of(answer: &Answer) -> Option<SopClassUid> {
     value(answer, Tag::SOP_CLASS_UID).and_then(|uid| SopClassUid::new(uid).ok())
-}
-
-/// The instance of an answer, unless the member says that it is of another series: some do not match every key.
-fn instance_of(answer: &Answer, series: &SeriesUid) -> Option<SopInstanceUid> {
-    let elsewhere = value(answer, Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
-    let uid = value(answer, Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
-    SopInstanceUid::new(uid)
-        .inspect_err(|error| tracing::warn!(%error, "a member shows an instance without a usable UID"))
-        .ok()
 }
 
 #[cfg(test)]
@@ -121,24 +90,5 @@ mod tests {
             assert_eq!(class_of(&answer).is_some(), class, "{value}");
         }
         assert_eq!(class_of(&Answer { attributes: Vec::new() }), None);
-    }
-
-    #[test]
-    fn answers_of_other_series_do_not_count() {
-        let series = SeriesUid::known("1.2");
-        let answer = |attributes: &[(Tag, &str)]| Answer {
-            attributes: attributes.iter().map(|(tag, value)| (*tag, (*value).to_owned())).collect(),
-        };
-        let instance = (Tag::SOP_INSTANCE_UID, "1.2.3");
-        for (attributes, found) in [
-            (&[instance, (Tag::SERIES_INSTANCE_UID, "1.2")][..], Some("1.2.3")),
-            (&[instance], Some("1.2.3")),
-            (&[instance, (Tag::SERIES_INSTANCE_UID, "1.9")], None),
-            (&[(Tag::SERIES_INSTANCE_UID, "1.2")], None),
-            (&[(Tag::SOP_INSTANCE_UID, "1 2")], None),
-        ] {
-            let instance = instance_of(&answer(attributes), &series);
-            assert_eq!(instance.as_ref().map(SopInstanceUid::as_str), found);
-        }
     }
 }

@@ -1,19 +1,14 @@
 //! Asking over the REST interface: one kept connection for searches and files.
 
 use async_trait::async_trait;
-use outrigger_model::{
-    Level, Query, QueryKey, QueryRoot, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, Tag,
-    TransferSyntaxUid,
-};
+use outrigger_model::{Answer, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
 
 use super::{fetch, find};
 use crate::contract::{Answered, AskSession, Found, MemberError};
 use crate::file::Wanted;
 use crate::http::Connection;
-
-/// Most instances of a series taken from a member: ten times the largest series seen, and a bound for one that never stops.
-const INSTANCES_MAX: usize = 200_000;
+use crate::series::{self, INSTANCES_MAX};
 
 /// A connection for questions.
 pub(super) struct Asking {
@@ -44,20 +39,9 @@ impl AskSession for Asking {
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
-        let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
-        let query = Query::new(
-            QueryRoot::Study,
-            Level::Image,
-            vec![
-                key(Tag::STUDY_INSTANCE_UID, study.as_str()),
-                key(Tag::SERIES_INSTANCE_UID, series.as_str()),
-                key(Tag::SOP_INSTANCE_UID, ""),
-            ],
-        );
-        let answered = self.find(&query, INSTANCES_MAX).await?;
-        let instances = answered.answers.iter().flat_map(|answer| &answer.attributes);
-        let uids = instances.filter(|(tag, _)| *tag == Tag::SOP_INSTANCE_UID);
-        Ok(Found { instances: uids.filter_map(|(_, uid)| SopInstanceUid::new(uid).ok()).collect() })
+        let answered = self.find(&series::query(study, series, ""), INSTANCES_MAX).await?;
+        let instance = |answer: &Answer| series::instance_of(answer, series);
+        Ok(Found { instances: answered.answers.iter().filter_map(instance).collect() })
     }
 
     async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError> {
