@@ -4,10 +4,12 @@
 
 pub mod accept;
 pub mod bulk;
+pub mod commitment;
 pub mod frames;
 pub mod media;
 pub mod multipart_reader;
 pub mod multipart_writer;
+pub mod range;
 pub mod render;
 pub mod resource;
 pub mod search;

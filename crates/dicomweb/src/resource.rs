@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, UidError};
+use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, TransactionUid, UidError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A DICOM resource.
@@ -56,6 +56,11 @@ impl Resource {
         let series = uid(series, "Series Instance UID", SeriesUid::new)?;
         Ok(Self::Instance(study, series, uid(instance, "SOP Instance UID", SopInstanceUid::new)?))
     }
+}
+
+/// The request for storage commitment that a path names (PS3.18 section 13.4.1).
+pub fn transaction(text: &str) -> Result<TransactionUid, ResourceError> {
+    uid(text, "Transaction UID", TransactionUid::new)
 }
 
 /// A UID of a path; letters are let through, since devices in the field have put them there.

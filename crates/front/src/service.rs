@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Selection, SeriesUid, SopClassUid,
+    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Requestor, Selection, SeriesUid, SopClassUid,
     SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
@@ -164,13 +164,13 @@ pub enum Provenance {
     },
 }
 
-/// A request for storage commitment (PS3.4 Annex J).
+/// A request for storage commitment (PS3.4 Annex J, PS3.18 section 13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitRequest {
     /// Transaction UID (0008,1195).
     pub transaction: TransactionUid,
-    /// The AE title that asks, and is told the result.
-    pub requestor: AeTitle,
+    /// Who asks: an AE title is told the result, a client of the web comes for it.
+    pub requestor: Requestor,
     /// The AE title of ours that it asks.
     pub called: AeTitle,
     /// What is to be committed.
@@ -183,7 +183,7 @@ pub struct CommitResult {
     /// Transaction UID (0008,1195).
     pub transaction: TransactionUid,
     /// Who asked.
-    pub requestor: AeTitle,
+    pub requestor: Requestor,
     /// Whom it asked; what is committed can be retrieved there.
     pub called: AeTitle,
     /// What is committed.
@@ -195,7 +195,7 @@ pub struct CommitResult {
 /// How a request for storage commitment was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committing {
-    /// It is kept over restarts, and reported by whoever keeps it.
+    /// It is kept over restarts, and reported by whoever keeps it, or there to be looked at.
     Kept,
     /// It is decided, and to be reported by the front door.
     Decided(CommitResult),
@@ -239,9 +239,24 @@ pub trait Service: Send + Sync + 'static {
     /// Opens the bytes of an instance.
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal>;
 
+    /// Opens the bytes of an instance from somebody else: those that [`open`](Self::open) gave turned out not to be readable.
+    async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        let text = format!("nobody else here has {}", instance.sop_instance);
+        Err(FindRefusal { status: Status::CANNOT_PERFORM_SUBOPERATIONS, text, source: None })
+    }
+
     /// Takes a request for storage commitment; asked only where [`Accepts::services`] names it.
     async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
         let text = format!("transaction {}: storage commitment is not served here", request.transaction);
         Err(CommitRefusal { status: Status::SOP_CLASS_NOT_SUPPORTED, text, source: None })
+    }
+
+    /// How a request stands that this requestor made before; `None` where none is known of its.
+    async fn commitment(
+        &self,
+        _requestor: &Requestor,
+        _transaction: &TransactionUid,
+    ) -> Result<Option<Committing>, CommitRefusal> {
+        Ok(None)
     }
 }

@@ -3,6 +3,7 @@
 mod accepting;
 mod access;
 mod capabilities;
+mod commit;
 mod connection;
 mod cors;
 mod refusal;

@@ -1,6 +1,7 @@
 //! The web door: store and search, who may, and what it withstands.
 
 mod access;
+mod committing;
 mod door;
 mod hostile;
 mod listed;

@@ -8,12 +8,12 @@ use outrigger_front::{CommitRefusal, CommitRequest, CommitResult, Committing, Re
 use outrigger_ledger::{
     Asked, CommitPolicy, Ledger, LedgerError, Promise, PromiseError, REPORT_AGAIN_MAX, ReportEnd,
 };
-use outrigger_model::{AeTitle, Seq, SopClassUid, SopInstanceUid, Status, TransactionUid, with_causes};
+use outrigger_model::{Requestor, Seq, SopClassUid, SopInstanceUid, Status, TransactionUid, with_causes};
 use outrigger_runtime::backoff::Backoff;
 use outrigger_runtime::{Random, Shutdown};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Duplicate transaction UID, a code of PS3.3 section C.14.1.1.
 const DUPLICATE_TRANSACTION: Status = Status(0x0131);
@@ -24,6 +24,10 @@ const RESOURCE_LIMITATION: Status = Status(0x0213);
 const AGAIN: Backoff = Backoff { first: Duration::from_secs(5), longest: REPORT_AGAIN_MAX };
 /// For how long: a modality that is away for a long weekend hears of it; after that it asks again itself.
 const TOLD_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+/// For how long a result of the web is there to be looked at: as long as others are told.
+const KEPT_FOR: Duration = TOLD_FOR;
+/// How long an answer of the web waits for the result: what is settled already is decided within one pace of the keeper.
+const ANSWER_AFTER: Duration = Duration::from_millis(500);
 /// Results told at once, one for each requestor: one that does not answer holds up its own.
 const TELLING_MAX: usize = 8;
 /// Least time between two looks at what is open: news come with every object.
@@ -33,14 +37,48 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often what is open is looked at without news: never needed, and cheap.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
-/// Keeps a request until its result was told.
+/// Keeps a request until its result was told, or was there to be looked at for long enough.
 pub(crate) async fn keep(ledger: &Ledger, request: CommitRequest) -> Result<Committing, CommitRefusal> {
     let CommitRequest { transaction, requestor, called, instances } = request;
-    let asked = Asked::new(transaction, (requestor, called), instances);
-    match ledger.promise(asked).await {
-        Ok(_) => Ok(Committing::Kept),
-        Err(error) => Err(refusal(error)),
+    let asked = Asked::new(transaction.clone(), (requestor.clone(), called), instances);
+    let mut news = ledger.watch();
+    ledger.promise(asked).await.map_err(refusal)?;
+    if let Requestor::Ae(_) = requestor {
+        return Ok(Committing::Kept);
     }
+    let until = Instant::now() + ANSWER_AFTER;
+    loop {
+        news.borrow_and_update();
+        match stands(ledger, &requestor, &transaction).await {
+            Ok(Some(Committing::Decided(result))) => return Ok(Committing::Decided(result)),
+            Ok(_) => {}
+            Err(error) => {
+                // It is kept, and whoever looks later is told.
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a request that was taken cannot be looked at"
+                );
+                return Ok(Committing::Kept);
+            }
+        }
+        if !matches!(timeout_at(until, news.changed()).await, Ok(Ok(()))) {
+            return Ok(Committing::Kept);
+        }
+    }
+}
+
+/// How a request of this requestor stands, as far as it is kept.
+pub(crate) async fn stands(
+    ledger: &Ledger,
+    requestor: &Requestor,
+    transaction: &TransactionUid,
+) -> Result<Option<Committing>, CommitRefusal> {
+    let promise = ledger.promise_of(requestor, transaction).await;
+    let promise = promise.map_err(|error| refusal(PromiseError::Ledger(error)))?;
+    Ok(promise.map(|promise| match promise.head.decided_at {
+        Some(_) => Committing::Decided(result(&promise)),
+        None => Committing::Kept,
+    }))
 }
 
 fn refusal(error: PromiseError) -> CommitRefusal {
@@ -77,9 +115,9 @@ pub struct KeeperOptions {
 pub struct Keeper {
     options: KeeperOptions,
     news: watch::Receiver<Seq>,
-    telling: JoinSet<AeTitle>,
+    telling: JoinSet<Requestor>,
     /// Transactions that are told, by their requestors.
-    told: HashMap<AeTitle, TransactionUid>,
+    told: HashMap<Requestor, TransactionUid>,
 }
 
 impl Keeper {
@@ -130,6 +168,7 @@ impl Keeper {
     async fn work(&mut self) -> Result<Option<Duration>, LedgerError> {
         let KeeperOptions { ledger, policy, wait, .. } = &self.options;
         let undecided = ledger.settle_promises(*policy, *wait).await?;
+        let expires = ledger.expire_results(KEPT_FOR).await?;
         let (due, later) = ledger.promises_due().await?;
         for head in due {
             if self.telling.len() >= TELLING_MAX {
@@ -141,12 +180,12 @@ impl Keeper {
             self.told.insert(head.requestor.clone(), head.transaction.clone());
             self.telling.spawn(tell(self.options.clone(), head.requestor, head.transaction));
         }
-        Ok(undecided.into_iter().chain(later).min())
+        Ok(undecided.into_iter().chain(expires).chain(later).min())
     }
 }
 
 /// Tells one result once, and notes how that went.
-async fn tell(options: KeeperOptions, requestor: AeTitle, transaction: TransactionUid) -> AeTitle {
+async fn tell(options: KeeperOptions, requestor: Requestor, transaction: TransactionUid) -> Requestor {
     if let Err(error) = try_tell(&options, &transaction).await {
         let error = with_causes(&error);
         tracing::warn!(%transaction, error, "how a result of storage commitment was told could not be noted");

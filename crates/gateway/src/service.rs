@@ -6,7 +6,7 @@ use outrigger_front::{
     Retrievable, Service, StoreRefusal, Stored,
 };
 use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
-use outrigger_model::{Answer, Query, Selection, SopClassUid, sop_class};
+use outrigger_model::{Answer, Query, Requestor, Selection, SopClassUid, TransactionUid, sop_class};
 use outrigger_query::Reader;
 use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
@@ -85,8 +85,20 @@ impl Service for Gateway {
         retrieve::open(&self.options.reader, instance).await
     }
 
+    async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        retrieve::open_elsewhere(&self.options.reader, instance).await
+    }
+
     async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
         commit::keep(&self.options.ledger, request).await
+    }
+
+    async fn commitment(
+        &self,
+        requestor: &Requestor,
+        transaction: &TransactionUid,
+    ) -> Result<Option<Committing>, CommitRefusal> {
+        commit::stands(&self.options.ledger, requestor, transaction).await
     }
 }
 

@@ -1,9 +1,10 @@
-//! Promises to modalities: requests for storage commitment taken at the front door (PS3.4 Annex J), until their result was reported.
+//! Promises to modalities: requests for storage commitment taken at the front door (PS3.4 Annex J, PS3.18 section 13), until their
+//! result was reported, or has been there to be looked at for long enough.
 //!
 //! Whoever is told that an object is committed deletes its own copy. So a request stands in the journal before it is answered, and
 //! its objects stay there, however full it gets, until every required member has them.
 
-use outrigger_model::{AeTitle, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
+use outrigger_model::{AeTitle, Requestor, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
 use serde::{Deserialize, Serialize};
 
 mod verdict;
@@ -67,8 +68,8 @@ pub struct Failing {
 pub struct Asked {
     /// Transaction UID (0008,1195).
     pub transaction: TransactionUid,
-    /// The AE title that asked: it is told the result.
-    pub requestor: AeTitle,
+    /// Who asked: an AE title is told the result, a client of the web comes for it.
+    pub requestor: Requestor,
     /// The AE title of ours that it asked.
     pub called: AeTitle,
     /// The instances to be committed.
@@ -81,7 +82,7 @@ pub struct PromiseHead {
     /// Transaction UID.
     pub transaction: TransactionUid,
     /// Who asked.
-    pub requestor: AeTitle,
+    pub requestor: Requestor,
     /// When it was asked.
     pub at: WallTime,
     /// When its result was decided; `None` while something of it is waited for.
@@ -111,13 +112,15 @@ pub enum ReportEnd {
     Taken,
     /// Nobody took it for days.
     GivenUp,
+    /// It was there to be looked at for as long as results are kept.
+    Expired,
 }
 
 impl Asked {
     /// A request for these instances, by class and each once.
     pub fn new(
         transaction: TransactionUid,
-        (requestor, called): (AeTitle, AeTitle),
+        (requestor, called): (Requestor, AeTitle),
         instances: impl IntoIterator<Item = (SopClassUid, SopInstanceUid)>,
     ) -> Self {
         let mut sorted: Vec<(SopClassUid, SopInstanceUid)> = instances.into_iter().collect();
@@ -130,6 +133,33 @@ impl Asked {
     pub fn each(&self) -> impl Iterator<Item = (&SopClassUid, &SopInstanceUid)> {
         each(&self.instances)
     }
+}
+
+impl PromiseHead {
+    /// Whether there is a result that its requestor comes for, and is not told.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.decided_at.is_some() && self.requestor.ae_title().is_none()
+    }
+}
+
+/// Whether one request more may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room<'h> {
+    /// It may.
+    Enough,
+    /// It may instead of the result that has been there to be looked at for longest.
+    Without(&'h TransactionUid),
+    /// It may not: all others are waited for, or owed to an AE title.
+    None,
+}
+
+/// Whether one request more may be open beside these, of which `most` may be.
+pub(crate) fn room(heads: &[PromiseHead], most: usize) -> Room<'_> {
+    if heads.len() < most {
+        return Room::Enough;
+    }
+    let oldest = heads.iter().filter(|head| head.is_looked_at()).min_by_key(|head| head.decided_at);
+    oldest.map_or(Room::None, |oldest| Room::Without(&oldest.transaction))
 }
 
 impl Promise {
@@ -170,6 +200,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_oldest_result_of_the_web_makes_room_and_nothing_that_is_owed_does() {
+        let head = |number: u32, requestor: &str, decided_at: Option<i64>| PromiseHead {
+            transaction: TransactionUid::new(&format!("1.2.{number}")).unwrap(),
+            requestor: Requestor::try_from(requestor.to_owned()).unwrap(),
+            at: WallTime(0),
+            decided_at: decided_at.map(WallTime),
+            attempts: 0,
+            not_before: WallTime(0),
+        };
+        let owed = [head(1, "CT1", Some(1)), head(2, "\\", None), head(3, "CT1", None)];
+        assert_eq!(room(&owed, 4), Room::Enough);
+        assert_eq!(room(&owed, 3), Room::None);
+        let [one, two, three] = owed;
+        let seen = [one, head(4, "\\token:1", Some(3)), two, head(5, "\\", Some(2)), three];
+        assert_eq!(room(&seen, 6), Room::Enough);
+        assert_eq!(room(&seen, 5), Room::Without(&TransactionUid::known("1.2.5")));
+    }
+
+    #[test]
     fn what_did_not_fail_is_committed_and_together_they_are_what_was_asked() {
         let class = |uid| SopClassUid::new(uid).unwrap();
         let instance = |number: u32| SopInstanceUid::new(&format!("1.2.{number}")).unwrap();
@@ -177,7 +226,7 @@ mod tests {
         let ae = |title| AeTitle::new(title).unwrap();
         let asked = Asked::new(
             TransactionUid::known("1.9"),
-            (ae("CT1"), ae("OUTRIGGER")),
+            (Requestor::Ae(ae("CT1")), ae("OUTRIGGER")),
             pairs.map(|(of, number)| (class(of), instance(number))),
         );
         assert_eq!(asked.each().count(), 4, "the same one twice is one");

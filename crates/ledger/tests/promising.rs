@@ -10,7 +10,8 @@ use outrigger_ledger::{
     ReleaseMode, ReportEnd, ReportOutcome,
 };
 use outrigger_model::{
-    AeTitle, ConfirmLevel, MemberNumber, Seq, SopClassUid, SopInstanceUid, TransactionUid, WallTime,
+    AeTitle, ConfirmLevel, MemberNumber, Requestor, Seq, SopClassUid, SopInstanceUid, TransactionUid,
+    WallTime, WebClient,
 };
 
 use crate::kit::{A, B, Kind, Place, Rig, START_US, member};
@@ -28,10 +29,13 @@ fn transaction(number: u32) -> TransactionUid {
 
 /// A request for instances of study 1.
 fn asked(number: u32, instances: &[(&str, u32)]) -> Asked {
-    let ae = |title| AeTitle::new(title).unwrap();
+    asked_by(Requestor::Ae(AeTitle::known("CT1")), number, instances)
+}
+
+fn asked_by(requestor: Requestor, number: u32, instances: &[(&str, u32)]) -> Asked {
     let uid = |instance| SopInstanceUid::new(&format!("1.2.1.1.{instance}")).unwrap();
     let pairs = instances.iter().map(|(class, instance)| (SopClassUid::new(class).unwrap(), uid(*instance)));
-    Asked::new(transaction(number), (ae("CT1"), ae("OUTRIGGER")), pairs)
+    Asked::new(transaction(number), (requestor, AeTitle::known("OUTRIGGER")), pairs)
 }
 
 async fn settle(rig: &Rig, policy: CommitPolicy) -> Option<Duration> {
@@ -211,7 +215,8 @@ async fn a_transaction_that_is_open_is_one_request() {
         assert_eq!(rig.ledger.promise(request.clone()).await.unwrap(), Promised::Taken);
         let reordered = asked(1, &[(CT, 2), (CT, 1), (CT, 2)]);
         assert_eq!(rig.ledger.promise(reordered).await.unwrap(), Promised::Again);
-        let others = [asked(1, &[(CT, 1)]), Asked { requestor: AeTitle::new("CT2").unwrap(), ..request }];
+        let others =
+            [asked(1, &[(CT, 1)]), Asked { requestor: Requestor::Ae(AeTitle::known("CT2")), ..request }];
         for other in others {
             let refused = rig.ledger.promise(other).await;
             assert!(
@@ -336,5 +341,40 @@ async fn bytes_that_were_not_promised_do_not_stay() {
         settle(&rig, JOURNAL_AND_ONE).await;
         let early = rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Early).await.unwrap();
         assert_eq!(early, [entry]);
+    }
+}
+
+/// Results of the web: nobody is told of them, only who asked sees them, for as long as they are kept, over restarts and rebuilds.
+#[tokio::test(start_paused = true)]
+async fn a_result_of_the_web_is_there_for_its_client_until_its_time_is_over() {
+    let client = |name: Option<&str>| Requestor::Web(WebClient::of(name));
+    let (one, other) = (client(Some("token:00000001")), client(Some("token:00000002")));
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        rig.accept(1, 1, 1).await;
+        let request = asked_by(one.clone(), 1, &[(CT, 1), (MR, 1)]);
+        assert_eq!(rig.ledger.promise(request.clone()).await.unwrap(), Promised::Taken);
+        for stranger in [other.clone(), client(None), Requestor::Ae(AeTitle::known("CT1"))] {
+            let same = rig.ledger.promise(Asked { requestor: stranger.clone(), ..request.clone() }).await;
+            assert!(matches!(same, Err(PromiseError::Duplicate(_))), "{stranger}: {same:?}");
+            assert_eq!(rig.ledger.promise_of(&stranger, &transaction(1)).await.unwrap(), None, "{stranger}");
+        }
+        let facts = rig.ledger.promise_facts().await.unwrap();
+        assert_eq!((facts.waiting, facts.unreported), (1, 0), "it waits as every other");
+        settle(&rig, CommitPolicy::Journal { members: 0 }).await;
+        rig.restart().await;
+        assert_eq!(due(&rig).await, [], "nobody is told");
+        assert_eq!(rig.ledger.promise_facts().await.unwrap(), PromiseFacts::default(), "nothing is owed");
+        assert_eq!(rig.ledger.promise(request.clone()).await.unwrap(), Promised::Again);
+        tokio::time::advance(HOUR).await;
+        assert_eq!(rig.ledger.expire_results(HOUR * 2).await.unwrap(), Some(HOUR));
+        let promise = rig.ledger.promise_of(&one, &transaction(1)).await.unwrap().unwrap();
+        let failed: Vec<_> = promise.failed().map(|((class, _), why)| (class.as_str(), why)).collect();
+        assert_eq!((promise.committed().count(), failed), (1, vec![(MR, reason::CLASS_CONFLICT)]));
+        tokio::time::advance(HOUR).await;
+        assert_eq!(rig.ledger.expire_results(HOUR * 2).await.unwrap(), None);
+        assert_eq!(rig.ledger.promise_of(&one, &transaction(1)).await.unwrap(), None);
+        rig.restart().await;
+        assert_eq!(rig.ledger.promise_of(&one, &transaction(1)).await.unwrap(), None);
     }
 }

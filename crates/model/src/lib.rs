@@ -12,6 +12,7 @@ mod member;
 mod member_set;
 mod posting;
 mod query;
+mod requestor;
 pub mod sop_class;
 mod status;
 mod tag;
@@ -28,6 +29,7 @@ pub use member::{MemberName, MemberNameError, MemberNumber};
 pub use member_set::MemberSet;
 pub use posting::{ConfirmLevel, PostingState, SuspenseReason};
 pub use query::{Answer, Level, Query, QueryKey, QueryRoot, Rules, Selection};
+pub use requestor::{Requestor, WebClient};
 pub use status::{Status, StatusClass};
 pub use tag::Tag;
 pub use uid::{

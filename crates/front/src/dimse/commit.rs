@@ -7,7 +7,7 @@ mod reporter;
 use outrigger_dataset::commitment;
 use outrigger_dataset::form::Form;
 use outrigger_dimse::{Association, AssociationError, Command, DataSet, Outcome};
-use outrigger_model::{SopClassUid, SopInstanceUid, Status, sop_class};
+use outrigger_model::{Requestor, SopClassUid, SopInstanceUid, Status, sop_class};
 
 use super::association::{Request, Session};
 use super::class::{Class, class_of};
@@ -111,7 +111,7 @@ async fn take(session: &mut Session, request: Request, asked: commitment::Reques
     let before = session.reports.register(&transaction, request.context);
     let request = CommitRequest {
         transaction: transaction.clone(),
-        requestor: session.party.calling.clone(),
+        requestor: Requestor::Ae(session.party.calling.clone()),
         called: session.party.called.clone(),
         instances: instances.into_iter().map(|one| (one.sop_class, one.sop_instance)).collect(),
     };

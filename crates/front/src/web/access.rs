@@ -139,7 +139,8 @@ pub(super) struct Asked<'a> {
     pub(super) from: IpAddr,
     pub(super) authorization: Option<&'a str>,
     pub(super) host: Option<&'a str>,
-    pub(super) needed: Right,
+    /// One of them is enough.
+    pub(super) needed: &'a [Right],
 }
 
 /// Decides on a request; gives the name of the token, where there is one.
@@ -155,7 +156,11 @@ pub(super) fn admit(access: &Access, hosts: &[IpNet], asked: &Asked<'_>) -> Resu
         Access::Tokens(tokens) => {
             let token = asked.authorization.and_then(bearer).and_then(|token| tokens.known(token));
             let token = token.ok_or(Denied::Unknown)?;
-            if token.lets(asked.needed) { Ok(Some(token.name())) } else { Err(Denied::Insufficient) }
+            if asked.needed.iter().any(|needed| token.lets(*needed)) {
+                Ok(Some(token.name()))
+            } else {
+                Err(Denied::Insufficient)
+            }
         }
     }
 }
@@ -192,8 +197,8 @@ mod tests {
     fn a_token_lets_in_to_what_its_line_says() {
         let access = Access::Tokens(Tokens::parse(FILE).unwrap());
         let from = "10.0.0.1".parse().unwrap();
-        let admit = |token: Option<&str>, needed| {
-            admit(&access, &[], &Asked { from, authorization: token, host: None, needed })
+        let admit = |token: Option<&str>, needed: Right| {
+            admit(&access, &[], &Asked { from, authorization: token, host: None, needed: &[needed] })
         };
         let viewer = Some("Bearer 0123456789abcdef");
         let name = admit(viewer, Right::Read).unwrap().unwrap();
@@ -231,14 +236,14 @@ mod tests {
             (certified, &hosts, "127.0.0.1", "pacs.example", Err(Denied::Elsewhere)),
         ] {
             let from = from.parse().unwrap();
-            let asked = Asked { from, authorization: None, host: Some(host), needed: Right::Write };
+            let asked = Asked { from, authorization: None, host: Some(host), needed: &[Right::Write] };
             assert_eq!(admit(access, hosts, &asked), expected, "{from} {host}");
         }
         let nameless = Asked {
             from: "127.0.0.1".parse().unwrap(),
             authorization: None,
             host: None,
-            needed: Right::Read,
+            needed: &[Right::Read],
         };
         assert_eq!(admit(open, &[], &nameless), Err(Denied::Named));
     }

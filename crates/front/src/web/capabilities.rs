@@ -38,5 +38,6 @@ async fn capabilities(Extension(caller): Extension<Caller>) -> Json<Value> {
             "answered": "after the commit: what 200 or 202 names as stored is on stable storage",
         },
         "retrieve": super::wado::CAPABILITIES,
+        "commitment": super::commit::capabilities(),
     }))
 }

@@ -14,7 +14,7 @@ use outrigger_model::AeTitle;
 
 use super::access::{Asked, Right, admit};
 use super::connection::Line;
-use super::{Caller, Door, Refusal, capabilities, cors, search, store, viewer, wado};
+use super::{Caller, Door, Refusal, capabilities, commit, cors, search, store, viewer, wado};
 use crate::audit::{AuditEvent, Party};
 
 /// The AE title under which callers of the web are recorded: they have none.
@@ -28,6 +28,7 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         .merge(store::routes())
         .merge(search::routes())
         .merge(wado::routes())
+        .merge(commit::routes())
         .merge(capabilities::routes())
         .fallback(|| async { Refusal::nothing("there is no such resource in DICOMweb") });
     let router = Router::new()
@@ -97,9 +98,13 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
     }
     let headers = request.headers();
     let options = &door.options;
-    let needed = match *request.method() {
-        Method::GET | Method::HEAD | Method::OPTIONS => Right::Read,
-        _ => Right::Write,
+    let needed: &[Right] = match *request.method() {
+        // A modality that may only store looks for what it asked itself; nobody is shown another's.
+        Method::GET | Method::HEAD if request.uri().path().starts_with(commit::REQUESTS) => {
+            &[Right::Read, Right::Write]
+        }
+        Method::GET | Method::HEAD | Method::OPTIONS => &[Right::Read],
+        _ => &[Right::Write],
     };
     let mut party = Party {
         association: line.id,

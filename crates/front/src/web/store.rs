@@ -22,6 +22,7 @@ use outrigger_runtime::Spool;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+pub(super) use self::incoming::whole_body;
 use self::incoming::{Bounds, BrokenOff, Incoming};
 use self::object::{Arriving, Desk, Outcome, Syntaxes};
 use super::{Caller, Door, Refusal, accepting};

@@ -1,6 +1,7 @@
 //! A web door to knock at, and a user agent that says exactly what it is told to.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ impl Door {
             answers: Mutex::default(),
             queries: Mutex::default(),
             ends: Mutex::default(),
+            asked: Mutex::default(),
+            decides: AtomicBool::default(),
         });
         let (refusal_box, refusals) = Outbox::new("refusal");
         let (audit_box, audit) = Outbox::new("audit");

@@ -1,10 +1,14 @@
 //! A service that stores on a shelf and finds what it is told to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use outrigger_front::{Accepts, Arrival, FindRefusal, Opened, Retrievable, Service, StoreRefusal, Stored};
-use outrigger_model::{Answer, Query, Selection, Status, Tag};
+use outrigger_front::{
+    Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, Retrievable, Service,
+    StoreRefusal, Stored,
+};
+use outrigger_model::{Answer, Query, Requestor, Selection, Status, Tag, TransactionUid};
 use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 
@@ -16,6 +20,10 @@ pub(crate) struct Listed {
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) queries: Mutex<Vec<Query>>,
     pub(crate) ends: Mutex<Ends>,
+    /// Requests for storage commitment that were taken.
+    pub(crate) asked: Mutex<Vec<CommitRequest>>,
+    /// Whether they are decided, by what is on the shelf.
+    pub(crate) decides: AtomicBool,
 }
 
 /// What comes behind the answers.
@@ -88,5 +96,31 @@ impl Service for Listed {
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         self.shelf.open(instance).await
+    }
+
+    async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {
+        let (requestor, transaction) = (request.requestor.clone(), request.transaction.clone());
+        let other = |asked: &CommitRequest| asked.transaction == transaction && *asked != request;
+        if self.asked.lock().unwrap().iter().any(other) {
+            return Err(CommitRefusal { status: Status(0x0131), text: "in use".into(), source: None });
+        }
+        self.asked.lock().unwrap().push(request);
+        Ok(self.commitment(&requestor, &transaction).await?.unwrap())
+    }
+
+    async fn commitment(
+        &self,
+        requestor: &Requestor,
+        transaction: &TransactionUid,
+    ) -> Result<Option<Committing>, CommitRefusal> {
+        let of = |asked: &&CommitRequest| asked.requestor == *requestor && asked.transaction == *transaction;
+        let asked = self.asked.lock().unwrap().iter().find(of).cloned();
+        match asked {
+            Some(request) if self.decides.load(Ordering::SeqCst) => {
+                self.shelf.commit(request).await.map(Some)
+            }
+            Some(_) => Ok(Some(Committing::Kept)),
+            None => Ok(None),
+        }
     }
 }

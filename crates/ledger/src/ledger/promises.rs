@@ -1,17 +1,17 @@
-//! Requests for storage commitment at the front door (PS3.4 Annex J): taken, decided, reported.
+//! Requests for storage commitment at the front door (PS3.4 Annex J, PS3.18 section 13): taken, decided, reported or looked at.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_journal::RecordKind;
-use outrigger_model::{SopClassUid, SopInstanceUid, TransactionUid, WallTime};
+use outrigger_model::{Requestor, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::promise::{
-    Asked, CommitPolicy, Failing, INSTANCES_MAX, OPEN_MAX, Promise, PromiseHead, ReportEnd, Rule, Verdict,
-    grouped,
+    Asked, CommitPolicy, Failing, INSTANCES_MAX, OPEN_MAX, Promise, PromiseHead, ReportEnd, Room, Rule,
+    Verdict, grouped, room,
 };
 use crate::record::{Decision, DecisionRecord};
 use crate::store::{LedgerReads, StoreError};
@@ -90,9 +90,7 @@ impl Ledger {
                 Err(PromiseError::Duplicate(asked.transaction))
             };
         }
-        if self.query(|books| books.promise_heads()).await?.len() >= OPEN_MAX {
-            return Err(PromiseError::TooMany { what: "requests that wait", most: OPEN_MAX });
-        }
+        self.make_room().await?;
         let decision = Decision::CommitmentAsked(asked.clone());
         match self.record(RecordKind::Decision, &DecisionRecord::of_system(decision)).await {
             // It is durable, and takes effect once the database can be written.
@@ -106,7 +104,46 @@ impl Ledger {
         }
     }
 
-    /// A request whose result is not reported yet.
+    /// Lets the oldest result go that is there to be looked at, where as many requests are open as may be.
+    async fn make_room(&self) -> Result<(), PromiseError> {
+        let heads = self.query(|books| books.promise_heads()).await?;
+        match room(&heads, OPEN_MAX) {
+            Room::Enough => Ok(()),
+            Room::None => Err(PromiseError::TooMany { what: "requests that wait", most: OPEN_MAX }),
+            Room::Without(oldest) => {
+                tracing::info!(transaction = %oldest, "the result of a request for storage commitment makes room");
+                Ok(self.promise_ended(oldest, ReportEnd::Expired).await?)
+            }
+        }
+    }
+
+    /// A request of this requestor, as long as it is open or its result is kept; what was acknowledged before is seen.
+    pub async fn promise_of(
+        &self,
+        requestor: &Requestor,
+        transaction: &TransactionUid,
+    ) -> Result<Option<Promise>, LedgerError> {
+        self.caught_up().await?;
+        let open = self.open_promise(transaction).await?;
+        Ok(open.filter(|open| open.asked.requestor == *requestor))
+    }
+
+    /// Lets results go that have been there to be looked at for `kept`; gives how long until the first of the others has.
+    pub async fn expire_results(&self, kept: Duration) -> Result<Option<Duration>, LedgerError> {
+        let heads = self.query(|books| books.promise_heads()).await?;
+        let mut next: Option<Duration> = None;
+        for head in heads.iter().filter(|head| head.is_looked_at()) {
+            let left = head.decided_at.map_or(kept, |at| self.left(at, kept));
+            if left.is_zero() {
+                self.promise_ended(&head.transaction, ReportEnd::Expired).await?;
+            } else {
+                next = Some(next.map_or(left, |next| next.min(left)));
+            }
+        }
+        Ok(next)
+    }
+
+    /// A request that is open, or whose result is kept.
     pub async fn open_promise(&self, transaction: &TransactionUid) -> Result<Option<Promise>, LedgerError> {
         let transaction = transaction.clone();
         self.query(move |books| books.promise(&transaction)).await
@@ -159,12 +196,13 @@ impl Ledger {
         self.decide(None, [Decision::CommitmentDecided { transaction, failed }]).await
     }
 
-    /// Requests that are decided and to be reported now, the oldest first, and how long until the first of the others is.
+    /// Requests that are decided and to be reported now, the oldest first, and how long until the first of the others is; those of
+    /// the web are not reported.
     pub async fn promises_due(&self) -> Result<(Vec<PromiseHead>, Option<Duration>), LedgerError> {
         let heads = self.query(|books| books.promise_heads()).await?;
         let now = self.shared.steady.now();
         let longest = now.after(REPORT_AGAIN_MAX);
-        let decided = || heads.iter().filter(|head| head.decided_at.is_some());
+        let decided = || heads.iter().filter(|head| head.decided_at.is_some() && !head.is_looked_at());
         // What is beyond the longest wait was set by a clock that was ahead.
         let come = |head: &&PromiseHead| head.not_before <= now || head.not_before > longest;
         let due = decided().filter(come).cloned().collect();
@@ -207,7 +245,8 @@ impl Ledger {
 
     /// What `status` shows of them.
     pub async fn promise_facts(&self) -> Result<PromiseFacts, LedgerError> {
-        let heads = self.query(|books| books.promise_heads()).await?;
+        let mut heads = self.query(|books| books.promise_heads()).await?;
+        heads.retain(|head| !head.is_looked_at());
         let unreported = heads.iter().filter(|head| head.decided_at.is_some()).count();
         Ok(PromiseFacts {
             waiting: heads.len().saturating_sub(unreported) as u64,

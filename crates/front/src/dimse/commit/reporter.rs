@@ -11,7 +11,7 @@ use outrigger_dimse::{
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
-    AeTitle, SopClassUid, Status, StatusClass, TransactionUid, TransferSyntaxUid, sop_class,
+    AeTitle, Requestor, SopClassUid, Status, StatusClass, TransactionUid, TransferSyntaxUid, sop_class,
 };
 use outrigger_runtime::Shutdown;
 use outrigger_runtime::backoff::Backoff;
@@ -51,7 +51,7 @@ pub struct Reporter {
 pub enum ReportError {
     /// No peer of that AE title has an address.
     #[error("{0} has no `commit_address` or `address` where it could be told a result of storage commitment")]
-    NoAddress(AeTitle),
+    NoAddress(Requestor),
     /// It could not be reached.
     #[error("{address} could not be reached to tell a result of storage commitment")]
     Connect {
@@ -141,13 +141,13 @@ impl Reporter {
 
     async fn other_association(&self, result: &CommitResult) -> Result<Status, ReportError> {
         let peers = self.peers.borrow().clone();
-        let requestor = &result.requestor;
-        let destination =
-            peers.commit_destination(requestor).ok_or_else(|| ReportError::NoAddress(requestor.clone()))?;
+        let known =
+            result.requestor.ae_title().and_then(|title| Some((title, peers.commit_destination(title)?)));
+        let (title, destination) = known.ok_or_else(|| ReportError::NoAddress(result.requestor.clone()))?;
         let address = || destination.address.clone();
         let stream = dial(&*self.net, &destination.address, destination.tls.as_ref(), CONNECT_MAX).await;
         let stream = stream.map_err(|source| ReportError::Connect { address: address(), source })?;
-        let association = outrigger_dimse::request(stream, &self.settings, proposal(result)).await;
+        let association = outrigger_dimse::request(stream, &self.settings, proposal(result, title)).await;
         let mut association =
             association.map_err(|source| ReportError::Request { address: address(), source })?;
         // A requestor that does not answer the role selection, and takes reports all the same, is met in the field.
@@ -203,11 +203,11 @@ impl Reporter {
 }
 
 /// We perform the service on an association that we ask for (PS3.4 section J.3.3.1.3).
-fn proposal(result: &CommitResult) -> Proposal {
+fn proposal(result: &CommitResult, requestor: &AeTitle) -> Proposal {
     let sop_class = SopClassUid::known(sop_class::STORAGE_COMMITMENT_PUSH);
     Proposal {
         calling: result.called.clone(),
-        called: result.requestor.clone(),
+        called: requestor.clone(),
         contexts: vec![ProposedContext {
             id: CONTEXT,
             abstract_syntax: sop_class.clone(),

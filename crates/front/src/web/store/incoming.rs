@@ -80,15 +80,7 @@ impl Incoming {
     /// The body of a request, where its header says that it is one of objects.
     pub(super) fn new(headers: &HeaderMap, body: Body, bounds: Bounds) -> Result<Self, Refusal> {
         let form = form(headers)?;
-        let limit = bounds.request_bytes_max;
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if length.is_some_and(|length| length > limit) {
-            let error = BrokenOff::TooLarge { limit };
-            return Err(Refusal::new(error.status(), error.to_string()));
-        }
-        let stream = body.into_data_stream();
-        let source = Source { stream, left: limit, limit, inactivity: bounds.inactivity };
-        Ok(Self { source, form })
+        Ok(Self { source: Source::new(headers, body, bounds)?, form })
     }
 
     /// What comes next.
@@ -100,7 +92,7 @@ impl Incoming {
                     return Ok(event);
                 }
                 match self.source.bytes().await? {
-                    Some(bytes) => reader.push(&bytes),
+                    Some(bytes) => reader.push(bytes),
                     None => reader.finish()?,
                 }
             },
@@ -125,7 +117,35 @@ async fn single(source: &mut Source, at: &mut Single) -> Result<Event, BrokenOff
     }
 }
 
+/// The whole body of a request that is held in memory.
+pub(in crate::web) async fn whole_body(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: u64,
+    inactivity: Duration,
+) -> Result<Vec<u8>, Refusal> {
+    let mut source = Source::new(headers, body, Bounds { request_bytes_max: bytes_max, inactivity })?;
+    let mut whole = Vec::new();
+    while let Some(bytes) = source.bytes().await.map_err(|error| refused(&error))? {
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole)
+}
+
+fn refused(error: &BrokenOff) -> Refusal {
+    Refusal::new(error.status(), error.to_string())
+}
+
 impl Source {
+    fn new(headers: &HeaderMap, body: Body, bounds: Bounds) -> Result<Self, Refusal> {
+        let limit = bounds.request_bytes_max;
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(refused(&BrokenOff::TooLarge { limit }));
+        }
+        Ok(Self { stream: body.into_data_stream(), left: limit, limit, inactivity: bounds.inactivity })
+    }
+
     async fn bytes(&mut self) -> Result<Option<Bytes>, BrokenOff> {
         let next = timeout(self.inactivity, self.stream.next());
         let next = next.await.map_err(|_| BrokenOff::Silent(self.inactivity))?;

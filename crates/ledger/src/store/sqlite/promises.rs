@@ -70,9 +70,10 @@ fn write_promise(connection: &Connection, promise: &Promise) -> Result<(), Store
 }
 
 fn write_head(connection: &Connection, head: &PromiseHead) -> Result<(), StoreError> {
+    let requestor = head.requestor.to_string();
     let cells = Cells::default()
         .text(head.transaction.as_str())
-        .text(head.requestor.as_str())
+        .text(&requestor)
         .int(head.at.0)
         .perhaps_int(head.decided_at.map(|at| at.0))
         .int(head.attempts)

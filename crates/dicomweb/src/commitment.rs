@@ -1,0 +1,259 @@
+//! Storage commitment as web services ask for it and answer (PS3.18 section 13): the modules of Annex J in DICOM JSON.
+
+use std::fmt;
+
+use outrigger_model::{SopClassUid, SopInstanceUid, UidError};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::{Map, Value, json};
+
+/// Instances of one request at most: as many as are kept of one.
+pub const INSTANCES_MAX: usize = 10_000;
+/// Longest request, in bytes: so many instances with UIDs of full length, each element on lines of its own.
+pub const REQUEST_BYTES_MAX: usize = 8 << 20;
+
+type Pair = (SopClassUid, SopInstanceUid);
+
+/// Why a request for storage commitment cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitmentError {
+    /// It is not the DICOM JSON of a Storage Commitment Request Module.
+    #[error("the request for storage commitment cannot be read: {0}")]
+    Json(#[source] serde_json::Error),
+    /// It names nothing.
+    #[error(
+        "the request names no instance: Referenced SOP Sequence (00081199) is expected with at least one item"
+    )]
+    Nothing,
+    /// It names them by study.
+    #[error(
+        "Referenced Study Sequence (00081110) is not read: name the instances in Referenced SOP Sequence (00081199)"
+    )]
+    ByStudy,
+    /// It names more than are taken.
+    #[error("the request names more than {INSTANCES_MAX} instances; ask in several")]
+    TooMany,
+    /// A UID cannot be one.
+    #[error("item {item} of Referenced SOP Sequence has a {what} that cannot be one: {source}")]
+    BadUid {
+        /// Which item, from 1.
+        item: usize,
+        /// Which attribute.
+        what: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: UidError,
+    },
+}
+
+/// Reads a Storage Commitment Request Module (PS3.18 table J.1-1); attributes beside it are passed over.
+pub fn request(body: &[u8]) -> Result<Vec<Pair>, CommitmentError> {
+    let request: Request = serde_json::from_slice(body).map_err(CommitmentError::Json)?;
+    if request.studies.is_some() {
+        return Err(CommitmentError::ByStudy);
+    }
+    let Items(items) = request.instances.ok_or(CommitmentError::Nothing)?.items;
+    if items.len() > INSTANCES_MAX {
+        return Err(CommitmentError::TooMany);
+    }
+    if items.is_empty() {
+        return Err(CommitmentError::Nothing);
+    }
+    (1..).zip(items).map(|(place, item)| pair(place, &item)).collect()
+}
+
+fn pair(place: usize, item: &Item) -> Result<Pair, CommitmentError> {
+    let bad = |what| move |source| CommitmentError::BadUid { item: place, what, source };
+    let (Uid { value: (sop_class,), .. }, Uid { value: (sop_instance,), .. }) =
+        (&item.sop_class, &item.sop_instance);
+    Ok((
+        SopClassUid::new(sop_class).map_err(bad("Referenced SOP Class UID"))?,
+        SopInstanceUid::new(sop_instance).map_err(bad("Referenced SOP Instance UID"))?,
+    ))
+}
+
+/// Writes a Storage Commitment Response Module (PS3.18 table J.2-1); those that failed have their Failure Reason.
+pub fn response(committed: &[Pair], failed: &[(Pair, u16)]) -> Vec<u8> {
+    let committed = committed.iter().map(reference).map(Value::Object).collect();
+    let failed = failed.iter().map(|(pair, reason)| {
+        let mut item = reference(pair);
+        item.insert("00081197".to_owned(), json!({"vr": "US", "Value": [reason]}));
+        Value::Object(item)
+    });
+    let mut module = Map::new();
+    for (tag, items) in [("00081198", failed.collect()), ("00081199", committed)] {
+        let items: Vec<Value> = items;
+        if !items.is_empty() {
+            module.insert(tag.to_owned(), json!({"vr": "SQ", "Value": items}));
+        }
+    }
+    Value::Object(module).to_string().into_bytes()
+}
+
+fn reference((sop_class, sop_instance): &Pair) -> Map<String, Value> {
+    let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
+    [("00081150", uid(sop_class.as_str())), ("00081155", uid(sop_instance.as_str()))]
+        .into_iter()
+        .map(|(tag, value)| (tag.to_owned(), value))
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(rename = "00081199")]
+    instances: Option<Sequence>,
+    #[serde(rename = "00081110")]
+    studies: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Sequence {
+    #[serde(rename = "vr")]
+    _vr: Option<SequenceVr>,
+    #[serde(rename = "Value", default)]
+    items: Items,
+}
+
+#[derive(Deserialize)]
+enum SequenceVr {
+    SQ,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "00081150")]
+    sop_class: Uid,
+    #[serde(rename = "00081155")]
+    sop_instance: Uid,
+}
+
+#[derive(Deserialize)]
+struct Uid {
+    #[serde(rename = "vr")]
+    _vr: Option<UidVr>,
+    /// Exactly one.
+    #[serde(rename = "Value")]
+    value: (String,),
+}
+
+#[derive(Deserialize)]
+enum UidVr {
+    UI,
+}
+
+/// As many items as are taken, and one more that says that there were more.
+#[derive(Default)]
+struct Items(Vec<Item>);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Items;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the items of a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Items, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= INSTANCES_MAX {
+            match sequence.next_element()? {
+                Some(item) => items.push(item),
+                None => return Ok(Items(items)),
+            }
+        }
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Items(items))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(sop_class: &str, sop_instance: &str) -> String {
+        format!(
+            r#"{{"00081150":{{"vr":"UI","Value":["{sop_class}"]}},"00081155":{{"vr":"UI","Value":["{sop_instance}"]}}}}"#
+        )
+    }
+
+    fn module(items: &str) -> Vec<u8> {
+        format!(r#"{{"00081199":{{"vr":"SQ","Value":[{items}]}}}}"#).into_bytes()
+    }
+
+    #[test]
+    fn a_request_is_read_and_what_stands_beside_it_is_passed_over() {
+        let (one, two) = (item("1.1", "1.2"), item("1.1", "1.3"));
+        let pair = |instance| (SopClassUid::new("1.1").unwrap(), SopInstanceUid::new(instance).unwrap());
+        assert_eq!(request(&module(&format!("{one},{two}"))).unwrap(), [pair("1.2"), pair("1.3")]);
+        let beside =
+            format!(r#"{{"00081195":{{"vr":"UI","Value":["1.9"]}},"00081199":{{"Value":[{one}]}}}}"#);
+        assert_eq!(request(beside.as_bytes()).unwrap(), [pair("1.2")]);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_and_why_is_said() {
+        let nested = "[".repeat(1_000_000);
+        let check = |body: &[u8], words: &str| {
+            let error = request(body).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        for body in ["", "[]", "{", "\u{0}", "nonsense", &nested, "[{}]", r#"{"00081199":[]}"#] {
+            check(body.as_bytes(), "cannot be read");
+        }
+        for item in [
+            "{}",
+            "null",
+            r#"{"00081150":{"vr":"UI","Value":["1.1"]}}"#,
+            r#"{"00081150":{"vr":"UI","Value":["1.1","1.2"]},"00081155":{"vr":"UI","Value":["1.2"]}}"#,
+            r#"{"00081150":{"vr":"UI","Value":[]},"00081155":{"vr":"UI","Value":["1.2"]}}"#,
+            r#"{"00081150":{"vr":"UI","Value":[1.1]},"00081155":{"vr":"UI","Value":["1.2"]}}"#,
+            r#"{"00081150":{"vr":"LO","Value":["1.1"]},"00081155":{"vr":"UI","Value":["1.2"]}}"#,
+        ] {
+            check(&module(item), "cannot be read");
+        }
+        for body in ["{}".as_bytes(), &module(""), br#"{"00081199":{"vr":"SQ"}}"#] {
+            check(body, "names no instance");
+        }
+        check(br#"{"00081110":{"vr":"SQ","Value":[]}}"#, "Referenced Study Sequence");
+        check(
+            &module(&item("1.1", "")),
+            "item 1 of Referenced SOP Sequence has a Referenced SOP Instance UID",
+        );
+        check(&module(&item(&"1".repeat(1000), "1.2")), "Referenced SOP Class UID");
+    }
+
+    #[test]
+    fn as_many_as_are_kept_of_one_are_taken_and_fit_the_longest_request() {
+        let long = |number| item(&format!("1.{:0>62}", 1), &format!("1.{number:0>62}"));
+        let items: Vec<String> = (0..INSTANCES_MAX).map(long).collect();
+        let body = module(&items.join(",\n      "));
+        assert!(body.len() < REQUEST_BYTES_MAX / 2, "{}", body.len());
+        assert_eq!(request(&body).unwrap().len(), INSTANCES_MAX);
+        let more = module(&format!("{},{}", items.join(","), long(INSTANCES_MAX)));
+        assert!(matches!(request(&more), Err(CommitmentError::TooMany)));
+    }
+
+    #[test]
+    fn a_response_has_what_is_committed_and_what_is_not_and_why() {
+        let pair = |instance| (SopClassUid::new("1.1").unwrap(), SopInstanceUid::new(instance).unwrap());
+        let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+        let item = |instance: &str| json!({"00081150": {"vr": "UI", "Value": ["1.1"]}, "00081155": {"vr": "UI", "Value": [instance]}});
+        assert_eq!(
+            read(response(&[pair("1.2")], &[])),
+            json!({"00081199": {"vr": "SQ", "Value": [item("1.2")]}})
+        );
+        let mut failed = item("1.3");
+        failed["00081197"] = json!({"vr": "US", "Value": [274]});
+        assert_eq!(
+            read(response(&[pair("1.2")], &[(pair("1.3"), 0x0112)])),
+            json!({"00081198": {"vr": "SQ", "Value": [failed]}, "00081199": {"vr": "SQ", "Value": [item("1.2")]}})
+        );
+    }
+}
