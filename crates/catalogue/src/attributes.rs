@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Time,
     /// IS, US: by number.
     Number,
+    /// SQ: by the keys of an item.
+    Items,
 }
 
 /// An attribute the catalogue matches on.
@@ -36,23 +38,31 @@ pub(crate) struct Known {
 
 /// Looks up an attribute that can be matched; others are returned where they are kept, and never matched.
 pub(crate) fn known(tag: Tag) -> Option<Known> {
-    let level = level_of(tag)?;
-    let kind = match dictionary::vr(tag) {
+    Some(Known { level: level_of(tag)?, kind: kind(tag) })
+}
+
+/// How the values of an attribute compare.
+pub(crate) fn kind(tag: Tag) -> Kind {
+    match dictionary::vr(tag) {
         Vr::UI => Kind::Uid,
         Vr::PN => Kind::Name,
         Vr::DA => Kind::Date,
         Vr::TM => Kind::Time,
         Vr::IS | Vr::US => Kind::Number,
+        Vr::SQ => Kind::Items,
         _ => Kind::Text,
-    };
-    Some(Known { level, kind })
+    }
 }
 
 /// The attributes kept of a study (its patient's among them), a series or an instance: what an inventory asks for at that level.
+/// Sequences are not asked for: some archives read an object for each, and the members match them themselves.
 pub fn kept_at(level: Level) -> impl Iterator<Item = Tag> {
     let computed = [Tag::MODALITIES_IN_STUDY, Tag::SOP_CLASSES_IN_STUDY];
+    let is_plain = |tag: Tag| kind(tag) != Kind::Items;
     let at_level = move |of: Level| of == level || (level == Level::Study && of == Level::Patient);
-    compared().filter(move |(tag, of)| at_level(*of) && !computed.contains(tag)).map(|(tag, _)| tag)
+    compared()
+        .filter(move |(tag, of)| at_level(*of) && is_plain(*tag) && !computed.contains(tag))
+        .map(|(tag, _)| tag)
 }
 
 /// Values by tag; as JSON an object whose keys are eight hexadecimal digits.

@@ -9,6 +9,7 @@ mod error;
 mod find;
 mod inherit;
 mod instance;
+mod items;
 mod matching;
 mod memory;
 mod names;
@@ -30,6 +31,7 @@ pub use inherit::{Inheritance, SeenInstance, SeenSeries, SeenStudy};
 pub use instance::{
     CatalogueInstance, Current, Inherited, Located, ParentNumbers, Put, PutOutcome, RowNumbers, Version,
 };
+pub use items::ItemsWanted;
 pub use memory::MemoryCatalogue;
 pub use open::open;
 pub use set_digest::SetDigest;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use outrigger_model::Tag;
 
 use crate::attributes::Kind;
+use crate::items::ItemKeys;
 use crate::names;
 
 /// One key of a query, made ready to be compared.
@@ -30,6 +31,10 @@ pub(crate) enum Matcher {
     Moments(Moments),
     /// Nothing: the value is empty.
     Nothing,
+    /// Each of these.
+    Every(Vec<Matcher>),
+    /// An item of a sequence.
+    Items(ItemKeys),
 }
 
 /// A range of moments, both ends inside: dates with microseconds since midnight.
@@ -89,6 +94,8 @@ impl Matcher {
             Kind::Date => Self::Dates(date_range(value)),
             Kind::Time => Self::Times(time_range(value)?),
             Kind::Number => Self::Number(number(value)),
+            // What is asked of an item depends on the sequence.
+            Kind::Items => return None,
         })
     }
 
@@ -112,6 +119,11 @@ impl Matcher {
 
     /// Whether a stored value matches; of several values one is enough.
     pub(crate) fn matches(&self, stored: &str) -> bool {
+        match self {
+            Self::Every(matchers) => return matchers.iter().all(|matcher| matcher.matches(stored)),
+            Self::Items(keys) => return keys.matches(stored),
+            _ => {}
+        }
         stored.split('\\').map(trimmed).filter(|value| !value.is_empty()).any(|value| self.matches_one(value))
     }
 
@@ -129,7 +141,7 @@ impl Matcher {
             }
             Self::Number(wanted) => *wanted == number(value),
             Self::Moments(moments) => moments.matches(value, None),
-            Self::Nothing => false,
+            Self::Nothing | Self::Every(_) | Self::Items(_) => false,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What a query comes to: which keys filter, which attributes are wanted, where the search begins.
 
-use outrigger_model::{Answer, Level, Query, Tag};
+use outrigger_model::{Answer, Level, Query, Rules, Tag};
 
-use crate::attributes::{Attributes, known};
+use crate::attributes::{Attributes, Kind, known};
+use crate::items::{ItemKeys, ItemsWanted};
 use crate::matching::Matcher;
 use crate::narrow::Narrow;
 use crate::rows::{Joined, list_text};
@@ -15,6 +16,7 @@ pub(crate) struct Plan {
     pub(crate) narrow: Narrow,
     filters: Vec<Filter>,
     wanted: Vec<Tag>,
+    items: Vec<ItemsWanted>,
 }
 
 /// A key that must match.
@@ -30,7 +32,9 @@ impl Plan {
     pub(crate) fn of(query: &Query) -> Self {
         let filters = filters(query);
         let narrow = Narrow::of(&filters);
-        Self { level: query.level, narrow, filters, wanted: query.keys.iter().map(|key| key.tag).collect() }
+        let wanted = query.keys.iter().map(|key| key.tag).collect();
+        let items = query.keys.iter().filter_map(|key| ItemsWanted::of(key, query.rules)).collect();
+        Self { level: query.level, narrow, filters, wanted, items }
     }
 
     /// Whether a row is an answer.
@@ -47,7 +51,10 @@ impl Plan {
     pub(crate) fn answer(&self, row: &Joined, related: Related) -> Answer {
         let attributes = self.wanted.iter().filter_map(|tag| {
             let value = related_count(related, *tag).or_else(|| value(row, *tag))?;
-            Some((*tag, value))
+            match self.items.iter().find(|items| items.sequence == *tag) {
+                Some(items) => Some((*tag, items.out_of(&value))),
+                None => Some((*tag, value)),
+            }
         });
         Answer { attributes: attributes.collect() }
     }
@@ -63,15 +70,31 @@ pub(crate) fn filters(query: &Query) -> Vec<Filter> {
         if moments.iter().any(|filter| is_part(&filter)) {
             continue;
         }
-        let matcher = match key.value.as_str() {
-            EMPTY_VALUE if query.rules.empty_values => Some(Matcher::Nothing),
-            value => Matcher::new(known.kind, value),
+        let matcher = match known.kind {
+            Kind::Items => ItemKeys::of(key, query.rules).map(Matcher::Items),
+            kind => matcher(key.tag, kind, &key.value, query.rules),
         };
         filters.extend(matcher.map(|matcher| Filter { tag: key.tag, matcher }));
     }
     filters.extend(moments);
     filters
 }
+
+/// Makes a key ready by what was agreed on; `None` if it matches everything.
+pub(crate) fn matcher(tag: Tag, kind: Kind, value: &str, rules: Rules) -> Option<Matcher> {
+    if value == EMPTY_VALUE && rules.empty_values {
+        return Some(Matcher::Nothing);
+    }
+    if !(rules.multiple_values && MULTIPLE.contains(&tag) && value.contains('\\')) {
+        return Matcher::new(kind, value);
+    }
+    let each: Vec<Matcher> = value.split('\\').filter_map(|value| Matcher::new(kind, value)).collect();
+    (!each.is_empty()).then_some(Matcher::Every(each))
+}
+
+/// The keys whose attribute may have several values, of a value representation that multiple value matching is for (PS3.4
+/// section C.2.2.2.8).
+const MULTIPLE: [Tag; 1] = [Tag::MODALITIES_IN_STUDY];
 
 /// The dates and times that are matched as one where that was agreed on (PS3.4 section C.2.2.2.5.4).
 const PAIRS: [(Tag, Tag); 3] = [

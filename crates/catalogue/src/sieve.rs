@@ -1,8 +1,8 @@
 //! The keys of a query, held against answers that others gave: archives ignore keys they do not know, and compare as they like.
 
-use outrigger_model::{Answer, Level, Query, Tag};
+use outrigger_model::{Answer, Items, Level, Query, Tag};
 
-use crate::attributes::{Kind, known};
+use crate::attributes::{Kind, kind, known};
 use crate::matching::{Matcher, date_digits};
 use crate::plan::{Filter, filters};
 
@@ -89,15 +89,27 @@ impl Sieve {
 /// A value as the catalogue would keep it: without padding, dates and times without the marks of the old form (PS3.5 section
 /// 6.2).
 pub fn normalised(tag: Tag, value: &str) -> String {
-    let kind = known(tag).map_or(Kind::Text, |known| known.kind);
+    let kind = kind(tag);
+    if kind == Kind::Items {
+        return normalised_items(value);
+    }
     let one = |value: &str| match kind {
         Kind::Date => date_digits(value),
         Kind::Time => value.chars().filter(|character| *character != ':').collect(),
         Kind::Name => value.trim_end_matches(['^', '=', ' ']).to_owned(),
-        Kind::Uid | Kind::Text | Kind::Number => value.to_owned(),
+        Kind::Uid | Kind::Text | Kind::Number | Kind::Items => value.to_owned(),
     };
     let values = value.split('\\').map(|value| one(value.trim_matches([' ', '\0'])));
     values.collect::<Vec<_>>().join("\\")
+}
+
+/// The same of what is known of each item; of a text that is none of a sequence, nothing.
+fn normalised_items(text: &str) -> String {
+    let mut items = Items::from_text(text).unwrap_or_default();
+    for (tag, value) in items.0.iter_mut().flatten() {
+        *value = if kind(*tag) == Kind::Items { String::new() } else { normalised(*tag, value) };
+    }
+    items.known().to_text()
 }
 
 /// Whether a key compares a single value with a single value: then every answer has it.

@@ -70,6 +70,48 @@ fn filled(catalogue: &mut dyn Catalogue) {
     }
 }
 
+/// Sequence matching over every catalogue: what is kept of items comes back, as far as it was asked for.
+#[test]
+fn items_of_sequences_are_matched_and_returned() {
+    const STEPS: &str = r#"[{"00400009":"S1","00401001":"R1"},{"00400009":"S2"}]"#;
+    over_all(|catalogue| {
+        let requested = with(
+            instance(1, 1, 1),
+            &[(Tag::REQUEST_ATTRIBUTES, STEPS), (Tag::OTHER_PATIENT_IDS, r#"[{"00100020":"X7"}]"#)],
+        );
+        let report =
+            with(instance(2, 2, 1), &[(Tag::CONCEPT_NAME, r#"[{"00080100":"126000","00080102":"DCM"}]"#)]);
+        catalogue.put(&[requested, report, instance(3, 1, 1)]).unwrap();
+        let mut steps = |level, key: &str| {
+            found(catalogue, level, &[(Tag::REQUEST_ATTRIBUTES, key)], Tag::REQUEST_ATTRIBUTES)
+        };
+        assert_eq!(steps(Level::Series, r#"[{"00400009":"S1"}]"#), [r#"[{"00400009":"S1"}]"#]);
+        assert_eq!(steps(Level::Image, r#"[{"00401001":"R?"}]"#), [r#"[{"00401001":"R1"}]"#]);
+        assert_eq!(steps(Level::Series, r#"[{"00400009":"S2","00401001":"R1"}]"#), [""; 0]);
+        let other = [(Tag::OTHER_PATIENT_IDS, r#"[{"00100020":"X7"}]"#)];
+        assert_eq!(found(catalogue, Level::Study, &other, Tag::STUDY_INSTANCE_UID), ["1.2.1"]);
+        let title = [(Tag::CONCEPT_NAME, r#"[{"00080100":"126000"}]"#)];
+        assert_eq!(found(catalogue, Level::Image, &title, Tag::SOP_INSTANCE_UID), ["1.2.2.2.1"]);
+        let whole =
+            query(Level::Series, &[(Tag::SERIES_INSTANCE_UID, "1.2.1.1"), (Tag::REQUEST_ATTRIBUTES, "")]);
+        let answer = catalogue.find(&whole, Cursor::default(), 1).unwrap().items.remove(0);
+        assert!(answer.attributes.contains(&(Tag::REQUEST_ATTRIBUTES, STEPS.to_owned())), "{answer:?}");
+    });
+}
+
+/// Where it was agreed on, each of several values must be there (PS3.4 section C.2.2.2.8); else one is enough.
+#[test]
+fn each_of_several_values_matches_where_that_was_agreed_on() {
+    over_all(|catalogue| {
+        catalogue.put(&[instance(1, 1, 1), instance(1, 2, 1), instance(2, 1, 1)]).unwrap();
+        for (multiple_values, expected) in [(true, 1), (false, 2)] {
+            let mut query = query(Level::Study, &[(Tag::MODALITIES_IN_STUDY, "SR\\CT")]);
+            query.rules = Rules { multiple_values, ..Rules::default() };
+            assert_eq!(catalogue.find(&query, Cursor::default(), 9).unwrap().items.len(), expected);
+        }
+    });
+}
+
 fn uid(text: &str) -> SopInstanceUid {
     SopInstanceUid::new(text).unwrap()
 }
@@ -228,7 +270,7 @@ fn ranges_of_moments_and_empty_values_where_they_were_agreed_on() {
             asked.keys.push(QueryKey { tag: Tag::STUDY_INSTANCE_UID, value: String::new() });
             for (rules, expected) in [
                 (Rules::default(), baseline),
-                (Rules { relational: false, date_times: true, empty_values: true }, agreed),
+                (Rules { date_times: true, empty_values: true, ..Rules::default() }, agreed),
             ] {
                 asked.rules = rules;
                 let answers = all(|after| catalogue.find(&asked, after, 2).unwrap());

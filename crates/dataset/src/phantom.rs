@@ -65,6 +65,9 @@ impl Phantom {
         let mut attributes = identity.attributes();
         attributes.push((Tag::MODALITY, modality.to_owned()));
         attributes.extend(image.into_iter().flat_map(Image::attributes));
+        if image.is_none() {
+            attributes.push((Tag::CONCEPT_NAME, report::title()));
+        }
         attributes.sort();
         let header = identity.header(sop_class, attributes);
 

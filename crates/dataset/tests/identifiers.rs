@@ -231,8 +231,44 @@ fn members_are_asked_by_the_rules_of_the_baseline() {
         read.keys.into_iter().map(|key| key.value).collect::<Vec<_>>()
     };
     assert_eq!(written(&query), ["20240101-20240102", "1800-0600", "\"\""]);
-    query.rules = Rules { relational: true, date_times: true, empty_values: true };
+    query.rules = Rules { relational: true, date_times: true, empty_values: true, multiple_values: false };
     assert_eq!(written(&query), ["20240101-20240102", "", ""]);
+}
+
+/// Of the items of a sequence: the key with what it asks for, and no more than one.
+#[test]
+fn the_key_of_a_sequence_has_one_item() {
+    let step = |value: &str| -> DataSet {
+        let keys = [
+            Element::text(Tag(0x0040, 0x0009), Vr::SH, value),
+            Element::text(Tag(0x0040, 0x1001), Vr::SH, ""),
+        ];
+        keys.into_iter().collect()
+    };
+    let read = |items: Vec<DataSet>| {
+        let elements = [
+            Element::text(Tag::QUERY_RETRIEVE_LEVEL, Vr::CS, "SERIES"),
+            Element::text(Tag::STUDY_INSTANCE_UID, Vr::UI, "1.2"),
+            Element::sequence(Tag::REQUEST_ATTRIBUTES, items),
+        ];
+        let bytes = write(&elements.into_iter().collect(), Form::ImplicitLittle);
+        read_find(QueryRoot::Study, Form::ImplicitLittle, &bytes, Rules::default())
+    };
+    let asked = read(vec![step("M")]).unwrap();
+    assert_eq!(asked.query.keys[1], key(Tag::REQUEST_ATTRIBUTES, r#"[{"00400009":"M","00401001":""}]"#));
+    assert!(asked.is_supported());
+    for universal in [Vec::new(), vec![DataSet::default()]] {
+        assert!(read(universal).unwrap().is_supported());
+    }
+    let unknown: DataSet = [Element::text(Tag(0x0040, 0x0010), Vr::SH, "x")].into_iter().collect();
+    assert!(!read(vec![unknown]).unwrap().is_supported());
+    let refused = read(vec![step("a"), step("b")]).unwrap_err();
+    assert!(matches!(refused, IdentifierError::TooManyItems { found: 2, .. }), "{refused}");
+    // An answer comes back with what is known of it alone, in whatever character set it went.
+    let answered = |text: &str| (Tag::REQUEST_ATTRIBUTES, text.to_owned());
+    let answer = Answer { attributes: vec![answered("[{\"00400009\":\"M\u{fc}\",\"00401001\":\"\"}]")] };
+    let back = read_answer(Form::ImplicitLittle, &asked.answer(&answer)).unwrap();
+    assert!(back.attributes.contains(&answered("[{\"00400009\":\"M\u{fc}\"}]")), "{back:?}");
 }
 
 #[test]

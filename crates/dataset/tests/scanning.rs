@@ -57,6 +57,46 @@ fn the_header_of_an_object_in_every_form() {
     }
 }
 
+/// What queries look for in sequences is kept, in every form and however the bytes are cut, and what is deeper is not.
+#[test]
+fn the_items_of_sequences_are_kept_within_bounds() {
+    let codes = r#"[{"00080100":"T-D1100","00080102":"SRT"},{"00080100":"T-D1100","00080102":"SRT"}]"#;
+    for form in FORMS {
+        let bytes = ct_bytes(form);
+        for size in [1, 7, bytes.len()] {
+            let scanned = scan_pieces(&syntax(form), &bytes.chunks(size).collect::<Vec<_>>()).unwrap();
+            assert_eq!(scanned.header.attribute(Tag::ANATOMIC_REGIONS), Some(codes), "{form:?} by {size}");
+        }
+    }
+    let step = |value: &str, own: &str| -> DataSet {
+        let inner: DataSet = [Element::text(Tag(0x0008, 0x0100), Vr::SH, "inner")].into_iter().collect();
+        let mut step: DataSet = [
+            Element::sequence(Tag(0x0040, 0x0008), vec![inner]),
+            Element::text(Tag(0x0040, 0x0009), Vr::SH, value),
+            Element::text(Tag(0x0040, 0x0010), Vr::SH, "not kept"),
+        ]
+        .into_iter()
+        .collect();
+        if !own.is_empty() {
+            step.put(Element::text(Tag::SPECIFIC_CHARACTER_SET, Vr::CS, own));
+        }
+        step
+    };
+    let kept = |steps: Vec<DataSet>| {
+        let mut data_set = ct();
+        data_set.put(Element::sequence(Tag::REQUEST_ATTRIBUTES, steps));
+        let scanned = scan(Form::ExplicitLittle, &write(&data_set, Form::ExplicitLittle)).unwrap();
+        scanned.header.attribute(Tag::REQUEST_ATTRIBUTES).unwrap_or_default().to_owned()
+    };
+    assert_eq!(kept(vec![step("S1", ""), step("", "")]), r#"[{"00400009":"S1"}]"#);
+    assert_eq!(kept(vec![step("M\u{fc}", "ISO_IR 192")]), "[{\"00400009\":\"M\u{fc}\"}]");
+    let many = kept((0..5_000).map(|number| step(&number.to_string(), "")).collect());
+    assert_eq!(many.matches("00400009").count(), 16);
+    let long = kept((0..16).map(|_| step(&"x".repeat(500), "")).collect());
+    assert!((3_000..5_000).contains(&long.len()), "{}", long.len());
+    assert_eq!(kept(vec![step(&"x".repeat(10_000), "")]), "");
+}
+
 #[test]
 fn private_transfer_syntaxes_are_guessed() {
     for form in FORMS {

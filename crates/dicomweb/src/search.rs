@@ -1,7 +1,8 @@
 //! The parameters of a search transaction (PS3.18 section 8.3.4 and table 10.6.1-2).
 
 use outrigger_dataset::dictionary;
-use outrigger_model::{Level, Query, QueryKey, QueryRoot, SeriesUid, StudyUid, Tag};
+use outrigger_dataset::element::Vr;
+use outrigger_model::{Item, Items, Level, Query, QueryKey, QueryRoot, Rules, SeriesUid, StudyUid, Tag};
 use percent_encoding::percent_decode_str;
 
 /// Matches of one answer where no limit is asked for: as much as a viewer's list shows many times over.
@@ -47,8 +48,8 @@ pub enum SearchError {
     /// No attribute of that name.
     #[error("`{0}` is neither a keyword nor a tag of the data dictionary, and no search parameter")]
     Unknown(String),
-    /// A sequence, or an attribute within one.
-    #[error("`{0}` lies in a sequence; sequences cannot be matched here")]
+    /// A sequence with a value of its own, an attribute of what is none, or one within more than one sequence.
+    #[error("`{0}` is no attribute of the items of a sequence; `Sequence.Attribute` is expected")]
     Sequence(String),
     /// A number is expected.
     #[error("`{name}` is `{value}`; a whole number is expected")]
@@ -59,8 +60,13 @@ pub enum SearchError {
         value: String,
     },
     /// True or false is expected.
-    #[error("`fuzzymatching` is `{0}`; `true` or `false` is expected")]
-    Truth(String),
+    #[error("`{name}` is `{value}`; `true` or `false` is expected")]
+    Truth {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// A value that no attribute has, or that is not text.
     #[error("the value of `{0}` has a character that cannot stand there")]
     Value(String),
@@ -104,29 +110,27 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
     let mut keys = Keys::of(within);
     let (mut limit, mut offset, mut fuzzy) = (LIMIT_DEFAULT, 0, Fuzzy::No);
     let mut included = Vec::new();
+    let mut rules = Rules::default();
     for (name, value) in parameters {
         match name.as_str() {
             "limit" => limit = number("limit", value)?.min(LIMIT_DEFAULT),
             "offset" => offset = number("offset", value)?,
             "fuzzymatching" => {
-                fuzzy = match value.as_str() {
-                    "true" => Fuzzy::Asked,
-                    "false" => Fuzzy::No,
-                    _ => return Err(SearchError::Truth(value.clone())),
-                }
+                fuzzy = if is_true("fuzzymatching", value)? { Fuzzy::Asked } else { Fuzzy::No };
             }
+            "multiplevaluematching" => rules.multiple_values = is_true("multiplevaluematching", value)?,
             "includefield" => included.extend(fields(level, value)?),
             _ if value.chars().any(char::is_control) => return Err(SearchError::Value(name.clone())),
-            _ => keys.put(attribute(name)?, &matching(value), name)?,
+            _ => keys.put(named(name)?, &matching(value), name)?,
         }
     }
-    for tag in defaults(level, within).chain(included) {
-        keys.include(tag);
+    for named in defaults(level, within).map(Named::Attribute).chain(included) {
+        keys.include(named);
     }
     if keys.0.len() > KEYS_MAX {
         return Err(SearchError::TooMany);
     }
-    let query = Query::new(QueryRoot::Study, level, keys.0);
+    let query = Query { rules, ..Query::new(QueryRoot::Study, level, keys.0) };
     Ok(Search { query, limit, offset, fuzzy })
 }
 
@@ -139,7 +143,14 @@ impl Keys {
         Self(study.chain(series).map(|(tag, value)| QueryKey { tag, value: value.to_owned() }).collect())
     }
 
-    fn put(&mut self, tag: Tag, value: &str, name: &str) -> Result<(), SearchError> {
+    fn put(&mut self, named: Named, value: &str, name: &str) -> Result<(), SearchError> {
+        let tag = match named {
+            Named::Attribute(tag) if is_sequence(tag) && !value.is_empty() => {
+                return Err(SearchError::Sequence(name.to_owned()));
+            }
+            Named::Attribute(tag) => tag,
+            Named::Within(sequence, tag) => return self.put_within(sequence, tag, value, name),
+        };
         match self.0.iter().find(|key| key.tag == tag) {
             None => self.0.push(QueryKey { tag, value: value.to_owned() }),
             Some(same) if same.value == value => {}
@@ -148,7 +159,42 @@ impl Keys {
         Ok(())
     }
 
-    fn include(&mut self, tag: Tag) {
+    /// Puts the key of an attribute into the one item of its sequence (PS3.4 section C.2.2.2.6).
+    fn put_within(&mut self, sequence: Tag, tag: Tag, value: &str, name: &str) -> Result<(), SearchError> {
+        let at = self.0.iter().position(|key| key.tag == sequence);
+        let mut items = at.and_then(|at| Items::from_text(&self.0.get(at)?.value)).unwrap_or_default();
+        if items.0.is_empty() {
+            items.0.push(Item::new());
+        }
+        for item in &mut items.0 {
+            match item.get(&tag).filter(|same| !same.is_empty()) {
+                Some(same) if !value.is_empty() && same != value => {
+                    return Err(SearchError::Twice(name.to_owned()));
+                }
+                Some(_) => {}
+                None => drop(item.insert(tag, value.to_owned())),
+            }
+        }
+        match at.and_then(|at| self.0.get_mut(at)) {
+            Some(key) => key.value = items.to_text(),
+            None => self.0.push(QueryKey { tag: sequence, value: items.to_text() }),
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, named: Named) {
+        let tag = match named {
+            Named::Attribute(tag) => tag,
+            Named::Within(sequence, tag) => {
+                // Of a sequence that is wanted as a whole the attribute is there.
+                let is_whole = self.0.iter().any(|key| key.tag == sequence && key.value.is_empty());
+                if !is_whole {
+                    self.put_within(sequence, tag, "", "")
+                        .expect("nothing contradicts an attribute without a value");
+                }
+                return;
+            }
+        };
         if self.0.iter().all(|key| key.tag != tag) {
             self.0.push(QueryKey { tag, value: String::new() });
         }
@@ -159,6 +205,10 @@ fn number(name: &'static str, value: &str) -> Result<usize, SearchError> {
     value.parse().map_err(|_| SearchError::Number { name, value: value.to_owned() })
 }
 
+fn is_true(name: &'static str, value: &str) -> Result<bool, SearchError> {
+    value.parse().map_err(|_| SearchError::Truth { name, value: value.to_owned() })
+}
+
 /// A list of UIDs stands with commas in a URL, and with backslashes in an identifier.
 fn matching(value: &str) -> String {
     let is_uids = value.contains(',')
@@ -166,21 +216,49 @@ fn matching(value: &str) -> String {
     if is_uids { value.replace(',', "\\").replace(' ', "") } else { value.to_owned() }
 }
 
-/// The attribute that a parameter names, by keyword or by its eight digits.
-fn attribute(name: &str) -> Result<Tag, SearchError> {
-    if name.contains('.') {
-        return Err(SearchError::Sequence(name.to_owned()));
+/// What a parameter names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// An attribute.
+    Attribute(Tag),
+    /// An attribute of the items of a sequence.
+    Within(Tag, Tag),
+}
+
+/// The attribute that a parameter names, by keywords or by their eight digits (PS3.18 section 8.3.4.1).
+fn named(name: &str) -> Result<Named, SearchError> {
+    let Some((sequence, within)) = name.split_once('.') else {
+        return Ok(Named::Attribute(attribute(name)?));
+    };
+    let outside = || SearchError::Sequence(name.to_owned());
+    if within.contains('.') {
+        return Err(outside());
     }
+    let (sequence, within) = (attribute(sequence)?, attribute(within)?);
+    if !is_sequence(sequence) || is_sequence(within) {
+        return Err(outside());
+    }
+    Ok(Named::Within(sequence, within))
+}
+
+fn is_sequence(tag: Tag) -> bool {
+    dictionary::vr(tag) == Vr::SQ
+}
+
+fn attribute(name: &str) -> Result<Tag, SearchError> {
     let by_digits = (name.len() == 8).then(|| Tag::from_hex(name).ok()).flatten();
     by_digits.or_else(|| dictionary::by_keyword(name)).ok_or_else(|| SearchError::Unknown(name.to_owned()))
 }
 
 /// The attributes of `includefield`: several with commas, or all that are known at the level.
-fn fields(level: Level, value: &str) -> Result<Vec<Tag>, SearchError> {
+fn fields(level: Level, value: &str) -> Result<Vec<Named>, SearchError> {
     if value == "all" {
-        return Ok(levels(level).flat_map(|level| all(level).iter().copied()).collect());
+        return Ok(levels(level)
+            .flat_map(|level| all(level).iter().copied())
+            .map(Named::Attribute)
+            .collect());
     }
-    value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(attribute).collect()
+    value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(named).collect()
 }
 
 /// Attributes that an answer has unasked (PS3.18 tables 10.6.3-3 to 10.6.3-5); of resources above, where a search is not below one of them.
@@ -246,7 +324,14 @@ fn returned(level: Level) -> &'static [Tag] {
 fn all(level: Level) -> &'static [Tag] {
     match level {
         Level::Patient => &[],
-        Level::Study => &[Tag::STUDY_DESCRIPTION, Tag::ISSUER_OF_PATIENT_ID, Tag::SOP_CLASSES_IN_STUDY],
+        Level::Study => &[
+            Tag::STUDY_DESCRIPTION,
+            Tag::ISSUER_OF_PATIENT_ID,
+            Tag::SOP_CLASSES_IN_STUDY,
+            Tag::ISSUER_OF_ACCESSION_NUMBER,
+            Tag::PROCEDURE_CODES,
+            Tag::OTHER_PATIENT_IDS,
+        ],
         Level::Series => &[
             Tag::SERIES_DATE,
             Tag::SERIES_TIME,
@@ -255,8 +340,17 @@ fn all(level: Level) -> &'static [Tag] {
             Tag::MANUFACTURER,
             Tag::INSTITUTION_NAME,
             Tag::STATION_NAME,
+            Tag::REQUEST_ATTRIBUTES,
+            Tag::PERFORMED_PROTOCOL_CODES,
         ],
-        Level::Image => &[Tag::CONTENT_DATE, Tag::CONTENT_TIME],
+        Level::Image => &[
+            Tag::CONTENT_DATE,
+            Tag::CONTENT_TIME,
+            Tag::ANATOMIC_REGIONS,
+            Tag::CONCEPT_NAME,
+            Tag::REFERENCED_REQUESTS,
+            Tag::CONTENT_TEMPLATE,
+        ],
     }
 }
 
@@ -293,6 +387,41 @@ mod tests {
         assert_eq!(value(&search, Tag::STUDY_RELATED_INSTANCES), Some(""));
         assert_eq!((search.limit, search.offset, search.fuzzy), (5, 10, Fuzzy::Asked));
         assert_eq!(search.query.keys.iter().filter(|key| key.tag == Tag::STUDY_DESCRIPTION).count(), 1);
+    }
+
+    /// The attributes of one sequence stand in one item, whatever order they come in.
+    #[test]
+    fn attributes_within_sequences_make_one_item() {
+        let of = |parameters: &[(&str, &str)]| {
+            let search = of(Level::Series, parameters).unwrap();
+            value(&search, Tag::REQUEST_ATTRIBUTES).map(str::to_owned)
+        };
+        let step = ("RequestAttributesSequence.ScheduledProcedureStepID", "S1");
+        let request = ("00400275.00401001", "R1");
+        let both = r#"[{"00400009":"S1","00401001":"R1"}]"#;
+        for (parameters, expected) in [
+            (&[step, request][..], both),
+            (&[request, step, request], both),
+            (&[("includefield", "RequestAttributesSequence"), step], r#"[{"00400009":"S1"}]"#),
+            (&[("includefield", "00400275.00401001"), step], r#"[{"00400009":"S1","00401001":""}]"#),
+            (
+                &[("includefield", "00400275.00401001,00400275.00400009")],
+                r#"[{"00400009":"","00401001":""}]"#,
+            ),
+            (&[("includefield", "RequestAttributesSequence,00400275.00401001")], ""),
+            (&[("RequestAttributesSequence", "")], ""),
+            (&[("includefield", "all")], ""),
+        ] {
+            assert_eq!(of(parameters).as_deref(), Some(expected), "{parameters:?}");
+        }
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn multiple_values_are_agreed_on_by_a_parameter() {
+        let asked = |value| of(Level::Study, &[("multiplevaluematching", value)]).unwrap().query.rules;
+        assert!(asked("true").multiple_values);
+        assert!(!asked("false").multiple_values);
     }
 
     #[test]
@@ -334,15 +463,27 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_named() {
         let unknown = |text: &str| SearchError::Unknown(text.to_owned());
+        let within = |text: &str| SearchError::Sequence(text.to_owned());
         for (parameters, error) in [
             (&[("Patient", "x")][..], unknown("Patient")),
             (&[("' OR 1=1", "x")], unknown("' OR 1=1")),
             (&[("PatientID", "a\0b")], SearchError::Value("PatientID".to_owned())),
             (&[("limit", "-1")], SearchError::Number { name: "limit", value: "-1".to_owned() }),
             (&[("offset", "many")], SearchError::Number { name: "offset", value: "many".to_owned() }),
-            (&[("fuzzymatching", "1")], SearchError::Truth("1".to_owned())),
+            (&[("fuzzymatching", "1")], SearchError::Truth { name: "fuzzymatching", value: "1".to_owned() }),
             (&[("includefield", "Nothing")], unknown("Nothing")),
-            (&[("00400275.00080050", "x")], SearchError::Sequence("00400275.00080050".to_owned())),
+            (&[("00400275.00400008.00080100", "x")], within("00400275.00400008.00080100")),
+            (&[("00400275.00400008", "x")], within("00400275.00400008")),
+            (&[("PatientID.00080050", "x")], within("PatientID.00080050")),
+            (&[("RequestAttributesSequence", "x")], within("RequestAttributesSequence")),
+            (
+                &[("00400275.00400009", "x"), ("RequestAttributesSequence.00400009", "y")],
+                SearchError::Twice("RequestAttributesSequence.00400009".to_owned()),
+            ),
+            (
+                &[("multiplevaluematching", "yes")],
+                SearchError::Truth { name: "multiplevaluematching", value: "yes".to_owned() },
+            ),
             (&[("PatientID", "1"), ("00100020", "2")], SearchError::Twice("00100020".to_owned())),
         ] {
             assert_eq!(of(Level::Study, parameters).unwrap_err(), error);

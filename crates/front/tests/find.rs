@@ -33,6 +33,11 @@ async fn asking(root: &str, extended: &'static [u8]) -> (Station, Association) {
 /// The statuses of all responses, and the comment of the last.
 async fn ask(association: &mut Association, keys: &[(Tag, Vr, &str)]) -> (Vec<Status>, String) {
     let elements = keys.iter().map(|(tag, vr, value)| match vr {
+        // Of a sequence the value is that of Scheduled Procedure Step ID in one item.
+        Vr::SQ if !value.is_empty() => {
+            let step = [Element::text(Tag(0x0040, 0x0009), Vr::SH, value)].into_iter().collect();
+            Element::sequence(*tag, vec![step])
+        }
         Vr::SQ => Element::sequence(*tag, Vec::new()),
         vr => Element::text(*tag, *vr, value),
     });
@@ -111,7 +116,7 @@ async fn relational_queries_are_answered_where_they_were_agreed_on() {
         let (_station, mut association) = asking(sop_class::STUDY_ROOT_FIND, extended).await;
         let answered = association.context(3).unwrap().extended.clone();
         let expected: Vec<u8> =
-            [1, 1, 0, 0, 0, 1, 0].into_iter().zip(extended).map(|(ours, theirs)| ours * theirs).collect();
+            [1, 1, 0, 0, 0, 1, 1].into_iter().zip(extended).map(|(ours, theirs)| ours * theirs).collect();
         assert_eq!(answered, expected);
         let (statuses, _) =
             ask(&mut association, &[(LEVEL, Vr::CS, "IMAGE"), (Tag::SOP_INSTANCE_UID, Vr::UI, "")]).await;
@@ -129,7 +134,11 @@ async fn keys_that_are_not_supported_are_said_to_be_so() {
         ((Tag::INSTANCE_AVAILABILITY, Vr::CS, ""), Status::PENDING),
         ((Tag::RETRIEVE_AE_TITLE, Vr::AE, ""), Status::PENDING),
         ((Tag::SPECIFIC_CHARACTER_SET, Vr::CS, "ISO_IR 192"), Status::PENDING),
-        ((Tag(0x0040, 0x0275), Vr::SQ, ""), Status::PENDING_OPTIONAL_KEYS),
+        ((Tag::PROCEDURE_CODES, Vr::SQ, ""), Status::PENDING),
+        // Its attribute is not kept of that sequence.
+        ((Tag::PROCEDURE_CODES, Vr::SQ, "S1"), Status::PENDING_OPTIONAL_KEYS),
+        // It belongs to a lower level.
+        ((Tag::REQUEST_ATTRIBUTES, Vr::SQ, "S1"), Status::PENDING_OPTIONAL_KEYS),
         ((Tag(0x0008, 0x1110), Vr::SQ, ""), Status::PENDING_OPTIONAL_KEYS),
         ((Tag::MODALITY, Vr::CS, "CT"), Status::PENDING_OPTIONAL_KEYS),
         ((Tag(0x0010, 0x4000), Vr::LT, "x"), Status::PENDING_OPTIONAL_KEYS),

@@ -17,7 +17,8 @@ pub struct InstanceHeader {
     /// Series Instance UID; absent only in non-patient instances (PS3.4 Annex GG).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesUid>,
-    /// The other identifying attributes, by tag: text decoded to Unicode without padding, multiple values joined by `\`, integers as decimal text.
+    /// The other identifying attributes, by tag: text decoded to Unicode without padding, multiple values joined by `\`, integers as decimal text,
+    /// sequences as the text of [`crate::Items`].
     pub attributes: Vec<(Tag, String)>,
 }
 

@@ -32,7 +32,7 @@ pub enum QueryRoot {
 pub struct QueryKey {
     /// The attribute.
     pub tag: Tag,
-    /// The value to match, decoded, as the requestor wrote it.
+    /// The value to match, decoded, as the requestor wrote it; of a sequence the text of [`crate::Items`].
     pub value: String,
 }
 
@@ -51,6 +51,7 @@ pub struct Query {
 
 /// What was agreed on by extended negotiation for queries (PS3.4 section C.5.1.1); the default is the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is agreed on by itself, by a byte of its own")]
 pub struct Rules {
     /// Whether the unique keys of the levels above may be left out.
     pub relational: bool,
@@ -58,6 +59,8 @@ pub struct Rules {
     pub date_times: bool,
     /// Whether `""` matches the values that are empty.
     pub empty_values: bool,
+    /// Whether every one of several values of a key must match.
+    pub multiple_values: bool,
 }
 
 impl Query {
@@ -70,7 +73,7 @@ impl Query {
 /// One match: the attributes asked for, decoded; an attribute without a value is not listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
-    /// Values by tag, multiple values joined by `\`.
+    /// Values by tag, multiple values joined by `\`; of a sequence the text of [`crate::Items`].
     pub attributes: Vec<(Tag, String)>,
 }
 

@@ -65,6 +65,7 @@ impl Tag {
     pub const SERIES_TIME: Self = Self(0x0008, 0x0031);
     pub const CONTENT_TIME: Self = Self(0x0008, 0x0033);
     pub const ACCESSION_NUMBER: Self = Self(0x0008, 0x0050);
+    pub const ISSUER_OF_ACCESSION_NUMBER: Self = Self(0x0008, 0x0051);
     pub const QUERY_RETRIEVE_LEVEL: Self = Self(0x0008, 0x0052);
     pub const RETRIEVE_AE_TITLE: Self = Self(0x0008, 0x0054);
     pub const INSTANCE_AVAILABILITY: Self = Self(0x0008, 0x0056);
@@ -76,12 +77,15 @@ impl Tag {
     pub const REFERRING_PHYSICIAN: Self = Self(0x0008, 0x0090);
     pub const STATION_NAME: Self = Self(0x0008, 0x1010);
     pub const STUDY_DESCRIPTION: Self = Self(0x0008, 0x1030);
+    pub const PROCEDURE_CODES: Self = Self(0x0008, 0x1032);
     pub const SERIES_DESCRIPTION: Self = Self(0x0008, 0x103E);
+    pub const ANATOMIC_REGIONS: Self = Self(0x0008, 0x2218);
     pub const PATIENT_NAME: Self = Self(0x0010, 0x0010);
     pub const PATIENT_ID: Self = Self(0x0010, 0x0020);
     pub const ISSUER_OF_PATIENT_ID: Self = Self(0x0010, 0x0021);
     pub const PATIENT_BIRTH_DATE: Self = Self(0x0010, 0x0030);
     pub const PATIENT_SEX: Self = Self(0x0010, 0x0040);
+    pub const OTHER_PATIENT_IDS: Self = Self(0x0010, 0x1002);
     pub const BODY_PART_EXAMINED: Self = Self(0x0018, 0x0015);
     pub const STUDY_INSTANCE_UID: Self = Self(0x0020, 0x000D);
     pub const SERIES_INSTANCE_UID: Self = Self(0x0020, 0x000E);
@@ -99,6 +103,11 @@ impl Tag {
     pub const ROWS: Self = Self(0x0028, 0x0010);
     pub const COLUMNS: Self = Self(0x0028, 0x0011);
     pub const BITS_ALLOCATED: Self = Self(0x0028, 0x0100);
+    pub const PERFORMED_PROTOCOL_CODES: Self = Self(0x0040, 0x0260);
+    pub const REQUEST_ATTRIBUTES: Self = Self(0x0040, 0x0275);
+    pub const CONCEPT_NAME: Self = Self(0x0040, 0xA043);
+    pub const REFERENCED_REQUESTS: Self = Self(0x0040, 0xA370);
+    pub const CONTENT_TEMPLATE: Self = Self(0x0040, 0xA504);
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use outrigger_catalogue::{Held, Sieve, normalised};
+use outrigger_dataset::dictionary;
+use outrigger_dataset::element::Vr;
 use outrigger_model::{Answer, Level, Query, QueryKey, Rules, Tag};
 
 use crate::choose::Content;
@@ -45,6 +47,9 @@ pub(crate) fn keyed(query: &Query) -> Query {
     keyed
 }
 
+/// An attribute that is to be empty, in the text of an item.
+const EMPTY_IN_ITEM: &str = r#":"\"\"""#;
+
 /// The query as members are asked it: what is agreed on with us is not with them, so that they are asked for more, and the rest is
 /// left out here.
 pub(crate) fn baseline(query: &Query) -> Query {
@@ -55,6 +60,14 @@ pub(crate) fn baseline(query: &Query) -> Query {
             (query.rules.empty_values && key.value == "\"\"") || (query.rules.date_times && is_time);
         if asks_for_more {
             key.value.clear();
+        }
+        if query.rules.multiple_values && key.tag == Tag::MODALITIES_IN_STUDY {
+            // What has them all has the first.
+            let first = key.value.split('\\').next().unwrap_or_default().to_owned();
+            key.value = first;
+        }
+        if query.rules.empty_values && dictionary::vr(key.tag) == Vr::SQ {
+            key.value = key.value.replace(EMPTY_IN_ITEM, r#":"""#);
         }
     }
     baseline

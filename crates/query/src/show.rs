@@ -1,6 +1,6 @@
 //! What every answer passes on its way out, whoever gave it.
 
-use outrigger_catalogue::is_single;
+use outrigger_catalogue::{ItemsWanted, is_single};
 use outrigger_model::{Answer, Level, Query, Tag};
 
 /// An answer as it is shown to whoever asked; `None` where it is not.
@@ -12,6 +12,11 @@ use outrigger_model::{Answer, Level, Query, Tag};
 )]
 pub(crate) fn show(query: &Query, mut answer: Answer) -> Option<Answer> {
     answer.attributes.retain(|(tag, _)| query.keys.iter().any(|key| key.tag == *tag));
+    for wanted in query.keys.iter().filter_map(|key| ItemsWanted::of(key, query.rules)) {
+        // An archive may return the whole of a sequence, and items that were not asked for.
+        let found = answer.attributes.iter_mut().filter(|(tag, _)| *tag == wanted.sequence);
+        found.for_each(|(_, items)| *items = wanted.out_of(items));
+    }
     for key in &query.keys {
         let is_missing = !answer.attributes.iter().any(|(tag, _)| *tag == key.tag);
         if is_missing && key.tag == Tag::INSTANCE_AVAILABILITY {

@@ -1,6 +1,6 @@
 //! The identifier of a C-FIND request as an archive takes it, checked by the rules of its level.
 
-use outrigger_model::{Answer, Level, Query, QueryKey, QueryRoot, Rules, Tag};
+use outrigger_model::{Answer, Items, Level, Query, QueryKey, QueryRoot, Rules, Tag};
 
 use super::keys::is_supported;
 use super::read::{attributes, declared, level, read};
@@ -67,6 +67,9 @@ fn has_single(level: Level, tag: Tag, keys: &[QueryKey]) -> Result<(), Identifie
 fn check(key: &QueryKey) -> Result<(), IdentifierError> {
     let QueryKey { tag, value } = key;
     let vr = dictionary::vr(*tag);
+    if vr == Vr::SQ {
+        return check_item(*tag, value);
+    }
     let found = value.split('\\').count();
     if vr != Vr::UI && found > VALUES_MAX {
         return Err(IdentifierError::TooManyValues { tag: *tag, found });
@@ -86,6 +89,19 @@ fn check(key: &QueryKey) -> Result<(), IdentifierError> {
         _ => false,
     };
     if is_good { Ok(()) } else { Err(IdentifierError::NoMoment { tag: *tag, what }) }
+}
+
+/// One item at most, whose keys are keys as others are (PS3.4 section C.2.2.2.6).
+fn check_item(tag: Tag, value: &str) -> Result<(), IdentifierError> {
+    let items = Items::from_text(value).unwrap_or_default().0;
+    match items.len() {
+        0 => Ok(()),
+        1 => items.into_iter().flatten().try_for_each(|(tag, value)| {
+            // What a sequence within it asks for is not known any more.
+            if dictionary::vr(tag) == Vr::SQ { Ok(()) } else { check(&QueryKey { tag, value }) }
+        }),
+        found => Err(IdentifierError::TooManyItems { tag, found }),
+    }
 }
 
 /// Eight digits, or the old form with dots (PS3.5 section 6.2).

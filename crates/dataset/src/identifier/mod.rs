@@ -1,6 +1,7 @@
 //! Identifiers of C-FIND, C-MOVE and C-GET (PS3.4 Annex C), to and from the words of the model.
 
 mod find;
+mod items;
 mod keys;
 mod read;
 mod write;
@@ -8,7 +9,7 @@ mod write;
 use outrigger_model::{Level, QueryRoot, Tag, UidError};
 
 pub use find::{Asked, read_find};
-pub use keys::{compared, is_supported, level_of};
+pub use keys::{compared, is_supported, item_keys, level_of};
 pub use read::{read_answer, read_failed, read_query, read_selection};
 pub use write::{write_answer, write_failed, write_instances, write_query, write_selection};
 
@@ -74,6 +75,14 @@ pub enum IdentifierError {
         /// How many.
         found: usize,
     },
+    /// The key of a sequence has more than one item (PS3.4 section C.2.2.2.6).
+    #[error("{tag} has {found} items; the key of a sequence has one")]
+    TooManyItems {
+        /// The sequence.
+        tag: Tag,
+        /// How many.
+        found: usize,
+    },
     /// A date or time cannot be one, nor a range of them.
     #[error("{tag} holds no {what}, nor a range of them")]
     NoMoment {
@@ -104,6 +113,7 @@ impl IdentifierError {
             Self::MissingKey { tag }
             | Self::NoSingleKey { tag, .. }
             | Self::TooManyValues { tag, .. }
+            | Self::TooManyItems { tag, .. }
             | Self::NoMoment { tag, .. }
             | Self::BadUid { tag, .. } => Some(*tag),
         }

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use outrigger_model::{
-    Answer, Level, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag, UidError,
+    Answer, Items, Level, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag,
+    UidError,
 };
 
-use super::{FAILED_UIDS, IdentifierError, LEVELS};
+use super::{FAILED_UIDS, IdentifierError, LEVELS, items};
 use crate::dictionary;
 use crate::element::{DataSet, Element, Value, Vr};
 use crate::form::Form;
@@ -13,7 +14,7 @@ use crate::read::read_form;
 use crate::readable::readable;
 use crate::text::{CharacterSet, decode};
 
-/// Reads a C-FIND identifier as it is; a sequence key is kept as one that matches everything.
+/// Reads a C-FIND identifier as it is.
 pub fn read_query(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Query, IdentifierError> {
     let data_set = read(form, bytes)?;
     let level = level(root, &data_set)?;
@@ -47,10 +48,14 @@ pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selec
     }
 }
 
-/// Reads the identifier of a C-FIND response; attributes without a value and sequences are left out.
+/// Reads the identifier of a C-FIND response; attributes without a value are left out, also in the items of sequences.
 pub fn read_answer(form: Form, bytes: &[u8]) -> Result<Answer, IdentifierError> {
     let data_set = read(form, bytes)?;
-    let attributes = attributes(&data_set).filter(|(_, value)| !value.is_empty()).collect();
+    let known = |(tag, value): (Tag, String)| match dictionary::vr(tag) {
+        Vr::SQ => (tag, Items::from_text(&value).map(|items| items.known().to_text()).unwrap_or_default()),
+        _ => (tag, value),
+    };
+    let attributes = attributes(&data_set).map(known).filter(|(_, value)| !value.is_empty()).collect();
     Ok(Answer { attributes })
 }
 
@@ -85,12 +90,13 @@ pub(super) fn attributes(data_set: &DataSet) -> impl Iterator<Item = (Tag, Strin
     let elements = data_set.elements.iter().filter(move |element| !told_apart(element.tag));
     elements.map(move |Element { tag, vr, value }| match value {
         Value::Bytes(bytes) => (*tag, readable(vr_of(*tag, *vr), bytes, &charset).0),
+        Value::Sequence(items) if dictionary::vr(*tag) == Vr::SQ => (*tag, items::text(items, &charset)),
         Value::Sequence(_) | Value::Fragments(_) => (*tag, String::new()),
     })
 }
 
 /// Bytes that say nothing of themselves are what the dictionary says: read as nothing, they would match everything.
-fn vr_of(tag: Tag, written: Vr) -> Vr {
+pub(super) fn vr_of(tag: Tag, written: Vr) -> Vr {
     if matches!(written, Vr::UN | Vr::OB) { dictionary::vr(tag) } else { written }
 }
 

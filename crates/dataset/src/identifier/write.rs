@@ -2,11 +2,11 @@
 
 use outrigger_model::{Answer, Level, Query, QueryKey, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag};
 
+use super::items::attribute;
 use super::{EMPTY_VALUE, FAILED_UIDS, LEVELS};
 use crate::dictionary;
 use crate::element::{DataSet, Element, Value, Vr};
 use crate::form::Form;
-use crate::readable::bytes_of;
 use crate::text::{Declared, follows_character_set};
 use crate::write::write;
 
@@ -35,23 +35,12 @@ pub fn write_answer(form: Form, query: &Query, answer: &Answer) -> Vec<u8> {
 
 /// The same in the character set that the query declared, where that holds every value (PS3.4 section C.4.1.1.3.2).
 pub(super) fn write_answer_in(form: Form, declared: &str, query: &Query, answer: &Answer) -> Vec<u8> {
-    let mut data_set = answered(query, answer);
+    let data_set = answered(query, answer);
     let charset = Declared::new(declared);
-    let mut encoded = Vec::new();
-    for element in data_set.elements.iter().filter(|element| is_beyond_ascii(element)) {
-        let Value::Bytes(bytes) = &element.value else { continue };
-        let text = String::from_utf8_lossy(bytes);
-        match charset.encode(&text, element.vr) {
-            Some(bytes) => encoded.push(Element::new(element.tag, element.vr, bytes)),
-            None => return finished(form, data_set),
-        }
-    }
-    if encoded.is_empty() {
+    if !data_set.elements.iter().any(is_beyond_ascii) {
         return finished(form, data_set);
     }
-    for element in encoded {
-        data_set.put(element);
-    }
+    let Some(mut data_set) = encoded(&data_set, &charset) else { return finished(form, data_set) };
     data_set.put(Element::text(Tag::SPECIFIC_CHARACTER_SET, Vr::CS, declared));
     write(&data_set, form)
 }
@@ -67,12 +56,29 @@ fn answered(query: &Query, answer: &Answer) -> DataSet {
     data_set
 }
 
-fn is_beyond_ascii(element: &Element) -> bool {
-    let bytes = match &element.value {
-        Value::Bytes(bytes) => bytes,
-        Value::Sequence(_) | Value::Fragments(_) => return false,
+/// The same in a character set, if it holds every value; items are as deep as those of the model: one level.
+fn encoded(data_set: &DataSet, charset: &Declared) -> Option<DataSet> {
+    let element = |element: &Element| {
+        let value = match &element.value {
+            Value::Bytes(bytes) if is_beyond_ascii(element) => {
+                Value::Bytes(charset.encode(&String::from_utf8_lossy(bytes), element.vr)?.into())
+            }
+            Value::Sequence(items) => {
+                Value::Sequence(items.iter().map(|item| encoded(item, charset)).collect::<Option<_>>()?)
+            }
+            value => value.clone(),
+        };
+        Some(Element { value, ..element.clone() })
     };
-    follows_character_set(element.vr) && !bytes.is_ascii()
+    data_set.elements.iter().map(element).collect()
+}
+
+fn is_beyond_ascii(element: &Element) -> bool {
+    match &element.value {
+        Value::Bytes(bytes) => follows_character_set(element.vr) && !bytes.is_ascii(),
+        Value::Sequence(items) => items.iter().flat_map(|item| &item.elements).any(is_beyond_ascii),
+        Value::Fragments(_) => false,
+    }
 }
 
 /// Writes a C-MOVE or C-GET identifier of the unique keys at its level.
@@ -126,13 +132,6 @@ pub fn write_failed(form: Form, instances: &[SopInstanceUid]) -> Vec<u8> {
 fn at(level: Level) -> DataSet {
     let name = LEVELS.iter().find(|(known, _)| *known == level).map_or("", |(_, name)| *name);
     [Element::text(Tag::QUERY_RETRIEVE_LEVEL, Vr::CS, name)].into_iter().collect()
-}
-
-fn attribute(tag: Tag, value: &str) -> Element {
-    match dictionary::vr(tag) {
-        Vr::SQ => Element::sequence(tag, Vec::new()),
-        vr => Element::new(tag, vr, bytes_of(vr, value)),
-    }
 }
 
 fn list<'a>(tag: Tag, uids: impl IntoIterator<Item = &'a str>) -> Element {

@@ -1,8 +1,8 @@
 //! A match of a query (PS3.18 section 10.6.3.3).
 
-use outrigger_model::{Answer, Tag};
+use outrigger_model::{Answer, Item, Items, Tag};
 
-use super::object::Object;
+use super::object::{Object, value_array};
 use super::values::write_text;
 use crate::dictionary;
 use crate::element::Vr;
@@ -17,14 +17,31 @@ pub fn answer(answer: &Answer) -> Vec<u8> {
     let mut object = Object::begin(&mut out);
     for (tag, text) in attributes {
         let vr = dictionary::vr(*tag);
-        object.attribute(*tag, vr, |out| {
-            if has_text(vr) {
-                write_text(out, vr, text);
-            }
+        object.attribute(*tag, vr, |out| match vr {
+            Vr::SQ => write_items(out, text),
+            vr => write_plain(out, vr, text),
         });
     }
     object.end();
     out
+}
+
+fn write_plain(out: &mut Vec<u8>, vr: Vr, text: &str) {
+    if has_text(vr) {
+        write_text(out, vr, text);
+    }
+}
+
+fn write_items(out: &mut Vec<u8>, text: &str) {
+    let items = Items::from_text(text).unwrap_or_default();
+    value_array(out, items.0.iter(), |out, item: &Item| {
+        let mut object = Object::begin(out);
+        for (tag, text) in item {
+            let vr = dictionary::vr(*tag);
+            object.attribute(*tag, vr, |out| write_plain(out, vr, text));
+        }
+        object.end();
+    });
 }
 
 /// Whether values can be written as text; those of the others are items or Base64.
@@ -54,15 +71,17 @@ mod tests {
                 (Tag::PATIENT_NAME, "other"),
                 (Tag::ACCESSION_NUMBER, ""),
                 (Tag(0x0009, 0x1010), "private"),
-                (Tag(0x0040, 0x0275), ""),
+                (Tag(0x0008, 0x1032), ""),
+                (Tag(0x0040, 0x0275), r#"[{"00080050":"","00400009":"S\\1"}]"#),
             ],
             "{\"00080050\":{\"vr\":\"SH\"},\
              \"00080061\":{\"vr\":\"CS\",\"Value\":[\"CT\",\"SR\"]},\
+             \"00081032\":{\"vr\":\"SQ\"},\
              \"00081190\":{\"vr\":\"UR\",\"Value\":[\"http://h/studies/1\"]},\
              \"00091010\":{\"vr\":\"UN\"},\
              \"00100010\":{\"vr\":\"PN\",\"Value\":[{\"Alphabetic\":\"M\u{fc}ller^J\u{f6}rg\"}]},\
              \"00201208\":{\"vr\":\"IS\",\"Value\":[12]},\
-             \"00400275\":{\"vr\":\"SQ\"}}",
+             \"00400275\":{\"vr\":\"SQ\",\"Value\":[{\"00080050\":{\"vr\":\"SH\"},\"00400009\":{\"vr\":\"SH\",\"Value\":[\"S\",\"1\"]}}]}}",
         );
         check(&[], "{}");
     }

@@ -6,6 +6,7 @@ use outrigger_model::{
 };
 
 use super::ScanError;
+use super::sequences::Sequences;
 use crate::dictionary;
 use crate::element::{Vr, swap};
 use crate::form::Form;
@@ -70,6 +71,16 @@ pub(super) enum Want {
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     values: Vec<(Tag, Vec<u8>)>,
+    pub(super) sequences: Sequences,
+    into: Into,
+}
+
+/// Where the bytes of a value go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Into {
+    #[default]
+    Top,
+    Item,
 }
 
 impl Gather {
@@ -87,19 +98,34 @@ impl Gather {
     /// Begins a value that is wanted.
     pub(super) fn begin(&mut self, tag: Tag) {
         self.values.push((tag, Vec::new()));
+        self.into = Into::Top;
+    }
+
+    /// Begins a value in an item of a sequence at the top level; whether it is to be kept.
+    pub(super) fn begin_in_item(&mut self, tag: Tag, length: u32) -> bool {
+        let begun = self.sequences.begin(tag, length);
+        if begun {
+            self.into = Into::Item;
+        }
+        begun
     }
 
     /// More bytes of the value begun last.
     pub(super) fn append(&mut self, bytes: &[u8]) {
-        if let Some((_, value)) = self.values.last_mut() {
-            value.extend_from_slice(bytes);
+        match self.into {
+            Into::Item => self.sequences.append(bytes),
+            Into::Top => {
+                if let Some((_, value)) = self.values.last_mut() {
+                    value.extend_from_slice(bytes);
+                }
+            }
         }
     }
 
     /// Bytes held.
     #[cfg(test)]
     pub(super) fn bytes_held(&self) -> usize {
-        self.values.iter().map(|(_, value)| value.capacity()).sum()
+        self.values.iter().map(|(_, value)| value.capacity()).sum::<usize>() + self.sequences.bytes_held()
     }
 
     fn value(&self, tag: Tag) -> Option<&[u8]> {
@@ -142,6 +168,13 @@ impl Gather {
                 attributes.push((*tag, text));
             }
         }
+        for (tag, text, fidelity) in self.sequences.texts(&charset) {
+            if fidelity == Fidelity::Guessed {
+                note(Oddity::BadText);
+            }
+            attributes.push((tag, text));
+        }
+        attributes.sort_by_key(|(tag, _)| *tag);
         Ok(InstanceHeader { sop_class, sop_instance, study, series, attributes })
     }
 

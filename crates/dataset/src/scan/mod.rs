@@ -8,6 +8,7 @@
 
 mod gather;
 mod nesting;
+mod sequences;
 pub(crate) mod walk;
 
 use outrigger_model::transfer_syntax::{Encoding, traits};

@@ -48,6 +48,11 @@ impl Nesting {
         self.frames.last().and_then(|frame| frame.bound)
     }
 
+    /// How many sequences and items enclose the place.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
     pub(super) fn is_top_level(&self) -> bool {
         self.frames.is_empty()
     }

@@ -15,8 +15,8 @@ const IDENTIFIER_BYTES_MAX: usize = 1 << 20;
 
 /// What is agreed on for queries, where it is asked for (PS3.4 table C.5-1): relational queries, combined matching of dates and
 /// times; no fuzzy matching, no adjustment to time zones, which the index does not know, no conversion of multi-frame objects;
-/// matching of empty values.
-const QUERIES: &[u8] = &[1, 1, 0, 0, 0, 1, 0];
+/// matching of empty values, and of each of multiple values.
+const QUERIES: &[u8] = &[1, 1, 0, 0, 0, 1, 1];
 
 /// What can be agreed on for a SOP class by extended negotiation.
 pub(super) fn extended(class: &SopClassUid) -> &'static [u8] {
@@ -26,7 +26,12 @@ pub(super) fn extended(class: &SopClassUid) -> &'static [u8] {
 /// The rules of queries by what was agreed on.
 fn rules(agreed: &[u8]) -> Rules {
     let is_agreed = |place: usize| agreed.get(place).is_some_and(|byte| *byte == 1);
-    Rules { relational: is_agreed(0), date_times: is_agreed(1), empty_values: is_agreed(5) }
+    Rules {
+        relational: is_agreed(0),
+        date_times: is_agreed(1),
+        empty_values: is_agreed(5),
+        multiple_values: is_agreed(6),
+    }
 }
 
 /// An identifier as it came.

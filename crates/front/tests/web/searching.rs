@@ -95,7 +95,7 @@ async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody() {
         ("/studies?offset=x", "offset"),
         ("/studies?fuzzymatching=maybe", "fuzzymatching"),
         ("/studies?includefield=Nonsense", "Nonsense"),
-        ("/studies?00400275.00400009=1", "sequence"),
+        ("/studies?00400275.00400008.00080100=1", "sequence"),
         ("/studies?PatientID=1&00100020=2", "twice"),
         ("/studies?PatientID=%00", "PatientID"),
         ("/studies?PatientID=%zz", "escapes"),

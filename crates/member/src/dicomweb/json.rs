@@ -1,9 +1,9 @@
 //! DICOM JSON (PS3.18 Annex F) as the answers of a query.
 
-use outrigger_model::{Answer, Tag};
+use outrigger_model::{Answer, Item, Items, Tag};
 use serde_json::Value;
 
-/// The attributes of one match; sequences and bulk data are left out, as in any answer to a query.
+/// The attributes of one match; bulk data are left out, and sequences within sequences.
 pub(super) fn answer(data_set: &Value) -> Option<Answer> {
     let mut attributes: Vec<(Tag, String)> = data_set
         .as_object()?
@@ -17,12 +17,21 @@ pub(super) fn answer(data_set: &Value) -> Option<Answer> {
 
 /// The values of an element, joined by `\`.
 fn text(element: &Value) -> Option<String> {
-    if element.get("vr").and_then(Value::as_str) == Some("SQ") {
-        return None;
-    }
     let values = element.get("Value")?.as_array()?;
+    if is_sequence(element) {
+        return Some(Items(values.iter().map(item).collect()).known().to_text());
+    }
     let texts: Option<Vec<String>> = values.iter().map(one).collect();
     texts.map(|texts| texts.join("\\"))
+}
+
+fn is_sequence(element: &Value) -> bool {
+    element.get("vr").and_then(Value::as_str) == Some("SQ")
+}
+
+fn item(value: &Value) -> Item {
+    let attributes = value.as_object().into_iter().flatten().filter(|(_, element)| !is_sequence(element));
+    attributes.filter_map(|(tag, element)| Some((Tag::from_hex(tag).ok()?, text(element)?))).collect()
 }
 
 fn one(value: &Value) -> Option<String> {
@@ -60,6 +69,9 @@ mod tests {
             "00201208": {"vr": "IS", "Value": [12]},
             "00080050": {"vr": "SH"},
             "00081140": {"vr": "SQ", "Value": [{}]},
+            "00400275": {"vr": "SQ", "Value": [
+                {"00400009": {"vr": "SH", "Value": ["S1"]}, "00400008": {"vr": "SQ", "Value": [{}]}},
+            ]},
             "7FE00010": {"vr": "OW", "BulkDataURI": "http://x"},
             "nothing": 1,
         }));
@@ -71,6 +83,7 @@ mod tests {
                 attribute((0x0010, 0x0010), "Yamada^Tarou==\u{3084}\u{307e}\u{3060}"),
                 attribute((0x0020, 0x000D), "1.2"),
                 attribute((0x0020, 0x1208), "12"),
+                attribute((0x0040, 0x0275), r#"[{"00400009":"S1"}]"#),
             ]
         );
         assert_eq!(answer(&json!([])), None);

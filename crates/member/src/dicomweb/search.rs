@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, WARNING};
-use outrigger_model::{Answer, Level, Query, SeriesUid, Status, StudyUid, Tag};
+use outrigger_dataset::element::Vr;
+use outrigger_model::{Answer, Items, Level, Query, QueryKey, SeriesUid, Status, StudyUid, Tag};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -165,6 +166,10 @@ impl Search {
         let mut below = format!("{path}?");
         for key in query.keys.iter().filter(|key| !in_path(key.tag)) {
             let tag = String::from(key.tag);
+            if let Some(items) = items(key) {
+                below.push_str(&items);
+                continue;
+            }
             below.push_str(&if key.value.is_empty() {
                 format!("includefield={tag}&")
             } else {
@@ -211,13 +216,29 @@ impl Search {
     }
 }
 
+/// The parameters of a sequence: one for each attribute of its item (PS3.18 section 8.3.4.1).
+fn items(key: &QueryKey) -> Option<String> {
+    let item =
+        Items::from_text(&key.value).filter(|_| outrigger_dataset::dictionary::vr(key.tag) == Vr::SQ)?;
+    let sequence = String::from(key.tag);
+    let attributes = item.0.into_iter().flatten().map(|(tag, value)| {
+        let tag = String::from(tag);
+        match value.as_str() {
+            "" => format!("includefield={sequence}.{tag}&"),
+            value => format!("{sequence}.{tag}={}&", escaped(value)),
+        }
+    });
+    let attributes: String = attributes.collect();
+    (!attributes.is_empty()).then_some(attributes)
+}
+
 fn is_uid(tag: Tag) -> bool {
-    outrigger_dataset::dictionary::vr(tag) == outrigger_dataset::element::Vr::UI
+    outrigger_dataset::dictionary::vr(tag) == Vr::UI
 }
 
 #[cfg(test)]
 mod tests {
-    use outrigger_model::{QueryKey, QueryRoot};
+    use outrigger_model::QueryRoot;
 
     use super::*;
 
@@ -244,6 +265,12 @@ mod tests {
             (Level::Image, &[study], "/studies/1.2/instances?"),
             (Level::Image, &[series], "/instances?0020000E=1.3&"),
             (Level::Patient, &[(Tag::PATIENT_ID, "a/../b")], "/studies?00100020=a%2F..%2Fb&"),
+            (
+                Level::Series,
+                &[(Tag::REQUEST_ATTRIBUTES, r#"[{"00400009":"S 1","00401001":""}]"#)],
+                "/series?00400275.00400009=S%201&includefield=00400275.00401001&",
+            ),
+            (Level::Series, &[(Tag::REQUEST_ATTRIBUTES, "")], "/series?includefield=00400275&"),
             (Level::Series, &[(Tag::STUDY_INSTANCE_UID, "../x")], "/series?0020000D=..%2Fx&"),
         ] {
             assert_eq!(below(level, keys), expected);

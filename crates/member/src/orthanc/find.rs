@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use outrigger_model::{Level, Query, Status};
+use outrigger_dataset::dictionary;
+use outrigger_dataset::element::Vr;
+use outrigger_model::{Level, Query, QueryKey, Status};
 use serde_json::{Map, Value, json};
 
 use super::asked;
@@ -71,7 +73,10 @@ fn request(query: &Query, limit: usize, since: usize) -> Value {
         Level::Image => "Instance",
     };
     // `*` alone is universal matching, and refused for UIDs.
-    let matched = query.keys.iter().filter(|key| !matches!(key.value.as_str(), "" | "*"));
+    // Items of sequences are not matched there.
+    let is_matched =
+        |key: &&QueryKey| !matches!(key.value.as_str(), "" | "*") && dictionary::vr(key.tag) != Vr::SQ;
+    let matched = query.keys.iter().filter(is_matched);
     let keys: Map<String, Value> =
         matched.map(|key| (named(key.tag), Value::from(key.value.as_str()))).collect();
     json!({"Level": level, "Query": keys, "Expand": true, "Short": true, "Limit": limit, "Since": since})
@@ -84,7 +89,7 @@ pub(super) fn named(tag: outrigger_model::Tag) -> String {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_model::{QueryKey, QueryRoot, Tag};
+    use outrigger_model::{QueryRoot, Tag};
 
     use super::*;
 

@@ -14,6 +14,8 @@ use crate::scan::nesting::{Deep, Edge, Kind};
 /// Values from here on are called huge: many readers hold lengths in signed 32-bit numbers.
 const HUGE_BYTES: u32 = 1 << 31;
 const FILE_META_GROUP: u16 = 0x0002;
+/// What encloses the attributes of an item of a sequence at the top level: the sequence and the item.
+const ITEM_DEPTH: usize = 2;
 
 impl Walk {
     pub(super) fn element(&mut self, header: Header) {
@@ -34,6 +36,7 @@ impl Walk {
 
     fn top_element(&mut self, header: Header) {
         let Header { tag, length, .. } = header;
+        self.gather.sequences.leave();
         if tag.0 == ITEM_GROUP {
             return self.fail(ScanError::Misplaced { tag });
         }
@@ -75,14 +78,33 @@ impl Walk {
                 if !self.nesting.advance(tag) {
                     self.note(Oddity::OutOfOrder);
                 }
-                self.value(header);
+                if !self.keeps_in_item(header) {
+                    self.value(header);
+                }
             }
         }
+    }
+
+    /// Begins to keep a value in an item of a sequence at the top level, if it is one to be kept.
+    fn keeps_in_item(&mut self, header: Header) -> bool {
+        let Header { tag, vr, length: Length::Defined(length @ 1..), .. } = header else { return false };
+        if self.nesting.depth() != ITEM_DEPTH || vr == Vr::SQ || !self.gather.begin_in_item(tag, length) {
+            return false;
+        }
+        // Held to what encloses it, as a value that is skipped is.
+        self.skip(tag, length);
+        if let Step::Skip { tag, left } = self.step {
+            self.step = Step::Keep { tag, left };
+        }
+        true
     }
 
     fn sequence_element(&mut self, header: Header) {
         match (header.tag, header.length) {
             (ITEM, length) => {
+                if self.nesting.depth() == ITEM_DEPTH - 1 {
+                    self.gather.sequences.enter_item();
+                }
                 let end = self.end(length);
                 self.enter(Kind::Item, end);
             }
@@ -149,6 +171,9 @@ impl Walk {
                 Length::Defined(length) => self.skip(tag, length),
                 Length::Undefined => self.deep = Some(Deep::new(form)),
             };
+        }
+        if self.nesting.is_top_level() {
+            self.gather.sequences.enter(tag);
         }
         let end = self.end(length);
         self.nesting.enter(Kind::Sequence, form, end);
