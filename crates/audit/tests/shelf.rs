@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use outrigger_catalogue::{CatalogueInstance, Cursor, MemoryCatalogue, Version};
 use outrigger_member::{
-    Ability, Answered, AskSession, CommitAnswer, ConnectError, Found, Member, MemberError, Need, Returned,
-    StoreSession, Wholeness,
+    Ability, Answered, Arrived, AskSession, CommitAnswer, ConnectError, Found, Member, MemberError, Need,
+    Returned, StoreSession, Wholeness,
 };
 use outrigger_model::{
     AeTitle, Answer, InstanceHeader, Level, Query, QueryKey, SeriesUid, Sha256Digest, SopClassUid,
@@ -168,6 +168,10 @@ impl AskSession for Session {
 
     fn gives(&self, _class: &SopClassUid) -> bool {
         false
+    }
+
+    fn arrived(&self) -> Arrived {
+        Arrived::default()
     }
 
     async fn present(&mut self, _study: &StudyUid, _series: &SeriesUid) -> Result<Found, MemberError> {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use outrigger_member::{
-    Ability, Answered, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError, Need,
-    Outgoing, Reply, Returned, StoreSession, Wholeness,
+    Ability, Answered, Arrived, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError,
+    Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{
@@ -211,6 +211,10 @@ impl AskSession for Told {
 
     fn gives(&self, _: &SopClassUid) -> bool {
         true
+    }
+
+    fn arrived(&self) -> Arrived {
+        Arrived::default()
     }
 
     async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {

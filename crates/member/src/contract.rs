@@ -11,6 +11,7 @@ use outrigger_model::{
 };
 use outrigger_runtime::{BlockSource, Body};
 
+use crate::arrived::Arrived;
 use crate::http::HttpRefusal;
 
 /// What a queued object needs of a connection.
@@ -302,6 +303,9 @@ pub trait AskSession: Send {
 
     /// Whether instances of a class can be read back over it, as far as its negotiation says.
     fn gives(&self, class: &SopClassUid) -> bool;
+
+    /// Counts what comes of the answers, so that a member that is slow is told from one that hangs.
+    fn arrived(&self) -> Arrived;
 
     /// Asks which instances of a series the member shows.
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError>;

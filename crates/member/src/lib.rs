@@ -3,6 +3,7 @@
 //! Knows protocols; never the journal, the ledger or a database.
 
 pub mod answers;
+mod arrived;
 pub mod breaker;
 pub mod contract;
 pub mod dicomweb;
@@ -17,6 +18,7 @@ mod silence;
 pub mod status;
 
 pub use answers::{Answers, AnswersOptions, Expectations};
+pub use arrived::Arrived;
 pub use contract::{
     Ability, Answered, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
     MemberError, Need, Outgoing, Reply, Returned, StoreSession, Wholeness,

@@ -10,7 +10,7 @@ use outrigger_dimse::{
     Settings,
 };
 use outrigger_member::answers::MoveOriginator;
-use outrigger_member::{Answers, AnswersOptions, Expectations};
+use outrigger_member::{Answers, AnswersOptions, Arrived, Expectations};
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{SopClassUid, SopInstanceUid, Status, TransactionUid, sop_class};
 use outrigger_runtime::net::{Net, Tcp};
@@ -139,11 +139,13 @@ async fn only_what_was_asked_for_is_taken() {
     assert_eq!(answer(&mut association).await, Status::NOT_AUTHORIZED);
 
     let originator = MoveOriginator { ae_title: ae("OUTRIGGER_M"), message_id: 7 };
-    let mut expected = listener.expectations.expect(&instance, originator);
+    let arrived = Arrived::default();
+    let mut expected = listener.expectations.expect(&instance, originator, arrived.clone());
     association.send_with(1, &command, phantom.data_set.clone()).await.unwrap();
     assert_eq!(answer(&mut association).await, Status::SUCCESS);
     let (taken_in, body) = expected.arrival().await.unwrap();
-    assert_eq!((taken_in, body.length), (syntax(EXPLICIT_VR_LE), phantom.data_set.len() as u64));
+    let length = phantom.data_set.len() as u64;
+    assert_eq!((taken_in, body.length, arrived.bytes()), (syntax(EXPLICIT_VR_LE), length, length));
     let Content::Memory(pieces) = body.content else { panic!("small objects stay in memory") };
     assert_eq!(pieces.concat(), phantom.data_set);
 

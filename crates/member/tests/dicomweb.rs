@@ -180,6 +180,27 @@ async fn fetched(deed: Deed) -> Result<(TransferSyntaxUid, Body), MemberError> {
     member.fetch(&study, &series, &header.sop_instance, &header.sop_class, &[]).await
 }
 
+/// Who waits sees the bytes come, and how many came of an answer that was cut.
+#[tokio::test]
+async fn what_comes_of_an_answer_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let body = multipart(&[phantom().file()], "XX");
+    let whole = answer("200 OK", RELATED, &body);
+    let cut = whole[..whole.len() - body.len() / 2].to_vec();
+    let server = Server::start([Deed::Answer(whole), Deed::Last(cut)]).await;
+    let member = member(&server.url(), IMPATIENCE * 10, &directory);
+    let header = phantom().header;
+    let (study, series) = (header.study.unwrap(), header.series.unwrap());
+    let mut session = member.ask(&[]).await.unwrap();
+    let arrived = session.arrived();
+    assert_eq!(arrived.bytes(), 0);
+    session.fetch(&study, &series, &header.sop_instance, &header.sop_class).await.unwrap();
+    assert_eq!(arrived.bytes(), body.len() as u64);
+    session.fetch(&study, &series, &header.sop_instance, &header.sop_class).await.unwrap_err();
+    let of_cut = arrived.bytes() - body.len() as u64;
+    assert_eq!(of_cut, (body.len() - body.len() / 2) as u64);
+}
+
 #[tokio::test]
 async fn an_instance_that_came_whole_is_taken() {
     let file = phantom().file();

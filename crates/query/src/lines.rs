@@ -1,5 +1,7 @@
 //! Connections to one member for reading: kept for the next instance, given up when idle.
 
+mod moving;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +11,9 @@ use outrigger_member::{AskSession, MemberError, Returned};
 use outrigger_model::{TransferSyntaxUid, transfer_syntax};
 use outrigger_runtime::{Body, Clock};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::moving::Patience;
 use crate::plan::Planned;
 use crate::reader::Source;
 
@@ -40,7 +43,7 @@ const COMMON_ENCODINGS: [&str; 10] = [
 pub(crate) enum FetchError {
     #[error("it cannot be named to a member, being outside studies")]
     OutsideStudies,
-    #[error("it did not answer within {} s", .0.as_secs_f32())]
+    #[error("nothing came of it within {} s", .0.as_secs_f32())]
     Silent(Duration),
     #[error("it was left alone, having failed {} s ago", .0.as_secs())]
     LeftAlone(Duration),
@@ -94,7 +97,7 @@ impl Lines {
         Self { source, timeout, clock, places, state: Mutex::default() }
     }
 
-    /// Reads an instance from the member, by one route after another, all within the time-out.
+    /// Reads an instance from the member, by one route after another, all as long as its bytes move within the time-out.
     pub(crate) async fn fetch(
         &self,
         instance: &Planned,
@@ -106,8 +109,8 @@ impl Lines {
         // Those who had the places before may have found it silent.
         self.is_asked(turn)?;
         let began = self.begin();
-        let until = began + self.timeout + allowance(instance.length);
-        let fetched = self.fetch_until(until, instance).await;
+        let patience = Patience::from(began, self.timeout, instance.length);
+        let fetched = self.fetch_within(patience, instance).await;
         match &fetched {
             Err(error) if is_of_member(error) => self.note_failure(began, error),
             Ok(_) | Err(_) => self.lock().failing = None,
@@ -115,14 +118,14 @@ impl Lines {
         fetched
     }
 
-    async fn fetch_until(
+    async fn fetch_within(
         &self,
-        until: Instant,
+        mut patience: Patience,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let mut last = FetchError::Silent(self.timeout);
         for route in 0..self.source.routes.len() {
-            match self.fetch_by(route, until, instance).await {
+            match self.fetch_by(route, &mut patience, instance).await {
                 Ok(fetched) => return Ok(fetched),
                 // The time is over for every route.
                 Err(error @ FetchError::Silent(_)) => return Err(error),
@@ -135,11 +138,11 @@ impl Lines {
     async fn fetch_by(
         &self,
         route: usize,
-        until: Instant,
+        patience: &mut Patience,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         if let Some(mut session) = self.idle(route, instance) {
-            match self.ask(&mut *session, until, instance).await {
+            match self.ask(&mut *session, patience, instance).await {
                 // A kept connection that is lost says nothing of the member: it may have been ended meanwhile.
                 Err(FetchError::Member(MemberError::Connect(_) | MemberError::Lost { .. })) => {}
                 answered => {
@@ -153,10 +156,9 @@ impl Lines {
             sop_class: instance.sop_class.clone(),
             encodings: encodings(&instance.transfer_syntax),
         }];
-        let opened = timeout_at(until, member.ask(&returned)).await;
-        let mut session =
-            opened.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
-        let answered = self.ask(&mut *session, until, instance).await;
+        let opened = patience.for_answer(member.ask(&returned)).await;
+        let mut session = opened.ok_or(FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
+        let answered = self.ask(&mut *session, patience, instance).await;
         self.keep(route, session);
         answered
     }
@@ -164,15 +166,16 @@ impl Lines {
     async fn ask(
         &self,
         session: &mut dyn AskSession,
-        until: Instant,
+        patience: &mut Patience,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let (Some(study), Some(series)) = (&instance.study, &instance.series) else {
             return Err(FetchError::OutsideStudies);
         };
+        let arrived = session.arrived();
         let asked = session.fetch(study, series, &instance.sop_instance, &instance.sop_class);
-        let answered = timeout_at(until, asked).await;
-        answered.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)
+        let answered = patience.for_object(&arrived, asked).await;
+        answered.ok_or(FetchError::Silent(self.timeout))?.map_err(FetchError::Member)
     }
 
     /// Takes a kept connection that gives instances of this class.
@@ -237,13 +240,6 @@ impl Lines {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Slowest that a member may give the bytes themselves, so that a large object is not given up in the middle: 4 MB a second.
-const SLOWEST_BYTES_PER_SECOND: u64 = 4 << 20;
-
-fn allowance(length: u64) -> Duration {
-    Duration::from_secs(length / SLOWEST_BYTES_PER_SECOND)
 }
 
 /// Whether a failure says something of the member, and not of the instance alone.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use outrigger_catalogue::{Held, Sieve};
 use outrigger_member::{
-    Ability, Answered, AskSession, CommitAnswer, ConnectError, Found, Member, MemberError, Need, Returned,
-    StoreSession, Wholeness,
+    Ability, Answered, Arrived, AskSession, CommitAnswer, ConnectError, Found, Member, MemberError, Need,
+    Returned, StoreSession, Wholeness,
 };
 use outrigger_model::{
     AeTitle, Answer, Query, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, Tag, TransactionUid,
@@ -169,6 +169,10 @@ impl AskSession for Scripted {
 
     fn gives(&self, _: &SopClassUid) -> bool {
         false
+    }
+
+    fn arrived(&self) -> Arrived {
+        Arrived::default()
     }
 
     async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {

@@ -8,6 +8,8 @@ use outrigger_model::{AeTitle, SopInstanceUid, TransferSyntaxUid};
 use outrigger_runtime::Body;
 use tokio::sync::oneshot;
 
+use crate::arrived::Arrived;
+
 /// An object as it came.
 type Object = (TransferSyntaxUid, Body);
 
@@ -32,6 +34,7 @@ pub struct Expectations {
 struct Awaited {
     number: u64,
     originator: MoveOriginator,
+    arrived: Arrived,
     arrival: oneshot::Sender<Object>,
 }
 
@@ -53,11 +56,16 @@ pub(super) struct Claim {
 }
 
 impl Expectations {
-    /// Awaits an instance.
-    pub fn expect(&self, instance: &SopInstanceUid, originator: MoveOriginator) -> Expectation {
+    /// Awaits an instance; what comes of it is counted by `arrived`.
+    pub fn expect(
+        &self,
+        instance: &SopInstanceUid,
+        originator: MoveOriginator,
+        arrived: Arrived,
+    ) -> Expectation {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let (sender, arrival) = oneshot::channel();
-        let awaited = Awaited { number, originator, arrival: sender };
+        let awaited = Awaited { number, originator, arrived, arrival: sender };
         self.awaited().entry(instance.clone()).or_default().push(awaited);
         Expectation { expectations: self.clone(), instance: instance.clone(), number, arrival }
     }
@@ -105,6 +113,11 @@ impl Drop for Expectation {
 }
 
 impl Claim {
+    /// Counts what comes of the object.
+    pub(super) fn arrived(&self) -> &Arrived {
+        &self.awaited.arrived
+    }
+
     /// Hands the object over; `Err` if nobody waits any more.
     pub(super) fn deliver(self, object: Object) -> Result<(), Gone> {
         self.awaited.arrival.send(object).map_err(|_| Gone)
@@ -139,8 +152,8 @@ mod tests {
     async fn the_originator_decides_and_the_first_else() {
         let expectations = Expectations::default();
         let instance = SopInstanceUid::known("1.2.3");
-        let mut first = expectations.expect(&instance, originator(1));
-        let mut second = expectations.expect(&instance, originator(2));
+        let mut first = expectations.expect(&instance, originator(1), Arrived::default());
+        let mut second = expectations.expect(&instance, originator(2), Arrived::default());
         for (named, length) in [(2, 22), (9, 11)] {
             let claim = expectations.claim(&instance, Some(&originator(named))).unwrap();
             claim.deliver(object(length)).unwrap();
@@ -154,13 +167,13 @@ mod tests {
     async fn nothing_is_left_of_what_nobody_awaits() {
         let expectations = Expectations::default();
         let (one, other) = (SopInstanceUid::known("1.2.3"), SopInstanceUid::known("1.2.4"));
-        let expected = expectations.expect(&one, originator(1));
+        let expected = expectations.expect(&one, originator(1), Arrived::default());
         assert!(expectations.claim(&other, None).is_none());
         expectations.claim(&one, None).unwrap().give_back();
         let claim = expectations.claim(&one, None).unwrap();
         drop(expected);
         assert!(claim.deliver(object(1)).is_err());
-        drop(expectations.expect(&one, originator(1)));
+        drop(expectations.expect(&one, originator(1), Arrived::default()));
         assert!(expectations.awaited().is_empty());
     }
 }

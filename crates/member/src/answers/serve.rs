@@ -197,7 +197,7 @@ async fn take_object(
         return Ok(Outcome::with_comment(Status::NOT_AUTHORIZED, "this instance was not asked for"));
     };
     let syntax = association.context(context).map(|context| context.transfer_syntax.clone());
-    let body = match take(association, &door.spool).await {
+    let body = match take(association, &door.spool, claim.arrived()).await {
         Ok(body) => body,
         Err(TakeError::Association(error)) => {
             claim.give_back();

@@ -5,6 +5,7 @@ use outrigger_model::{Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, T
 use outrigger_runtime::{Body, Spool};
 
 use super::{retrieve, search};
+use crate::arrived::Arrived;
 use crate::contract::{Answered, AskSession, Found, MemberError};
 use crate::file::Wanted;
 use crate::http::Connection;
@@ -35,6 +36,10 @@ impl AskSession for Asking {
 
     fn gives(&self, _: &SopClassUid) -> bool {
         true
+    }
+
+    fn arrived(&self) -> Arrived {
+        self.connection.arrived()
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {

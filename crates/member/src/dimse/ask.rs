@@ -12,6 +12,7 @@ use super::fetch::Wanted;
 use super::find::After;
 use super::present::Shown;
 use super::{DimseMember, ReadBack, find, get, move_, present};
+use crate::arrived::Arrived;
 use crate::contract::{Answered, AskSession, Found, MemberError, Returned};
 
 /// We receive, and never send, objects of the class on this association.
@@ -20,6 +21,7 @@ const RECEIVER: Roles = Roles { scu: false, scp: true };
 /// A connection for questions.
 pub(super) struct Asking {
     member: DimseMember,
+    arrived: Arrived,
     /// `None` after it was lost.
     association: Option<Association>,
 }
@@ -51,7 +53,7 @@ pub(super) async fn open(member: &DimseMember, returned: &[Returned]) -> Result<
         .map(|returned| RoleSelection { sop_class: returned.sop_class.clone(), roles: RECEIVER })
         .collect();
     let association = member.call(&member.route.calling, proposed, roles).await?;
-    Ok(Asking { member: member.clone(), association: Some(association) })
+    Ok(Asking { member: member.clone(), arrived: Arrived::default(), association: Some(association) })
 }
 
 /// After a lost connection, or an answer that makes no sense, nothing can be asked over it any more.
@@ -64,11 +66,12 @@ async fn fetched(
     association: &mut Association,
     wanted: Wanted<'_>,
     class: &SopClassUid,
+    arrived: &Arrived,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
     let fetched = match &member.route.read_back {
-        ReadBack::Get => get::get(member, association, wanted, class).await,
+        ReadBack::Get => get::get(member, association, wanted, class, arrived).await,
         ReadBack::Move { destination, expectations } => {
-            move_::move_(member, association, wanted, destination, expectations).await
+            move_::move_(member, association, wanted, destination, expectations, arrived).await
         }
     };
     match fetched {
@@ -120,6 +123,10 @@ impl AskSession for Asking {
         }
     }
 
+    fn arrived(&self) -> Arrived {
+        self.arrived.clone()
+    }
+
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
         let mut association = self.association.take().ok_or_else(gone)?;
         let found = present::find(&mut association, study, series).await;
@@ -144,7 +151,7 @@ impl AskSession for Asking {
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let mut association = self.association.take().ok_or_else(gone)?;
         let wanted = Wanted { study, series, instance };
-        let fetched = fetched(&self.member, &mut association, wanted, class).await;
+        let fetched = fetched(&self.member, &mut association, wanted, class, &self.arrived).await;
         self.association = Some(association).filter(|_| !is_over(&fetched));
         fetched
     }

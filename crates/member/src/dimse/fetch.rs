@@ -5,6 +5,8 @@ use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid};
 use outrigger_runtime::spool::SpoolError;
 use outrigger_runtime::{Body, Spool};
 
+use crate::arrived::Arrived;
+
 /// The instance wanted, with the unique keys of the levels above it (PS3.4 section C.4.1.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
@@ -23,9 +25,14 @@ pub(crate) enum TakeError {
 }
 
 /// Takes the data set of the message last received; after a failure of ours the rest of it is read and dropped.
-pub(crate) async fn take(association: &mut Association, spool: &Spool) -> Result<Body, TakeError> {
+pub(crate) async fn take(
+    association: &mut Association,
+    spool: &Spool,
+    arrived: &Arrived,
+) -> Result<Body, TakeError> {
     let mut writer = spool.begin();
     while let Some(fragment) = association.fragment().await? {
+        arrived.add(fragment.len());
         if let Err(error) = writer.push(fragment).await {
             drop(writer);
             while association.fragment().await?.is_some() {}

@@ -9,6 +9,7 @@ use super::DimseMember;
 use super::call::{context_of, lost, refuse, refused, unasked};
 use super::fetch::{TakeError, Wanted, take};
 use super::find::form;
+use crate::arrived::Arrived;
 use crate::contract::MemberError;
 
 const OPERATION: &str = "C-GET";
@@ -19,6 +20,7 @@ pub(super) async fn get(
     association: &mut Association,
     wanted: Wanted<'_>,
     class: &SopClassUid,
+    arrived: &Arrived,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
     // Which member gives nothing at all is told first: it accepts no class to be received either.
     let context = context_of(association, sop_class::STUDY_ROOT_GET, OPERATION)?;
@@ -26,7 +28,7 @@ pub(super) async fn get(
         return Err(MemberError::NoContext { what: format!("{class} to be received by C-GET") });
     }
     let message_id = ask(association, context, wanted).await?;
-    receive(member, association, message_id, wanted.instance).await
+    receive(member, association, message_id, wanted.instance, arrived).await
 }
 
 /// Whether instances of a class can be received over an association.
@@ -53,6 +55,7 @@ async fn receive(
     association: &mut Association,
     request: u16,
     wanted: &SopInstanceUid,
+    arrived: &Arrived,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
     let mut got = None;
     loop {
@@ -64,7 +67,7 @@ async fn receive(
         match command {
             Command::CStoreRq { message_id, sop_class, sop_instance, .. } => {
                 let (outcome, object) = if sop_instance == *wanted && got.is_none() {
-                    take_wanted(member, association, context).await?
+                    take_wanted(member, association, context, arrived).await?
                 } else {
                     (
                         Outcome::with_comment(Status::DATA_SET_MISMATCH, "this instance was not asked for"),
@@ -97,9 +100,10 @@ async fn take_wanted(
     member: &DimseMember,
     association: &mut Association,
     context: u8,
+    arrived: &Arrived,
 ) -> Result<(Outcome, Option<(TransferSyntaxUid, Body)>), MemberError> {
     let syntax = association.context(context).map(|context| context.transfer_syntax.clone());
-    match take(association, &member.spool).await {
+    match take(association, &member.spool, arrived).await {
         Ok(body) => Ok((Outcome::of(Status::SUCCESS), syntax.map(|syntax| (syntax, body)))),
         Err(TakeError::Association(error)) => Err(lost(OPERATION)(error)),
         Err(error @ TakeError::Spool(_)) => {

@@ -14,6 +14,7 @@ use super::fetch::Wanted;
 use super::find::form;
 use super::get::nothing_came;
 use crate::answers::{Expectation, Expectations, MoveOriginator};
+use crate::arrived::Arrived;
 use crate::contract::MemberError;
 
 const OPERATION: &str = "C-MOVE";
@@ -28,11 +29,12 @@ pub(super) async fn move_(
     wanted: Wanted<'_>,
     destination: &AeTitle,
     expectations: &Expectations,
+    arrived: &Arrived,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
     let context = context_of(association, sop_class::STUDY_ROOT_MOVE, OPERATION)?;
     let message_id = association.next_message_id();
     let originator = MoveOriginator { ae_title: member.route.calling.clone(), message_id };
-    let mut expected = expectations.expect(wanted.instance, originator);
+    let mut expected = expectations.expect(wanted.instance, originator, arrived.clone());
     let identifier = write_instances(
         form(association, context),
         wanted.study,
@@ -47,11 +49,11 @@ pub(super) async fn move_(
     };
     association.send_with(context, &command, identifier.into()).await.map_err(lost(OPERATION))?;
     let (outcome, counted) = finished(association, message_id).await?;
-    arrived(&mut expected, &outcome, counted).await
+    awaited(&mut expected, &outcome, counted).await
 }
 
 /// The object, if the member says that it sent one or says nothing against it.
-async fn arrived(
+async fn awaited(
     expected: &mut Expectation,
     outcome: &Outcome,
     counted: SubOperations,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::error::{HttpError, HttpRefusal};
 use super::sending::Feeder;
+use crate::arrived::Arrived;
 
 /// Most of an error page that is read, in bytes: what a person reads of it stands at its beginning.
 const PAGE_BYTES_MAX: usize = 16 << 10;
@@ -29,6 +30,7 @@ pub(crate) struct Answer {
     pub(super) body: Incoming,
     pub(super) patience: Duration,
     pub(super) came: u64,
+    pub(super) arrived: Arrived,
     /// Stops reading what is no longer sent.
     pub(super) _feeder: Feeder,
 }
@@ -68,6 +70,7 @@ impl Answer {
                     // Trailers say nothing that is asked for.
                     if let Ok(data) = frame.into_data() {
                         self.came += data.len() as u64;
+                        self.arrived.add(data.len());
                         return Ok(Some(data));
                     }
                 }

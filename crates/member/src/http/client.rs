@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::error::HttpError;
 use super::sending::{Feeder, Payload, Sending};
 use super::target::Target;
+use crate::arrived::Arrived;
 
 /// Largest head of an answer and most that is read of a body at once, in bytes: many times what servers put into a head.
 const BUFFER_BYTES_MAX: usize = 256 << 10;
@@ -80,6 +81,7 @@ impl Ask {
 /// A connection, made anew where the server ended it between two calls.
 pub(crate) struct Connection {
     client: Client,
+    arrived: Arrived,
     open: Option<Open>,
 }
 
@@ -112,7 +114,7 @@ impl Client {
     /// Connects.
     pub(crate) async fn connect(&self) -> Result<Connection, HttpError> {
         let open = self.open().await?;
-        Ok(Connection { client: self.clone(), open: Some(open) })
+        Ok(Connection { client: self.clone(), arrived: Arrived::default(), open: Some(open) })
     }
 
     async fn open(&self) -> Result<Open, HttpError> {
@@ -156,6 +158,11 @@ impl Client {
 }
 
 impl Connection {
+    /// Counts the bytes of the bodies that come.
+    pub(crate) fn arrived(&self) -> Arrived {
+        self.arrived.clone()
+    }
+
     /// `host:port` of the server.
     pub(crate) fn address(&self) -> &str {
         self.client.options.target.address()
@@ -208,7 +215,7 @@ impl Connection {
                 open.is_used = true;
                 open.until = kept_until(response.headers());
                 self.open = Some(open);
-                Ok(answer(url, response, patience, feeder))
+                Ok(answer(url, response, self.arrived.clone(), patience, feeder))
             }
             Err(source) => {
                 drop(open);
@@ -236,7 +243,22 @@ fn kept_until(headers: &HeaderMap) -> Option<Instant> {
     Some(Instant::now() + Duration::from_secs(seconds) / 2)
 }
 
-fn answer(url: String, response: Response<Incoming>, patience: Duration, feeder: Feeder) -> Answer {
+fn answer(
+    url: String,
+    response: Response<Incoming>,
+    arrived: Arrived,
+    patience: Duration,
+    feeder: Feeder,
+) -> Answer {
     let (head, body) = response.into_parts();
-    Answer { url, status: head.status, headers: head.headers, body, patience, came: 0, _feeder: feeder }
+    Answer {
+        url,
+        status: head.status,
+        headers: head.headers,
+        body,
+        patience,
+        came: 0,
+        arrived,
+        _feeder: feeder,
+    }
 }

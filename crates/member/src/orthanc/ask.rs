@@ -5,6 +5,7 @@ use outrigger_model::{Answer, Query, SeriesUid, SopClassUid, SopInstanceUid, Stu
 use outrigger_runtime::{Body, Spool};
 
 use super::{fetch, find};
+use crate::arrived::Arrived;
 use crate::contract::{Answered, AskSession, Found, MemberError};
 use crate::file::Wanted;
 use crate::http::Connection;
@@ -36,6 +37,10 @@ impl AskSession for Asking {
 
     fn gives(&self, _: &SopClassUid) -> bool {
         true
+    }
+
+    fn arrived(&self) -> Arrived {
+        self.connection.arrived()
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {

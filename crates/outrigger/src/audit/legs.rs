@@ -10,7 +10,7 @@ use outrigger_dataset::scan::Scanner;
 use outrigger_front::Outbox;
 use outrigger_member::contract::{Ability, AskSession, Returned};
 use outrigger_member::{
-    Answered, CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
+    Answered, Arrived, CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
 };
 use outrigger_model::{
     AeTitle, InstanceHeader, Query, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
@@ -164,6 +164,10 @@ impl AskSession for Asking {
 
     fn gives(&self, class: &SopClassUid) -> bool {
         self.session.gives(class)
+    }
+
+    fn arrived(&self) -> Arrived {
+        self.session.arrived()
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {

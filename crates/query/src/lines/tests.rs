@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use outrigger_member::{Ability, Answered, CommitAnswer, ConnectError, Found, Member, Need, StoreSession};
+use outrigger_member::{
+    Ability, Answered, Arrived, CommitAnswer, ConnectError, Found, Member, Need, StoreSession,
+};
 use outrigger_model::{
     AeTitle, MemberName, MemberNumber, MemberSet, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid,
     TransactionUid,
@@ -23,6 +25,10 @@ enum Mode {
     #[default]
     Gives,
     Hangs,
+    /// It gives an object for which it takes so long.
+    Slow(Duration),
+    /// It gives so much of an object, and hangs then.
+    Stops(Duration),
     /// Connections are refused, and those that were open are gone.
     Away,
     /// It answers, and has nothing.
@@ -38,6 +44,7 @@ struct State {
     mode: Mutex<Mode>,
     connections: AtomicUsize,
     asked: AtomicUsize,
+    arrived: Arrived,
 }
 
 impl Fake {
@@ -52,6 +59,18 @@ impl Fake {
     /// Connections taken, and instances asked for.
     fn counted(&self) -> [usize; 2] {
         [&self.0.connections, &self.0.asked].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+impl Fake {
+    /// Ten megabytes a second.
+    async fn gives_for(&self, time: Duration) {
+        const TICK: Duration = Duration::from_millis(10);
+        let began = Instant::now();
+        while began.elapsed() < time {
+            tokio::time::sleep(TICK).await;
+            self.0.arrived.add(100_000);
+        }
     }
 }
 
@@ -72,7 +91,7 @@ impl Member for Fake {
 
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         match self.mode() {
-            Mode::Gives | Mode::HasNone => {}
+            Mode::Gives | Mode::HasNone | Mode::Slow(_) | Mode::Stops(_) => {}
             Mode::Hangs => pending().await,
             Mode::Away => return Err(refused()),
         }
@@ -103,6 +122,10 @@ impl AskSession for Fake {
         true
     }
 
+    fn arrived(&self) -> Arrived {
+        self.0.arrived.clone()
+    }
+
     async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {
         Err(MemberError::NotFound)
     }
@@ -121,6 +144,11 @@ impl AskSession for Fake {
         self.0.asked.fetch_add(1, Ordering::Relaxed);
         match self.mode() {
             Mode::Gives => {}
+            Mode::Slow(takes) => self.gives_for(takes).await,
+            Mode::Stops(after) => {
+                self.gives_for(after).await;
+                pending().await
+            }
             Mode::Hangs => pending().await,
             Mode::Away => return Err(refused()),
             Mode::HasNone => return Err(MemberError::NotFound),
@@ -186,6 +214,20 @@ async fn a_member_that_hangs_costs_the_time_out_once_and_is_left_alone() {
     tokio::time::advance(LEFT_ALONE).await;
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+}
+
+/// Priors are of no known length.
+#[tokio::test(start_paused = true)]
+async fn a_large_object_of_unknown_length_is_waited_for_and_one_that_stops_in_the_middle_is_not() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    let long = 3 * TIMEOUT;
+    fake.is(Mode::Slow(long));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", long));
+    fake.is(Mode::Stops(long));
+    let (word, took) = asked(&lines, Turn::Usual).await;
+    assert!(word == "silent" && took - long <= Duration::from_secs(3), "{word} {took:?}");
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "left alone");
 }
 
 #[tokio::test(start_paused = true)]
