@@ -105,7 +105,7 @@ pub async fn prepare(
         Err(source) => source,
     };
     match elsewhere(ledger, others, &due).await {
-        Some(body) => Ok(packed(due, Arc::new(body))),
+        Some(bytes) => Ok(packed(due, bytes)),
         None if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
             Err((due, ParcelError::Gone { entry, source }))
         }
@@ -115,8 +115,8 @@ pub async fn prepare(
 
 /// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
 pub async fn renewed(ledger: &Ledger, others: &[MemberSetup], due: Due) -> Option<Parcel> {
-    let body = elsewhere(ledger, others, &due).await?;
-    Some(packed(due, Arc::new(body)))
+    let bytes = elsewhere(ledger, others, &due).await?;
+    Some(packed(due, bytes))
 }
 
 /// All but the bytes is in the books: a record that cannot be read costs nothing more.
@@ -141,9 +141,22 @@ fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
     encodings
 }
 
+/// The bytes from whoever has them, or where they came again while others were asked.
+async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Arc<dyn BlockSource>> {
+    let entry = due.posting.entry;
+    let came_before = ledger.came_again(entry);
+    if let Some(body) = from_members(ledger, others, due).await {
+        return Some(Arc::new(body));
+    }
+    if ledger.came_again(entry) == came_before {
+        return None;
+    }
+    Some(ledger.object(entry).await.ok()?.bytes)
+}
+
 /// Asks members that have the object, those it was read back from and the preferred ones first; only bytes with the digest of
 /// what was accepted count, so whoever has them may give them.
-async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Body> {
+async fn from_members(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Body> {
     let marks = ledger.marks(due.posting.entry).await.ok().flatten()?;
     let has = |member: &&MemberSetup| marks.verified.and(marks.confirmed).contains(member.number);
     let mut holders: Vec<&MemberSetup> = others.iter().filter(has).collect();

@@ -90,6 +90,34 @@ async fn fault_what_nobody_gives_is_set_aside_and_arrives_with_retry_when_a_memb
     }
 }
 
+/// It comes again before anybody misses it, after it was set aside, or while a member is asked for it.
+#[tokio::test(start_paused = true)]
+async fn fault_what_comes_again_is_sent_by_itself() {
+    for place in [Place::Bytes, Place::Record] {
+        for (hesitates, comes_after) in [(0, 0), (0, 60), (30, 10)]
+            .map(|(a, b): (u64, u64)| (Duration::from_secs(a), Duration::from_secs(b)))
+        {
+            let (rig, uid) = damaged(place).await;
+            rig.beside.hesitates(hesitates);
+            let began = tokio::time::Instant::now();
+            let comes_again = async {
+                tokio::time::sleep_until(began + comes_after).await;
+                rig.owes(1).await
+            };
+            if comes_after.is_zero() {
+                comes_again.await;
+                rig.stores();
+            } else {
+                rig.stores();
+                comes_again.await;
+            }
+            tokio::time::sleep(hesitates + ARRIVES).await;
+            assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
+            assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?} after {comes_after:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn fault_other_bytes_from_a_member_do_not_take_the_place_of_damaged_ones() {
     for place in [Place::Bytes, Place::Record] {

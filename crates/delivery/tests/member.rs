@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +53,8 @@ struct State {
     refuses: Option<u16>,
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
+    /// How long it takes to give anything back.
+    hesitates: Duration,
     is_deaf: bool,
     is_gone: bool,
     reports: Reports,
@@ -102,6 +105,11 @@ impl Told {
     /// It has this no more.
     pub(crate) fn loses(&self, instance: &SopInstanceUid) {
         self.state().shown.remove(instance);
+    }
+
+    /// It takes so long to give anything back from now on.
+    pub(crate) fn hesitates(&self, time: Duration) {
+        self.state().hesitates = time;
     }
 
     /// It gives this back, once.
@@ -241,6 +249,8 @@ impl AskSession for Told {
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         self.state().asked.retrievals += 1;
         self.denies(Ability::ReadBack, "C-GET")?;
+        let hesitates = self.state().hesitates;
+        tokio::time::sleep(hesitates).await;
         if let Some(body) = self.state().given.remove(instance) {
             return Ok((TransferSyntaxUid::known(EXPLICIT_VR_LE), body));
         }

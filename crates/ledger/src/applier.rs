@@ -15,6 +15,7 @@ use crate::posting::PostingKey;
 use crate::record::{
     ClosingRecord, DecisionRecord, MemberRecord, MemberState, ObjectRecord, RecordError, decode,
 };
+use crate::repeats::Repeat;
 use crate::store::{LedgerTx, MemberRow, StoreError};
 
 pub(crate) mod decide;
@@ -82,14 +83,15 @@ fn read_fact(record: &Record) -> Result<Fact, RecordError> {
     })
 }
 
-/// Applies records in one transaction, position included.
+/// Applies records in one transaction, position included; gives the entries among them whose bytes had come before.
 pub(crate) fn apply(
     tx: &mut dyn LedgerTx,
     journal: JournalId,
     entries: u64,
     batch: &[Incoming],
-) -> Result<(), StoreError> {
-    let Some(last) = batch.last() else { return Ok(()) };
+) -> Result<Vec<Repeat>, StoreError> {
+    let mut repeats = Vec::new();
+    let Some(last) = batch.last() else { return Ok(repeats) };
     let instances: Vec<CatalogueInstance> = batch.iter().filter_map(catalogue_instance).collect();
     let mut outcomes = tx.put_instances(&instances)?.into_iter();
     let mut desk = Desk::new(tx, last.at)?;
@@ -105,12 +107,16 @@ pub(crate) fn apply(
                 for member in &record.wanted {
                     name_member(&mut desk, entries, member.number, &member.name);
                 }
-                enter_object(&mut desk, *seq, *at, record, body, outcome)?;
+                let relation = enter_object(&mut desk, *seq, *at, record, body, outcome)?;
+                if let Relation::RepeatOf(of) = relation {
+                    decide::bytes_came_again(&mut desk, *seq, *at, of)?;
+                    repeats.push(Repeat { entry: *seq, of });
+                }
                 entries += 1;
             }
             Fact::Closing(record) => close(&mut desk, *seq, *at, record)?,
             Fact::Member(record) => name_member(&mut desk, entries, record.number, &record.name),
-            Fact::Decision(record) => crate::applier::decide::decide(&mut desk, *seq, *at, record)?,
+            Fact::Decision(record) => decide::decide(&mut desk, *seq, *at, record)?,
             Fact::Unreadable(text) => {
                 let finding = Finding::of_entry(FindingKind::Unreadable, *seq, text.clone(), *at);
                 desk.changes.notes.push(finding.note());
@@ -121,7 +127,8 @@ pub(crate) fn apply(
     if !desk.changes.closings.is_empty() {
         desk.changes.closings_forgotten = Some(before(last.at, CLOSINGS_KEPT));
     }
-    desk.flush()
+    desk.flush()?;
+    Ok(repeats)
 }
 
 fn before(at: WallTime, duration: Duration) -> WallTime {
@@ -152,13 +159,9 @@ fn enter_object(
     record: &ObjectRecord,
     body: &BodyFacts,
     outcome: PutOutcome,
-) -> Result<(), StoreError> {
+) -> Result<Relation, StoreError> {
     let sha256 = Sha256Digest(body.sha256);
     let relation = relation(desk, seq, record, &sha256, outcome.put)?;
-    let renewed = match record.renews {
-        Some(of) => Some(desk.entry(of)?.map_or(MemberSet::EMPTY, |row| row.marks.confirmed)),
-        None => None,
-    };
     let instance = &record.instance;
     let row = EntryRow {
         seq,
@@ -180,7 +183,7 @@ fn enter_object(
             Presence::Kept => Bytes::Kept,
             Presence::Released => Bytes::Released,
         },
-        marks: first_marks(desk, record, relation, renewed),
+        marks: first_marks(desk, record, relation),
     };
     desk.enter(row);
     let peer = desk.changes.peers.entry(record.origin.calling_ae.clone()).or_insert_with(|| Peer {
@@ -194,7 +197,7 @@ fn enter_object(
         let text = format!("other bytes than entry {earlier} under the same SOP Instance UID");
         desk.changes.notes.push(Finding::of_entry(FindingKind::OtherBytes, seq, text, at).note());
     }
-    Ok(())
+    Ok(relation)
 }
 
 fn relation(
@@ -224,14 +227,11 @@ fn relation(
     Ok(found.unwrap_or(Relation::First))
 }
 
-/// Where a new entry stands: owed to those who want it, closed where it came from, moot where it repeats an earlier one; where it
-/// stands for one that is damaged, moot only for those who have confirmed that one (`renewed`).
-fn first_marks(
-    desk: &Desk<'_>,
-    record: &ObjectRecord,
-    relation: Relation,
-    renewed: Option<MemberSet>,
-) -> Marks {
+/// Where a new entry stands: owed to those who want it, closed where it came from, moot where it repeats an earlier one.
+///
+/// One that came because that one is damaged is moot too: it brings bytes and no version. What is owed stays owed by the earlier
+/// entry, in its place before the versions that came since, as if nothing had been damaged.
+fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Marks {
     let active: MemberSet = desk.active().map(|member| member.number).collect();
     let origin: MemberSet = desk
         .active()
@@ -241,10 +241,7 @@ fn first_marks(
     let wanted =
         record.wanted.iter().map(|member| member.number).collect::<MemberSet>().common(active).and(origin);
     let superseded = match relation {
-        Relation::RepeatOf(_) => match renewed {
-            Some(confirmed) => wanted.without(origin).common(confirmed),
-            None => wanted.without(origin),
-        },
+        Relation::RepeatOf(_) => wanted.without(origin),
         Relation::First | Relation::Uncompared(_) | Relation::ReEncodes(_) | Relation::Contradicts(_) => {
             MemberSet::EMPTY
         }

@@ -19,6 +19,7 @@ use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::policy::{MemberPolicy, Policies};
 use crate::record::{Decider, Decision, DecisionRecord, MemberRecord, MemberState, RECORD_VERSION, encode};
+use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerReader, LedgerReads, LedgerStore, MemberRow, StoreError, read};
 use crate::tail::{Accepting, Tail};
@@ -85,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     pub(crate) fresh_for: Duration,
     pub(crate) tail: Arc<Tail>,
+    pub(crate) repeats: Arc<Repeats>,
     pub(crate) accepting: Accepting,
     pub(crate) repeated: AtomicU64,
     pub(crate) lookups_slow: Mutex<Option<Instant>>,
@@ -172,7 +174,13 @@ impl Ledger {
         let (queries, queries_end) =
             Worker::start(store.reader()?, "ledger query", threads, stopped.clone())?;
         let steady = Steady::new(clock.clone(), last_record(&journal));
-        let told = Told { tail: known.clone(), followers: followers.clone(), health: health_sender };
+        let repeats = Arc::new(Repeats::of_books(&*store)?);
+        let told = Told {
+            tail: known.clone(),
+            repeats: repeats.clone(),
+            followers: followers.clone(),
+            health: health_sender,
+        };
         let owner = Writer::new(store, journal.reader(), steady.clone(), told)?;
         let (writer, queue) = Worker::new();
         let run = owner.run(queue, journal.watch_tail(), stopped);
@@ -185,6 +193,7 @@ impl Ledger {
                 threads,
                 fresh_for: options.fresh_for,
                 tail: known,
+                repeats,
                 accepting: Accepting::default(),
                 repeated: AtomicU64::new(0),
                 lookups_slow: Mutex::new(None),

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod posting;
 pub mod promise;
 pub mod record;
+mod repeats;
 pub mod scope;
 pub mod store;
 mod write_off;

@@ -35,7 +35,7 @@ pub struct ObjectRecord {
     pub oddities: Vec<Oddity>,
     /// Members whose scope it fell into when it came.
     pub wanted: Vec<Wanting>,
-    /// The entry of the same bytes that this one stands for, as the journal could not read it any more.
+    /// The entry of the same bytes that made this one necessary, as the journal could not read it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<Seq>,
 }

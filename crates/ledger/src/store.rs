@@ -184,10 +184,12 @@ pub trait LedgerReads {
 pub enum EntryList {
     /// All.
     All,
-    /// Bytes kept, no posting open, read back from nobody.
+    /// Bytes kept, no posting open, confirmed by somebody, read back from nobody.
     Unverified,
     /// Bytes kept, read back from somebody.
     Verified,
+    /// Bytes kept, the same as those of an earlier entry.
+    Repeats,
 }
 
 /// What must hold before bytes may go though there is room for them.

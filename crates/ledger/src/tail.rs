@@ -54,7 +54,8 @@ impl Tail {
     pub(crate) fn find(&self, instance: &SopInstanceUid, sha256: &Sha256Digest) -> Earlier {
         let known = self.known();
         let held = known.by_uid.get(instance).map_or(&[][..], Vec::as_slice);
-        let same = held.iter().find(|(_, digest)| digest == sha256).map(|(seq, _)| Earlier::Same(*seq));
+        // The newest: it may have come because one before it is damaged.
+        let same = held.iter().rfind(|(_, digest)| digest == sha256).map(|(seq, _)| Earlier::Same(*seq));
         let complete = known.applied >= known.complete_after;
         let other = match held.last() {
             _ if !complete => Earlier::Unknown,

@@ -1,9 +1,9 @@
 //! Taking objects in.
 
-use outrigger_ledger::{Accepted, Lane, ReportOutcome};
-use outrigger_model::{ConfirmLevel, Seq, SuspenseReason};
+use outrigger_ledger::{Accepted, Lane};
+use outrigger_model::Seq;
 
-use crate::kit::{A, B, Kind, Place, Rig, acceptance, content};
+use crate::kit::{A, Kind, Place, Rig, acceptance, content};
 
 async fn counts(rig: &Rig) -> (u64, u64) {
     rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
@@ -27,45 +27,6 @@ async fn first_again_and_other_bytes() {
         assert_eq!(rig.accept(1, 1, 1).await, Accepted::Repeated { entry: first });
         let third = rig.accept(1, 1, 3).await;
         assert!(matches!(third, Accepted::NewVersion { of, .. } if of == other.entry()), "{third:?}");
-    }
-}
-
-/// Flips a bit of the bytes of an entry, wherever they stand in the journal.
-fn damage(rig: &Rig, bytes: &[u8]) {
-    let holding = rig.disk.files().into_iter().find_map(|(path, _)| {
-        let content = rig.disk.content(&path).unwrap();
-        let at = content.windows(bytes.len()).position(|window| window == bytes)?;
-        Some((path, at as u64))
-    });
-    let (path, at) = holding.unwrap();
-    rig.disk.flip(&path, at * 8 + 3).unwrap();
-}
-
-/// What is acknowledged is safe: bytes that cannot be read any more are no reason to throw good ones away.
-#[tokio::test(start_paused = true)]
-async fn what_comes_again_and_is_damaged_here_is_stored_anew_and_delivered() {
-    for kind in Kind::BOTH {
-        let mut rig = Rig::new(kind).await;
-        let damaged = rig.enter(1, 1, 1).await;
-        let sound = rig.enter(2, 1, 1).await;
-        rig.report(damaged, B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
-        rig.report(damaged, A, ReportOutcome::Suspend(SuspenseReason::Damaged)).await;
-        damage(&rig, &content(1, 1));
-        assert_eq!(rig.accept(2, 1, 1).await, Accepted::Repeated { entry: sound });
-        let again = rig.accept(1, 1, 1).await;
-        assert!(matches!(again, Accepted::Renewed { of, .. } if of == damaged), "{again:?}");
-        let renewed = again.entry();
-        assert_eq!(rig.ledger.object(renewed).await.unwrap().bytes.read_block(0).unwrap(), content(1, 1));
-        rig.ledger.follow(renewed).await.unwrap();
-        assert!(rig.due(A, Lane::Fresh, 9).await.contains(&renewed), "it is owed to whom the damaged one is");
-        assert!(!rig.due(B, Lane::Fresh, 9).await.contains(&renewed), "and to nobody who has it");
-        rig.report(renewed, A, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
-        let balance = rig.ledger.balance().await.unwrap();
-        let a = &balance.members[0];
-        assert_eq!((a.confirmed, a.suspense, a.superseded, a.difference), (1, 0, 1, 0), "{a:?}");
-        let before = rig.dump().await;
-        rig.restart().await;
-        assert_eq!(rig.dump().await, before);
     }
 }
 

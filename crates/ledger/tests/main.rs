@@ -17,4 +17,5 @@ mod promising;
 mod property;
 mod rebuilding;
 mod releasing;
+mod renewing;
 mod unshown;

@@ -48,20 +48,9 @@ const MET: &[&str] = &[
     "reports twice",
 ];
 
-/// Seeds that show a defect which is known and not mended yet, with what they say; docs/faults.md has it in words. One that does not
-/// say it any more fails, so that it is taken off here.
-const OPEN: &[(u64, &str)] =
-    &[(120, "NOT AT THE MEMBER: 2.25.108287149642388245274933084141687084752 at BETA: Content")];
-
 /// Runs a seed, in which everything must hold; gives what it met, and how often.
-#[allow(clippy::print_stdout, reason = "a known defect is said where the test passes over it")]
 fn holds(seed: u64) -> BTreeMap<&'static str, u64> {
     let outcome = simulate(seed, Mutation::None);
-    if let Some((_, known)) = OPEN.iter().find(|(open, _)| *open == seed) {
-        assert_eq!(outcome.wrong, [*known], "seed {seed} has a known defect, and shows another or none");
-        println!("KNOWN DEFECT, not mended: seed {seed}: {known}");
-        return outcome.events.counts();
-    }
     assert!(
         outcome.wrong.is_empty(),
         "seed {seed}; repeat it with OUTRIGGER_SEED={seed} cargo nextest run -p outrigger-sim simulated_seed\n{}{:#?}",

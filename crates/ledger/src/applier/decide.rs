@@ -1,6 +1,6 @@
 //! What follows in the books from decisions.
 
-use outrigger_model::{ConfirmLevel, MemberNumber, Seq, WallTime};
+use outrigger_model::{ConfirmLevel, MemberNumber, MemberSet, Seq, SuspenseReason, WallTime};
 
 use crate::applier::desk::{Desk, Found};
 use crate::applier::{note_unknown, promising};
@@ -104,6 +104,8 @@ fn each_again(
 
 /// Whether the member has, or is owed, a later version of the same instance accepted before record `seq`: an earlier one
 /// must not be sent after it, and what is read back is the later one.
+///
+/// A version is as old as the first entry of its bytes, wherever they came again: entries that repeat others are never looked at.
 fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, StoreError> {
     let Some(instance) = desk.entry(key.entry)?.map(|row| row.header.sop_instance.clone()) else {
         return Ok(false);
@@ -118,6 +120,27 @@ fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, S
         }
     }
     Ok(false)
+}
+
+/// Has an entry sent again wherever it stands in suspense for want of its bytes: entry `seq` has brought them again.
+pub(crate) fn bytes_came_again(
+    desk: &mut Desk<'_>,
+    seq: Seq,
+    at: WallTime,
+    entry: Seq,
+) -> Result<(), StoreError> {
+    let suspense = desk.entry(entry)?.map_or(MemberSet::EMPTY, |row| row.marks.suspense);
+    for member in suspense.iter() {
+        let mut is_damaged = false;
+        desk.alter(PostingKey { entry, member }, |_, posting| {
+            let suspended = posting.as_ref().and_then(|posting| posting.suspense.as_ref());
+            is_damaged = suspended.is_some_and(|suspended| suspended.reason == SuspenseReason::Damaged);
+        })?;
+        if is_damaged {
+            each_again(desk, seq, at, &AtMember { member, entries: vec![entry] }, retry)?;
+        }
+    }
+    Ok(())
 }
 
 fn supersede(row: &mut EntryRow, posting: &mut Option<PostingRow>, key: PostingKey) {
@@ -229,6 +252,9 @@ fn re_encoded(desk: &mut Desk<'_>, entry: Seq) -> Result<(), StoreError> {
     let open = row.marks.open();
     desk.alter_entry(entry, |row| row.relation = Relation::ReEncodes(earlier))?;
     for member in open.iter() {
+        if !stands_earlier(desk, earlier, member)? {
+            continue;
+        }
         desk.alter(PostingKey { entry, member }, |row, posting| {
             *posting = None;
             row.marks.superseded.insert(member);
@@ -240,6 +266,20 @@ fn re_encoded(desk: &mut Desk<'_>, entry: Seq) -> Result<(), StoreError> {
     let closed: Vec<(NoteKind, u64)> = about_bytes.map(|note| (note.kind, note.id)).collect();
     desk.changes.notes_closed.extend(closed);
     Ok(())
+}
+
+/// Whether an entry, or one before it of the same instance, stands for itself at a member: where none does, a later one is all the
+/// member gets.
+fn stands_earlier(desk: &mut Desk<'_>, entry: Seq, member: MemberNumber) -> Result<bool, StoreError> {
+    let mut next = Some(entry);
+    while let Some(entry) = next {
+        let Some(row) = desk.entry(entry)? else { return Ok(false) };
+        if !matches!(row.marks.standing(member), Standing::Superseded | Standing::NotWanted) {
+            return Ok(true);
+        }
+        next = row.relation.earlier();
+    }
+    Ok(false)
 }
 
 fn other_content(desk: &mut Desk<'_>, entry: Seq, at: WallTime) -> Result<(), StoreError> {
@@ -269,7 +309,7 @@ fn retire(desk: &mut Desk<'_>, member: MemberNumber) -> Result<(), StoreError> {
 mod tests {
     use outrigger_catalogue::{CatalogueInstance, Version};
     use outrigger_model::{
-        AeTitle, InstanceHeader, MemberSet, Sha256Digest, SopClassUid, SopInstanceUid, TransferSyntaxUid,
+        AeTitle, InstanceHeader, Sha256Digest, SopClassUid, SopInstanceUid, TransferSyntaxUid,
     };
 
     use super::*;

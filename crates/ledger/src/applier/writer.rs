@@ -23,6 +23,7 @@ use crate::ledger::due::{Lane, Nothing};
 use crate::ledger::report::Unnoted;
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
+use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerStore, LedgerTx, StoreError, read};
 use crate::tail::Tail;
@@ -69,6 +70,7 @@ pub(crate) struct Writer {
     entries: u64,
     states: BTreeMap<MemberNumber, MemberState>,
     tail: Arc<Tail>,
+    pub(crate) repeats: Arc<Repeats>,
     followers: Followers,
     health: watch::Sender<LedgerHealth>,
     /// Failures since the database last worked: while there are any, nobody is given work whose outcome could not be noted.
@@ -89,6 +91,7 @@ pub(crate) struct ReadBackLater {
 /// What the writer tells the others.
 pub(crate) struct Told {
     pub(crate) tail: Arc<Tail>,
+    pub(crate) repeats: Arc<Repeats>,
     pub(crate) followers: Followers,
     pub(crate) health: watch::Sender<LedgerHealth>,
 }
@@ -141,6 +144,7 @@ impl Writer {
             reader,
             states: BTreeMap::new(),
             tail: told.tail,
+            repeats: told.repeats,
             followers: told.followers,
             health: told.health,
             failures: 0,
@@ -223,7 +227,14 @@ impl Writer {
             return Ok(Step::AtTheTail);
         };
         let (journal, before) = (self.journal, self.entries);
-        self.transact(&mut |tx| apply(tx, journal, before, &batch))?;
+        let mut repeats = Vec::new();
+        self.transact(&mut |tx| {
+            repeats = apply(tx, journal, before, &batch)?;
+            Ok(())
+        })?;
+        for repeat in repeats {
+            self.repeats.note(repeat);
+        }
         self.position = last;
         self.entries +=
             batch.iter().filter(|incoming| matches!(incoming.fact, Fact::Object(..))).count() as u64;

@@ -58,7 +58,10 @@ pub enum Accepted {
         /// The receipt.
         durable: Durable,
     },
-    /// The same bytes were here already, and are damaged there: the new entry stands for that one.
+    /// The same bytes were here already, and are damaged there: the new entry lends that one its bytes, which is owed as before.
+    ///
+    /// It takes the place of the bytes, not that of the version: had they been sound, nothing would have been entered. Versions
+    /// that came between stay later ones.
     Renewed {
         /// The receipt.
         durable: Durable,
@@ -154,11 +157,16 @@ impl Ledger {
     }
 
     /// Whether the bytes of an entry are what an acknowledgement may rest on: let go when every member had them, or read from
-    /// beginning to end. Nobody sends an object again for pleasure, so that it may take as long as storing it would.
+    /// beginning to end, there or where they came again. Nobody sends an object again for pleasure, so that it may take as long
+    /// as storing it would.
     async fn is_sound(&self, entry: Seq) -> bool {
-        let reader = self.shared.journal.reader();
-        let read =
-            self.shared.threads.blocking("reading a repeated object", move || read_whole(&reader, entry));
+        let (reader, repeats) = (self.shared.journal.reader(), self.shared.repeats.of(entry));
+        let read = self.shared.threads.blocking("reading a repeated object", move || {
+            read_whole(&reader, entry).or_else(|why| {
+                let again = repeats.into_iter().find(|again| read_whole(&reader, *again).is_ok());
+                again.map(drop).ok_or(why)
+            })
+        });
         let read = read.await.map_err(Unsound::Thread).flatten();
         if let Err(why) = &read {
             tracing::warn!(%entry, %why, "an object came again whose bytes cannot be read here: it is stored anew");

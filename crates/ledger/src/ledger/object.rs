@@ -10,6 +10,7 @@ use crate::entry::Marks;
 use crate::error::{LedgerError, ObjectError};
 use crate::ledger::Ledger;
 use crate::record::{ObjectRecord, decode};
+use crate::repeats::Lent;
 
 /// An object as it stands in the journal.
 #[derive(Debug, Clone)]
@@ -35,37 +36,55 @@ pub struct StoredObject {
 }
 
 impl Ledger {
-    /// Opens the bytes of an entry, from the journal alone: the database is not asked.
+    /// Opens the bytes of an entry, from the journal alone: the database is not asked. Where they are damaged and the same bytes came
+    /// again, those are read.
     pub async fn object(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
-        let reader = self.shared.journal.reader();
+        let (reader, repeats) = (self.shared.journal.reader(), self.shared.repeats.clone());
         let opened = self.shared.threads.blocking("opening an object", move || {
-            let (header, record) = record_of(&reader, entry)?;
-            let body = header.body.ok_or(ObjectError::Unknown(entry))?;
-            let bytes = reader.body(JournalSeq(entry.0)).map_err(|error| match error {
-                ReadError::Released(_) => ObjectError::Released(entry),
-                ReadError::Unknown(_) => ObjectError::Unknown(entry),
-                source @ ReadError::Damaged { .. } => ObjectError::Damaged { entry, source },
-                source @ ReadError::Io { .. } => ObjectError::Journal { entry, source },
+            let object = opened(&reader, entry).or_else(|error| match error {
+                ObjectError::Damaged { .. } | ObjectError::Journal { .. } | ObjectError::Record { .. } => {
+                    repeats.of(entry).into_iter().find_map(|again| opened(&reader, again).ok()).ok_or(error)
+                }
+                other => Err(other),
             })?;
-            Ok(StoredObject {
-                entry,
-                at: WallTime(header.at_us),
-                header: record.instance,
-                oddities: record.oddities,
-                transfer_syntax: record.transfer_syntax,
-                origin: record.origin,
-                sha256: Sha256Digest(body.sha256),
-                length: body.length,
-                bytes,
-            })
+            let bytes = Arc::new(Lent { own: object.bytes, entry, reader, repeats });
+            Ok(StoredObject { entry, bytes, ..object })
         });
         opened.await.map_err(|lost| ObjectError::Thread { entry, source: lost })?
+    }
+
+    /// How often the bytes of an entry came again and lie in the journal more than once.
+    pub fn came_again(&self, entry: Seq) -> usize {
+        self.shared.repeats.of(entry).len()
     }
 
     /// Where an entry stands at the members, by the books alone: known however damaged the journal is.
     pub async fn marks(&self, entry: Seq) -> Result<Option<Marks>, LedgerError> {
         Ok(self.query(move |books| books.entry(entry)).await?.map(|row| row.marks))
     }
+}
+
+/// Opens what stands in the journal under one entry.
+fn opened(reader: &JournalReader, entry: Seq) -> Result<StoredObject, ObjectError> {
+    let (header, record) = record_of(reader, entry)?;
+    let body = header.body.ok_or(ObjectError::Unknown(entry))?;
+    let bytes = reader.body(JournalSeq(entry.0)).map_err(|error| match error {
+        ReadError::Released(_) => ObjectError::Released(entry),
+        ReadError::Unknown(_) => ObjectError::Unknown(entry),
+        source @ ReadError::Damaged { .. } => ObjectError::Damaged { entry, source },
+        source @ ReadError::Io { .. } => ObjectError::Journal { entry, source },
+    })?;
+    Ok(StoredObject {
+        entry,
+        at: WallTime(header.at_us),
+        header: record.instance,
+        oddities: record.oddities,
+        transfer_syntax: record.transfer_syntax,
+        origin: record.origin,
+        sha256: Sha256Digest(body.sha256),
+        length: body.length,
+        bytes,
+    })
 }
 
 fn record_of(reader: &JournalReader, entry: Seq) -> Result<(Record, ObjectRecord), ObjectError> {

@@ -77,7 +77,7 @@ impl Ledger {
             }
             let Some(last) = batch.last().map(|incoming| incoming.seq) else { return Ok(report) };
             let before = entries;
-            let applied = store.transact(&mut |tx| apply(tx, journal, before, &batch));
+            let applied = store.transact(&mut |tx| apply(tx, journal, before, &batch).map(drop));
             applied.map_err(|source| RebuildError::Store { after, source })?;
             let objects = report.objects;
             for incoming in &batch {

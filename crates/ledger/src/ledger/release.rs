@@ -10,6 +10,7 @@ use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::policy::{Need, Policies};
 use crate::promise::required;
+use crate::repeats::Repeat;
 use crate::steady::Balanced;
 use crate::store::Releasable;
 
@@ -25,6 +26,8 @@ pub enum ReleaseMode {
 
 impl Ledger {
     /// Lists entries whose bytes may go, the longest balanced first, at most `limit`; in normal mode balanced for `retention`, as far as the node lived through it.
+    ///
+    /// Bytes that came again stay as long as those of the entry they repeat: they may be all there is of it.
     pub async fn release_candidates(
         &self,
         limit: usize,
@@ -32,19 +35,28 @@ impl Ledger {
         mode: ReleaseMode,
     ) -> Result<Vec<Seq>, LedgerError> {
         let (policies, retained) = (self.policies(), self.shared.steady.retained(retention));
-        self.query(move |books| match mode {
-            ReleaseMode::Normal => {
-                let mut free = Vec::new();
-                for balanced in retained {
-                    let rule = Releasable::of(&policies, balanced);
-                    free.extend(books.releasable(&rule, limit - free.len())?);
+        let repeats = self.shared.repeats.all();
+        self.query(move |books| {
+            let mut free = match mode {
+                ReleaseMode::Normal => {
+                    let mut free = Vec::new();
+                    for balanced in retained {
+                        let rule = Releasable::of(&policies, balanced);
+                        free.extend(books.releasable(&rule, limit - free.len())?);
+                    }
+                    free
                 }
-                Ok(free)
+                ReleaseMode::Early => {
+                    let rule = Releasable::at_any_time(&policies);
+                    books.releasable_early(required(&policies), &rule, limit)?
+                }
+            };
+            for Repeat { entry, of } in repeats {
+                if free.len() < limit && books.entry(of)?.is_some_and(|row| row.bytes == Bytes::Released) {
+                    free.push(entry);
+                }
             }
-            ReleaseMode::Early => {
-                let rule = Releasable::at_any_time(&policies);
-                books.releasable_early(required(&policies), &rule, limit)
-            }
+            Ok(free)
         })
         .await
     }
@@ -60,7 +72,9 @@ impl Ledger {
                     desk.changes.unpinned.extend(instance.map(|instance| Unpinned::Released { instance }));
                 }
                 Ok(())
-            })
+            })?;
+            writer.repeats.forget(&entries);
+            Ok(())
         })
         .await
     }

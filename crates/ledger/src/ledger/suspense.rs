@@ -346,7 +346,7 @@ fn step_of(reason: &SuspenseReason) -> &'static str {
             "find out what removes the object at the member, stop that and `retry`, or `write-off`"
         }
         SuspenseReason::Damaged => {
-            "if a member that has the object was away, `retry` when it is back; else have the modality or another archive send the study again, then `write-off` this posting"
+            "if a member that has the object was away, `retry` when it is back; else have the modality or another archive send the study again, with which it is delivered, or `write-off`"
         }
         SuspenseReason::Undeliverable => {
             "let the member accept the object's own encoding and `retry`, or `write-off`"

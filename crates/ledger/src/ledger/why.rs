@@ -1,6 +1,7 @@
 //! Where each object of a study is, what was tried, and what comes next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Located};
 use outrigger_model::{
@@ -19,6 +20,7 @@ use crate::ledger::{Ledger, WriteOffShown, in_words};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
+use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerReads, MemberRow, StoreError};
 
@@ -133,10 +135,10 @@ pub struct WhyAttempt {
 impl Ledger {
     /// Tells where each object of a study, series, instance or accession number is.
     pub async fn why(&self, asked: Why) -> Result<WhyAnswer, LedgerError> {
-        let steady = self.shared.steady.clone();
+        let (steady, repeats) = (self.shared.steady.clone(), self.shared.repeats.clone());
         self.query(move |books| {
             let (located, truncated) = locate(books, &asked)?;
-            let known = Known { steady, members: books.members()?, cannot: in_words(books)? };
+            let known = Known { steady, repeats, members: books.members()?, cannot: in_words(books)? };
             let mut studies: BTreeMap<String, Vec<WhyInstance>> = BTreeMap::new();
             for instance in &located {
                 let study =
@@ -235,6 +237,7 @@ fn find(books: &dyn LedgerReads, query: &Query, tag: Tag) -> Result<Vec<String>,
 /// What is the same for every instance.
 struct Known {
     steady: Steady,
+    repeats: Arc<Repeats>,
     members: Vec<MemberRow>,
     /// What members cannot be confirmed at.
     cannot: Vec<(MemberNumber, ConfirmLevel, String)>,
@@ -251,6 +254,9 @@ fn explain(books: &dyn LedgerReads, known: &Known, entry: &EntryRow) -> Result<W
     if let Relation::ReEncodes(earlier) = entry.relation {
         findings.push(format!("the same content as entry {earlier}, in another encoding"));
     }
+    findings.extend(known.repeats.of(entry.seq).iter().map(|again| {
+        format!("the same bytes came again as entry {again}, and are read there where they are damaged here")
+    }));
     Ok(WhyInstance {
         sop_uid: entry.header.sop_instance.clone(),
         entry: entry.seq,

@@ -14,7 +14,7 @@ use outrigger_model::{
 
 use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
-use crate::entry::{Bytes, EntryRow, LaneNumber};
+use crate::entry::{Bytes, EntryRow, LaneNumber, Relation};
 use crate::healing::Healing;
 use crate::inventory::{Inventory, Sighting};
 use crate::ledger::Passed;
@@ -308,8 +308,12 @@ impl LedgerReads for Books {
             let unverified = entry.marks.verified == MemberSet::EMPTY;
             match list {
                 EntryList::All => true,
-                EntryList::Unverified => kept && unverified && entry.marks.open().is_empty(),
+                EntryList::Unverified => {
+                    let somebody = !entry.marks.confirmed.is_empty();
+                    kept && unverified && somebody && entry.marks.open().is_empty()
+                }
                 EntryList::Verified => kept && !unverified,
+                EntryList::Repeats => kept && matches!(entry.relation, Relation::RepeatOf(_)),
             }
         };
         let behind = self.entries.range(Seq(after.0 + 1)..).map(|(_, entry)| entry);

@@ -322,7 +322,11 @@ impl Simulation {
             }
             if began.elapsed() > LIVENESS {
                 let sent = self.sent().done.clone();
-                return vec![format!("NOT SETTLED in {LIVENESS:?}: sent {sent:?}, {balance:?}")];
+                let all = SuspenseFilter::Of { member: None, reason: None };
+                let suspense = node.ledger.suspense(all).await;
+                return vec![format!(
+                    "NOT SETTLED in {LIVENESS:?}: sent {sent:?}, {balance:?}, {suspense:#?}"
+                )];
             }
             if Instant::now() >= person {
                 person = Instant::now() + PERSON;

@@ -222,6 +222,7 @@ CREATE TABLE IF NOT EXISTS pin (
     PRIMARY KEY (sop_instance, txn)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entry_repeats ON entry (seq) WHERE released = 0 AND relation = 1;
 CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;
 ";
 
