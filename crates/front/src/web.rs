@@ -112,6 +112,8 @@ pub(crate) struct Door {
     pub(crate) front: WebFront,
     pub(crate) options: WebOptions,
     permits: Permits,
+    /// For the matches of searches.
+    room: search::Room,
     address: SocketAddr,
 }
 
@@ -150,7 +152,7 @@ impl WebFront {
             drop(tokio::spawn(watch));
         }
         let permits = Permits::new(options.limits);
-        let door = Arc::new(Door { front: self.clone(), options, permits, address });
+        let door = Arc::new(Door { front: self.clone(), options, permits, room: search::Room::default(), address });
         let router = router::router(&door);
         let stop = shutdown.clone();
         let handle =

@@ -92,6 +92,9 @@ fn unanswered(error: FindError) -> FindRefusal {
     let text = error.to_string();
     match &error {
         FindError::Incomplete(_) => FindRefusal::incomplete(text, Some(Box::new(error))),
+        FindError::Busy => {
+            FindRefusal { status: Status::OUT_OF_RESOURCES, text, source: Some(Box::new(error)) }
+        }
         FindError::Catalogue(_) => {
             FindRefusal { status: Status::CANNOT_UNDERSTAND, text, source: Some(Box::new(error)) }
         }

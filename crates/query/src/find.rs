@@ -5,7 +5,8 @@ use std::sync::Arc;
 use outrigger_catalogue::{Cursor, Page};
 use outrigger_ledger::LedgerError;
 use outrigger_model::{Answer, Query, QueryKey, WallTime};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
 
 use crate::answered::{Answering, Shortfall};
 use crate::choose::Respondents;
@@ -16,6 +17,9 @@ use crate::show::show;
 
 /// Answers read ahead of the one who takes them, a page: some 250 KB, and each page searches the index anew.
 const ANSWERS_AHEAD_MAX: usize = 500;
+/// Queries answered at once: each holds some thousand answers until they are taken, so that all of them hold some 200 MB; more
+/// than the associations a front door has by default, and few for whoever would have all of the memory.
+pub const ANSWERED_AT_ONCE_MAX: usize = 256;
 /// What members named and the catalogue did not is looked up in it by so many at once.
 const LOOKED_UP_AT_ONCE: usize = 100;
 
@@ -25,6 +29,9 @@ pub enum FindError {
     /// The catalogue could not be read.
     #[error("the catalogue could not be read")]
     Catalogue(#[source] LedgerError),
+    /// Others are answered, and none of them ended within the time there is.
+    #[error("{ANSWERED_AT_ONCE_MAX} queries are being answered; try again later")]
+    Busy,
     /// All that could be had was answered, and something may be missing.
     #[error("{0}")]
     Incomplete(Shortfall),
@@ -50,9 +57,13 @@ impl Reader {
         let (answers, taken) = mpsc::channel(ANSWERS_AHEAD_MAX);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
+            let answered = async {
+                let _place = shared.place().await?;
+                answer(&shared, &query, &answers).await
+            };
             let ended = tokio::select! {
                 biased;
-                ended = answer(&shared, &query, &answers) => ended,
+                ended = answered => ended,
                 // Whoever asked has gone: what members are still asked ends with it.
                 () = answers.closed() => return tracing::debug!("a query is not waited for any more"),
             };
@@ -68,6 +79,14 @@ impl Reader {
     /// Who answered the last queries, the newest first.
     pub fn lately(&self) -> Vec<Answering> {
         self.shared.lately.all()
+    }
+}
+
+impl Shared {
+    /// A place among the queries that are answered.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, FindError> {
+        let place = timeout(self.timeout, Arc::clone(&self.answering).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or(FindError::Busy)
     }
 }
 

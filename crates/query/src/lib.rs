@@ -24,7 +24,7 @@ mod unite;
 
 pub use answered::{Answering, REMEMBERED_MAX, Reply, Shortfall};
 pub use choose::{Respondents, RespondentsError};
-pub use find::FindError;
+pub use find::{ANSWERED_AT_ONCE_MAX, FindError};
 pub use gather::{MATCHES_HELD_MAX, MATCHES_MAX};
 pub use open::{OpenError, Opened};
 pub use plan::{INSTANCES_MAX, Keeping, PlanError, Planned};

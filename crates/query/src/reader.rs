@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::answered::Lately;
 use crate::ask::Respondent;
 use crate::choose::Respondents;
+use crate::find::ANSWERED_AT_ONCE_MAX;
 use crate::gather::MATCHES_HELD_MAX;
 use crate::lines::Lines;
 
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Room for the matches of members.
     pub(crate) held: Arc<Semaphore>,
+    /// Places for queries that are being answered.
+    pub(crate) answering: Arc<Semaphore>,
     pub(crate) lately: Lately,
 }
 
@@ -77,8 +80,20 @@ impl Reader {
         let respondents = respondents.collect();
         let lines = sources.into_iter().map(|source| Lines::new(source, timeout, clock.clone())).collect();
         let held = Arc::new(Semaphore::new(MATCHES_HELD_MAX));
+        let answering = Arc::new(Semaphore::new(ANSWERED_AT_ONCE_MAX));
         let lately = Lately::default();
-        let shared = Shared { ledger, lines, threads, respondents, asked, timeout, clock, held, lately };
+        let shared = Shared {
+            ledger,
+            lines,
+            threads,
+            respondents,
+            asked,
+            timeout,
+            clock,
+            held,
+            answering,
+            lately,
+        };
         Self { shared: Arc::new(shared) }
     }
 

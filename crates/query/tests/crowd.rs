@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use outrigger_query::Respondents;
+use outrigger_query::{ANSWERED_AT_ONCE_MAX, FindError, Respondents};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::member::Conduct;
-use crate::rig::{Rig, by_name, study_uid};
+use crate::rig::{Rig, TIMEOUT, by_name, study_uid};
 
 /// Members are asked few queries at once, whatever comes in, and one that comes and goes spoils no answer.
 #[tokio::test(start_paused = true)]
@@ -34,4 +34,24 @@ async fn two_hundred_queries_at_once_are_all_answered_while_a_member_flaps() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert_eq!(rig.b.under_way().1, 4, "at once");
     assert_eq!(rig.named("DOE").await.0, [study_uid(1)]);
+}
+
+/// Answers that nobody takes hold their places, and whoever comes then is told so instead of adding to what is held; with one of
+/// them gone there is room again.
+#[tokio::test(start_paused = true)]
+async fn no_more_queries_are_answered_at_once_than_there_is_room_for() {
+    let rig = Rig::uninventoried(Respondents::Catalogue).await;
+    for study in 0..600 {
+        rig.stored(study, "DOE").await;
+    }
+    let mut untaken: Vec<_> = (0..ANSWERED_AT_ONCE_MAX).map(|_| rig.reader.find(by_name("DOE"))).collect();
+    for answers in &mut untaken {
+        assert!(answers.recv().await.unwrap().is_ok());
+    }
+    let begun = Instant::now();
+    let refused = rig.reader.find(by_name("DOE")).recv().await.unwrap();
+    assert!(matches!(refused, Err(FindError::Busy)), "{refused:?}");
+    assert_eq!(begun.elapsed(), TIMEOUT);
+    drop(untaken.pop());
+    assert!(rig.reader.find(by_name("DOE")).recv().await.unwrap().is_ok());
 }

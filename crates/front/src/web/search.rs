@@ -1,13 +1,13 @@
 //! Search (QIDO-RS, PS3.18 section 10.6).
 
 mod page;
+mod room;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::header::{CONTENT_TYPE, WARNING};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, WARNING};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -21,7 +21,10 @@ use outrigger_model::{
     Answer, Level, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, Tag, UidError, sop_class,
 };
 
+pub(super) use self::room::Room;
+
 use self::page::Page;
+use self::room::Place;
 use super::{Caller, Door, Refusal, accepting};
 use crate::audit::AuditEvent;
 
@@ -137,10 +140,13 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
     };
     door.front.audit.put(event).await;
     let asked_for: Vec<Tag> = query.keys.iter().map(|key| key.tag).collect();
-    let Matched { answers, behind, missing } = matches(door, query, offset, limit).await?;
+    let Matched { answers, behind, missing, place } = matches(door, query, offset, limit).await?;
     tracing::info!(level = ?asked.level, count = answers.len(), behind, missing = missing.is_some(), "search answered");
-    let mut response = Body::from(written(answers, asked.level, &caller.base, &asked_for)).into_response();
+    let written = written(answers, asked.level, &caller.base, &asked_for);
+    let length = HeaderValue::from(written.len());
+    let mut response = place.body(written).into_response();
     let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(DICOM_JSON));
     if fuzzy == Fuzzy::Asked {
         headers.append(WARNING, NOT_FUZZY);
@@ -172,24 +178,29 @@ struct Matched {
     behind: usize,
     /// What may be missing, if something may.
     missing: Option<String>,
+    place: Place,
 }
 
 /// What fails in the middle fails all, since a part is no answer; an answer that may lack something is one.
 async fn matches(door: &Door, query: Query, offset: usize, limit: usize) -> Result<Matched, Refusal> {
     let begun = door.front.clock.now();
     let mut page = Page::new(query.level, offset, limit);
+    let mut place = door.room.place();
     let mut answers = door.front.service.find(query).await?;
     let mut missing = None;
     while let Some(answer) = answers.recv().await {
         match answer {
-            Ok(answer) => page.push(answer),
+            Ok(answer) => {
+                page.push(answer);
+                place.grow_to(page.held()).await?;
+            }
             Err(refusal) if refusal.is_incomplete() => missing = Some(refusal.text),
             Err(refusal) => return Err(refusal.into()),
         }
     }
     metrics::histogram!("outrigger_find_seconds").record(begun.elapsed());
     let (answers, behind) = page.finish();
-    Ok(Matched { answers, behind, missing })
+    Ok(Matched { answers, behind, missing, place })
 }
 
 /// The matches as they are sent; what was asked for and is not known stands there without a value, as in a C-FIND response.

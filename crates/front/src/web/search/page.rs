@@ -40,6 +40,11 @@ impl Page {
         }
     }
 
+    /// Matches held.
+    pub(super) fn held(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The matches of the page, and how many are behind it.
     pub(super) fn finish(mut self) -> (Vec<Answer>, usize) {
         self.sort();
