@@ -87,19 +87,32 @@ impl Survey {
 
     /// The value that a path leads to: tags, each but the last with the number of an item, from 1.
     pub fn follow(&self, path: &ElementPath) -> Option<&Surveyed> {
-        let mut here = self;
-        for (sequence, item) in &path.items {
-            let Found::Items(items) = &here.get(*sequence)?.value else { return None };
-            here = items.get(item.checked_sub(1)?)?;
-        }
-        here.get(path.last)
+        self.item(&path.items)?.get(path.last)
     }
 
-    /// Puts the value of an element at the top level where its place was, once somebody has read it.
-    pub fn fill(&mut self, tag: Tag, value: Bytes) {
-        if let Some(element) = self.elements.iter_mut().find(|element| element.tag == tag) {
+    /// The item that sequences lead to, each with the number of an item, from 1; the data set itself where there are none.
+    pub fn item(&self, items: &[(Tag, usize)]) -> Option<&Self> {
+        items.iter().try_fold(self, |here, (sequence, item)| {
+            let Found::Items(items) = &here.get(*sequence)?.value else { return None };
+            items.get(item.checked_sub(1)?)
+        })
+    }
+
+    /// Puts a value where its place was, once somebody has read it.
+    pub fn fill(&mut self, path: &ElementPath, value: Bytes) {
+        if let Some(element) = self.follow_mut(path) {
             element.value = Found::Here(value);
         }
+    }
+
+    fn follow_mut(&mut self, path: &ElementPath) -> Option<&mut Surveyed> {
+        let mut here = self;
+        for (sequence, item) in &path.items {
+            let element = here.elements.iter_mut().find(|element| element.tag == *sequence)?;
+            let Found::Items(items) = &mut element.value else { return None };
+            here = items.get_mut(item.checked_sub(1)?)?;
+        }
+        here.elements.iter_mut().find(|element| element.tag == path.last)
     }
 
     /// The small values of the top level, those that describe pixel data among them.

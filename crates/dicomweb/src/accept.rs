@@ -7,7 +7,7 @@ mod pages;
 use crate::media::{MediaType, MediaTypeError, split_outside_quotes};
 pub use frames::{Coding, Container, FrameChoice, FrameForm};
 pub use objects::{ObjectChoice, ObjectForm, Otherwise, Packaging, Syntax};
-pub use pages::{is_json_accepted, rendered_media};
+pub use pages::{IMAGES, RenderedForm, is_json_accepted};
 
 /// Most bytes of an Accept header field: two dozen media types of every kind of image take a third of it.
 const ACCEPT_BYTES_MAX: usize = 8 * 1024;
@@ -75,6 +75,12 @@ impl Accept {
     fn media(&self) -> impl Iterator<Item = &MediaType> {
         self.ranges.iter().map(|range| &range.media)
     }
+}
+
+/// Whether a media range takes a media type.
+fn takes(range: &str, media: &str) -> bool {
+    let kind = media.split('/').next().unwrap_or_default();
+    range == "*/*" || range.eq_ignore_ascii_case(media) || range == format!("{kind}/*")
 }
 
 /// Reads a quality in thousandths.

@@ -9,6 +9,7 @@ pub mod frames;
 pub mod media;
 pub mod multipart_reader;
 pub mod multipart_writer;
+pub mod range;
 pub mod render;
 pub mod resource;
 pub mod search;

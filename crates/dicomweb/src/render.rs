@@ -1,19 +1,24 @@
 //! One frame as a picture to look at (PS3.18 sections 8.7.2, 8.3.5 and 10.4.1.1.3): decoded, windowed, cut and scaled.
 
+mod animation;
 mod colour;
 mod gray;
 mod lossy;
+mod lut;
+mod overlay;
 mod picture;
+mod scope;
 mod window;
 mod wishes;
 
+use image::DynamicImage;
 use outrigger_dataset::element::{Element, Vr};
 use outrigger_dataset::pixel::{Photometric, PixelError, Shape, ShapeError, show_frame};
 use outrigger_dataset::survey::Survey;
 use outrigger_model::{Tag, TransferSyntaxUid};
 
-pub use colour::missing_palettes;
-use window::Window;
+pub use animation::{Animated, animate};
+pub use scope::missing_values;
 pub use wishes::{Viewport, WishError, Wishes};
 
 /// Most samples of a frame that is rendered: twice a mammogram of 4,700 by 5,900 pixels; decoding, windowing and
@@ -45,6 +50,16 @@ pub enum RenderError {
         /// Its samples.
         samples: u64,
     },
+    /// All frames together are.
+    #[error(
+        "all {frames} frames have {pixels} pixels, more than the {RENDERED_SAMPLES_MAX} that one animation shows"
+    )]
+    TooLong {
+        /// How many frames.
+        frames: u32,
+        /// Pixels of all of them.
+        pixels: u64,
+    },
     /// It cannot be decoded.
     #[error("the frame cannot be decoded")]
     Pixels(#[from] PixelError),
@@ -62,8 +77,12 @@ pub enum RenderError {
     Outside,
 }
 
-/// Renders a frame as a JPEG or PNG image.
+/// Renders a frame as a JPEG, PNG or GIF image.
 pub fn render(frame: &Frame<'_>, wishes: &Wishes, media: &str) -> Result<Vec<u8>, RenderError> {
+    picture::write(&picture(frame, wishes)?, wishes, media)
+}
+
+fn picture(frame: &Frame<'_>, wishes: &Wishes) -> Result<DynamicImage, RenderError> {
     let mut described = frame.survey.described();
     described.put(Element::text(Tag::NUMBER_OF_FRAMES, Vr::IS, "1"));
     let mut shape = Shape::read(&described)?;
@@ -81,10 +100,9 @@ pub fn render(frame: &Frame<'_>, wishes: &Wishes, media: &str) -> Result<Vec<u8>
         }
         None => lossy::decode(frame, &mut shape)?,
     };
-    let picture = match (&shape.photometric, shape.samples) {
+    let mut picture = match (&shape.photometric, shape.samples) {
         (Photometric::Monochrome1 | Photometric::Monochrome2, 1) => {
-            let window = wishes.window.or_else(|| Window::of(frame.survey, frame.number));
-            gray::picture(&cells, &shape, frame, window)?
+            gray::picture(&cells, &shape, frame, wishes.window)?
         }
         (Photometric::PaletteColor, 1) => colour::palette(&cells, &shape, frame.survey)?,
         (_, 3) => colour::picture(&cells, &shape)?,
@@ -93,5 +111,6 @@ pub fn render(frame: &Frame<'_>, wishes: &Wishes, media: &str) -> Result<Vec<u8>
             return Err(RenderError::Unsupported { what });
         }
     };
-    picture::write(picture, wishes, media)
+    overlay::burn(&mut picture, frame, &cells, &shape);
+    picture::fitted(picture, wishes)
 }

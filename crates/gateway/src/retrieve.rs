@@ -2,7 +2,7 @@
 
 use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
 use outrigger_model::{Answer, MemberSet, Query, Selection, Seq, Sha256Digest, Status};
-use outrigger_query::{FindError, Keeping, PlanError, Planned, Reader};
+use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader};
 use tokio::sync::mpsc;
 
 /// Answers between the reader and the front door: the reader reads ahead itself.
@@ -27,11 +27,19 @@ pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Re
 }
 
 pub(crate) async fn open(reader: &Reader, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-    let refused =
-        |text: String, source| FindRefusal { status: Status::CANNOT_PERFORM_SUBOPERATIONS, text, source };
-    let planned = planned(instance)
-        .ok_or_else(|| refused(format!("`{}` is no place of this node", instance.place), None))?;
-    match reader.open(&planned).await {
+    opened(reader.open(&placed(instance)?).await)
+}
+
+pub(crate) async fn open_elsewhere(reader: &Reader, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+    opened(reader.open_elsewhere(&placed(instance)?).await)
+}
+
+fn placed(instance: &Retrievable) -> Result<Planned, FindRefusal> {
+    planned(instance).ok_or_else(|| unopened(format!("`{}` is no place of this node", instance.place), None))
+}
+
+fn opened(opened: Result<outrigger_query::Opened, OpenError>) -> Result<Opened, FindRefusal> {
+    match opened {
         Ok(opened) => Ok(Opened {
             transfer_syntax: opened.transfer_syntax,
             bytes: opened.bytes,
@@ -40,8 +48,12 @@ pub(crate) async fn open(reader: &Reader, instance: &Retrievable) -> Result<Open
                 Some(member) => Provenance::Unproven { keeper: member.to_string() },
             },
         }),
-        Err(error) => Err(refused(error.to_string(), Some(Box::new(error)))),
+        Err(error) => Err(unopened(error.to_string(), Some(Box::new(error)))),
     }
+}
+
+fn unopened(text: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> FindRefusal {
+    FindRefusal { status: Status::CANNOT_PERFORM_SUBOPERATIONS, text, source }
 }
 
 fn retrievable(planned: Planned) -> Retrievable {

@@ -1,5 +1,6 @@
 //! Opening the bytes of one instance: from the journal, else from one member after another.
 
+use std::fmt;
 use std::sync::Arc;
 
 use outrigger_ledger::ObjectError;
@@ -31,16 +32,33 @@ impl Opened {
 
 /// Why nobody gives an instance.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "nobody has it: the journal says {}; {}",
-    .journal.as_ref().map_or_else(|| "that it was never stored here".to_owned(), ToString::to_string),
-    .members.join("; ")
-)]
+#[error("nobody has it: the journal says {journal}; {}", .members.join("; "))]
 pub struct OpenError {
     /// What the journal says of what was accepted.
-    journal: Option<ObjectError>,
+    journal: Absence,
     /// What each member asked says.
     members: Vec<String>,
+}
+
+/// Why the journal does not give an instance.
+#[derive(Debug)]
+enum Absence {
+    /// It never had it.
+    NeverStored,
+    /// It says why.
+    Said(ObjectError),
+    /// What it gave turned out not to be readable.
+    Unreadable,
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverStored => f.write_str("that it was never stored here"),
+            Self::Said(error) => error.fmt(f),
+            Self::Unreadable => f.write_str("what cannot be read"),
+        }
+    }
 }
 
 impl Reader {
@@ -52,13 +70,24 @@ impl Reader {
                     let copy = Copy { transfer_syntax: object.transfer_syntax, bytes: object.bytes };
                     return Ok(Opened::proven(copy));
                 }
-                Err(error) => Some(error),
+                Err(error) => Absence::Said(error),
             },
-            Keeping::Inherited { .. } => None,
+            Keeping::Inherited { .. } => Absence::NeverStored,
         };
-        if let Some(error) = journal.as_ref().filter(|error| !matches!(error, ObjectError::Released(_))) {
+        if let Absence::Said(error) = &journal
+            && !matches!(error, ObjectError::Released(_))
+        {
             tracing::warn!(instance = %instance.keeping, %error, "the journal does not give an instance");
         }
+        self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
+    }
+
+    /// Opens an instance at the members: what the journal gave turned out on its way not to be readable.
+    pub async fn open_elsewhere(&self, instance: &Planned) -> Result<Opened, OpenError> {
+        let journal = match instance.keeping {
+            Keeping::Accepted { .. } => Absence::Unreadable,
+            Keeping::Inherited { .. } => Absence::NeverStored,
+        };
         self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
     }
 

@@ -4,8 +4,8 @@ use outrigger_dataset::transcode::targets;
 use outrigger_model::TransferSyntaxUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Pixels, traits};
 
-use super::Accept;
 use super::objects::Syntax;
+use super::{Accept, takes};
 use crate::media::{MULTIPART_RELATED, MediaType, OCTET_STREAM, frame_media};
 
 /// How frames are put into a response.
@@ -70,8 +70,7 @@ impl FrameForm {
     }
 
     fn takes(&self, media: &str) -> bool {
-        let kind = media.split('/').next().unwrap_or_default();
-        self.media == "*/*" || self.media.eq_ignore_ascii_case(media) || self.media == format!("{kind}/*")
+        takes(&self.media, media)
     }
 
     /// How frames in a transfer syntax are sent by this form.

@@ -2,29 +2,18 @@
 
 use image::{DynamicImage, RgbImage};
 use outrigger_dataset::pixel::{Photometric, Shape};
-use outrigger_dataset::survey::{Found, Place, Survey};
+use outrigger_dataset::survey::Survey;
 use outrigger_model::Tag;
 
 use super::RenderError;
+use super::lut::Table;
 
 /// Descriptors and data of the palettes of red, green and blue.
-const PALETTES: [(Tag, Tag); 3] = [
+pub(super) const PALETTES: [(Tag, Tag); 3] = [
     (Tag(0x0028, 0x1101), Tag(0x0028, 0x1201)),
     (Tag(0x0028, 0x1102), Tag(0x0028, 0x1202)),
     (Tag(0x0028, 0x1103), Tag(0x0028, 0x1203)),
 ];
-
-/// Most bytes of the data of a palette: 65,536 entries of two.
-const PALETTE_BYTES_MAX: u64 = 2 << 16;
-
-/// The palettes that a survey passed over, which rendering needs to have read: large ones in binary.
-pub fn missing_palettes(survey: &Survey) -> Vec<(Tag, Place)> {
-    let missing = PALETTES.iter().filter_map(|(_, data)| match survey.get(*data)?.value {
-        Found::There(place) if place.length <= PALETTE_BYTES_MAX => Some((*data, place)),
-        _ => None,
-    });
-    missing.collect()
-}
 
 /// Makes a picture of three samples a pixel.
 pub(super) fn picture(cells: &[u8], shape: &Shape) -> Result<DynamicImage, RenderError> {
@@ -53,52 +42,17 @@ pub(super) fn picture(cells: &[u8], shape: &Shape) -> Result<DynamicImage, Rende
 
 /// Makes a picture of indices into palettes.
 pub(super) fn palette(cells: &[u8], shape: &Shape, survey: &Survey) -> Result<DynamicImage, RenderError> {
-    let tables = PALETTES.map(|(descriptor, data)| Table::read(survey, descriptor, data));
+    let tables = PALETTES.each_ref().map(|(descriptor, data)| Table::read(survey, *descriptor, *data));
     let [Some(red), Some(green), Some(blue)] = tables else {
         return Err(unsupported("a palette that is missing, segmented or large".to_owned()));
     };
     let cell = usize::from(shape.bits_allocated.div_ceil(8));
-    let index = |cell: &[u8]| cell.iter().rev().fold(0_usize, |value, byte| value << 8 | usize::from(*byte));
+    let index = |cell: &[u8]| cell.iter().rev().fold(0_i64, |value, byte| value << 8 | i64::from(*byte));
     let rgb = cells.chunks_exact(cell).flat_map(|cell| {
         let index = index(cell);
-        [red.level(index), green.level(index), blue.level(index)]
+        [red.byte(index), green.byte(index), blue.byte(index)]
     });
     whole(rgb.collect(), shape)
-}
-
-/// A palette of one colour.
-struct Table {
-    first: usize,
-    levels: Vec<u8>,
-}
-
-impl Table {
-    fn read(survey: &Survey, descriptor: Tag, data: Tag) -> Option<Self> {
-        let value = |tag| match &survey.get(tag)?.value {
-            Found::Here(bytes) => Some(bytes.clone()),
-            Found::There(_) | Found::Items(_) | Found::Fragments(_) => None,
-        };
-        let descriptor = value(descriptor)?;
-        let numbers: Vec<u16> =
-            descriptor.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
-        let [entries, first, bits] = *numbers.as_slice() else { return None };
-        let entries = if entries == 0 { 1 << 16 } else { usize::from(entries) };
-        let data = value(data)?;
-        let levels: Vec<u8> = match bits {
-            // Entries of eight bits stand one or two in a word.
-            8 if data.len() < entries * 2 => data.iter().copied().take(entries).collect(),
-            8 => data.as_chunks().0.iter().map(|[low, _]| *low).take(entries).collect(),
-            16 => data.as_chunks().0.iter().map(|[_, high]| *high).take(entries).collect(),
-            _ => return None,
-        };
-        (levels.len() == entries).then_some(Self { first: first.into(), levels })
-    }
-
-    /// What lies before or behind the palette is its first or last entry (PS3.3 section C.7.6.3.1.5).
-    fn level(&self, index: usize) -> u8 {
-        let place = index.saturating_sub(self.first).min(self.levels.len() - 1);
-        self.levels.get(place).copied().unwrap_or(0)
-    }
 }
 
 fn high_byte(sample: u16, shape: &Shape) -> u8 {
@@ -140,13 +94,5 @@ mod tests {
         ] {
             assert_eq!(rgb(ybr), expected);
         }
-    }
-
-    #[test]
-    fn indices_outside_a_palette_take_its_ends() {
-        let table = Table { first: 10, levels: vec![1, 2, 3] };
-        let levels: Vec<u8> =
-            [0, 10, 11, 12, 13, 60_000].into_iter().map(|index| table.level(index)).collect();
-        assert_eq!(levels, [1, 1, 2, 3, 3, 3]);
     }
 }

@@ -2,11 +2,20 @@
 
 use image::{DynamicImage, GrayImage};
 use outrigger_dataset::pixel::{Photometric, Representation, Shape};
+use outrigger_dataset::survey::Survey;
 use outrigger_model::Tag;
 
-use super::window::{Window, rescale};
+use super::lut::{LUT_DATA, LUT_DESCRIPTOR, Table};
+use super::scope::scopes;
+use super::window::{Voi, Window, first};
 use super::{Frame, RenderError};
 
+pub(super) const MODALITY_LUT: Tag = Tag(0x0028, 0x3000);
+const PIXEL_VALUE_TRANSFORMATION: Tag = Tag(0x0028, 0x9145);
+const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
+const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
+const PIXEL_PADDING_VALUE: Tag = Tag(0x0028, 0x0120);
+const PIXEL_PADDING_RANGE_LIMIT: Tag = Tag(0x0028, 0x0121);
 const PRESENTATION_LUT_SHAPE: Tag = Tag(0x2050, 0x0020);
 /// Stored values of so many bits are looked up, each level worked out once.
 const TABLE_BITS_MAX: u16 = 16;
@@ -19,24 +28,14 @@ pub(super) fn picture(
     window: Option<Window>,
 ) -> Result<DynamicImage, RenderError> {
     let stored = Stored::of(shape);
-    let (slope, intercept) = rescale(frame.survey, frame.number);
-    let modality = |value: i64| {
-        #[expect(clippy::cast_precision_loss, reason = "of more than 53 bits the lowest do not show")]
-        let value = value as f64;
-        value * slope + intercept
-    };
-    let window = window.unwrap_or_else(|| {
-        let (least, most) = stored
-            .values(cells)
-            .fold((i64::MAX, i64::MIN), |(least, most), value| (least.min(value), most.max(value)));
-        let (one, other) = (modality(least), modality(most));
-        Window::around(one.min(other), one.max(other))
-    });
+    let modality = Modality::of(frame.survey, frame.number);
+    let voi = window.map(Voi::Window).or_else(|| Voi::of(frame.survey, frame.number));
+    let voi = voi.unwrap_or_else(|| Voi::Window(whole_range(cells, &stored, &modality, frame.survey)));
     let is_inverse = (shape.photometric == Photometric::Monochrome1)
         != (frame.survey.described().plain(PRESENTATION_LUT_SHAPE) == Some("INVERSE")
             && shape.photometric == Photometric::Monochrome2);
     let level = |value: i64| {
-        let level = window.level(modality(value));
+        let level = voi.level(modality.value(value));
         to_byte(if is_inverse { 1.0 - level } else { level })
     };
     let levels: Vec<u8> = match stored.table(level) {
@@ -46,6 +45,56 @@ pub(super) fn picture(
     GrayImage::from_raw(shape.columns.into(), shape.rows.into(), levels)
         .map(DynamicImage::ImageLuma8)
         .ok_or_else(|| RenderError::Unsupported { what: "a frame of too few pixels".to_owned() })
+}
+
+/// From stored values to those of the modality (PS3.3 section C.11.1).
+enum Modality {
+    Rescale { slope: f64, intercept: f64 },
+    Table(Table),
+}
+
+impl Modality {
+    fn of(survey: &Survey, frame: u32) -> Self {
+        let table = survey.item(&[(MODALITY_LUT, 1)]);
+        if let Some(table) = table.and_then(|table| Table::read(table, LUT_DESCRIPTOR, LUT_DATA)) {
+            return Self::Table(table);
+        }
+        let number = |tag| {
+            let ways = scopes(frame, PIXEL_VALUE_TRANSFORMATION);
+            ways.iter().find_map(|way| first(&survey.item(way)?.described(), tag))
+        };
+        let slope = number(RESCALE_SLOPE).filter(|slope| *slope != 0.0).unwrap_or(1.0);
+        Self::Rescale { slope, intercept: number(RESCALE_INTERCEPT).unwrap_or(0.0) }
+    }
+
+    fn value(&self, stored: i64) -> f64 {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "of more than 53 bits the lowest do not show")]
+            Self::Rescale { slope, intercept } => stored as f64 * slope + intercept,
+            Self::Table(table) => table.entry(stored).into(),
+        }
+    }
+}
+
+/// A window over all values of a frame but those that only fill it up (PS3.3 section C.7.5.1.1.2).
+fn whole_range(cells: &[u8], stored: &Stored, modality: &Modality, survey: &Survey) -> Window {
+    let described = survey.described();
+    let padding = |tag| described.unsigned_short(tag).map(|raw| stored.value(raw.into()));
+    let padding = padding(PIXEL_PADDING_VALUE).map(|one| {
+        let other = padding(PIXEL_PADDING_RANGE_LIMIT).unwrap_or(one);
+        one.min(other)..=one.max(other)
+    });
+    let is_shown = |value: &i64| padding.as_ref().is_none_or(|padding| !padding.contains(value));
+    let range = |values: &mut dyn Iterator<Item = i64>| {
+        values.fold(None, |range: Option<(i64, i64)>, value| {
+            let (least, most) = range.unwrap_or((value, value));
+            Some((least.min(value), most.max(value)))
+        })
+    };
+    let shown = range(&mut stored.values(cells).filter(is_shown));
+    let (least, most) = shown.or_else(|| range(&mut stored.values(cells))).unwrap_or((0, 0));
+    let (one, other) = (modality.value(least), modality.value(most));
+    Window::around(one.min(other), one.max(other))
 }
 
 /// A level from 0 to 1 as a byte.

@@ -1,24 +1,29 @@
 //! A picture, cut and scaled to a viewport, and written.
 
+use image::codecs::gif::GifEncoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::FilterType;
-use image::{DynamicImage, GenericImageView};
+use image::{DynamicImage, Frame, GenericImageView};
 
 use super::RenderError;
 use super::wishes::{Viewport, Wishes};
 
+/// A picture as it fits the viewport.
+pub(super) fn fitted(picture: DynamicImage, wishes: &Wishes) -> Result<DynamicImage, RenderError> {
+    match wishes.viewport {
+        Some(viewport) => Ok(fit(&region(picture, viewport)?, viewport)),
+        None => Ok(picture),
+    }
+}
+
 /// Writes a picture as the media type.
-pub(super) fn write(picture: DynamicImage, wishes: &Wishes, media: &str) -> Result<Vec<u8>, RenderError> {
-    let picture = match wishes.viewport {
-        Some(viewport) => fit(&region(picture, viewport)?, viewport),
-        None => picture,
-    };
+pub(super) fn write(picture: &DynamicImage, wishes: &Wishes, media: &str) -> Result<Vec<u8>, RenderError> {
     let mut out = Vec::new();
-    if media == "image/png" {
-        picture.write_with_encoder(PngEncoder::new(&mut out))?;
-    } else {
-        picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, wishes.quality))?;
+    match media {
+        "image/png" => picture.write_with_encoder(PngEncoder::new(&mut out))?,
+        "image/gif" => GifEncoder::new(&mut out).encode_frame(Frame::new(picture.to_rgba8()))?,
+        _ => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, wishes.quality))?,
     }
     Ok(out)
 }

@@ -1,18 +1,49 @@
-//! The window of values that is shown (PS3.3 section C.11.2.1).
+//! The values of interest: a window (PS3.3 section C.11.2.1) or a table.
 
 use outrigger_dataset::element::DataSet;
-use outrigger_dataset::survey::{Found, Survey};
+use outrigger_dataset::survey::Survey;
 use outrigger_model::Tag;
+
+use super::lut::{LUT_DATA, LUT_DESCRIPTOR, Table};
+use super::scope::scopes;
 
 const WINDOW_CENTER: Tag = Tag(0x0028, 0x1050);
 const WINDOW_WIDTH: Tag = Tag(0x0028, 0x1051);
 const VOI_LUT_FUNCTION: Tag = Tag(0x0028, 0x1056);
-const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
-const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
-const SHARED_GROUPS: Tag = Tag(0x5200, 0x9229);
-const PER_FRAME_GROUPS: Tag = Tag(0x5200, 0x9230);
-const FRAME_VOI_LUT: Tag = Tag(0x0028, 0x9132);
-const PIXEL_VALUE_TRANSFORMATION: Tag = Tag(0x0028, 0x9145);
+pub(super) const FRAME_VOI_LUT: Tag = Tag(0x0028, 0x9132);
+pub(super) const VOI_LUT: Tag = Tag(0x0028, 0x3010);
+
+/// How the values of a frame become grey levels.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Voi {
+    Window(Window),
+    Table(Table),
+}
+
+impl Voi {
+    /// What a frame has: its own, that of all frames, or that of the image; of several the first, and a table before
+    /// a window, which stands beside it for those who cannot use it.
+    pub(super) fn of(survey: &Survey, frame: u32) -> Option<Self> {
+        scopes(frame, FRAME_VOI_LUT).iter().find_map(|way| {
+            let item = survey.item(way)?;
+            let table = item.item(&[(VOI_LUT, 1)]);
+            let table = table.and_then(|table| Table::read(table, LUT_DESCRIPTOR, LUT_DATA));
+            table.map(Self::Table).or_else(|| Window::read(&item.described()).map(Self::Window))
+        })
+    }
+
+    /// The grey level of a value, from 0 to 1.
+    pub(super) fn level(&self, value: f64) -> f64 {
+        match self {
+            Self::Window(window) => window.level(value),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "tables end at 16 bits; beyond, the cast stays at its end"
+            )]
+            Self::Table(table) => table.level(value.round() as i64),
+        }
+    }
+}
 
 /// Which values are shown, from black to white.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,13 +66,6 @@ impl Window {
     pub(super) fn new(center: f64, width: f64, function: Function) -> Option<Self> {
         let least = if function == Function::Linear { width >= 1.0 } else { width > 0.0 };
         least.then_some(Self { center, width, function })
-    }
-
-    /// The window of a frame: its own, that of all frames, or that of the image.
-    pub(super) fn of(survey: &Survey, frame: u32) -> Option<Self> {
-        group(survey, frame, FRAME_VOI_LUT)
-            .and_then(|item| Self::read(&item))
-            .or_else(|| Self::read(&survey.described()))
     }
 
     fn read(data_set: &DataSet) -> Option<Self> {
@@ -74,28 +98,8 @@ impl Window {
     }
 }
 
-/// Rescale slope and intercept of a frame.
-pub(super) fn rescale(survey: &Survey, frame: u32) -> (f64, f64) {
-    let image = survey.described();
-    let own = group(survey, frame, PIXEL_VALUE_TRANSFORMATION);
-    let number = |tag| own.as_ref().and_then(|own| first(own, tag)).or_else(|| first(&image, tag));
-    let slope = number(RESCALE_SLOPE).filter(|slope| *slope != 0.0).unwrap_or(1.0);
-    (slope, number(RESCALE_INTERCEPT).unwrap_or(0.0))
-}
-
-/// The item of a functional group of a frame, its own or the shared one (PS3.3 section C.7.6.16).
-fn group(survey: &Survey, frame: u32, tag: Tag) -> Option<DataSet> {
-    let item = |survey: &Survey, tag: Tag, index: usize| match &survey.get(tag)?.value {
-        Found::Items(items) => items.get(index).cloned(),
-        Found::Here(_) | Found::There(_) | Found::Fragments(_) => None,
-    };
-    let index = usize::try_from(frame.checked_sub(1)?).ok()?;
-    let groups = [item(survey, PER_FRAME_GROUPS, index), item(survey, SHARED_GROUPS, 0)];
-    groups.into_iter().flatten().find_map(|groups| item(&groups, tag, 0)).map(|item| item.described())
-}
-
 /// The first of the numbers of a DS element.
-fn first(data_set: &DataSet, tag: Tag) -> Option<f64> {
+pub(super) fn first(data_set: &DataSet, tag: Tag) -> Option<f64> {
     let text = data_set.plain(tag)?.split('\\').next()?;
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }

@@ -1,6 +1,6 @@
 //! A request that is not answered as asked: the status and why, in words.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -16,13 +16,20 @@ pub(super) const TRY_AGAIN_S: HeaderValue = HeaderValue::from_static("10");
 pub(crate) struct Refusal {
     status: StatusCode,
     text: String,
+    /// How many bytes there are, where a range of them is refused.
+    length: Option<u64>,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "errors are handed over by `map_err`")]
 impl Refusal {
     /// With a status and why, in words for the caller.
     pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), length: None }
+    }
+
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Why, in words.
@@ -38,6 +45,16 @@ impl Refusal {
     /// There is nothing of that name.
     pub(crate) fn nothing(text: impl ToString) -> Self {
         Self::new(StatusCode::NOT_FOUND, text.to_string())
+    }
+
+    /// The range of bytes asked for is outside of what there is, which is of so many bytes.
+    pub(crate) fn out_of_range(text: impl ToString, length: u64) -> Self {
+        Self { length: Some(length), ..Self::new(StatusCode::RANGE_NOT_SATISFIABLE, text.to_string()) }
+    }
+
+    /// Whether nothing that is offered is acceptable to the caller.
+    pub(crate) fn is_not_acceptable(&self) -> bool {
+        self.status == StatusCode::NOT_ACCEPTABLE
     }
 
     /// Nothing that is offered is acceptable to the caller.
@@ -76,6 +93,11 @@ impl IntoResponse for Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, TRY_AGAIN_S);
+        }
+        if let Some(range) =
+            self.length.and_then(|length| HeaderValue::from_str(&format!("bytes */{length}")).ok())
+        {
+            headers.insert(CONTENT_RANGE, range);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -14,6 +14,7 @@ mod metadata;
 mod objects;
 mod opened;
 mod plan;
+mod read;
 mod rendered;
 
 use std::sync::Arc;
@@ -33,6 +34,9 @@ use crate::service::Service;
 /// Memory that all requests of a listener together may take for objects they hold as a whole, in MiB: to transcode, to
 /// look over, to render. The next waits.
 const HELD_MIB: u32 = 1024;
+
+/// Memory that all requests of a listener together may take for descriptions that wait to be sent, in MiB.
+const DESCRIBED_MIB: u32 = 256;
 
 /// What retrieval can do, as the capabilities document says it.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -82,15 +86,21 @@ struct Wado {
 }
 
 /// Memory that can be taken, in MiB.
-type Memory = Arc<Semaphore>;
+#[derive(Debug, Clone)]
+struct Memory {
+    /// For objects held as a whole.
+    objects: Arc<Semaphore>,
+    /// For descriptions; never waited for.
+    descriptions: Arc<Semaphore>,
+}
 
 /// The resources that are retrieved.
 pub(super) fn routes() -> Router<Arc<Door>> {
     const STUDY: &str = "/studies/{study}";
     const SERIES: &str = "/studies/{study}/series/{series}";
     const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
-    let memory: Memory =
-        Arc::new(Semaphore::new(usize::try_from(HELD_MIB).unwrap_or(Semaphore::MAX_PERMITS)));
+    let room = |mib| Arc::new(Semaphore::new(usize::try_from(mib).unwrap_or(Semaphore::MAX_PERMITS)));
+    let memory = Memory { objects: room(HELD_MIB), descriptions: room(DESCRIBED_MIB) };
     let mut router = Router::new();
     for level in [STUDY, SERIES, INSTANCE] {
         router = router

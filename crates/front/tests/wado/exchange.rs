@@ -37,6 +37,11 @@ impl Counter {
         self.get_at("localhost", path, accept).await
     }
 
+    /// Asks for a path below the base of the service, with a further header field.
+    pub(crate) async fn get_with(&self, path: &str, field: &str) -> Response {
+        self.get_at("localhost", path, &format!("*/*\r\n{field}")).await
+    }
+
     /// Asks for a path below the base of the service, which is called by the name of a host.
     pub(crate) async fn get_at(&self, host: &str, path: &str, accept: &str) -> Response {
         let mut stream = TcpStream::connect(self.listening.address).await.unwrap();
@@ -124,11 +129,17 @@ impl Response {
         (parts, false)
     }
 
-    /// The parts of a multipart body that is whole.
-    pub(crate) fn whole_parts(&self) -> Vec<Part> {
+    /// The parts of a multipart body that is whole, whether they tell their length or not.
+    pub(crate) fn whole_parts_of_any_length(&self) -> Vec<Part> {
         assert_eq!((self.status, self.is_whole), (200, true), "{:?}", self.fields);
         let (parts, is_ended) = self.parts();
         assert!(is_ended);
+        parts
+    }
+
+    /// The parts of a multipart body that is whole.
+    pub(crate) fn whole_parts(&self) -> Vec<Part> {
+        let parts = self.whole_parts_of_any_length();
         for part in &parts {
             assert_eq!(part.fields["content-length"], part.body.len().to_string());
         }

@@ -57,14 +57,83 @@ async fn a_study_is_described_instance_by_instance() {
     assert_eq!(xml.status, 406);
 }
 
+/// Goal: one instance that cannot be described does not cost the others, and the answer says so. The control is the same
+/// study with every object as it should be.
 #[tokio::test]
-async fn a_description_that_cannot_be_finished_breaks_off() {
-    let objects =
-        [Lying::of(phantom(Shape::SmallCt, 0, 0)), Lying::of(phantom(Shape::SmallCt, 0, 1)).but(State::Gone)];
-    let counter = Counter::with(&objects).await;
-    let response = counter.get(&format!("{}/metadata", objects[0].study())).await;
-    assert_eq!((response.status, response.is_whole), (200, false));
-    assert!(serde_json::from_slice::<serde_json::Value>(&response.body).is_err());
+async fn what_cannot_be_described_is_left_out_and_said() {
+    let torn = |lying: Lying| Lying { bytes: lying.bytes.slice(..lying.bytes.len() - 10), ..lying };
+    let private = |lying: Lying| Lying {
+        transfer_syntax: outrigger_model::TransferSyntaxUid::new("1.2.3.4.5").unwrap(),
+        ..lying
+    };
+    type Spoil<'a> = &'a dyn Fn(Lying) -> Lying;
+    let cases: [(Spoil, Option<&str>); 4] = [
+        (&|lying| lying, None),
+        (&torn, Some("1 of 3 instances are left out: 1 cannot be read, 0 cannot be had now")),
+        (&private, Some("1 of 3 instances are left out: 1 cannot be read, 0 cannot be had now")),
+        (
+            &|lying| lying.but(State::Gone),
+            Some("1 of 3 instances are left out: 0 cannot be read, 1 cannot be had now"),
+        ),
+    ];
+    for (spoil, warning) in cases {
+        for spoilt in 0..3 {
+            let mut objects: Vec<Lying> =
+                (0..3).map(|number| Lying::of(phantom(Shape::SmallCt, 0, number))).collect();
+            objects[spoilt] = spoil(objects[spoilt].clone());
+            let counter = Counter::with(&objects).await;
+            let response = counter.get(&format!("{}/metadata", objects[0].study())).await;
+            let found = response.json();
+            let uids: Vec<&str> = found
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|of| of["00080018"]["Value"][0].as_str().unwrap())
+                .collect();
+            let expected: Vec<&str> = (0..3)
+                .filter(|number| warning.is_none() || *number != spoilt)
+                .map(|number| objects[number].phantom.header.sop_instance.as_str())
+                .collect();
+            assert_eq!(uids, expected, "{warning:?}");
+            let expected = warning.map(|text| format!("299 outrigger \"{text}\""));
+            assert_eq!(response.fields.get("warning"), expected.as_ref());
+            if warning.is_some() {
+                let alone = counter.get(&format!("{}/metadata", objects[spoilt].path())).await;
+                assert!(alone.status >= 400 && !alone.text().is_empty(), "{alone:?}");
+            }
+        }
+    }
+}
+
+/// Goal: a damaged block is not seen by whoever asks for metadata, frames, pictures or pixel data, as long as somebody has
+/// the same bytes. The controls: nobody else has it; somebody has it in other bytes, which fit for a picture anew only.
+#[tokio::test]
+async fn parts_that_cannot_be_read_here_come_from_somebody_else() {
+    let native = phantom(Shape::Us { frames: 2 }, 0, 0);
+    let pixels =
+        read_form(Form::ExplicitLittle, native.data_set.clone()).unwrap().bytes(PIXEL_DATA).unwrap().clone();
+    let second = pixels.slice(pixels.len() / 2..);
+    for (state, is_had) in [
+        (State::There, true),
+        (State::DamagedHere, true),
+        (State::Damaged, false),
+        (State::OtherElsewhere, false),
+    ] {
+        let lying = Lying::of(native.clone()).but(state);
+        let counter = Counter::with(std::slice::from_ref(&lying)).await;
+        assert_eq!(counter.get(&format!("{}/metadata", lying.path())).await.status, 200, "{state:?}");
+        let frame = counter.get_as(&format!("{}/frames/2", lying.path()), BYTES).await;
+        let all = counter.get_as(&format!("{}/pixeldata", lying.path()), BYTES).await;
+        assert_eq!((frame.is_whole, all.is_whole), (is_had, is_had), "{state:?}");
+        if is_had {
+            assert!(
+                frame.whole_parts()[0].body == second && all.whole_parts()[0].body == pixels,
+                "{state:?}"
+            );
+        }
+        let picture = counter.get(&format!("{}/frames/2/rendered", lying.path())).await;
+        assert_eq!(picture.status, if is_had { 200 } else { 500 }, "{state:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Rendered images and thumbnails.
 
-use outrigger_dataset::element::{Element, Vr};
+use outrigger_dataset::element::{Element, Fragments, Value, Vr};
 use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::AuditEvent;
 use outrigger_model::Tag;
 
 use super::exchange::Response;
@@ -62,6 +63,114 @@ async fn large_palettes_are_fetched() {
     assert_eq!(size(&counter.get_as(&rendered, "image/png").await), (150, 128));
 }
 
+/// A study or series is a part for each instance that has a picture; who takes no parts is given one that shows it.
+#[tokio::test]
+async fn studies_series_and_lists_of_frames_come_picture_by_picture() {
+    let objects = [
+        Lying::of(phantom(Shape::Sr, 2, 0)),
+        Lying::of(phantom(Shape::SmallCt, 0, 0)),
+        Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0)),
+        Lying::of(phantom(Shape::SmallCt, 0, 1)),
+    ];
+    let mut counter = Counter::with(&objects).await;
+    let study = format!("{}/rendered", objects[0].study());
+    for (accept, media) in [("*/*", "image/jpeg"), ("multipart/related; type=\"image/png\"", "image/png")] {
+        let response = counter.get_as(&study, accept).await;
+        let parts = response.whole_parts_of_any_length();
+        let locations: Vec<&str> =
+            parts.iter().map(|part| part.fields["content-location"].as_str()).collect();
+        let expected: Vec<String> = objects[1..]
+            .iter()
+            .map(|of| format!("http://localhost/dicomweb{}/rendered", of.path()))
+            .collect();
+        assert_eq!(locations, expected);
+        for (part, object) in parts.iter().zip(&objects[1..]) {
+            assert_eq!(part.fields["content-type"], media);
+            let alone = counter.get_as(&format!("{}/rendered", object.path()), media).await;
+            assert!(part.body == alone.body, "a part is what the instance alone gives");
+        }
+        let Some(AuditEvent::Retrieved { classes, .. }) = counter.audit.recv().await else { panic!() };
+        assert_eq!(classes.values().sum::<u32>(), 3);
+        while counter.audit.try_recv().is_ok() {}
+    }
+    let one = counter.get_as(&study, "image/png").await;
+    assert_eq!(size(&one), (640, 480), "the middle one");
+    let frames = counter.get_as(&format!("{}/frames/3,1/rendered", objects[2].path()), "*/*").await;
+    let parts = frames.whole_parts_of_any_length();
+    let numbers: Vec<&str> =
+        parts.iter().map(|part| part.fields["content-location"].rsplit('/').nth(1).unwrap()).collect();
+    assert_eq!(numbers, ["3", "1"]);
+    assert!(parts[0].body != parts[1].body);
+}
+
+/// All frames of an instance are one GIF, each frame of it as it is shown alone; the time of each is what the image says.
+#[tokio::test]
+async fn all_frames_are_an_animation() {
+    let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0));
+    let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
+    tree.put(Element::text(Tag(0x0018, 0x1063), Vr::DS, "40"));
+    lying.bytes = write(&tree, Form::ExplicitLittle).into();
+    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let animation = counter.get_as(&format!("{}/rendered?viewport=64,48", lying.path()), "image/gif").await;
+    assert_eq!((animation.status, animation.fields["content-type"].as_str()), (200, "image/gif"));
+    assert!(animation.body.starts_with(b"GIF89a"));
+    // The graphic control extension before each frame: four bytes follow, two of them hundredths of a second.
+    let controls: Vec<&[u8]> =
+        animation.body.windows(8).filter(|bytes| bytes.starts_with(&[0x21, 0xF9, 4])).collect();
+    assert_eq!(controls.len(), 3);
+    assert!(controls.iter().all(|control| control[4..6] == [4, 0]), "{controls:?}");
+    let one = counter.get_as(&format!("{}/frames/2/rendered", lying.path()), "image/gif").await;
+    assert!(one.body.starts_with(b"GIF89a"));
+}
+
+/// What a video is made of does not matter: nobody takes it apart.
+#[tokio::test]
+async fn videos_come_as_they_are_and_not_frame_by_frame() {
+    let stream: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
+    let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0));
+    let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
+    let fragments = vec![stream[..1_000_000].to_vec().into(), stream[1_000_000..].to_vec().into()];
+    let value = Value::Fragments(Fragments { fragments, ..Fragments::default() });
+    tree.put(Element { tag: Tag(0x7FE0, 0x0010), vr: Vr::OB, value });
+    lying.bytes = write(&tree, Form::ExplicitLittle).into();
+    for (syntax, media) in [
+        ("1.2.840.10008.1.2.4.100", "video/mpeg"),
+        ("1.2.840.10008.1.2.4.102", "video/mp4"),
+        ("1.2.840.10008.1.2.4.107", "video/H265"),
+    ] {
+        lying.transfer_syntax = outrigger_model::TransferSyntaxUid::new(syntax).unwrap();
+        let counter = Counter::with(std::slice::from_ref(&lying)).await;
+        let path = lying.path();
+        for accept in ["*/*", media, "video/*"] {
+            let rendered = counter.get_as(&format!("{path}/rendered"), accept).await;
+            assert_eq!((rendered.status, rendered.fields["content-type"].as_str()), (200, media));
+            assert!(rendered.is_whole && rendered.body == stream, "{media}");
+        }
+        let parts = counter.get_as(&format!("{path}/pixeldata"), "*/*").await.whole_parts();
+        assert_eq!(parts[0].fields["content-type"], format!("{media}; transfer-syntax={syntax}"));
+        assert!(parts.len() == 1 && parts[0].body == stream, "{media}");
+        let part = counter.get_with(&format!("{path}/rendered"), "Range: bytes=999000-1001023").await;
+        assert_eq!(
+            (part.status, part.fields["content-range"].as_str()),
+            (206, "bytes 999000-1001023/3000000")
+        );
+        assert!(part.is_whole && part.body == stream[999_000..1_001_024]);
+        let outside = counter.get_with(&format!("{path}/rendered"), "Range: bytes=3000000-").await;
+        assert_eq!((outside.status, outside.fields["content-range"].as_str()), (416, "bytes */3000000"));
+        for (rest, accept) in [
+            ("frames/1", "*/*"),
+            ("frames/1/rendered", "*/*"),
+            ("rendered", "image/jpeg"),
+            ("thumbnail", "*/*"),
+            ("pixeldata", "image/jpeg"),
+        ] {
+            let refused = counter.get_as(&format!("{path}/{rest}"), accept).await;
+            assert_eq!(refused.status, 406, "{rest}: {}", refused.text());
+            assert!(refused.text().contains("video"), "{rest}: {}", refused.text());
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_rendered_is_refused_in_words() {
     let objects = [Lying::of(phantom(Shape::SmallCt, 0, 0)), Lying::of(phantom(Shape::Sr, 2, 0))];
@@ -76,8 +185,12 @@ async fn what_cannot_be_rendered_is_refused_in_words() {
         (format!("{image}/rendered?window=1"), "*/*", 400),
         (format!("{image}/rendered?quality=1000"), "*/*", 400),
         (format!("{image}/frames/2/rendered"), "*/*", 404),
-        (format!("{image}/frames/1,2/rendered"), "*/*", 406),
-        (format!("{}/rendered", objects[0].study()), "*/*", 406),
+        (format!("{image}/frames/1,2/rendered"), "*/*", 404),
+        (format!("{image}/frames/1,2/rendered"), "image/jpeg", 406),
+        (format!("{image}/frames/1,2/thumbnail"), "*/*", 406),
+        (format!("{image}/rendered"), "video/mp4", 406),
+        (format!("{}/rendered", objects[0].study()), "text/html", 406),
+        ("/studies/1.2.3/rendered".to_owned(), "*/*", 404),
     ] {
         let response = counter.get_as(&path, accept).await;
         assert_eq!(response.status, status, "{path}: {}", response.text());

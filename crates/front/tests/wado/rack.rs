@@ -37,8 +37,12 @@ pub(crate) enum State {
     There,
     /// Nobody gives it.
     Gone,
-    /// Its second block cannot be read.
+    /// Its second block cannot be read, and nobody else has it.
     Damaged,
+    /// Its second block cannot be read, and somebody else has the same bytes.
+    DamagedHere,
+    /// Its second block cannot be read, and somebody else has it in another transfer syntax.
+    OtherElsewhere,
     /// One keeper alone vouches for it.
     Unproven,
 }
@@ -149,14 +153,32 @@ impl Service for Rack {
         let status = Status::CANNOT_PERFORM_SUBOPERATIONS;
         let source: Arc<dyn BlockSource> = match state {
             State::Gone => return Err(FindRefusal { status, text: "nobody has it".into(), source: None }),
-            State::Damaged => Arc::new(Scratched(bytes)),
+            State::Damaged | State::DamagedHere | State::OtherElsewhere => Arc::new(Scratched(bytes)),
             State::There | State::Unproven => Arc::new(bytes),
         };
         let provenance = match state {
             State::Unproven => Provenance::Unproven { keeper: "one".to_owned() },
-            State::There | State::Gone | State::Damaged => Provenance::Proven,
+            _ => Provenance::Proven,
         };
         Ok(Opened { transfer_syntax, bytes: source, provenance })
+    }
+
+    async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        let place: usize = instance.place.parse().unwrap();
+        let Lying { transfer_syntax, bytes, state, .. } = self.objects.lock().unwrap()[place].clone();
+        let provenance = Provenance::Proven;
+        match state {
+            State::DamagedHere => Ok(Opened { transfer_syntax, bytes: Arc::new(bytes), provenance }),
+            State::OtherElsewhere => {
+                let to = TransferSyntaxUid::new(super::RLE).unwrap();
+                let packed: Bytes = transcode(bytes, &transfer_syntax, &to).unwrap().into();
+                Ok(Opened { transfer_syntax: to, bytes: Arc::new(packed), provenance })
+            }
+            _ => {
+                let status = Status::CANNOT_PERFORM_SUBOPERATIONS;
+                Err(FindRefusal { status, text: "nobody else has it".into(), source: None })
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::header::{ACCEPT, HeaderMap};
+use axum::http::header::{ACCEPT, HeaderMap, RANGE};
 use axum::http::request::Parts;
 use axum::{Extension, RequestPartsExt};
 use outrigger_dicomweb::accept::Accept;
@@ -35,6 +35,8 @@ pub(super) struct Asking {
     pub(super) frames: Option<String>,
     /// Path of bulk data, as written.
     pub(super) bulk: Option<String>,
+    /// The range of bytes asked for, as written.
+    pub(super) range: Option<String>,
 }
 
 /// A study, one of its series, or one instance of that.
@@ -93,6 +95,7 @@ impl FromRequestParts<Arc<Door>> for Asking {
             query,
             frames: path.remove("frames"),
             bulk: path.remove("path"),
+            range: parts.headers.get(RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned),
         })
     }
 }

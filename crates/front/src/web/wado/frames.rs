@@ -19,8 +19,9 @@ use super::asking::Asking;
 use super::body::{Broken, Pieces, written};
 use super::failure::{failed, too_large};
 use super::given::Given;
-use super::opened::{Memory, Source, reader};
+use super::opened::{Memory, Source};
 use super::plan::instance;
+use super::read::reader;
 use crate::web::Refusal;
 
 const NOT_ACCEPTABLE: &str = "the frames can be had as multipart/related of application/octet-stream where they are \
@@ -209,7 +210,11 @@ impl Wado {
         let (survey, source) = (Arc::clone(survey), source.clone());
         let work = move || FrameIndex::new(&survey, &source.transfer_syntax, reader(&*source.bytes));
         self.threads.blocking("frames", work).await?.map_err(|error: FrameError<BlockError>| match error {
-            FrameError::NoPixels | FrameError::Video => Refusal::not_acceptable(error),
+            FrameError::NoPixels => Refusal::not_acceptable(error),
+            FrameError::Video => {
+                let text = format!("{error}; ask for the whole: `rendered` or `pixeldata` of the instance");
+                Refusal::not_acceptable(&text)
+            }
             error => failed("the frames of the instance cannot be found", &error),
         })
     }

@@ -52,7 +52,7 @@ pub(super) async fn retrieve(wado: Wado, asking: Asking) -> Result<Response, Ref
     let mut given = Given::new(&asking);
     let objects = Objects { resource: asking.resource, base: asking.base, forms, boundary };
     // Nothing is answered before the first is there: until then an error has a status of its own.
-    let opened = wado.open(&first).await?;
+    let opened = wado.open_sound(&first).await?;
     let opened = objects.prepare(&wado, &first, opened).await?;
     if packaging == Packaging::Single {
         given.count(&first);
@@ -112,13 +112,26 @@ async fn send(wado: &Wado, pieces: &Pieces, header: Bytes, source: &Source) -> R
 
 impl Objects {
     /// Turns an object into a transfer syntax that is accepted.
-    async fn prepare(&self, wado: &Wado, instance: &Retrievable, source: Source) -> Result<Source, Refusal> {
+    async fn prepare(
+        &self,
+        wado: &Wado,
+        instance: &Retrievable,
+        mut source: Source,
+    ) -> Result<Source, Refusal> {
         let (to, otherwise) = match ObjectChoice::of(&self.forms, &source.transfer_syntax) {
             None => return Err(Refusal::not_acceptable(NOT_ACCEPTABLE)),
             Some(ObjectChoice::AsStored) => return Ok(source),
             Some(ObjectChoice::Transcoded { to, otherwise }) => (to, otherwise),
         };
-        match (wado.transcoded(&source, &to).await?, otherwise) {
+        let mut transcoded = wado.transcoded(&source, &to).await?;
+        if let Err(Unchanged::Read(unread)) = &transcoded {
+            source = wado.open_elsewhere(instance, unread).await?;
+            if source.transfer_syntax == to {
+                return Ok(source);
+            }
+            transcoded = wado.transcoded(&source, &to).await?;
+        }
+        match (transcoded, otherwise) {
             (Ok(transcoded), _) => Ok(transcoded),
             (Err(Unchanged::Read(error)), _) => Err(failed("the instance cannot be read", &error)),
             (Err(error), Otherwise::AsStored) => {
@@ -152,7 +165,7 @@ impl Objects {
         let opener = wado.clone();
         let mut ahead = Ahead::new(rest, move |instance| {
             let wado = opener.clone();
-            async move { wado.open(&instance).await }
+            async move { wado.open_sound(&instance).await }
         });
         while let Some((instance, opened)) = ahead.next().await {
             let source = match opened {

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::pixel::Shape;
-use outrigger_dataset::survey::{Place, Survey, SurveyError, inflated_length, survey};
+use outrigger_dataset::survey::{Survey, SurveyError, inflated_length, survey};
 use outrigger_dataset::transcode;
 use outrigger_model::TransferSyntaxUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Encoding, Pixels, Traits, traits};
-use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Broken, Pieces};
 use super::failure::{failed, too_large};
+use super::read::{Spare, Unread, reader, whole};
 use super::{HELD_MIB, Wado};
 use crate::service::{Opened, Provenance, Retrievable};
 use crate::web::Refusal;
@@ -34,7 +34,11 @@ pub(super) struct Source {
     /// What says that they are the version that was listed.
     pub(super) provenance: Provenance,
     /// Memory it takes.
-    memory: Option<Memory>,
+    pub(super) memory: Option<Memory>,
+    /// Where the same bytes may be had if these cannot be read.
+    pub(super) spare: Option<Arc<Spare>>,
+    /// All of them, where they are few and were read already.
+    pub(super) whole: Option<Bytes>,
 }
 
 /// Memory taken, given back when the last who holds this is done.
@@ -56,15 +60,21 @@ impl Wado {
     pub(super) async fn open(&self, instance: &Retrievable) -> Result<Source, Refusal> {
         let opened = self.service.open(instance).await?;
         let Opened { transfer_syntax, bytes, provenance } = opened;
-        Ok(Source { transfer_syntax, bytes, provenance, memory: None })
+        let spare = Some(Spare::of(instance));
+        Ok(Source { transfer_syntax, bytes, provenance, memory: None, spare, whole: None })
     }
 
     /// Takes memory for so many bytes, when there is some.
     async fn memory(&self, bytes: u64) -> Result<Memory, Refusal> {
         let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, HELD_MIB);
-        let permits = Arc::clone(&self.memory).acquire_many_owned(mib).await;
+        let permits = Arc::clone(&self.memory.objects).acquire_many_owned(mib).await;
         let permits = permits.map_err(|error| failed("there is no memory for the request", &error))?;
         Ok(Arc::new(permits))
+    }
+
+    /// Takes a mebibyte of memory for descriptions, if there is one.
+    pub(super) fn descriptions_memory(&self) -> Option<Memory> {
+        Arc::clone(&self.memory.descriptions).try_acquire_owned().ok().map(Arc::new)
     }
 
     /// Takes memory for so many bytes beside a source; none more where the source has taken some as a whole, since who
@@ -83,10 +93,12 @@ impl Wado {
         to: &TransferSyntaxUid,
     ) -> Result<Result<Source, Unchanged>, Refusal> {
         let length = source.bytes.length();
-        let taken = if length > WHOLE_BYTES_MAX { None } else { self.taken(source).await? };
-        let Some(taken) = taken.filter(|taken| *taken <= u64::from(HELD_MIB) << 20) else {
-            return Ok(Err(Unchanged::TooLarge { length }));
+        let taken = if length > WHOLE_BYTES_MAX { Ok(None) } else { self.taken(source).await? };
+        let taken = match taken {
+            Err(unread) => return Ok(Err(Unchanged::Read(unread))),
+            Ok(taken) => taken.filter(|taken| *taken <= u64::from(HELD_MIB) << 20),
         };
+        let Some(taken) = taken else { return Ok(Err(Unchanged::TooLarge { length })) };
         let memory = self.memory(taken).await?;
         let (Source { transfer_syntax: from, bytes, .. }, target) = (source.clone(), to.clone());
         let work = move || {
@@ -99,25 +111,23 @@ impl Wado {
             bytes: Arc::new(Bytes::from(written)),
             provenance: source.provenance.clone(),
             memory: Some(memory),
+            spare: None,
+            whole: None,
         }))
     }
 
     /// Memory that transcoding an object takes, held against what it claims before anything is inflated or decoded: a
     /// few kilobytes may stand for gigabytes. `None` for more than is taken.
-    async fn taken(&self, source: &Source) -> Result<Option<u64>, Refusal> {
+    async fn taken(&self, source: &Source) -> Result<Result<Option<u64>, BlockError>, WorkLost> {
         let source = source.clone();
-        let work = move || measure(&source);
-        self.threads
-            .blocking("measure", work)
-            .await?
-            .map_err(|error| failed("the instance cannot be read", &error))
+        self.threads.blocking("measure", move || measure(&source)).await
     }
 
     /// The object in a form that is read by position: little endian, not deflated.
-    async fn legible(&self, source: Source) -> Result<(Form, Source), Refusal> {
+    async fn legible(&self, source: Source) -> Result<Result<(Form, Source), BlockError>, Refusal> {
         match traits(&source.transfer_syntax).encoding {
-            Encoding::ImplicitLittle => return Ok((Form::ImplicitLittle, source)),
-            Encoding::ExplicitLittle => return Ok((Form::ExplicitLittle, source)),
+            Encoding::ImplicitLittle => return Ok(Ok((Form::ImplicitLittle, source))),
+            Encoding::ExplicitLittle => return Ok(Ok((Form::ExplicitLittle, source))),
             Encoding::Unknown => {
                 let text = format!(
                     "the instance is written in {}, which is not read here; it can be had as it is, by transfer-syntax=*",
@@ -128,63 +138,40 @@ impl Wado {
             Encoding::ExplicitBig | Encoding::Deflated => {}
         }
         match self.transcoded(&source, &TransferSyntaxUid::known(EXPLICIT_VR_LE)).await? {
-            Ok(source) => Ok((Form::ExplicitLittle, source)),
+            Ok(source) => Ok(Ok((Form::ExplicitLittle, source))),
+            Err(Unchanged::Read(unread)) => Ok(Err(unread)),
             Err(error @ Unchanged::TooLarge { .. }) => Err(too_large(&error)),
             Err(error) => Err(failed("the instance cannot be read", &error)),
         }
     }
 
-    /// Opens an instance and looks it over.
+    /// Opens an instance and looks it over; from somebody else where what the first who has it gives cannot be read.
     pub(super) async fn look(&self, instance: &Retrievable) -> Result<(Survey, Source), Refusal> {
-        let (form, source) = self.legible(self.open(instance).await?).await?;
+        match self.look_over(self.open(instance).await?).await? {
+            Ok(looked) => Ok(looked),
+            Err(unread) => {
+                let other = self.open_elsewhere(instance, &unread).await?;
+                Ok(self.look_over(other).await?.map_err(Unread::Block)?)
+            }
+        }
+    }
+
+    async fn look_over(&self, source: Source) -> Result<Result<(Survey, Source), BlockError>, Refusal> {
+        let (form, source) = match self.legible(source).await? {
+            Ok(legible) => legible,
+            Err(unread) => return Ok(Err(unread)),
+        };
         let length = source.bytes.length();
         let memory = self.memory_beside(&source, length.min(SURVEYED_BYTES_MAX)).await?;
         let bytes = Arc::clone(&source.bytes);
         let looked = self.threads.blocking("survey", move || survey(form, length, reader(&*bytes))).await?;
         drop(memory);
         match looked {
-            Ok(survey) => Ok((survey, source)),
+            Ok(survey) => Ok(Ok((survey, source))),
+            Err(SurveyError::Source(unread)) => Ok(Err(unread)),
             Err(error @ SurveyError::TooLarge) => Err(too_large(&error)),
             Err(error) => Err(failed("the instance cannot be read", &error)),
         }
-    }
-
-    /// Sends all of an object.
-    pub(super) async fn send(&self, pieces: &Pieces, source: &Source) -> Result<(), Broken> {
-        let place = Place { offset: 0, length: source.bytes.length() };
-        self.send_place(pieces, source, place).await
-    }
-
-    /// Sends a part of an object.
-    pub(super) async fn send_place(
-        &self,
-        pieces: &Pieces,
-        source: &Source,
-        place: Place,
-    ) -> Result<(), Broken> {
-        let end = place.offset + place.length;
-        let mut position = place.offset;
-        while position < end {
-            let bytes = Arc::clone(&source.bytes);
-            let read = self.threads.blocking("read", move || reader(&*bytes)(position)).await;
-            let mut piece = read
-                .map_err(|error| Broken::Failed(error.to_string()))?
-                .map_err(|error| Broken::Failed(error.to_string()))?;
-            piece.truncate(usize::try_from(end - position).unwrap_or(usize::MAX));
-            if piece.is_empty() {
-                return Err(Broken::Failed("the object is shorter than it was".to_owned()));
-            }
-            position += piece.len() as u64;
-            pieces.send(piece).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads parts of an object into memory.
-    pub(super) async fn gather(&self, source: &Source, places: Vec<Place>) -> Result<Bytes, Refusal> {
-        let bytes = Arc::clone(&source.bytes);
-        let read = self.threads.blocking("read", move || gathered(&*bytes, &places)).await?;
-        read.map_err(|error| failed("the instance cannot be read", &error))
     }
 }
 
@@ -209,37 +196,4 @@ fn measure(source: &Source) -> Result<Option<u64>, BlockError> {
         },
         _ => Ok(Some(length * COPIES)),
     }
-}
-
-/// Bytes of an object from a position on; synchronous, may block.
-pub(super) fn reader(object: &dyn BlockSource) -> impl FnMut(u64) -> Result<Bytes, BlockError> + '_ {
-    move |position| {
-        let block = object.read_block(position / BLOCK_BYTES as u64)?;
-        let skip = usize::try_from(position % BLOCK_BYTES as u64).unwrap_or(usize::MAX).min(block.len());
-        Ok(block.slice(skip..))
-    }
-}
-
-fn gathered(object: &dyn BlockSource, places: &[Place]) -> Result<Bytes, BlockError> {
-    let mut read = reader(object);
-    let mut out = BytesMut::new();
-    for place in places {
-        let end = place.offset + place.length;
-        let mut position = place.offset;
-        while position < end {
-            let piece = read(position)?;
-            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(piece.len());
-            if wanted == 0 {
-                break;
-            }
-            out.extend_from_slice(piece.get(..wanted).unwrap_or(&[]));
-            position += wanted as u64;
-        }
-    }
-    Ok(out.freeze())
-}
-
-/// The whole object; synchronous, may block.
-fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
-    gathered(object, &[Place { offset: 0, length: object.length() }])
 }

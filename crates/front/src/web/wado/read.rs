@@ -1,0 +1,230 @@
+//! The bytes of an opened instance, piece by piece; where a piece cannot be read, it is taken from somebody else.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use outrigger_dataset::survey::Place;
+use outrigger_runtime::body::BLOCK_BYTES;
+use outrigger_runtime::threads::WorkLost;
+use outrigger_runtime::{BlockError, BlockSource};
+use tokio::sync::OnceCell;
+
+use super::Wado;
+use super::body::{Broken, Pieces};
+use super::failure::failed;
+use super::opened::Source;
+use crate::service::{Opened, Provenance, Retrievable};
+use crate::web::Refusal;
+
+/// Blocks that are read, and so checked, before anything of an object goes out: of larger ones the first byte would wait
+/// for the disk, and what is found behind these is mended on the way where somebody has the very same bytes.
+const CHECKED_BLOCKS_MAX: u64 = 64;
+
+/// Whom the same bytes may be had from, looked for once and only when they are needed.
+#[derive(Debug)]
+pub(super) struct Spare {
+    instance: Retrievable,
+    found: OnceCell<Option<Arc<dyn BlockSource>>>,
+}
+
+impl Spare {
+    pub(super) fn of(instance: &Retrievable) -> Arc<Self> {
+        Arc::new(Self { instance: instance.clone(), found: OnceCell::new() })
+    }
+}
+
+/// Why bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    #[error("the bytes of the instance cannot be read")]
+    Block(#[source] BlockError),
+    #[error("the bytes of the instance were not read")]
+    Lost(#[from] WorkLost),
+}
+
+impl From<Unread> for Refusal {
+    fn from(error: Unread) -> Self {
+        failed("the instance cannot be read", &error)
+    }
+}
+
+impl From<Unread> for Broken {
+    fn from(error: Unread) -> Self {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        Self::Failed(format!("{error}: {cause}"))
+    }
+}
+
+impl Wado {
+    /// Opens an instance of which the first blocks are known to be readable: from somebody else where those of the first
+    /// who has it are not.
+    pub(super) async fn open_sound(&self, instance: &Retrievable) -> Result<Source, Refusal> {
+        match self.checked(self.open(instance).await?).await {
+            Ok(source) => Ok(source),
+            Err(unread) => self.open_elsewhere(instance, &unread).await,
+        }
+    }
+
+    /// Opens an instance from somebody else than gave what could not be read.
+    pub(super) async fn open_elsewhere(
+        &self,
+        instance: &Retrievable,
+        unread: &(dyn Error + Send + Sync + 'static),
+    ) -> Result<Source, Refusal> {
+        tracing::warn!(instance = %instance.sop_instance, error = unread as &dyn Error, "the bytes of an instance cannot be read here; others are asked");
+        let Opened { transfer_syntax, bytes, provenance } = self.service.open_elsewhere(instance).await?;
+        let source = Source { transfer_syntax, bytes, provenance, memory: None, spare: None, whole: None };
+        Ok(self.checked(source).await?)
+    }
+
+    /// Reads the first blocks of an object; one that is a single block is kept as it was read.
+    async fn checked(&self, source: Source) -> Result<Source, Unread> {
+        let bytes = Arc::clone(&source.bytes);
+        let work = move || {
+            if bytes.length() <= BLOCK_BYTES as u64 {
+                return bytes.read_block(0).map(Some);
+            }
+            let blocks = bytes.length().div_ceil(BLOCK_BYTES as u64).min(CHECKED_BLOCKS_MAX);
+            (0..blocks).try_for_each(|index| bytes.read_block(index).map(drop)).map(|()| None)
+        };
+        let whole = self.threads.blocking("check", work).await?.map_err(Unread::Block)?;
+        Ok(Source { whole, ..source })
+    }
+
+    /// Sends all of an object.
+    pub(super) async fn send(&self, pieces: &Pieces, source: &Source) -> Result<(), Broken> {
+        let place = Place { offset: 0, length: source.bytes.length() };
+        self.send_place(pieces, source, place).await
+    }
+
+    /// Sends a part of an object.
+    pub(super) async fn send_place(
+        &self,
+        pieces: &Pieces,
+        source: &Source,
+        place: Place,
+    ) -> Result<(), Broken> {
+        let end = place.offset + place.length;
+        let mut position = place.offset;
+        while position < end {
+            let mut piece = self.piece(source, position).await?;
+            piece.truncate(usize::try_from(end - position).unwrap_or(usize::MAX));
+            if piece.is_empty() {
+                return Err(Broken::Failed("the object is shorter than it was".to_owned()));
+            }
+            position += piece.len() as u64;
+            pieces.send(piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads parts of an object into memory.
+    pub(super) async fn gather(&self, source: &Source, places: Vec<Place>) -> Result<Bytes, Refusal> {
+        let bytes = Arc::clone(&source.bytes);
+        let wanted = places.clone();
+        let error = match self.threads.blocking("read", move || gathered(&*bytes, &wanted)).await? {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        let Some(spare) = self.spare(source, &error).await else { return Err(Unread::Block(error).into()) };
+        let read = self.threads.blocking("read", move || gathered(&*spare, &places)).await?;
+        Ok(read.map_err(Unread::Block)?)
+    }
+
+    /// Bytes from a position on, up to the end of their block.
+    async fn piece(&self, source: &Source, position: u64) -> Result<Bytes, Unread> {
+        if let Some(whole) = &source.whole {
+            let skip = usize::try_from(position).unwrap_or(usize::MAX).min(whole.len());
+            return Ok(whole.slice(skip..));
+        }
+        let bytes = Arc::clone(&source.bytes);
+        let error = match self.threads.blocking("read", move || reader(&*bytes)(position)).await? {
+            Ok(piece) => return Ok(piece),
+            Err(error) => error,
+        };
+        let Some(spare) = self.spare(source, &error).await else { return Err(Unread::Block(error)) };
+        self.threads.blocking("read", move || reader(&*spare)(position)).await?.map_err(Unread::Block)
+    }
+
+    /// The same bytes from somebody else, if they are the same as far as ours can be read.
+    async fn spare(&self, source: &Source, error: &BlockError) -> Option<Arc<dyn BlockSource>> {
+        let spare = source.spare.as_ref()?;
+        let instance = &spare.instance;
+        let find = async {
+            tracing::warn!(instance = %instance.sop_instance, error = error as &dyn Error, "a block of an instance cannot be read; others are asked");
+            match self.same(source, instance).await {
+                Ok(same) => same,
+                Err(refusal) => {
+                    tracing::warn!(instance = %instance.sop_instance, why = refusal.text(), "nobody else gives the bytes of an instance");
+                    None
+                }
+            }
+        };
+        spare.found.get_or_init(|| find).await.clone()
+    }
+
+    /// What somebody else has, where it is what is being sent: bytes that are merely as good cannot be put between.
+    async fn same(
+        &self,
+        source: &Source,
+        instance: &Retrievable,
+    ) -> Result<Option<Arc<dyn BlockSource>>, Refusal> {
+        let other = self.service.open_elsewhere(instance).await?;
+        let is_alike = other.transfer_syntax == source.transfer_syntax
+            && other.provenance == Provenance::Proven
+            && other.bytes.length() == source.bytes.length();
+        let (ours, theirs) = (Arc::clone(&source.bytes), Arc::clone(&other.bytes));
+        let is_same = is_alike && self.threads.blocking("compare", move || agree(&*ours, &*theirs)).await?;
+        if !is_same {
+            tracing::warn!(instance = %instance.sop_instance, "the bytes that others have are not those being sent");
+        }
+        Ok(is_same.then_some(other.bytes))
+    }
+}
+
+/// Whether all blocks that both give are equal, and the other gives all; synchronous, may block.
+fn agree(ours: &dyn BlockSource, theirs: &dyn BlockSource) -> bool {
+    (0..ours.length().div_ceil(BLOCK_BYTES as u64)).all(|index| {
+        match (ours.read_block(index), theirs.read_block(index)) {
+            (Ok(ours), Ok(theirs)) => ours == theirs,
+            // That ours cannot be read is why the other was asked.
+            (Err(_), Ok(_)) => true,
+            (_, Err(_)) => false,
+        }
+    })
+}
+
+/// Bytes of an object from a position on; synchronous, may block.
+pub(super) fn reader(object: &dyn BlockSource) -> impl FnMut(u64) -> Result<Bytes, BlockError> + '_ {
+    move |position| {
+        let block = object.read_block(position / BLOCK_BYTES as u64)?;
+        let skip = usize::try_from(position % BLOCK_BYTES as u64).unwrap_or(usize::MAX).min(block.len());
+        Ok(block.slice(skip..))
+    }
+}
+
+/// Parts of an object, one behind the other; synchronous, may block.
+pub(super) fn gathered(object: &dyn BlockSource, places: &[Place]) -> Result<Bytes, BlockError> {
+    let mut read = reader(object);
+    let mut out = BytesMut::new();
+    for place in places {
+        let end = place.offset + place.length;
+        let mut position = place.offset;
+        while position < end {
+            let piece = read(position)?;
+            let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(piece.len());
+            if wanted == 0 {
+                break;
+            }
+            out.extend_from_slice(piece.get(..wanted).unwrap_or(&[]));
+            position += wanted as u64;
+        }
+    }
+    Ok(out.freeze())
+}
+
+/// The whole object; synchronous, may block.
+pub(super) fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
+    gathered(object, &[Place { offset: 0, length: object.length() }])
+}
