@@ -8,6 +8,7 @@ mod commit;
 mod destination;
 mod find;
 mod limits;
+mod many;
 mod peer_dcmtk;
 mod retrieve;
 mod shelf;

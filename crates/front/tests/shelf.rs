@@ -184,7 +184,7 @@ impl Service for Shelf {
         let mut gate = self.gate.subscribe();
         gate.wait_for(|gate| *gate == Gate::Open).await.map_err(|_| gone())?;
         let place: usize = instance.place.parse().map_err(|_| gone())?;
-        let kept = self.kept().get(place).cloned().ok_or_else(gone)?;
+        let kept = self.kept.lock().unwrap().get(place).cloned().ok_or_else(gone)?;
         if kept.bytes.is_empty() {
             return Err(gone());
         }
