@@ -45,6 +45,17 @@ pub enum OpenError {
     /// The catalogue could not be opened.
     #[error("the catalogue of the archive could not be opened")]
     Catalogue(#[source] outrigger_catalogue::OpenError),
+    /// The catalogue is damaged; the objects it is of are files of their own.
+    #[error(
+        "the catalogue of the archive is damaged; move its file away, and the next start makes it anew from the objects in {blobs}"
+    )]
+    Damaged {
+        /// Where the objects are.
+        blobs: PathBuf,
+        /// The cause.
+        #[source]
+        source: outrigger_catalogue::OpenError,
+    },
     /// The catalogue could not be opened a second time, for reading.
     #[error("the catalogue of the archive could not be opened for reading")]
     CatalogueReader(#[source] CatalogueError),
@@ -137,7 +148,13 @@ fn prepare(disk: &ArcDisk, places: &Places, options: &ArchiveOptions) -> Result<
     })?;
     make(&places.spool())?;
     make(&places.blobs())?;
-    let mut catalogue = outrigger_catalogue::open(&options.catalogue).map_err(OpenError::Catalogue)?;
+    let mut catalogue = outrigger_catalogue::open(&options.catalogue).map_err(|source| {
+        if source.is_damage() {
+            OpenError::Damaged { blobs: places.blobs(), source }
+        } else {
+            OpenError::Catalogue(source)
+        }
+    })?;
     let (recovered, bucket) = recover(&**disk, places, &mut *catalogue).map_err(OpenError::Recover)?;
     let reading = catalogue.another().map_err(OpenError::CatalogueReader)?;
     Ok(Opened { lock, catalogue, reading, recovered, bucket })

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_archive::Recovered;
-use outrigger_model::{Level, Tag};
+use outrigger_model::{Level, Tag, with_causes};
 use outrigger_runtime::RealDisk;
 
-use crate::setup::{Object, answers, blob_files, has, open, open_over, small, spool_files, sqlite, store};
+use crate::setup::{
+    Object, answers, blob_files, has, open, open_over, small, spool_files, sqlite, store, try_open_over,
+};
 
 /// Everything the catalogue says of patients, studies and instances.
 async fn said(directory: &Path, catalogue: &str) -> (Recovered, Vec<outrigger_model::Answer>) {
@@ -95,6 +97,34 @@ async fn a_lost_catalogue_is_made_anew_from_the_files() {
         for number in 0..80 {
             assert!(has(&archive, small(number)).await, "{kind} {number}");
         }
+        archive.close().await;
+    }
+}
+
+/// Whoever starts an archive with a damaged catalogue is told what to do, and it does.
+#[tokio::test]
+async fn a_damaged_catalogue_is_refused_with_advice_that_helps() {
+    for (kind, keeps) in [("sqlite", 1000), ("redb", 1000), ("redb", 200), ("redb", 10_000)] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("catalogue");
+        let catalogue = format!("{kind}:{}", file.display());
+        let archive = open_over(directory.path(), &catalogue, Arc::new(RealDisk)).await;
+        for number in 0..5 {
+            store(&archive, small(number)).await.unwrap();
+        }
+        archive.close().await;
+        drop(archive);
+        let cut = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        cut.set_len(keeps).unwrap();
+        drop(cut);
+        let refused = try_open_over(directory.path(), &catalogue, Arc::new(RealDisk)).await;
+        let said = with_causes(&refused.err().unwrap());
+        for words in ["is damaged", "move its file away", "archive/blobs"] {
+            assert!(said.contains(words), "{kind} of {keeps} bytes: {said}");
+        }
+        std::fs::rename(&file, directory.path().join("away")).unwrap();
+        let archive = open_over(directory.path(), &catalogue, Arc::new(RealDisk)).await;
+        assert_eq!(archive.recovered().adopted, 5, "{kind}");
         archive.close().await;
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_archive::{Archive, ArchiveOptions};
+use outrigger_archive::{Archive, ArchiveOptions, OpenError};
 use outrigger_front::{Arrival, FindRefusal, RefusalKind, Retrievable, Service, StoreRefusal, Stored};
 use outrigger_model::{
     AeTitle, Answer, AssociationId, InstanceHeader, Level, Origin, Query, QueryKey, QueryRoot, Selection,
@@ -60,6 +60,15 @@ impl Object {
 
 /// Opens an archive over a disk.
 pub(crate) async fn open_over(directory: &Path, catalogue: &str, disk: ArcDisk) -> Archive {
+    try_open_over(directory, catalogue, disk).await.unwrap()
+}
+
+/// Opens an archive over a disk, if it can be.
+pub(crate) async fn try_open_over(
+    directory: &Path,
+    catalogue: &str,
+    disk: ArcDisk,
+) -> Result<Archive, OpenError> {
     let options = ArchiveOptions {
         directory: directory.join("archive"),
         catalogue: catalogue.to_owned(),
@@ -67,7 +76,7 @@ pub(crate) async fn open_over(directory: &Path, catalogue: &str, disk: ArcDisk) 
         holder: "archive test".to_owned(),
     };
     let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(7));
-    Archive::open(options, disk, clock, random, Threads::System).await.unwrap()
+    Archive::open(options, disk, clock, random, Threads::System).await
 }
 
 /// Opens an archive over a simulated disk; everything runs on the test's own thread. `None` if the disk fails meanwhile.

@@ -1,5 +1,6 @@
 //! Why the catalogue could not be opened, or not answer.
 
+use std::io;
 use std::path::PathBuf;
 
 /// Why the catalogue could not do what it was asked; nothing of a failed put is kept.
@@ -51,9 +52,29 @@ impl CatalogueError {
         match self {
             Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
             Self::Redb { source, .. } => {
-                matches!(&**source, redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
+                matches!(&**source, redb::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull)
             }
             Self::BadRow { .. } | Self::MissingRow { .. } => false,
+        }
+    }
+}
+
+impl OpenError {
+    /// Whether the catalogue is damaged: opening it again will not help, making it anew will.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            ),
+            Self::Redb { source, .. } => match &**source {
+                redb::Error::Corrupted(_) => true,
+                redb::Error::Io(error) => {
+                    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+                }
+                _ => false,
+            },
+            Self::UnknownUrl { .. } | Self::Newer { .. } => false,
         }
     }
 }
