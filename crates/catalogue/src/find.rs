@@ -59,7 +59,9 @@ fn selects(selection: &Selection, row: &Joined) -> bool {
     match selection {
         Selection::Patient { patient_id } => row.patient.row.key.patient_id == *patient_id,
         Selection::Studies(studies) => studies.contains(&study.uid),
-        Selection::Series { study: wanted, series: any } => study.uid == *wanted && any.contains(&series.uid),
+        Selection::Series { study: wanted, series: any } => {
+            wanted.as_ref().is_none_or(|wanted| study.uid == *wanted) && any.contains(&series.uid)
+        }
         Selection::Instances(instances) => {
             row.instance.as_ref().is_some_and(|instance| instances.contains(&instance.row.uid))
         }

@@ -369,10 +369,14 @@ fn selections_list_each_instance_once() {
         (patient("P7"), &[]),
         (Selection::Studies(vec![study("1.2.3")]), &["1.2.3.1.1", "1.2.3.1.2", "1.2.3.2.1", "1.2.3.2.2"]),
         (
-            Selection::Series { study: study("1.2.3"), series: series(&["1.2.3.2"]) },
+            Selection::Series { study: Some(study("1.2.3")), series: series(&["1.2.3.2"]) },
             &["1.2.3.2.1", "1.2.3.2.2"],
         ),
-        (Selection::Series { study: study("1.2.4"), series: series(&["1.2.3.2"]) }, &[]),
+        (Selection::Series { study: Some(study("1.2.4")), series: series(&["1.2.3.2"]) }, &[]),
+        (
+            Selection::Series { study: None, series: series(&["1.2.3.2", "1.2.5.1"]) },
+            &["1.2.3.2.1", "1.2.3.2.2", "1.2.5.1.1", "1.2.5.1.2"],
+        ),
         (
             Selection::Instances(
                 ["1.2.9", "1.2.5.1.1", "1.2.0.1.1", "1.2.5.1.1", "1.2.0.1.2"].map(uid).to_vec(),

@@ -90,7 +90,8 @@ fn selections_go_there_and_back() {
     for selection in [
         Selection::Patient { patient_id: "4711".to_owned() },
         Selection::Studies(vec![study.clone(), StudyUid::known("1.3")]),
-        Selection::Series { study: study.clone(), series: vec![series.clone()] },
+        Selection::Series { study: Some(study.clone()), series: vec![series.clone()] },
+        Selection::Series { study: None, series: vec![series.clone()] },
         Selection::Instances(instances.clone()),
     ] {
         for form in FORMS {

@@ -152,7 +152,8 @@ impl WebFront {
             drop(tokio::spawn(watch));
         }
         let permits = Permits::new(options.limits);
-        let door = Arc::new(Door { front: self.clone(), options, permits, room: search::Room::default(), address });
+        let door =
+            Arc::new(Door { front: self.clone(), options, permits, room: search::Room::default(), address });
         let router = router::router(&door);
         let stop = shutdown.clone();
         let handle =

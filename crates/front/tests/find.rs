@@ -81,9 +81,14 @@ async fn a_query_below_names_the_levels_above_with_single_values() {
         (0, vec![level("SERIES"), study("1.2")], None),
         (0, vec![level("SERIES")], Some("0020,000D")),
         (0, vec![level("SERIES"), study("")], Some("0020,000D")),
-        (0, vec![level("SERIES"), study("1.2\\1.3")], Some("0020,000D")),
-        (0, vec![level("IMAGE"), study("1.2")], Some("0020,000E")),
-        (0, vec![level("IMAGE"), study("1.2"), series("1.*")], Some("0020,000E")),
+        (0, vec![level("SERIES"), study("1.*")], Some("0020,000D")),
+        (0, vec![level("IMAGE"), series("")], Some("0020,000D")),
+        // What UIDs name is answered without the keys above.
+        (0, vec![level("SERIES"), study("1.2\\1.3")], None),
+        (0, vec![level("SERIES"), series("1.3")], None),
+        (0, vec![level("IMAGE"), study("1.2")], None),
+        (0, vec![level("IMAGE"), study("1.2"), series("1.*")], None),
+        (0, vec![level("IMAGE"), (Tag::SOP_INSTANCE_UID, Vr::UI, "1.4\\1.5")], None),
         (0, vec![level("IMAGE"), study("1.2"), series("1.3")], None),
         (0, vec![level("PATIENT"), patient("")], Some("no level")),
         (0, vec![level("")], Some("no Query/Retrieve Level")),
@@ -92,10 +97,12 @@ async fn a_query_below_names_the_levels_above_with_single_values() {
         (1, vec![level("PATIENT"), patient("P*")], None),
         (1, vec![level("STUDY"), patient("P1")], None),
         (1, vec![level("STUDY"), patient("P*")], Some("0010,0020")),
-        (1, vec![level("STUDY"), study("1.2")], Some("0010,0020")),
+        (1, vec![level("STUDY"), study("1.2")], None),
+        (1, vec![level("STUDY")], Some("0010,0020")),
         (1, vec![level("SERIES"), patient("P1"), study("1.2")], None),
         (1, vec![level("IMAGE"), patient("P1"), study("1.2"), series("1.3")], None),
-        (1, vec![level("IMAGE"), patient("P1"), series("1.3")], Some("0020,000D")),
+        (1, vec![level("IMAGE"), patient("P1"), series("1.3")], None),
+        (1, vec![level("IMAGE"), patient("P1")], Some("0020,000D")),
     ] {
         let association = if association == 0 { &mut study_root } else { &mut patient_root };
         let (statuses, comment) = ask(association, &keys).await;

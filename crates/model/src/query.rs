@@ -87,10 +87,10 @@ pub enum Selection {
     },
     /// Whole studies.
     Studies(Vec<StudyUid>),
-    /// Whole series of a study.
+    /// Whole series, of a study where it is named.
     Series {
-        /// Their study.
-        study: StudyUid,
+        /// Their study; absent in a relational retrieval (PS3.4 section C.4.2.3.2.1).
+        study: Option<StudyUid>,
         /// The series.
         series: Vec<SeriesUid>,
     },

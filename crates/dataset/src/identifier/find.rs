@@ -24,7 +24,7 @@ pub fn read_find(root: QueryRoot, form: Form, bytes: &[u8], rules: Rules) -> Res
     let data_set = read(form, bytes)?;
     let level = level(root, &data_set)?;
     let keys: Vec<QueryKey> = attributes(&data_set).map(|(tag, value)| QueryKey { tag, value }).collect();
-    if !rules.relational {
+    if !rules.relational && !names_by_uid(level, &keys) {
         unique_keys_above(root, level).try_for_each(|tag| has_single(level, tag, &keys))?;
     }
     keys.iter().try_for_each(check)?;
@@ -54,6 +54,23 @@ fn unique_keys_above(root: QueryRoot, level: Level) -> impl Iterator<Item = Tag>
     let above =
         move |(of, _): &(Level, Tag)| *of < level && (root == QueryRoot::Patient || *of > Level::Patient);
     KEYS.into_iter().filter(above).map(|(_, tag)| tag)
+}
+
+/// Whether a unique key at or above a level names entities by their UIDs: then the other keys above it say nothing more, and a
+/// query without them is answered, as if it were relational.
+fn names_by_uid(level: Level, keys: &[QueryKey]) -> bool {
+    const KEYS: [(Level, Tag); 3] = [
+        (Level::Study, Tag::STUDY_INSTANCE_UID),
+        (Level::Series, Tag::SERIES_INSTANCE_UID),
+        (Level::Image, Tag::SOP_INSTANCE_UID),
+    ];
+    let is_uids = |value: &str| {
+        let is_uid =
+            |uid: &str| !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        value.split('\\').all(|uid| is_uid(uid.trim_matches([' ', '\0'])))
+    };
+    let unique = KEYS.iter().filter(|(of, _)| *of <= level).map(|(_, tag)| *tag);
+    unique.into_iter().any(|tag| keys.iter().any(|key| key.tag == tag && is_uids(&key.value)))
 }
 
 fn has_single(level: Level, tag: Tag, keys: &[QueryKey]) -> Result<(), IdentifierError> {

@@ -22,7 +22,10 @@ pub fn read_query(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Query, Id
     Ok(Query::new(root, level, keys))
 }
 
-/// Reads a C-MOVE or C-GET identifier.
+/// Reads a C-MOVE or C-GET identifier; the unique keys of the levels above, which a relational retrieval leaves out, are not needed:
+/// a UID names what it names.
+///
+/// PS3.4 section C.4.2.3.
 pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selection, IdentifierError> {
     let data_set = read(form, bytes)?;
     let studies = || uids(&data_set, Tag::STUDY_INSTANCE_UID, StudyUid::new);
@@ -35,12 +38,12 @@ pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selec
         }
         Level::Study => Ok(Selection::Studies(studies()?)),
         Level::Series => {
-            let tag = Tag::STUDY_INSTANCE_UID;
-            let study = studies()?.into_iter().next().ok_or(IdentifierError::MissingKey { tag })?;
-            Ok(Selection::Series {
-                study,
-                series: uids(&data_set, Tag::SERIES_INSTANCE_UID, SeriesUid::new)?,
-            })
+            let series = uids(&data_set, Tag::SERIES_INSTANCE_UID, SeriesUid::new)?;
+            let study = match data_set.plain(Tag::STUDY_INSTANCE_UID) {
+                Some(_) => studies()?.into_iter().next(),
+                None => None,
+            };
+            Ok(Selection::Series { study, series })
         }
         Level::Image => {
             Ok(Selection::Instances(uids(&data_set, Tag::SOP_INSTANCE_UID, SopInstanceUid::new)?))

@@ -96,7 +96,9 @@ pub fn write_selection(form: Form, selection: &Selection) -> Vec<u8> {
         }
         Selection::Series { study, series } => {
             let mut data_set = at(Level::Series);
-            data_set.put(list(Tag::STUDY_INSTANCE_UID, [study.as_str()]));
+            if let Some(study) = study {
+                data_set.put(list(Tag::STUDY_INSTANCE_UID, [study.as_str()]));
+            }
             data_set.put(list(Tag::SERIES_INSTANCE_UID, series.iter().map(SeriesUid::as_str)));
             finished(form, data_set)
         }

@@ -18,9 +18,16 @@ const IDENTIFIER_BYTES_MAX: usize = 1 << 20;
 /// matching of empty values, and of each of multiple values.
 const QUERIES: &[u8] = &[1, 1, 0, 0, 0, 1, 1];
 
+/// What is agreed on for retrievals (PS3.4 table C.5-3): relational ones; no conversion of multi-frame objects.
+const RETRIEVALS: &[u8] = &[1, 0];
+
 /// What can be agreed on for a SOP class by extended negotiation.
 pub(super) fn extended(class: &SopClassUid) -> &'static [u8] {
-    if matches!(class_of(class), Class::Find(_)) { QUERIES } else { &[] }
+    match class_of(class) {
+        Class::Find(_) => QUERIES,
+        Class::Move(_) | Class::Get(_) => RETRIEVALS,
+        Class::Verification | Class::Storage | Class::Commit | Class::Other => &[],
+    }
 }
 
 /// The rules of queries by what was agreed on.

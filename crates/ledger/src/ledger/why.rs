@@ -181,7 +181,7 @@ fn locate(books: &dyn LedgerReads, asked: &Why) -> Result<(Vec<Located>, Truncat
                 return Ok(found);
             }
             let Some((study, series)) = series_of(books, uid)? else { return Ok((Vec::new(), false)) };
-            select(books, &Selection::Series { study, series: vec![series] })
+            select(books, &Selection::Series { study: Some(study), series: vec![series] })
         }
     }
 }

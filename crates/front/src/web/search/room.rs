@@ -55,16 +55,16 @@ impl Place {
     /// Makes sure that there is room for so many; refused where others have it for too long.
     pub(super) async fn grow_to(&mut self, matches: usize) -> Result<(), Refusal> {
         while self.len() < matches {
-            match timeout(WAIT, Arc::clone(&self.room).acquire_many_owned(STEP)).await {
-                Ok(Ok(more)) => match &mut self.held {
-                    Some(held) => held.merge(more),
-                    None => self.held = Some(more),
-                },
-                Ok(Err(_)) | Err(_) => {
-                    metrics::counter!("outrigger_searches_refused_total").increment(1);
-                    let text = "other searches hold all the matches there is room for; try again, or ask more narrowly";
-                    return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
-                }
+            let more = timeout(WAIT, Arc::clone(&self.room).acquire_many_owned(STEP)).await;
+            let Ok(Ok(more)) = more else {
+                metrics::counter!("outrigger_searches_refused_total").increment(1);
+                let text =
+                    "other searches hold all the matches there is room for; try again, or ask more narrowly";
+                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
+            };
+            match &mut self.held {
+                Some(held) => held.merge(more),
+                None => self.held = Some(more),
             }
         }
         Ok(())

@@ -41,7 +41,7 @@ pub(super) fn selection(resource: &Resource) -> Selection {
     match (&resource.series, &resource.instance) {
         (_, Some(instance)) => Selection::Instances(vec![instance.clone()]),
         (Some(series), None) => {
-            Selection::Series { study: resource.study.clone(), series: vec![series.clone()] }
+            Selection::Series { study: Some(resource.study.clone()), series: vec![series.clone()] }
         }
         (None, None) => Selection::Studies(vec![resource.study.clone()]),
     }
