@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_front::{CommitRefusal, CommitRequest, CommitResult, Committing, Reporter};
+use outrigger_ledger::promise::ToAttest;
 use outrigger_ledger::{
     Asked, CommitPolicy, Ledger, LedgerError, Promise, PromiseError, REPORT_AGAIN_MAX, ReportEnd,
 };
 use outrigger_model::{Requestor, Seq, SopClassUid, SopInstanceUid, Status, TransactionUid, with_causes};
+use outrigger_query::Reader;
 use outrigger_runtime::backoff::Backoff;
 use outrigger_runtime::{Random, Shutdown};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Duplicate transaction UID, a code of PS3.3 section C.14.1.1.
@@ -30,6 +32,9 @@ const KEPT_FOR: Duration = TOLD_FOR;
 const ANSWER_AFTER: Duration = Duration::from_millis(500);
 /// Results told at once, one for each requestor: one that does not answer holds up its own.
 const TELLING_MAX: usize = 8;
+/// Instances that members are asked for before requests are looked at again, and how many of them at once: retrievals go on.
+const ATTESTED_BATCH: usize = 64;
+const ATTESTED_AT_ONCE: usize = 2;
 /// Least time between two looks at what is open: news come with every object.
 const PACE: Duration = Duration::from_millis(50);
 /// How soon the ledger is asked again after it failed.
@@ -100,6 +105,8 @@ fn refusal(error: PromiseError) -> CommitRefusal {
 pub struct KeeperOptions {
     /// The ledger.
     pub ledger: Ledger,
+    /// What asks members for instances that were never stored here.
+    pub reader: Reader,
     /// What tells results.
     pub reporter: Reporter,
     /// Who has to have an object before it is committed.
@@ -118,13 +125,16 @@ pub struct Keeper {
     telling: JoinSet<Requestor>,
     /// Transactions that are told, by their requestors.
     told: HashMap<Requestor, TransactionUid>,
+    /// Members being asked for instances.
+    attesting: JoinSet<()>,
 }
 
 impl Keeper {
     /// Starts it; it ends when stopping is asked for.
     pub fn start(options: KeeperOptions, shutdown: Shutdown) -> JoinHandle<()> {
         let news = options.ledger.watch();
-        let keeper = Self { options, news, telling: JoinSet::new(), told: HashMap::new() };
+        let keeper =
+            Self { options, news, telling: JoinSet::new(), told: HashMap::new(), attesting: JoinSet::new() };
         tokio::spawn(keeper.run(shutdown))
     }
 
@@ -135,6 +145,7 @@ impl Keeper {
         }
         // What was not answered is told again after the next start.
         self.telling.shutdown().await;
+        self.attesting.shutdown().await;
     }
 
     async fn keep_on(&mut self) {
@@ -157,6 +168,9 @@ impl Keeper {
                         self.told.clear();
                     }
                 },
+                Some(ended) = self.attesting.join_next() => if let Err(error) = ended {
+                    tracing::error!(%error, "asking members for instances to commit to ended badly");
+                },
                 changed = self.news.changed() => if changed.is_err() { return },
                 () = sleep_until(until) => {}
             }
@@ -169,6 +183,12 @@ impl Keeper {
         let KeeperOptions { ledger, policy, wait, .. } = &self.options;
         let undecided = ledger.settle_promises(*policy, *wait).await?;
         let expires = ledger.expire_results(KEPT_FOR).await?;
+        if self.attesting.is_empty() {
+            let all = ledger.to_attest(*policy, ATTESTED_BATCH).await?;
+            if !all.is_empty() {
+                self.attesting.spawn(attest(self.options.clone(), all));
+            }
+        }
         let (due, later) = ledger.promises_due().await?;
         for head in due {
             if self.telling.len() >= TELLING_MAX {
@@ -181,6 +201,40 @@ impl Keeper {
             self.telling.spawn(tell(self.options.clone(), head.requestor, head.transaction));
         }
         Ok(undecided.into_iter().chain(expires).chain(later).min())
+    }
+}
+
+/// Asks members for instances that were never stored here, and notes what they gave.
+async fn attest(options: KeeperOptions, all: Vec<ToAttest>) {
+    let mut asking: JoinSet<()> = JoinSet::new();
+    for one in all {
+        while asking.len() >= ATTESTED_AT_ONCE {
+            ended(asking.join_next().await);
+        }
+        let (reader, ledger) = (options.reader.clone(), options.ledger.clone());
+        asking.spawn(async move {
+            let ToAttest { instance, members } = one;
+            match reader.attest(&instance, members).await {
+                Ok(given) => {
+                    let said = given.said.join("; ");
+                    tracing::info!(%instance, gave = given.gave.iter().count(), said, "members were asked for an instance to commit to");
+                    ledger.attest(instance, given.gave, given.header.as_ref(), given.copies);
+                }
+                Err(error) => {
+                    let error = with_causes(&error);
+                    tracing::warn!(%instance, error, "members could not be asked for an instance to commit to");
+                }
+            }
+        });
+    }
+    while let Some(one) = asking.join_next().await {
+        ended(Some(one));
+    }
+}
+
+fn ended(asked: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = asked {
+        tracing::error!(%error, "asking members for an instance to commit to ended badly");
     }
 }
 

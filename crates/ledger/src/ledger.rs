@@ -27,6 +27,7 @@ use crate::worker::Worker;
 
 mod ability;
 mod accept;
+mod attesting;
 mod books;
 mod commitments;
 mod damage;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_model::{ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin};
+use outrigger_model::{ConfirmLevel, InstanceHeader, MemberName, MemberNumber, MemberSet, Origin};
 
 use crate::record::Wanting;
 use crate::scope::Scope;
@@ -67,6 +67,12 @@ impl Policies {
     /// Every member of the configuration, by number.
     pub fn iter(&self) -> impl Iterator<Item = (MemberNumber, &MemberPolicy)> {
         self.by_number.iter().map(|(number, policy)| (*number, policy))
+    }
+
+    /// The members whose scope an object falls into that was never stored here.
+    pub(crate) fn wanting_inherited(&self, instance: &InstanceHeader) -> MemberSet {
+        let wanting = self.iter().filter(|(_, policy)| policy.scope.wants_inherited(instance));
+        wanting.map(|(number, _)| number).collect()
     }
 
     /// The members whose scope an object falls into.

@@ -7,8 +7,11 @@
 use outrigger_model::{AeTitle, Requestor, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
 use serde::{Deserialize, Serialize};
 
+mod inherited;
 mod verdict;
 
+pub(crate) use inherited::{Attestations, Attested, Demand, GOOD_FOR, make_room};
+pub use inherited::{Copies, ToAttest};
 pub(crate) use verdict::{Rule, Verdict, required};
 
 /// Instances of one request at most: studies have some thousands, and one record of the journal takes the UIDs of this many.

@@ -39,10 +39,14 @@ impl<T: Ord> Only<T> {
 impl Scope {
     /// Whether an object falls into it.
     pub fn wants(&self, instance: &InstanceHeader, origin: &Origin) -> bool {
+        self.wants_inherited(instance) && self.sources.admits(&origin.calling_ae)
+    }
+
+    /// Whether an object falls into it of which nobody knows where it came from: that cannot leave it out.
+    pub(crate) fn wants_inherited(&self, instance: &InstanceHeader) -> bool {
         self.wants_modality(instance.attribute(Tag::MODALITY))
             && self.wants_date(instance.attribute(Tag::STUDY_DATE))
             && self.sop_classes.admits(&instance.sop_class)
-            && self.sources.admits(&origin.calling_ae)
     }
 
     fn wants_modality(&self, modality: Option<&str>) -> bool {

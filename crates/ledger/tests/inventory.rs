@@ -10,7 +10,7 @@ use outrigger_model::{
 use crate::kit::{A, B, Kind, Place, Rig, study_uid};
 
 /// A study of one series whose instances could also be stored.
-fn seen(study: u32, instances: std::ops::Range<u32>) -> SeenStudy {
+pub(crate) fn seen(study: u32, instances: std::ops::Range<u32>) -> SeenStudy {
     let instance = |number: u32| SeenInstance {
         sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
         sop_instance: SopInstanceUid::new(&format!("1.2.{study}.1.{number}")).unwrap(),

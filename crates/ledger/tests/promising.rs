@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use outrigger_journal::Seq as JournalSeq;
-use outrigger_ledger::promise::{INSTANCES_MAX, PromiseHead, reason};
+use outrigger_ledger::promise::{Copies, INSTANCES_MAX, PromiseHead, reason};
 use outrigger_ledger::store::read;
 use outrigger_ledger::{
     Asked, CommitPolicy, Compared, LedgerStore, PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX,
     ReleaseMode, ReportEnd, ReportOutcome,
 };
 use outrigger_model::{
-    AeTitle, ConfirmLevel, MemberNumber, Requestor, Seq, SopClassUid, SopInstanceUid, TransactionUid,
-    WallTime, WebClient,
+    AeTitle, ConfirmLevel, InstanceHeader, MemberNumber, MemberSet, Requestor, Seq, SopClassUid,
+    SopInstanceUid, Tag, TransactionUid, WallTime, WebClient,
 };
 
+use crate::inventory::seen;
 use crate::kit::{A, B, Kind, Place, Rig, START_US, member};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -376,5 +377,59 @@ async fn a_result_of_the_web_is_there_for_its_client_until_its_time_is_over() {
         assert_eq!(rig.ledger.promise_of(&one, &transaction(1)).await.unwrap(), None);
         rig.restart().await;
         assert_eq!(rig.ledger.promise_of(&one, &transaction(1)).await.unwrap(), None);
+    }
+}
+
+/// An object that only members have is promised on what they gave, as the policy asks, and never on what they show.
+#[tokio::test(start_paused = true)]
+async fn what_members_held_before_is_promised_when_those_who_must_have_it_gave_it() {
+    let header = InstanceHeader {
+        sop_class: SopClassUid::known(CT),
+        sop_instance: SopInstanceUid::known("1.2.1.1.1"),
+        study: None,
+        series: None,
+        attributes: vec![(Tag::MODALITY, "CT".to_owned())],
+    };
+    let set = |members: &[MemberNumber]| members.iter().copied().collect::<MemberSet>();
+    let attest = |rig: &Rig, gave: &[MemberNumber], copies| {
+        rig.ledger.attest(header.sop_instance.clone(), set(gave), Some(&header), copies);
+    };
+    let whom = async |rig: &Rig| {
+        settle(rig, JOURNAL_AND_ONE).await;
+        let all = rig.ledger.to_attest(JOURNAL_AND_ONE, 10).await.unwrap();
+        all.into_iter().map(|one| one.members).collect::<Vec<_>>()
+    };
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        rig.ledger.inherit(A, seen(1, 1..2)).await.unwrap();
+        rig.ledger.promise(asked(1, &[(CT, 1)])).await.unwrap();
+        assert_eq!(whom(&rig).await, [set(&[A])]);
+        attest(&rig, &[A], Copies::Agree);
+        tokio::time::advance(HOUR).await;
+        assert_eq!(whom(&rig).await, [], "the other one must have it too, and does not show it");
+        rig.ledger.inherit(B, seen(1, 1..2)).await.unwrap();
+        tokio::time::advance(HOUR).await;
+        assert_eq!(whom(&rig).await, [set(&[A, B])]);
+        assert_eq!(result(&rig, 1).await, None, "what they show is not enough");
+        attest(&rig, &[A, B], Copies::Agree);
+        assert_eq!(settle(&rig, JOURNAL_AND_ONE).await, None);
+        assert_eq!(result(&rig, 1).await, Some(Vec::new()));
+
+        rig.ledger.promise(asked(2, &[(CT, 1)])).await.unwrap();
+        tokio::time::advance(HOUR * 2).await;
+        assert_eq!(whom(&rig).await, [set(&[A, B])], "what they gave two hours ago says little of now");
+        assert_eq!(result(&rig, 2).await, None);
+        attest(&rig, &[A], Copies::Contradict);
+        settle(&rig, JOURNAL_AND_ONE).await;
+        assert_eq!(result(&rig, 2).await, Some(vec![("1.2.1.1.1".to_owned(), reason::PROCESSING_FAILURE)]));
+
+        rig.ledger.promise(asked(3, &[(MR, 1)])).await.unwrap();
+        settle(&rig, JOURNAL_AND_ONE).await;
+        assert_eq!(result(&rig, 3).await, Some(vec![("1.2.1.1.1".to_owned(), reason::CLASS_CONFLICT)]));
+        rig.ledger.promise(asked(4, &[(CT, 1)])).await.unwrap();
+        attest(&rig, &[], Copies::Agree);
+        tokio::time::advance(WAIT).await;
+        settle(&rig, JOURNAL_AND_ONE).await;
+        assert_eq!(result(&rig, 4).await, Some(vec![("1.2.1.1.1".to_owned(), reason::PROCESSING_FAILURE)]));
     }
 }

@@ -112,7 +112,7 @@ async fn serve(
         gateway(kept(undeliverable)) as Arc<dyn outrigger_front::Service>
     })
     .await?;
-    committing::start(world, config, storage, fronts.reporter.clone(), &node_stops);
+    committing::start(world, config, storage, reader.clone(), fronts.reporter.clone(), &node_stops);
     let recording = storage::record_refusals(storage.ledger.clone(), fronts.refusals);
     let scrubber = Scrubber::start(storage.scrubbed(world, config), node_stops.clone());
     let admin = NodeAdmin::new(NodeParts {

@@ -15,6 +15,9 @@ use crate::confirming::at_member;
 use crate::door::{Behind, Door, ae, configuration, line, written};
 use crate::modality::{Object, objects, reached, send};
 
+mod inherited;
+mod web;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough that what comes at once has come, short enough to wait for what must not come.
 const WHILE: Duration = Duration::from_secs(3);
@@ -28,13 +31,18 @@ struct Site {
 
 impl Site {
     async fn open(commit: &str) -> Self {
+        Self::open_with(commit, "").await
+    }
+
+    /// With more tables behind the others.
+    async fn open_with(commit: &str, more: &str) -> Self {
         let archive = Archive::start("A", "sqlite").await;
         let members = [Behind::new("a", &archive.station(), "verified")];
         let (directory, port) = (TempDir::new().unwrap(), free_port().unwrap());
         let mut text = configuration(directory.path(), &members);
         write!(
             text,
-            "[commit]\n{commit}\n[[peer]]\nae_title = \"CT1\"\naddress = \"127.0.0.1:1\"\ncommit_address = \"127.0.0.1:{port}\"\n"
+            "[commit]\n{commit}\n[[peer]]\nae_title = \"CT1\"\naddress = \"127.0.0.1:1\"\ncommit_address = \"127.0.0.1:{port}\"\n{more}"
         )
         .unwrap();
         let door = Door::open_with(directory, &text).await;

@@ -108,7 +108,7 @@ fn look(instance: &Planned, member: MemberName, copy: Copy) -> Result<Judged, Un
 }
 
 /// The UIDs must be those that were planned, whatever the rest says.
-fn is_the_object(instance: &Planned, header: &InstanceHeader) -> Result<(), Unfit> {
+pub(crate) fn is_the_object(instance: &Planned, header: &InstanceHeader) -> Result<(), Unfit> {
     let is_it = header.sop_instance == instance.sop_instance
         && header.sop_class == instance.sop_class
         && header.study == instance.study

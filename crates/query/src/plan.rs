@@ -111,7 +111,7 @@ fn share(instance: &mut Planned, before: &Planned) {
     same(&mut instance.transfer_syntax, &before.transfer_syntax);
 }
 
-fn planned(located: Located) -> Planned {
+pub(crate) fn planned(located: Located) -> Planned {
     let (transfer_syntax, length, keeping) = match located.current {
         Current::Kept(version) => {
             let keeping = Keeping::Accepted { entry: Seq(version.place), sha256: version.sha256 };

@@ -1,17 +1,18 @@
 //! Requests for storage commitment at the front door (PS3.4 Annex J, PS3.18 section 13): taken, decided, reported or looked at.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_journal::RecordKind;
 use outrigger_model::{Requestor, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
+use tokio::time::Instant;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::promise::{
-    Asked, CommitPolicy, Failing, INSTANCES_MAX, OPEN_MAX, Promise, PromiseHead, ReportEnd, Room, Rule,
-    Verdict, grouped, room,
+    Asked, Attestations, Attested, CommitPolicy, Failing, GOOD_FOR, INSTANCES_MAX, OPEN_MAX, Promise,
+    PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, room,
 };
 use crate::record::{Decision, DecisionRecord};
 use crate::store::{LedgerReads, StoreError};
@@ -55,11 +56,18 @@ pub struct PromiseFacts {
     pub oldest: Option<WallTime>,
 }
 
-/// The one instance that each undecided request waits for: nothing else of it need be looked at before that one is settled.
+/// What is known of undecided requests, and nowhere kept.
 #[derive(Debug, Default)]
-pub(crate) struct WaitedFor(Mutex<HashMap<TransactionUid, Pair>>);
+pub(crate) struct WaitedFor {
+    /// The one instance that each waits for: nothing else of it need be looked at before that one is settled.
+    first: Mutex<HashMap<TransactionUid, Pair>>,
+    /// What members gave of instances that were never stored here.
+    attested: Mutex<Attestations>,
+    /// When members are asked again for instances of a request, and which of them it waited for by then.
+    asked_again: Mutex<HashMap<TransactionUid, (Pair, Instant)>>,
+}
 
-type Pair = (SopClassUid, SopInstanceUid);
+pub(super) type Pair = (SopClassUid, SopInstanceUid);
 
 /// How a look at a request ends.
 enum Look {
@@ -70,8 +78,29 @@ enum Look {
 
 impl WaitedFor {
     /// The lock is a leaf: nothing is awaited and nothing else locked under it.
-    fn known(&self) -> MutexGuard<'_, HashMap<TransactionUid, Pair>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<TransactionUid, Pair>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A leaf as well.
+    pub(super) fn attested(&self) -> MutexGuard<'_, Attestations> {
+        self.attested.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A leaf as well.
+    pub(super) fn asked_again(&self) -> MutexGuard<'_, HashMap<TransactionUid, (Pair, Instant)>> {
+        self.asked_again.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What members gave of an instance, as long as it stands for what they have.
+    fn attestation(&self, instance: &SopInstanceUid, now: Instant) -> Option<Attested> {
+        let attested = self.attested().get(instance).copied();
+        attested.filter(|attested| now.saturating_duration_since(attested.at) <= GOOD_FOR)
+    }
+
+    fn forget(&self, transaction: &TransactionUid) {
+        self.known().remove(transaction);
+        self.asked_again().remove(transaction);
     }
 }
 
@@ -162,7 +191,7 @@ impl Ledger {
         for head in heads.into_iter().filter(|head| head.decided_at.is_none()) {
             let left = self.left(head.at, wait);
             match self.look_at(&head, rule, left).await? {
-                Look::Gone => drop(self.shared.waited_for.known().remove(&head.transaction)),
+                Look::Gone => self.shared.waited_for.forget(&head.transaction),
                 Look::Waits(pair) => {
                     self.shared.waited_for.known().insert(head.transaction, pair);
                     next = Some(next.map_or(left, |next| next.min(left)));
@@ -181,8 +210,15 @@ impl Ledger {
 
     async fn look_at(&self, head: &PromiseHead, rule: Rule, left: Duration) -> Result<Look, LedgerError> {
         let before = self.shared.waited_for.known().get(&head.transaction).cloned();
-        let transaction = head.transaction.clone();
-        self.query(move |books| look(books, &transaction, rule, left, before)).await
+        let (transaction, shared) = (head.transaction.clone(), Arc::clone(&self.shared));
+        let now = self.shared.clock.now();
+        self.query(move |books| {
+            let attested = |of: &SopInstanceUid| shared.waited_for.attestation(of, now);
+            let verdict =
+                |(class, of): (&SopClassUid, &SopInstanceUid)| rule.verdict(books, class, of, attested);
+            look(books, &transaction, verdict, left, before)
+        })
+        .await
     }
 
     async fn decide_promise(
@@ -192,7 +228,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let count: usize = failed.iter().map(|failing| failing.of.sop_instances.len()).sum();
         tracing::info!(%transaction, failed = count, "a request for storage commitment is decided");
-        self.shared.waited_for.known().remove(&transaction);
+        self.shared.waited_for.forget(&transaction);
         self.decide(None, [Decision::CommitmentDecided { transaction, failed }]).await
     }
 
@@ -263,13 +299,13 @@ pub const REPORT_AGAIN_MAX: Duration = Duration::from_secs(600);
 fn look(
     books: &dyn LedgerReads,
     transaction: &TransactionUid,
-    rule: Rule,
+    verdict: impl Fn((&SopClassUid, &SopInstanceUid)) -> Result<Verdict, StoreError>,
     left: Duration,
     before: Option<Pair>,
 ) -> Result<Look, StoreError> {
     let in_time = !left.is_zero();
     if let Some((sop_class, instance)) = before.filter(|_| in_time)
-        && let Verdict::NotYet(_) = rule.verdict(books, &sop_class, &instance)?
+        && let Verdict::NotYet(_) = verdict((&sop_class, &instance))?
     {
         return Ok(Look::Waits((sop_class, instance)));
     }
@@ -277,7 +313,7 @@ fn look(
     let mut failed: Vec<(u16, Pair)> = Vec::new();
     for (sop_class, instance) in promise.asked.each() {
         let pair = || (sop_class.clone(), instance.clone());
-        match rule.verdict(books, sop_class, instance)? {
+        match verdict((sop_class, instance))? {
             Verdict::Committed => {}
             Verdict::NotYet(_) if in_time => return Ok(Look::Waits(pair())),
             Verdict::Failed(reason) | Verdict::NotYet(reason) => failed.push((reason, pair())),

@@ -1,11 +1,11 @@
 //! Whether an instance may be promised: a pure decision on what the books say of it.
 
-use outrigger_catalogue::Located;
+use outrigger_catalogue::{Current, Located};
 use outrigger_model::{MemberSet, Seq, SopClassUid, SopInstanceUid};
 
 use crate::entry::{Bytes, EntryRow, Relation};
 use crate::policy::{Need, Policies};
-use crate::promise::{CommitPolicy, reason};
+use crate::promise::{Attested, CommitPolicy, Copies, Demand, reason};
 use crate::store::{LedgerReads, Releasable, StoreError};
 
 /// Where an instance stands.
@@ -32,18 +32,27 @@ impl Rule {
         Self { policy, required: required(policies), levels: Releasable::at_any_time(policies) }
     }
 
-    /// Decides on one instance of a request.
+    /// What members must give of an instance that was never stored here.
+    pub(crate) fn demand(&self) -> Demand {
+        Demand { policy: self.policy, required: self.required }
+    }
+
+    /// Decides on one instance of a request; `attested` says what members gave of one that was never stored here.
     pub(crate) fn verdict(
         &self,
         books: &dyn LedgerReads,
         sop_class: &SopClassUid,
         instance: &SopInstanceUid,
+        attested: impl FnOnce(&SopInstanceUid) -> Option<Attested>,
     ) -> Result<Verdict, StoreError> {
         let Some(located) = books.lookup(instance)? else {
             return Ok(Verdict::NotYet(reason::NO_SUCH_INSTANCE));
         };
         if located.sop_class != *sop_class {
             return Ok(Verdict::Failed(reason::CLASS_CONFLICT));
+        }
+        if let Current::Inherited(_) = located.current {
+            return Ok(self.inherited(attested(instance)));
         }
         let entries = entries(books, &located)?;
         let contradicted = |row: &EntryRow| matches!(row.relation, Relation::Contradicts(_));
@@ -58,6 +67,15 @@ impl Rule {
         } else {
             Verdict::NotYet(reason::PROCESSING_FAILURE)
         })
+    }
+
+    fn inherited(&self, attested: Option<Attested>) -> Verdict {
+        match attested {
+            // Two contents under one UID, and nobody knows which of them the requestor would delete.
+            Some(Attested { copies: Copies::Contradict, .. }) => Verdict::Failed(reason::PROCESSING_FAILURE),
+            Some(attested) if self.demand().is_met(&attested) => Verdict::Committed,
+            Some(_) | None => Verdict::NotYet(reason::PROCESSING_FAILURE),
+        }
     }
 
     fn is_met(&self, row: &EntryRow) -> bool {

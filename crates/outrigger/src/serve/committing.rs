@@ -2,6 +2,7 @@
 
 use outrigger_front::Reporter;
 use outrigger_gateway::{Keeper, KeeperOptions};
+use outrigger_query::Reader;
 use outrigger_runtime::Shutdown;
 
 use super::{Storage, World};
@@ -12,11 +13,13 @@ pub(super) fn start(
     world: &World,
     config: &NodeConfig,
     storage: &Storage,
+    reader: Reader,
     reporter: Reporter,
     shutdown: &Shutdown,
 ) {
     let options = KeeperOptions {
         ledger: storage.ledger.clone(),
+        reader,
         reporter,
         policy: config.commit.policy,
         wait: config.commit.wait,
