@@ -46,7 +46,7 @@ enum Row {
     Retrieve,
     /// STOW-RS, 20 instances a request
     Stow,
-    /// Time without an answer when the member that is asked first dies, and when it hangs
+    /// Time without an answer when the member that is asked first dies, so often as `--objects` says, and when it hangs
     Outage,
     /// Memory: idle, 100 associations, one object of 500 MB
     Memory,
@@ -96,7 +96,7 @@ async fn main() -> Outcome<()> {
         }
         Row::Retrieve => retrieve::compare(&program, rounds).await,
         Row::Stow => retrieve::stow(&program, rounds, arguments.objects.unwrap_or(10)).await,
-        Row::Outage => outage::measure(&program, rounds).await,
+        Row::Outage => outage::measure(&program, arguments.objects.unwrap_or(100)).await,
         Row::Memory => memory::measure(&program).await,
         Row::Restart => restart::measure(&program, arguments.objects.unwrap_or(100_000)).await,
     }
