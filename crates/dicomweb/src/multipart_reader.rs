@@ -10,6 +10,8 @@ use memchr::memmem::{self, Finder};
 const HEAD_BYTES_MAX: usize = 8 << 10;
 /// Longest boundary (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 70;
+/// Bytes of a part that are copied: so few would keep alive the far larger piece they came in.
+const COPIED_BYTES_MAX: usize = 4 << 10;
 
 /// What comes next of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,9 @@ pub enum MultipartError {
     /// A head without end.
     #[error("the header of a part is longer than {HEAD_BYTES_MAX} bytes")]
     LongHead,
+    /// No line of it is a boundary.
+    #[error("the boundary that the header names does not stand in the body")]
+    NoBoundary,
     /// It ends before the closing boundary.
     #[error("the body ends before its closing boundary")]
     Cut,
@@ -55,7 +60,8 @@ enum State {
 #[derive(Debug)]
 pub struct MultipartReader {
     delimiter: Finder<'static>,
-    held: BytesMut,
+    /// What came and was not given on, in the piece it came in where nothing was held before.
+    held: Bytes,
     state: State,
 }
 
@@ -95,16 +101,24 @@ impl MultipartReader {
         Ok(Self {
             delimiter: Finder::new(delimiter.as_bytes()).into_owned(),
             // As if a line had ended before the body, so that its first boundary is found like any other.
-            held: BytesMut::from(&b"\r\n"[..]),
+            held: Bytes::from_static(b"\r\n"),
             state: State::Preamble,
         })
     }
 
     /// Takes the next bytes; what was pushed before is to be asked for first.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.state != State::Ended {
-            self.held.extend_from_slice(bytes);
+    pub fn push(&mut self, bytes: Bytes) {
+        if self.state == State::Ended {
+            return;
         }
+        if self.held.is_empty() {
+            self.held = bytes;
+            return;
+        }
+        let mut joined = BytesMut::with_capacity(self.held.len() + bytes.len());
+        joined.extend_from_slice(&self.held);
+        joined.extend_from_slice(&bytes);
+        self.held = joined.freeze();
     }
 
     /// What comes next of what was pushed; nothing where more is needed.
@@ -118,7 +132,11 @@ impl MultipartReader {
 
     /// Nothing more comes.
     pub fn finish(&self) -> Result<(), MultipartError> {
-        if self.state == State::Ended { Ok(()) } else { Err(MultipartError::Cut) }
+        match self.state {
+            State::Ended => Ok(()),
+            State::Preamble => Err(MultipartError::NoBoundary),
+            State::Head | State::Data => Err(MultipartError::Cut),
+        }
     }
 
     /// The bytes before the next delimiter, or what the delimiter means.
@@ -143,15 +161,20 @@ impl MultipartReader {
                 }
                 Line::Closes => {
                     self.state = State::Ended;
-                    self.held = BytesMut::new();
+                    self.held = Bytes::new();
                     return Ok(Some(Event::End));
                 }
                 Line::Unknown if sure == 0 => return Ok(None),
                 Line::Unknown | Line::Other => {
                     let length = if matches!(line, Line::Other) { delimiter } else { sure };
-                    let bytes = self.held.split_to(length).freeze();
+                    let bytes = self.held.split_to(length);
                     if self.state == State::Data {
-                        return Ok(Some(Event::Data(bytes)));
+                        let is_few = bytes.len() <= COPIED_BYTES_MAX;
+                        return Ok(Some(Event::Data(if is_few {
+                            Bytes::copy_from_slice(&bytes)
+                        } else {
+                            bytes
+                        })));
                     }
                 }
             }
@@ -185,6 +208,29 @@ impl MultipartReader {
     }
 }
 
+/// The boundary that a Content-Type names, where it is a multipart one: whatever its subtype, and also where the value is not
+/// quoted as RFC 2045 section 5.1 asks, since a body whose boundary stands in it is read for sure.
+pub fn boundary(content_type: &str) -> Option<String> {
+    let (kind, parameters) = content_type.split_once(';')?;
+    if !kind.trim().to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    let mut rest = parameters;
+    while !rest.trim().is_empty() {
+        let (name, after) = rest.split_once('=')?;
+        let after = after.trim_start();
+        let (value, later) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => after.split_at(after.find(';').unwrap_or(after.len())),
+        };
+        if name.trim().eq_ignore_ascii_case("boundary") {
+            return Some(value.trim().to_owned());
+        }
+        rest = later.trim_start().trim_start_matches(';');
+    }
+    None
+}
+
 /// What a line is that begins with a delimiter, by what follows it.
 fn line(rest: &[u8]) -> Result<Line, MultipartError> {
     match rest {
@@ -214,7 +260,7 @@ mod tests {
         let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
         let mut open = false;
         for piece in body.chunks(piece) {
-            reader.push(piece);
+            reader.push(Bytes::copy_from_slice(piece));
             while let Some(event) = reader.next_event()? {
                 match event {
                     Event::Part(head) => {
@@ -246,14 +292,30 @@ mod tests {
     }
 
     #[test]
+    fn a_boundary_stands_plain_or_quoted() {
+        for (content_type, found) in [
+            ("multipart/related; boundary=x", Some("x")),
+            ("Multipart/Related;type=a/b;BOUNDARY=\"x y\";z=1", Some("x y")),
+            ("multipart/mixed; boundary=----=_Part:1/2; a=b", Some("----=_Part:1/2")),
+            ("multipart/related", None),
+            ("multipart/related; boundary=", Some("")),
+            ("application/dicom; boundary=x", None),
+        ] {
+            assert_eq!(boundary(content_type).as_deref(), found, "{content_type}");
+        }
+    }
+
+    #[test]
     fn nothing_is_held_of_what_is_sure() {
         let mut reader = MultipartReader::new("b").unwrap();
-        reader.push(b"--b\r\n\r\n");
+        reader.push(Bytes::from_static(b"--b\r\n\r\n"));
         assert_eq!(reader.next_event(), Ok(Some(Event::Part(PartHead::default()))));
-        let megabyte = vec![7; 1 << 20];
+        let megabyte = Bytes::from(vec![7; 1 << 20]);
         for _ in 0..3 {
-            reader.push(&megabyte);
-            assert_eq!(reader.next_event(), Ok(Some(Event::Data(megabyte.clone().into()))));
+            reader.push(megabyte.clone());
+            let Some(Event::Data(data)) = reader.next_event().unwrap() else { panic!("no data") };
+            assert_eq!(data, megabyte);
+            assert_eq!(data.as_ptr(), megabyte.as_ptr(), "it is not copied");
             assert_eq!(reader.next_event(), Ok(None));
             assert!(reader.held.is_empty());
         }
@@ -263,8 +325,8 @@ mod tests {
     fn what_has_no_end_is_refused() {
         assert_eq!(parts(b"--b-1\r\n\r\nhalf", 3), Err(MultipartError::Cut));
         assert_eq!(parts(b"--b-1\r\nA: ", 3), Err(MultipartError::Cut));
-        assert_eq!(parts(b"", 3), Err(MultipartError::Cut));
-        assert_eq!(parts(b"--other\r\n\r\nx\r\n--other--", 3), Err(MultipartError::Cut));
+        assert_eq!(parts(b"", 3), Err(MultipartError::NoBoundary));
+        assert_eq!(parts(b"--other\r\n\r\nx\r\n--other--", 3), Err(MultipartError::NoBoundary));
         let head = [b"--b-1\r\n".to_vec(), vec![b'a'; 100_000]].concat();
         assert_eq!(parts(&head, 1000), Err(MultipartError::LongHead));
         let padding = [b"--b-1".to_vec(), vec![b' '; 100_000]].concat();

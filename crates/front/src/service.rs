@@ -239,6 +239,12 @@ pub trait Service: Send + Sync + 'static {
     /// Opens the bytes of an instance.
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal>;
 
+    /// The service for one retrieval, whose instances are then opened in about this order: who gives many of them at once can be asked
+    /// for them together. `None` where that is the same as opening each by itself.
+    fn retrieving(&self, _instances: &[Retrievable]) -> Option<Arc<dyn Service>> {
+        None
+    }
+
     /// Opens the bytes of an instance from somebody else: those that [`open`](Self::open) gave turned out not to be readable.
     async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
         let text = format!("nobody else here has {}", instance.sop_instance);

@@ -2,7 +2,7 @@
 
 use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
 use outrigger_model::{Answer, MemberSet, Query, Selection, Seq, Sha256Digest, Status};
-use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader};
+use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader, Retrieval};
 use tokio::sync::mpsc;
 
 /// Answers between the reader and the front door: the reader reads ahead itself.
@@ -26,8 +26,22 @@ pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Re
     Ok(planned.into_iter().map(retrievable).collect())
 }
 
-pub(crate) async fn open(reader: &Reader, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-    opened(reader.open(&placed(instance)?).await)
+pub(crate) fn retrieval(reader: &Reader, instances: &[Retrievable]) -> Option<Retrieval> {
+    // What has no place of ours is refused when it is opened.
+    let planned: Vec<Planned> = instances.iter().filter_map(planned).collect();
+    reader.retrieval(&planned)
+}
+
+pub(crate) async fn open(
+    reader: &Reader,
+    retrieval: Option<&Retrieval>,
+    instance: &Retrievable,
+) -> Result<Opened, FindRefusal> {
+    let planned = placed(instance)?;
+    opened(match retrieval {
+        Some(retrieval) => retrieval.open(&planned).await,
+        None => reader.open(&planned).await,
+    })
 }
 
 pub(crate) async fn open_elsewhere(reader: &Reader, instance: &Retrievable) -> Result<Opened, FindRefusal> {

@@ -1,5 +1,7 @@
 //! The service behind the front door of a pair.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use outrigger_front::{
     Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, RefusalKind,
@@ -7,7 +9,7 @@ use outrigger_front::{
 };
 use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
 use outrigger_model::{Answer, Query, Requestor, Selection, SopClassUid, TransactionUid, sop_class};
-use outrigger_query::Reader;
+use outrigger_query::{Reader, Retrieval};
 use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 
@@ -32,12 +34,14 @@ pub struct GatewayOptions {
 #[derive(Debug, Clone)]
 pub struct Gateway {
     options: GatewayOptions,
+    /// What it is for, where it serves one retrieval.
+    retrieval: Option<Arc<Retrieval>>,
 }
 
 impl Gateway {
     /// A gateway over a ledger.
     pub fn new(options: GatewayOptions) -> Self {
-        Self { options }
+        Self { options, retrieval: None }
     }
 }
 
@@ -82,7 +86,12 @@ impl Service for Gateway {
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-        retrieve::open(&self.options.reader, instance).await
+        retrieve::open(&self.options.reader, self.retrieval.as_deref(), instance).await
+    }
+
+    fn retrieving(&self, instances: &[Retrievable]) -> Option<Arc<dyn Service>> {
+        let retrieval = retrieve::retrieval(&self.options.reader, instances)?;
+        Some(Arc::new(Self { options: self.options.clone(), retrieval: Some(Arc::new(retrieval)) }))
     }
 
     async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

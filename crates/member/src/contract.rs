@@ -10,6 +10,7 @@ use outrigger_model::{
     TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body};
+use tokio::sync::mpsc;
 
 use crate::arrived::Arrived;
 use crate::http::HttpRefusal;
@@ -181,6 +182,19 @@ pub struct Returned {
     pub encodings: Vec<TransferSyntaxUid>,
 }
 
+/// An instance as a member gave it back.
+#[derive(Debug)]
+pub struct CameBack {
+    /// SOP Class UID.
+    pub sop_class: SopClassUid,
+    /// SOP Instance UID.
+    pub sop_instance: SopInstanceUid,
+    /// The encoding it came in.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// The data set.
+    pub body: Body,
+}
+
 /// What a member shows of a series.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
@@ -248,6 +262,11 @@ pub trait Member: Send + Sync + 'static {
 
     /// Asks what it can do, by what it accepts in a negotiation; what it then answers is another matter.
     async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError>;
+
+    /// Whether it gives the instances of a series back in one answer, which costs it far less than one question for each.
+    fn gives_series(&self) -> bool {
+        false
+    }
 
     /// Asks which instances of a series it shows, over a connection of its own.
     async fn present(&self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
@@ -323,6 +342,19 @@ pub trait AskSession: Send {
         instance: &SopInstanceUid,
         class: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError>;
+
+    /// Reads the instances of a series back, in the order in which the member gives them, and hands each over when it has come
+    /// whole; ends when all came, or nobody takes them any more. Asked only of members that
+    /// [give series](Member::gives_series).
+    async fn fetch_series(
+        &mut self,
+        _study: &StudyUid,
+        _series: &SeriesUid,
+        _taken: &mpsc::Sender<CameBack>,
+    ) -> Result<(), MemberError> {
+        let denial = Denial::NoService("instances are asked for one by one");
+        Err(MemberError::Unable { operation: "retrieval of a series", denial })
+    }
 
     /// Ends the connection in good order, if it can be.
     async fn release(self: Box<Self>);

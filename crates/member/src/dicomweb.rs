@@ -2,7 +2,6 @@
 
 mod ask;
 mod json;
-mod multipart;
 mod retrieve;
 mod search;
 mod store;
@@ -54,6 +53,10 @@ impl Member for DicomwebMember {
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         let connection = self.client.connect().await.map_err(|error| error.during("a question"))?;
         Ok(Box::new(ask::Asking::new(connection, self.spool.clone())))
+    }
+
+    fn gives_series(&self) -> bool {
+        true
     }
 
     async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {

@@ -9,7 +9,7 @@ use outrigger_model::{SeriesUid, SopClassUid, SopInstanceUid, StudyUid, Tag, Tra
 use outrigger_runtime::spool::SpoolError;
 use outrigger_runtime::{Body, BodyWriter, Spool};
 
-use crate::contract::MemberError;
+use crate::contract::{CameBack, MemberError};
 
 /// Longest preamble and file meta information, in bytes: a dozen short elements, and what vendors put beside them.
 const META_BYTES_MAX: usize = 64 << 10;
@@ -161,6 +161,12 @@ impl Came {
             return Err(MemberError::OtherClass { shown: self.class, sent: wanted.class.clone() });
         }
         Ok((self.transfer_syntax, self.body))
+    }
+
+    /// The object, whichever it is.
+    pub(crate) fn back(self) -> CameBack {
+        let Self { class, instance, transfer_syntax, body, .. } = self;
+        CameBack { sop_class: class, sop_instance: instance, transfer_syntax, body }
     }
 
     /// Whether it lies under another study or series than was asked for.

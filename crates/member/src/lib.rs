@@ -20,7 +20,7 @@ pub mod status;
 pub use answers::{Answers, AnswersOptions, Expectations};
 pub use arrived::Arrived;
 pub use contract::{
-    Ability, Answered, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
+    Ability, Answered, AskSession, CameBack, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
     MemberError, Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
 pub use dicomweb::DicomwebMember;

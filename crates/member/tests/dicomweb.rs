@@ -224,8 +224,8 @@ async fn nothing_is_taken_for_an_instance_that_did_not_come_whole_and_as_it_is()
     let unframed = [b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom\r\n\r\n".as_slice(), &file].concat();
     for (sent, words) in [
         (whole[..whole.len() - 400].to_vec(), "was cut after"),
-        (ok(&body[..body.len() - 10]), "ends before its last boundary"),
-        (ok(&body[..200]), "ends before its last boundary"),
+        (ok(&body[..body.len() - 10]), "ends before its closing boundary"),
+        (ok(&body[..200]), "ends before its closing boundary"),
         (answer("206 Partial Content", RELATED, &body), "206"),
         (ok(&multipart(std::slice::from_ref(&file), "YY")), "boundary that the header names"),
         (ok(&multipart(&[], "XX")), "no part"),
@@ -245,6 +245,65 @@ async fn nothing_is_taken_for_an_instance_that_did_not_come_whole_and_as_it_is()
     assert!(silent.contains("said nothing"), "{silent}");
     let gone = fetched(Deed::Answer(answer("404 Not Found", "", b""))).await.unwrap_err();
     assert!(matches!(gone, MemberError::NotFound), "{gone:?}");
+}
+
+/// Servers whose bodies are not written as they should be, and of which it is still sure what came.
+#[tokio::test]
+async fn a_body_that_is_oddly_written_and_whole_is_taken() {
+    let file = phantom().file();
+    let part = |before: &str, head: &str, after: &str| {
+        [before.as_bytes(), head.as_bytes(), &file, after.as_bytes()].concat()
+    };
+    let plain = "--XX\r\nContent-Type: application/dicom\r\n\r\n";
+    for (why, kind, body) in [
+        ("a line end before the first boundary", "XX", part("\r\n", plain, "\r\n--XX--\r\n")),
+        ("a preamble", "XX", part("This is a multipart message\r\n", plain, "\r\n--XX--")),
+        ("bytes behind the end", "XX", part("", plain, "\r\n--XX--\r\nepilogue\r\n--XX\r\n\r\nx")),
+        ("blanks behind a boundary", "XX", part("", "--XX \t\r\n\r\n", "\r\n--XX--")),
+        ("a part without a head", "XX", part("", "--XX\r\n\r\n", "\r\n--XX--")),
+        (
+            "a type with parameters",
+            "XX",
+            part("", "--XX\r\ncontent-type:Application/DICOM; transfer-syntax=1.2\r\n\r\n", "\r\n--XX--"),
+        ),
+        (
+            "a boundary that is to be quoted and is not",
+            "=_X:1/2",
+            part("", "--=_X:1/2\r\n\r\n", "\r\n--=_X:1/2--"),
+        ),
+        ("a boundary in quotes", "\"X Y\"", part("", "--X Y\r\n\r\n", "\r\n--X Y--")),
+    ] {
+        for multipart in ["multipart/related; type=\"application/dicom\"", "Multipart/mixed"] {
+            let kind = format!("Content-Type: {multipart}; boundary={kind}\r\n");
+            let (_, body) = fetched(Deed::Last(answer("200 OK", &kind, &body))).await.unwrap();
+            assert_eq!(body.read_block(0).unwrap(), phantom().data_set, "{why}");
+        }
+    }
+}
+
+/// Of these it is not sure.
+#[tokio::test]
+async fn a_body_whose_boundaries_are_broken_is_not_taken() {
+    let file = phantom().file();
+    let part = |before: &str, after: &str| [before.as_bytes(), &file, after.as_bytes()].concat();
+    let plain = "--XX\r\nContent-Type: application/dicom\r\n\r\n";
+    for (why, body) in [
+        ("no last boundary", part(plain, "\r\n")),
+        ("a last boundary that opens", part(plain, "\r\n--XX\r\n")),
+        ("half a last boundary", part(plain, "\r\n--XX-")),
+        ("another last boundary", part(plain, "\r\n--YY--\r\n")),
+        (
+            "line ends without a carriage return",
+            part("--XX\nContent-Type: application/dicom\n\n", "\n--XX--\n"),
+        ),
+        ("bytes and no line end before the first", part(&format!("x{plain}"), "\r\n--XX--\r\n")),
+        ("another first boundary", part("--YY\r\n\r\n", "\r\n--XX--\r\n")),
+        ("nothing", Vec::new()),
+    ] {
+        let sent = [b"HTTP/1.1 200 OK\r\n".as_slice(), RELATED.as_bytes(), b"\r\n", &body].concat();
+        let error = with_causes(&fetched(Deed::Last(sent)).await.expect_err(why));
+        assert!(error.contains("multipart body") || error.contains("no part"), "{why}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,6 @@
 mod again;
 mod answered;
 mod ask;
-mod attest;
 mod choose;
 mod find;
 mod gather;
@@ -20,14 +19,16 @@ mod merge;
 mod open;
 mod plan;
 mod reader;
+mod retrieval;
+mod shelf;
 mod show;
 mod unite;
 
 pub use answered::{Answering, REMEMBERED_MAX, Reply, Shortfall};
-pub use attest::Attestation;
 pub use choose::{Respondents, RespondentsError};
 pub use find::{ANSWERED_AT_ONCE_MAX, FindError};
 pub use gather::{MATCHES_HELD_MAX, MATCHES_MAX};
 pub use open::{OpenError, Opened};
 pub use plan::{INSTANCES_MAX, Keeping, PlanError, Planned};
 pub use reader::{Reader, ReaderOptions, Source};
+pub use retrieval::Retrieval;

@@ -1,6 +1,7 @@
 //! Connections to one member for reading: kept for the next instance, given up when idle.
 
 mod moving;
+mod whole;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::moving::Patience;
+pub(crate) use self::whole::{Series, WholeLine};
 use crate::plan::Planned;
 use crate::reader::Source;
 
@@ -64,6 +66,8 @@ pub(crate) struct Lines {
 struct State {
     idle: VecDeque<Idle>,
     failing: Option<Failing>,
+    /// Until when it is asked for single instances alone, having given nothing of a series.
+    one_by_one_until: Option<Instant>,
 }
 
 /// A member that does not answer.

@@ -12,6 +12,7 @@ use crate::judge::{Copy, Decision, Doubtful, Judged, Unfit, decide, judge};
 use crate::lines::{FetchError, Lines, Turn};
 use crate::plan::{Keeping, Planned};
 use crate::reader::Reader;
+use crate::retrieval::Retrieval;
 
 /// The bytes of an instance, in the encoding in which they could be had.
 #[derive(Debug, Clone)]
@@ -64,10 +65,22 @@ impl fmt::Display for Absence {
 impl Reader {
     /// Opens an instance from the best of those who have it; the version that was planned, or else the only one that can be had.
     pub async fn open(&self, instance: &Planned) -> Result<Opened, OpenError> {
+        self.open_among(instance, None).await
+    }
+
+    /// Opens an instance of a retrieval.
+    pub(crate) async fn open_among(
+        &self,
+        instance: &Planned,
+        retrieval: Option<&Retrieval>,
+    ) -> Result<Opened, OpenError> {
         let journal = match instance.keeping {
             Keeping::Accepted { entry, .. } => match self.shared.ledger.object(entry).await {
                 Ok(object) => {
                     let copy = Copy { transfer_syntax: object.transfer_syntax, bytes: object.bytes };
+                    if let Some(retrieval) = retrieval {
+                        retrieval.has(instance);
+                    }
                     return Ok(Opened::proven(copy));
                 }
                 Err(error) => Absence::Said(error),
@@ -78,6 +91,11 @@ impl Reader {
             && !matches!(error, ObjectError::Released(_))
         {
             tracing::warn!(instance = %instance.keeping, %error, "the journal does not give an instance");
+        }
+        if let Some(retrieval) = retrieval
+            && let Some(copy) = retrieval.take(instance).await
+        {
+            return Ok(Opened::proven(copy));
         }
         self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
     }
@@ -120,7 +138,7 @@ impl Reader {
         round.decide()
     }
 
-    async fn marks(&self, instance: &Planned) -> Marks {
+    pub(crate) async fn marks(&self, instance: &Planned) -> Marks {
         let Keeping::Accepted { entry, .. } = instance.keeping else { return Marks::default() };
         match self.shared.ledger.marks(entry).await {
             Ok(marks) => marks.unwrap_or_default(),
@@ -132,7 +150,7 @@ impl Reader {
     }
 
     /// The members: those that gave the instance back once, or were seen to have it, before the others; each by its preference.
-    fn holders(&self, instance: &Planned, marks: &Marks) -> Vec<&Lines> {
+    pub(crate) fn holders(&self, instance: &Planned, marks: &Marks) -> Vec<&Lines> {
         let known = match instance.keeping {
             Keeping::Inherited { members } => members,
             Keeping::Accepted { .. } => marks.verified,

@@ -6,4 +6,5 @@ mod away;
 mod crowd;
 mod member;
 mod rig;
+mod series;
 mod untrue;

@@ -45,6 +45,13 @@ impl Rig {
 
     /// Two members that nobody has looked at.
     pub(crate) async fn uninventoried(respondents: Respondents) -> Self {
+        let (a, b) = (Scripted::default(), Scripted::default());
+        let sources = vec![source(B, "b", 2, &b), source(A, "a", 1, &a)];
+        Self { a, b, ..Self::reading(respondents, sources).await }
+    }
+
+    /// A reader of these members.
+    pub(crate) async fn reading(respondents: Respondents, sources: Vec<Source>) -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
             directory: "/node/journal".into(),
@@ -59,16 +66,15 @@ impl Rig {
         let options = LedgerOptions { members, fresh_for: Duration::from_secs(900) };
         let store = Box::new(MemoryStore::default());
         let ledger = Ledger::open(journal, store, options, clock.clone(), Threads::Simulated).await.unwrap();
-        let (a, b) = (Scripted::default(), Scripted::default());
         let reader = Reader::new(ReaderOptions {
             ledger: ledger.clone(),
-            sources: vec![source(B, "b", 2, &b), source(A, "a", 1, &a)],
+            sources,
             respondents,
             timeout: TIMEOUT,
             clock,
             threads: Threads::Simulated,
         });
-        Self { ledger, reader, a, b }
+        Self { ledger, reader, a: Scripted::default(), b: Scripted::default() }
     }
 
     /// The catalogue knows what a member holds.

@@ -125,6 +125,16 @@ impl BlockSource for Bytes {
     }
 }
 
+impl Body {
+    /// At least the first so many bytes, up to [`BLOCK_BYTES`] or its end; synchronous, may block.
+    pub fn beginning(&self, length: usize) -> Result<Bytes, BlockError> {
+        match &self.content {
+            Content::Memory(pieces) => Ok(assembled(pieces, 0, length.min(BLOCK_BYTES))),
+            Content::File(_) => self.read_block(0),
+        }
+    }
+}
+
 /// An object that has just arrived; what lies in a file is checked as it is read.
 impl BlockSource for Body {
     fn length(&self) -> u64 {
@@ -155,6 +165,8 @@ fn assembled(pieces: &[Bytes], offset: u64, length: usize) -> Bytes {
         if part.len() == length {
             return part;
         }
+        // At once what it comes to: growing would copy it again and again.
+        block.reserve(length - block.len());
         block.extend_from_slice(&part);
         if block.len() == length {
             break;

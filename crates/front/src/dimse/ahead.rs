@@ -36,7 +36,8 @@ enum State {
 
 impl<'p> Ahead<'p> {
     pub(super) fn new(service: &Arc<dyn Service>, plan: &'p [Retrievable]) -> Self {
-        Self { service: Arc::clone(service), rest: plan.iter(), begun: VecDeque::new() }
+        let service = service.retrieving(plan).unwrap_or_else(|| Arc::clone(service));
+        Self { service, rest: plan.iter(), begun: VecDeque::new() }
     }
 
     /// The next instance, open where it could be opened; `None` after the last. Nothing is lost when the future is dropped.

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use outrigger_model::{Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
+use tokio::sync::mpsc;
 
 use super::{retrieve, search};
 use crate::arrived::Arrived;
-use crate::contract::{Answered, AskSession, Found, MemberError};
+use crate::contract::{Answered, AskSession, CameBack, Found, MemberError};
 use crate::file::Wanted;
 use crate::http::Connection;
 
@@ -61,6 +62,16 @@ impl AskSession for Asking {
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let wanted = Wanted { study, series, instance, class };
         let fetched = retrieve::instance(&mut self.connection, &self.spool, wanted).await;
+        self.noting(fetched)
+    }
+
+    async fn fetch_series(
+        &mut self,
+        study: &StudyUid,
+        series: &SeriesUid,
+        taken: &mpsc::Sender<CameBack>,
+    ) -> Result<(), MemberError> {
+        let fetched = retrieve::series(&mut self.connection, &self.spool, (study, series), taken).await;
         self.noting(fetched)
     }
 

@@ -2,11 +2,13 @@
 
 use hyper::StatusCode;
 use hyper::header::ACCEPT;
+use outrigger_dicomweb::multipart_reader::{Event, MultipartError, MultipartReader, PartHead, boundary};
 use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
+use tokio::sync::mpsc;
 
-use super::multipart::{Event, Multipart, MultipartError};
-use crate::contract::MemberError;
+use super::search::escaped;
+use crate::contract::{CameBack, MemberError};
 use crate::file::{Arriving, Came, FileError, Wanted};
 use crate::http::{Answer, Ask, Connection, HttpError};
 
@@ -17,6 +19,9 @@ const AS_KEPT: &str = "multipart/related; type=\"application/dicom\"; transfer-s
 /// For servers that know no `*`.
 const AS_GIVEN: &str = "multipart/related; type=\"application/dicom\"";
 
+/// Most characters of a Content-Type that are told on.
+const TYPE_SHOWN_MAX: usize = 200;
+
 /// An instance that nobody has: 2.25 with a UUID of zeros (PS3.5 section B.2).
 const NOBODYS: &str = "2.25.0";
 
@@ -25,6 +30,8 @@ const NOBODYS: &str = "2.25.0";
 enum RetrieveError {
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error("`{0}` stands where `multipart/related` with a boundary is expected")]
+    Type(String),
     #[error("the answer is no whole multipart body")]
     Multipart(#[from] MultipartError),
     #[error(transparent)]
@@ -51,12 +58,11 @@ impl From<RetrieveError> for MemberError {
 }
 
 fn path(study: &StudyUid, series: &SeriesUid, instance: &SopInstanceUid) -> String {
-    format!(
-        "/studies/{}/series/{}/instances/{}",
-        super::search::escaped(study.as_str()),
-        super::search::escaped(series.as_str()),
-        super::search::escaped(instance.as_str())
-    )
+    format!("{}/instances/{}", path_of_series(study, series), escaped(instance.as_str()))
+}
+
+fn path_of_series(study: &StudyUid, series: &SeriesUid) -> String {
+    format!("/studies/{}/series/{}", escaped(study.as_str()), escaped(series.as_str()))
 }
 
 /// Retrieves an instance; nothing is taken before all of it has come.
@@ -65,13 +71,40 @@ pub(super) async fn instance(
     spool: &Spool,
     wanted: Wanted<'_>,
 ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-    let path = path(wanted.study, wanted.series, wanted.instance);
-    let mut answer = ask(connection, &path, AS_KEPT).await?;
+    let answer = given(connection, &path(wanted.study, wanted.series, wanted.instance)).await?;
+    came(answer, spool).await?.taken_for(wanted, OPERATION)
+}
+
+/// Retrieves the instances of a series in one answer and hands each over when it has come whole, until all came or nobody
+/// takes them any more.
+pub(super) async fn series(
+    connection: &mut Connection,
+    spool: &Spool,
+    (study, series): (&StudyUid, &SeriesUid),
+    taken: &mpsc::Sender<CameBack>,
+) -> Result<(), MemberError> {
+    let mut answer = given(connection, &path_of_series(study, series)).await?;
+    let mut parts = Parts::of(&answer, spool)?;
+    while let Some(came) = parts.next(&mut answer).await? {
+        // What came whole has come, even if the body is cut behind it.
+        if taken.send(came.back()).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The answer that gives what is below a path.
+async fn given(connection: &mut Connection, path: &str) -> Result<Answer, MemberError> {
+    let mut answer = ask(connection, path, AS_KEPT).await?;
     if answer.status == StatusCode::NOT_ACCEPTABLE {
-        answer = ask(connection, &path, AS_GIVEN).await?;
+        answer = ask(connection, path, AS_GIVEN).await?;
     }
     match answer.status {
-        StatusCode::OK => came(answer, spool).await?.taken_for(wanted, OPERATION),
+        StatusCode::OK => match answer.content_encoding() {
+            Some(encoding) => Err(RetrieveError::Encoded(encoding.to_owned()).into()),
+            None => Ok(answer),
+        },
         StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NO_CONTENT => Err(MemberError::NotFound),
         _ => Err(MemberError::Http(Box::new(answer.refusal(OPERATION).await))),
     }
@@ -90,48 +123,68 @@ async fn ask(connection: &mut Connection, path: &str, accept: &str) -> Result<An
 }
 
 async fn came(mut answer: Answer, spool: &Spool) -> Result<Came, RetrieveError> {
-    if let Some(encoding) = answer.content_encoding() {
-        return Err(RetrieveError::Encoded(encoding.to_owned()));
-    }
     if is_dicom(answer.content_type()) {
         return single(answer, spool).await;
     }
-    let mut multipart = Multipart::of(answer.content_type())?;
-    let mut part = Part::default();
-    loop {
-        while let Some(event) = multipart.next()? {
-            part.take(event, spool).await?;
-        }
-        // To the end of the body even behind the last boundary, so that the connection can be used again.
-        match answer.next().await? {
-            Some(bytes) => multipart.push(&bytes),
-            None => break,
+    let mut parts = Parts::of(&answer, spool)?;
+    let first = parts.next(&mut answer).await?.ok_or(RetrieveError::NoPart)?;
+    // To the end of the body even behind the last boundary, so that the connection can be used again.
+    match parts.next(&mut answer).await? {
+        None => Ok(first),
+        Some(_) => Err(RetrieveError::TwoParts),
+    }
+}
+
+/// The files of a multipart body, one after another.
+struct Parts<'a> {
+    reader: MultipartReader,
+    spool: &'a Spool,
+    arriving: Option<Arriving>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(answer: &Answer, spool: &'a Spool) -> Result<Self, RetrieveError> {
+        let content_type = answer.content_type();
+        let unusable = || RetrieveError::Type(content_type.chars().take(TYPE_SHOWN_MAX).collect());
+        let boundary = boundary(content_type).ok_or_else(unusable)?;
+        Ok(Self { reader: MultipartReader::new(&boundary)?, spool, arriving: None })
+    }
+
+    /// The next file that came whole; `None` at the end of a body that came whole.
+    async fn next(&mut self, answer: &mut Answer) -> Result<Option<Came>, RetrieveError> {
+        loop {
+            while let Some(event) = self.reader.next_event()? {
+                if let Some(whole) = self.take(event).await? {
+                    return Ok(Some(whole.finish().await?));
+                }
+            }
+            let Some(bytes) = answer.next().await? else {
+                self.reader.finish()?;
+                return Ok(None);
+            };
+            self.reader.push(bytes);
         }
     }
-    multipart.finish()?;
-    Ok(part.whole.ok_or(RetrieveError::NoPart)?.finish().await?)
-}
 
-/// The one part that is awaited.
-#[derive(Default)]
-struct Part {
-    arriving: Option<Arriving>,
-    whole: Option<Arriving>,
-}
-
-impl Part {
-    async fn take(&mut self, event: Event, spool: &Spool) -> Result<(), RetrieveError> {
+    /// Takes what comes next; gives a part back when it is whole.
+    async fn take(&mut self, event: Event) -> Result<Option<Arriving>, RetrieveError> {
         match (event, &mut self.arriving) {
-            (Event::Part(_), _) if self.whole.is_some() => return Err(RetrieveError::TwoParts),
-            (Event::Part(kind), _) if !kind.is_empty() && !is_dicom(&kind) => {
-                return Err(RetrieveError::PartType(kind));
+            (Event::Part(head), _) => {
+                is_of_dicom(&head)?;
+                self.arriving = Some(Arriving::begin(self.spool));
             }
-            (Event::Part(_), _) => self.arriving = Some(Arriving::begin(spool)),
             (Event::Data(bytes), Some(arriving)) => arriving.push(bytes).await?,
-            (Event::PartEnd, _) => self.whole = self.arriving.take(),
+            (Event::PartEnd, _) => return Ok(self.arriving.take()),
             (Event::Data(_), None) | (Event::End, _) => {}
         }
-        Ok(())
+        Ok(None)
+    }
+}
+
+fn is_of_dicom(head: &PartHead) -> Result<(), RetrieveError> {
+    match head.field("content-type") {
+        Some(kind) if !kind.is_empty() && !is_dicom(kind) => Err(RetrieveError::PartType(kind.to_owned())),
+        _ => Ok(()),
     }
 }
 

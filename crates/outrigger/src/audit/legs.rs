@@ -10,13 +10,15 @@ use outrigger_dataset::scan::Scanner;
 use outrigger_front::Outbox;
 use outrigger_member::contract::{Ability, AskSession, Returned};
 use outrigger_member::{
-    Answered, Arrived, CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply, StoreSession,
+    Answered, Arrived, CameBack, CommitAnswer, Found, Member, MemberError, Need, Outgoing, Reply,
+    StoreSession,
 };
 use outrigger_model::{
     AeTitle, InstanceHeader, Query, SeriesUid, SopClassUid, SopInstanceUid, StatusClass, StudyUid,
     TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockError, BlockSource, Body, Clock, Threads};
+use tokio::sync::mpsc;
 
 use super::tally::{Ends, Fate, Leg, Moved, Moving, Way};
 
@@ -70,6 +72,13 @@ impl Line {
         self.legs.put(Leg::Moved(Box::new(moved))).await;
     }
 
+    /// An object came from the member.
+    async fn came(&self, class: &SopClassUid, (syntax, body): (&TransferSyntaxUid, &Body), began_us: i64) {
+        let first = body.beginning(PREFIX_BYTES).ok();
+        let header = first.and_then(|first| whose(syntax, &first));
+        self.moved(self.moving(header, began_us), class, Fate::Arrived).await;
+    }
+
     async fn ended(&self) {
         self.legs.put(Leg::Ended { line: self.number }).await;
     }
@@ -90,6 +99,10 @@ impl<M: Member> Member for Audited<M> {
     async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         let session = self.member.ask(returned).await?;
         Ok(Box::new(Asking { session, line: self.line(self.ends.clone(), Way::FromMember) }))
+    }
+
+    fn gives_series(&self) -> bool {
+        self.member.gives_series()
     }
 
     async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
@@ -189,12 +202,31 @@ impl AskSession for Asking {
         let fetched = self.session.fetch(study, series, instance, class).await;
         // What did not come did not pass.
         if let Ok((syntax, body)) = &fetched {
-            let first = body.read_block(0).ok();
-            let header = first.and_then(|first| whose(syntax, &first));
-            let moving = self.line.moving(header, began_us);
-            self.line.moved(moving, class, Fate::Arrived).await;
+            self.line.came(class, (syntax, body), began_us).await;
         }
         fetched
+    }
+
+    async fn fetch_series(
+        &mut self,
+        study: &StudyUid,
+        series: &SeriesUid,
+        taken: &mpsc::Sender<CameBack>,
+    ) -> Result<(), MemberError> {
+        let (passed, mut came) = mpsc::channel(1);
+        let Self { session, line } = self;
+        let fetching = async move { session.fetch_series(study, series, &passed).await };
+        let telling = async move {
+            let mut began_us = line.clock.wall_us();
+            while let Some(back) = came.recv().await {
+                line.came(&back.sop_class, (&back.transfer_syntax, &back.body), began_us).await;
+                began_us = line.clock.wall_us();
+                if taken.send(back).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::join!(fetching, telling).0
     }
 
     async fn release(self: Box<Self>) {
@@ -229,11 +261,9 @@ fn whose(transfer_syntax: &TransferSyntaxUid, first: &Bytes) -> Option<InstanceH
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use outrigger_front::Outbox;
     use outrigger_model::Status;
-    use tokio::sync::mpsc;
-
-    use super::*;
 
     /// A connection that looks what has been told when an object is handed to it.
     struct Looking(mpsc::Receiver<Leg>);

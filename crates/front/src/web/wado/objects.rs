@@ -35,13 +35,16 @@ struct Objects {
 }
 
 /// Gives the objects of a study, a series or an instance.
-pub(super) async fn retrieve(wado: Wado, asking: Asking) -> Result<Response, Refusal> {
+pub(super) async fn retrieve(mut wado: Wado, asking: Asking) -> Result<Response, Refusal> {
     let forms = ObjectForm::accepted(&asking.accept);
     let packaging =
         forms.first().map(|form| form.packaging).ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
     let mut planned = instances(&wado, &asking.resource).await?;
     let listed = planned.len();
     planned.retain(|instance| ObjectChoice::of(&forms, &instance.transfer_syntax).is_some());
+    if let Some(service) = wado.service.retrieving(&planned) {
+        wado.service = service;
+    }
     let (left_out, mut rest) = (listed - planned.len(), planned.into_iter());
     let first = rest.next().ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
     if packaging == Packaging::Single && (left_out > 0 || rest.len() > 0) {

@@ -1,0 +1,377 @@
+//! Series read as a whole: whatever the member does in the middle, each instance is had once and is the one planned.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use outrigger_dataset::phantom::{Phantom, Place, Shape};
+use outrigger_member::{
+    Ability, Answered, Arrived, AskSession, CameBack, CommitAnswer, ConnectError, Found, Member, MemberError,
+    Need, Returned, StoreSession,
+};
+use outrigger_model::{
+    AeTitle, MemberName, MemberSet, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransactionUid,
+    TransferSyntaxUid,
+};
+use outrigger_query::{Keeping, Planned, Respondents, Retrieval, Source};
+use outrigger_runtime::disk::simulated::SimDisk;
+use outrigger_runtime::{Body, Random, Spool, Threads};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::rig::{A, B, Rig, TIMEOUT};
+
+/// Instances of the series: more than a shelf holds.
+const INSTANCES: u32 = 200;
+
+/// What it does when it is asked for a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Gives {
+    /// All, as they were stored.
+    #[default]
+    All,
+    /// All, the last first.
+    Reversed,
+    /// Each twice.
+    Twice,
+    /// All but this one.
+    AllBut(u32),
+    /// This one under another's name.
+    Another(u32),
+    /// Others of the same series before them.
+    Strangers(u32),
+    /// So many, and then the connection is lost.
+    Cut(u32),
+    /// So many, and then the process is dead.
+    Dies(u32),
+    /// So many, and then nothing.
+    Hangs(u32),
+    /// An error at once, and single instances well.
+    Nothing,
+}
+
+/// A member with the series; clones are the same one.
+#[derive(Debug, Clone, Default)]
+struct Shelved(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    gives: Mutex<Gives>,
+    is_dead: Mutex<bool>,
+    series: AtomicUsize,
+    singles: AtomicUsize,
+    given: AtomicUsize,
+}
+
+impl Shelved {
+    fn gives(gives: Gives) -> Self {
+        let member = Self::default();
+        *member.0.gives.lock().unwrap() = gives;
+        member
+    }
+
+    /// Series and single instances asked for, and instances of series given.
+    fn counted(&self) -> [usize; 3] {
+        [&self.0.series, &self.0.singles, &self.0.given].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+fn lost() -> MemberError {
+    let source = Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    MemberError::Lost { operation: "WADO-RS", source }
+}
+
+fn phantom(number: u32) -> Phantom {
+    Phantom::new(9, Place { instance: number, ..Place::default() }, Shape::Sr)
+}
+
+fn number(instance: &SopInstanceUid) -> Option<u32> {
+    (0..INSTANCES * 2).find(|number| phantom(*number).header.sop_instance == *instance)
+}
+
+async fn body(bytes: bytes::Bytes) -> Body {
+    let spool = Spool {
+        disk: SimDisk::new(1, 1).shared(),
+        directory: "/".into(),
+        threads: Threads::Simulated,
+        random: Random::seeded(1),
+        memory_bytes_max: 1 << 20,
+        object_bytes_max: 1 << 20,
+    };
+    let mut writer = spool.begin();
+    writer.push(bytes).await.unwrap();
+    writer.finish().await.unwrap()
+}
+
+async fn back(named: u32, number: u32) -> CameBack {
+    let phantom = phantom(number);
+    CameBack {
+        sop_class: phantom.header.sop_class.clone(),
+        sop_instance: self::phantom(named).header.sop_instance,
+        transfer_syntax: phantom.transfer_syntax.clone(),
+        body: body(phantom.data_set).await,
+    }
+}
+
+#[async_trait]
+impl Member for Shelved {
+    async fn health(&self) -> Result<(), MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+        if *self.0.is_dead.lock().unwrap() {
+            let source = Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+            return Err(MemberError::Connect(ConnectError::Network { address: "a:80".to_owned(), source }));
+        }
+        Ok(Box::new(Line { member: self.clone(), arrived: Arrived::default() }))
+    }
+
+    async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    fn gives_series(&self) -> bool {
+        true
+    }
+
+    async fn commit(
+        &self,
+        _: &TransactionUid,
+        _: &[(SopClassUid, SopInstanceUid)],
+    ) -> Result<CommitAnswer, MemberError> {
+        Err(MemberError::NotFound)
+    }
+}
+
+struct Line {
+    member: Shelved,
+    arrived: Arrived,
+}
+
+#[async_trait]
+impl AskSession for Line {
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    fn gives(&self, _: &SopClassUid) -> bool {
+        true
+    }
+
+    fn arrived(&self) -> Arrived {
+        self.arrived.clone()
+    }
+
+    async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn find(&mut self, _: &Query, _: usize) -> Result<Answered, MemberError> {
+        Err(MemberError::NotFound)
+    }
+
+    async fn fetch(
+        &mut self,
+        _: &StudyUid,
+        _: &SeriesUid,
+        instance: &SopInstanceUid,
+        _: &SopClassUid,
+    ) -> Result<(TransferSyntaxUid, Body), MemberError> {
+        let state = &self.member.0;
+        state.singles.fetch_add(1, Ordering::Relaxed);
+        if matches!(*state.gives.lock().unwrap(), Gives::Hangs(_)) {
+            pending::<()>().await;
+        }
+        let phantom = phantom(number(instance).ok_or(MemberError::NotFound)?);
+        Ok((phantom.transfer_syntax.clone(), body(phantom.data_set).await))
+    }
+
+    async fn fetch_series(
+        &mut self,
+        _: &StudyUid,
+        _: &SeriesUid,
+        taken: &mpsc::Sender<CameBack>,
+    ) -> Result<(), MemberError> {
+        let state = Arc::clone(&self.member.0);
+        state.series.fetch_add(1, Ordering::Relaxed);
+        let gives = *state.gives.lock().unwrap();
+        let mut order: Vec<(u32, u32)> = (0..INSTANCES).map(|number| (number, number)).collect();
+        match gives {
+            Gives::Reversed => order.reverse(),
+            Gives::Twice => order = order.iter().flat_map(|one| [*one, *one]).collect(),
+            Gives::AllBut(number) => order.retain(|one| one.0 != number),
+            Gives::Another(number) => order[number as usize].1 = number + 1,
+            Gives::Strangers(count) => {
+                order = (0..count).map(|n| (INSTANCES + n, INSTANCES + n)).chain(order).collect();
+            }
+            Gives::Cut(count) | Gives::Dies(count) | Gives::Hangs(count) => order.truncate(count as usize),
+            Gives::Nothing => return Err(lost()),
+            Gives::All => {}
+        }
+        for (named, number) in order {
+            self.arrived.add(1);
+            state.given.fetch_add(1, Ordering::Relaxed);
+            if taken.send(back(named, number).await).await.is_err() {
+                return Ok(());
+            }
+        }
+        match gives {
+            Gives::Hangs(_) => pending().await,
+            Gives::Dies(_) => {
+                *state.is_dead.lock().unwrap() = true;
+                Err(lost())
+            }
+            Gives::Cut(_) => Err(lost()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn release(self: Box<Self>) {}
+}
+
+fn planned(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
+    let planned = numbers.into_iter().map(|number| {
+        let phantom = phantom(number);
+        Planned {
+            sop_class: phantom.header.sop_class,
+            sop_instance: phantom.header.sop_instance,
+            study: phantom.header.study,
+            series: phantom.header.series,
+            transfer_syntax: phantom.transfer_syntax,
+            length: 0,
+            keeping: Keeping::Inherited { members: MemberSet::default() },
+        }
+    });
+    planned.collect()
+}
+
+/// Two members with the series, of which the first is preferred.
+async fn rig(a: &Shelved, b: &Shelved) -> Rig {
+    let source = |number, name: &str, member: &Shelved| Source {
+        number,
+        name: MemberName::new(name).unwrap(),
+        preference: 1,
+        routes: vec![Arc::new(member.clone())],
+        connections: 4,
+    };
+    Rig::reading(Respondents::Members, vec![source(A, "a", a), source(B, "b", b)]).await
+}
+
+/// Opens all, four at once, as front doors do; gives how long nothing came at most.
+async fn opened(rig: &Rig, planned: &[Planned]) -> Duration {
+    let retrieval: Arc<Retrieval> = Arc::new(rig.reader.retrieval(planned).expect("a series is asked for"));
+    let mut longest = Duration::ZERO;
+    let mut begun = Instant::now();
+    for four in planned.chunks(4) {
+        let mut opening = JoinSet::new();
+        for instance in four.iter().cloned() {
+            let retrieval = Arc::clone(&retrieval);
+            opening.spawn(async move { (retrieval.open(&instance).await, instance) });
+        }
+        while let Some(opened) = opening.join_next().await {
+            let (opened, instance) = opened.unwrap();
+            let opened = opened.unwrap_or_else(|error| panic!("{}: {error}", instance.sop_instance));
+            let bytes = opened.bytes.read_block(0).unwrap();
+            assert_eq!(bytes, phantom(number(&instance.sop_instance).unwrap()).data_set);
+            longest = longest.max(begun.elapsed());
+            begun = Instant::now();
+        }
+    }
+    longest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_series_comes_in_one_answer() {
+    for gives in [Gives::All, Gives::Twice, Gives::Strangers(10)] {
+        let (a, b) = (Shelved::gives(gives), Shelved::default());
+        opened(&rig(&a, &b).await, &planned(0..INSTANCES)).await;
+        let [series, singles, _] = a.counted();
+        assert_eq!((series, singles, b.counted()), (1, 0, [0; 3]), "{gives:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_come_in_it_is_asked_for_by_itself() {
+    for (gives, most) in [
+        (Gives::AllBut(7), 1),
+        // What is named wrongly ends it: the rest comes one by one.
+        (Gives::Another(150), 50),
+        (Gives::Cut(150), 50),
+        (Gives::Strangers(100), INSTANCES as usize),
+        (Gives::Reversed, INSTANCES as usize),
+        (Gives::Nothing, INSTANCES as usize),
+    ] {
+        let (a, b) = (Shelved::gives(gives), Shelved::default());
+        let silent = opened(&rig(&a, &b).await, &planned(0..INSTANCES)).await;
+        let [series, singles, given] = a.counted();
+        assert_eq!((series, b.counted()), (1, [0; 3]), "{gives:?}");
+        assert!((1..=most).contains(&singles), "{gives:?}: {singles} asked for by themselves");
+        assert!(given <= INSTANCES as usize, "{gives:?}: {given} given");
+        assert!(silent < TIMEOUT, "{gives:?}: {silent:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_member_gives_the_rest_where_one_dies_or_hangs() {
+    for (gives, longest) in
+        [(Gives::Dies(90), Duration::from_secs(1)), (Gives::Hangs(90), TIMEOUT + Duration::from_secs(1))]
+    {
+        let (a, b) = (Shelved::gives(gives), Shelved::default());
+        let silent = opened(&rig(&a, &b).await, &planned(0..INSTANCES)).await;
+        assert!(silent < longest, "{gives:?}: {silent:?}");
+        assert_eq!(a.counted()[2], 90, "{gives:?}");
+        assert_eq!(b.counted()[1], INSTANCES as usize - 90, "{gives:?}");
+    }
+}
+
+/// What a member without series of its own gives is not asked for in one answer, nor a few instances of a large series.
+#[tokio::test(start_paused = true)]
+async fn a_few_instances_are_asked_for_one_by_one() {
+    let (a, b) = (Shelved::default(), Shelved::default());
+    let rig = rig(&a, &b).await;
+    assert!(rig.reader.retrieval(&planned(0..7)).is_none());
+    opened(&rig, &planned((0..INSTANCES).step_by(20))).await;
+    let [series, singles, given] = a.counted();
+    assert!(series == 1 && singles > 0 && given < 100, "{series} {singles} {given}");
+}
+
+/// A member that gave nothing of a series is not asked for one again at once.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_gives_no_series_is_not_asked_again_and_again() {
+    let (a, b) = (Shelved::gives(Gives::Nothing), Shelved::gives(Gives::Nothing));
+    let rig = rig(&a, &b).await;
+    opened(&rig, &planned(0..20)).await;
+    let instances = planned(0..20);
+    let again = rig.reader.retrieval(&instances);
+    if let Some(again) = again {
+        again.open(&instances[0]).await.unwrap();
+    }
+    assert_eq!(a.counted()[0], 1);
+}
+
+/// One who sends slowly leaves the connection to others, and has all of the series in the end.
+#[tokio::test(start_paused = true)]
+async fn one_who_sends_slowly_keeps_no_connection() {
+    let (a, b) = (Shelved::default(), Shelved::default());
+    let rig = rig(&a, &b).await;
+    let instances = planned(0..INSTANCES);
+    let retrieval = rig.reader.retrieval(&instances).unwrap();
+    retrieval.open(&instances[0]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let given = a.counted()[2];
+    assert!(given < 100, "{given} were read ahead");
+    for instance in &instances[1..] {
+        timeout(TIMEOUT, retrieval.open(instance)).await.unwrap().unwrap();
+    }
+    assert_eq!(a.counted()[0], 1);
+    assert!(a.counted()[1] > 100);
+}
