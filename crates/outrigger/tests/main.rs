@@ -17,6 +17,7 @@ mod committing;
 mod confirming;
 mod conforming;
 mod crowd;
+mod dcmjs;
 mod door;
 mod faults;
 mod inventory;

@@ -1,7 +1,7 @@
 //! One table of queries, put to front doors and to the archives behind them: what each answers, and why it differs.
 
 mod client;
-mod objects;
+pub(crate) mod objects;
 mod page;
 mod table;
 
