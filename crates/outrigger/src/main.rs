@@ -21,6 +21,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
+        Ok(_) if output::is_lost() => ExitCode::FAILURE,
         Ok(status) => status.into(),
         Err(failure) => {
             output::failure(&failure);

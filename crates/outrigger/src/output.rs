@@ -2,8 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place where the command line writes")]
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::process::{Failure, with_causes};
+
+/// Set with the first line that could not be written: stdout is one for the whole process.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// A failure with its causes, in one line.
 pub(crate) fn failure(failure: &Failure) {
@@ -17,8 +21,16 @@ pub(crate) fn line(text: &str) {
             // Whoever read has enough, as `head` does.
             std::process::exit(0);
         }
-        note(&format!("the output could not be written: {error}"));
+        // Said once, however many lines follow; the command goes on to its end, since others may depend on what it does.
+        if !LOST.swap(true, Ordering::Relaxed) {
+            eprintln!("outrigger: the output could not be written: {error}");
+        }
     }
+}
+
+/// Whether a line of data could not be written: then the command has failed, whatever it found.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// A line of data that somebody waits for, at once.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use outrigger_member::Member;
 use outrigger_model::Status;
-use outrigger_sim::peers::{EchoScu, Station};
+use outrigger_sim::peers::{EchoScu, Nagle, Station, ToolRun};
 use outrigger_sim::scripted::Scripted;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, configuration, written};
 use crate::modality::{associated, objects, reached, send, store};
 use crate::program::{Ran, program, run};
@@ -78,6 +79,19 @@ fn segment(data: &Path) -> PathBuf {
         listed.filter(|path| path.extension().is_some_and(|end| end == "segment")).collect();
     segments.sort();
     segments.swap_remove(0)
+}
+
+/// A full disk behind the output: said once, and no success.
+#[tokio::test]
+async fn output_that_cannot_be_written_is_a_failure_and_said_once() {
+    let archive = Archive::start("A", "sqlite").await;
+    let door = Door::open(&[Behind::new("a", &archive.station(), "present")]).await;
+    for command in ["status", "balance", "status --json"] {
+        let line = format!("{} {command} --admin {} >/dev/full", program().display(), door.admin());
+        let ran = ToolRun::of("sh", ["-c", &line], Nagle::Off).await.unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{command}: {ran:?}");
+        assert_eq!(ran.stderr.matches("the output could not be written").count(), 1, "{command}: {ran:?}");
+    }
 }
 
 #[tokio::test]
