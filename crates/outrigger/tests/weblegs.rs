@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outrigger_member::Member as _;
 use outrigger_model::{Level, Query, QueryKey, QueryRoot, Tag};
-use outrigger_sim::peers::{Orthanc, OrthancSetup, free_port};
+use outrigger_sim::peers::{DicomPort, Orthanc, OrthancSetup, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use crate::door::{Door, ae, head, line, written};
 use crate::modality::{Object, objects, reached, same_at, send};
 use crate::program::run;
+use crate::reading::{NO_RETENTION, released};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A member with these routes.
-fn member(name: &str, confirm: &str, routes: &[String]) -> String {
+pub(crate) fn member(name: &str, confirm: &str, routes: &[String]) -> String {
     let mut text = format!("[[member]]\nname = \"{name}\"\nconfirm = \"{confirm}\"\nsettle = \"0s\"\n");
     for route in routes {
         write!(text, "[[member.route]]\n{route}\n").unwrap();
@@ -26,7 +27,7 @@ fn member(name: &str, confirm: &str, routes: &[String]) -> String {
     text
 }
 
-fn web(protocol: &str, url: &str) -> String {
+pub(crate) fn web(protocol: &str, url: &str) -> String {
     format!("protocol = \"{protocol}\"\nurl = \"{url}\"")
 }
 
@@ -223,5 +224,65 @@ async fn peer_orthanc_is_searched_and_read_through_the_front_door_over_its_web_s
         }
         session.release().await;
         same_at(&door.station(), &held).await;
+    }
+}
+
+/// A front door over this route alone, that takes inventories and keeps nothing that its member has.
+async fn reading_door(route: &str) -> Door {
+    let directory = TempDir::new().unwrap();
+    let text = head(directory.path(), 0, "")
+        .replace("enabled = false", "rate = 1000")
+        .replace("[journal]\n", NO_RETENTION)
+        + &member("one", "verified", &[route.to_owned()]);
+    Door::open_with(directory, &text).await
+}
+
+async fn route_is(door: &Door, state: &str) {
+    let is = |status: &Value| status["members"][0]["routes"][0]["state"] == state;
+    door.until(&["status"], PATIENCE, is).await;
+}
+
+/// Each language of its web server by itself, while nobody listens for DICOM: what it held is found and given, what comes is
+/// delivered and read back from it, and it is seen to go and to come back.
+#[tokio::test]
+async fn peer_orthanc_without_its_dicom_port_is_a_member_over_its_web_server_alone() {
+    let setup = OrthancSetup { dicom_port: DicomPort::Closed, ..OrthancSetup::new(&ae("ONE"), &[]) };
+    for protocol in ["dicomweb", "orthanc"] {
+        let mut peer = Orthanc::start(&setup).await.unwrap();
+        TcpListener::bind(("127.0.0.1", peer.station().port)).await.expect("nobody has its DICOM port");
+        let url = if protocol == "dicomweb" { peer.dicomweb() } else { peer.rest().url("") };
+        let route = web(protocol, &url);
+
+        let (priors, new) = (objects(71, 5), objects(72, 5));
+        let before = reading_door(&route).await;
+        send(&before.station(), &priors).await;
+        let balance = before.balance_exits(0, PATIENCE).await;
+        assert_eq!(line(&balance, "one")["confirmed"], priors.len(), "{protocol}: {balance:#}");
+        assert_eq!(peer.rest().count().await.unwrap(), priors.len() as u64, "{protocol}");
+        drop(before);
+
+        // It knows nothing of the one before it.
+        let door = reading_door(&route).await;
+        let is_complete = |status: &Value| status["members"][0]["inventory"]["state"] == "complete";
+        let status = door.until(&["status"], PATIENCE, is_complete).await;
+        let inventory = &status["members"][0]["inventory"];
+        assert_eq!((&inventory["unlisted"], &inventory["instances"]), (&0.into(), &priors.len().into()));
+        same_at(&door.station(), &priors).await;
+        send(&door.station(), &new).await;
+        released(&door, &new).await;
+        for object in &new {
+            assert_eq!(level(&door, object, "one").await, "verified", "{protocol}");
+        }
+        same_at(&door.station(), &new).await;
+
+        route_is(&door, "up").await;
+        peer.process().kill().unwrap();
+        let lost = objects(73, 2);
+        send(&door.station(), &lost).await;
+        route_is(&door, "away").await;
+        peer.process().restart().await.unwrap();
+        door.balance_exits(0, PATIENCE).await;
+        route_is(&door, "up").await;
+        assert!(findings(&door).await.is_empty(), "{protocol}: {:?}", findings(&door).await);
     }
 }

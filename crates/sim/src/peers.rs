@@ -20,7 +20,7 @@ mod tool;
 pub use dcmtk::{DcmQrScp, StoreScp};
 pub use dcmtk_scu::{DcmSend, EchoScu, FindScu, GetScu, MoveScu, StoreScu};
 pub use error::PeerError;
-pub use orthanc::{Orthanc, OrthancSetup, OrthancTls};
+pub use orthanc::{DicomPort, Orthanc, OrthancSetup, OrthancTls};
 pub use orthanc_rest::OrthancInstance;
 pub use pixelmed::PixelMed;
 pub use postgresql::Postgresql;

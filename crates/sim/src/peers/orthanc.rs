@@ -33,6 +33,15 @@ pub struct OrthancTls {
     pub trusted: PathBuf,
 }
 
+/// Whether an Orthanc listens for DICOM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DicomPort {
+    /// As installed.
+    Open,
+    /// It is reached by its web server alone.
+    Closed,
+}
+
 /// How an Orthanc is to be.
 #[derive(Debug, Clone)]
 pub struct OrthancSetup {
@@ -46,6 +55,8 @@ pub struct OrthancSetup {
     pub tls: Option<OrthancTls>,
     /// The port of the PostgreSQL that keeps its index; its own SQLite where there is none.
     pub postgresql: Option<u16>,
+    /// Whether it listens for DICOM.
+    pub dicom_port: DicomPort,
 }
 
 impl OrthancSetup {
@@ -57,6 +68,7 @@ impl OrthancSetup {
             nagle: Nagle::Off,
             tls: None,
             postgresql: None,
+            dicom_port: DicomPort::Open,
         }
     }
 
@@ -67,6 +79,7 @@ impl OrthancSetup {
             "IndexDirectory": directory.join("index"),
             "DicomAet": self.ae_title.as_str(),
             "DicomPort": dicom_port,
+            "DicomServerEnabled": self.dicom_port == DicomPort::Open,
             "HttpPort": http_port,
             "RemoteAccessAllowed": false,
             "AuthenticationEnabled": false,
@@ -131,7 +144,10 @@ impl Orthanc {
                     Nagle::Off => vec![("TCP_NODELAY", "1".into())],
                 },
                 directory: directory.path().to_owned(),
-                ready: vec![Ready::Port(dicom_port), Ready::Port(http_port)],
+                ready: match setup.dicom_port {
+                    DicomPort::Open => vec![Ready::Port(dicom_port), Ready::Port(http_port)],
+                    DicomPort::Closed => vec![Ready::Port(http_port)],
+                },
             })
             .await?;
             let station = Station { ae_title: setup.ae_title.clone(), port: dicom_port };
