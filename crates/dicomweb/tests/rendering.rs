@@ -7,16 +7,16 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::survey::{FrameIndex, Survey, survey};
 use outrigger_dataset::transcode::transcode;
 use outrigger_dataset::write::write;
-use outrigger_dicomweb::render::{Frame, RenderError, Wishes, render};
+use outrigger_dicomweb::render::{Frame, RenderError, Wishes, missing_values, render};
 use outrigger_model::{Tag, TransferSyntaxUid};
 
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+pub(crate) const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const RLE: &str = "1.2.840.10008.1.2.5";
 const BASELINE: &str = "1.2.840.10008.1.2.4.50";
-const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+pub(crate) const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 
 /// An image of one row, with what describes it.
-fn image(photometric: &str, samples: u16, bits: u16, columns: u16, pixels: &[u8]) -> DataSet {
+pub(crate) fn image(photometric: &str, samples: u16, bits: u16, columns: u16, pixels: &[u8]) -> DataSet {
     let short = |tag, value: u16| Element::new(tag, Vr::US, value.to_le_bytes().to_vec());
     [
         short(Tag(0x0028, 0x0002), samples),
@@ -34,26 +34,30 @@ fn image(photometric: &str, samples: u16, bits: u16, columns: u16, pixels: &[u8]
     .collect()
 }
 
-fn with(mut data_set: DataSet, elements: Vec<Element>) -> DataSet {
+pub(crate) fn with(mut data_set: DataSet, elements: Vec<Element>) -> DataSet {
     for element in elements {
         data_set.put(element);
     }
     data_set
 }
 
-fn look(bytes: &Bytes) -> Survey {
+pub(crate) fn look(bytes: &Bytes) -> Survey {
     let read = |position: u64| Ok::<_, std::io::Error>(bytes.slice(usize::try_from(position).unwrap()..));
     survey(Form::ExplicitLittle, bytes.len() as u64, read).unwrap()
 }
 
 /// Renders a frame of bytes in a transfer syntax.
-fn rendered(
+pub(crate) fn rendered(
     bytes: &Bytes,
     transfer_syntax: &str,
     number: u32,
     wishes: &[(&str, &str)],
 ) -> Result<DynamicImage, RenderError> {
-    let survey = look(bytes);
+    let mut survey = look(bytes);
+    for (path, place) in missing_values(&survey, number) {
+        let from = usize::try_from(place.offset).unwrap();
+        survey.fill(&path, bytes.slice(from..from + usize::try_from(place.length).unwrap()));
+    }
     let transfer_syntax = TransferSyntaxUid::new(transfer_syntax).unwrap();
     let read = |position: u64| Ok::<_, std::io::Error>(bytes.slice(usize::try_from(position).unwrap()..));
     let span = FrameIndex::new(&survey, &transfer_syntax, read).unwrap().frame(number).unwrap();
@@ -83,7 +87,7 @@ fn shown(data_set: &DataSet, wishes: &[(&str, &str)]) -> Vec<u8> {
     levels(&rendered(&bytes, EXPLICIT, 1, wishes).unwrap())
 }
 
-fn words(values: &[u16]) -> Vec<u8> {
+pub(crate) fn words(values: &[u16]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
