@@ -47,7 +47,9 @@ pub trait Catalogue: Send {
 }
 
 /// Where a page begins; the default is the beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Cursor(pub(crate) u64);
 
 /// A part of what was asked for: so many rows were looked at that others should have their turn.

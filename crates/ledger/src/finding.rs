@@ -32,10 +32,12 @@ pub enum FindingKind {
     DamagedBytes,
     /// A file of the journal is not as it was written, or is gone; no entry is lost by that.
     DamagedFile,
-    /// A member stored an object and altered it, or said so.
+    /// What a member gives of an object is not what was accepted, or not what another member gives.
     Altered,
     /// A member said it had an object and does not show it.
     Forgotten,
+    /// Members answer the same question about attributes differently.
+    Disagree,
     /// A route failed where another worked.
     RouteFailed,
     /// A member cannot reach the level it is asked for.

@@ -1,6 +1,7 @@
 //! A node, front to back: journal, ledger, members, delivery, front doors, admin API. Nothing else wires.
 
 mod committing;
+mod crosscheck;
 mod delivering;
 mod files;
 mod fronts;
@@ -102,6 +103,7 @@ async fn serve(
     let reader = reading::reader(world, config, storage, &members.setups);
     let setups = members.setups.clone();
     inventory::start(world, config, storage, &members.setups, &node_stops);
+    let crosscheck = crosscheck::start(world, config, storage, &members.setups, &reader, &node_stops);
     let delivery = delivering::start(world, config, storage, members, &node_stops);
     let gateway = |undeliverable: Undeliverable| {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
@@ -125,6 +127,7 @@ async fn serve(
         peers: fronts.peers,
         reader: reader.clone(),
         scrubber,
+        crosscheck,
         collector: fronts.collector,
         clock: world.clock.clone(),
     });

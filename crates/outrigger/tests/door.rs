@@ -66,6 +66,7 @@ pub(crate) fn head(directory: &Path, members_port: u16, listener: &str) -> Strin
     format!(
         "[node]\nname = \"door\"\ndata = \"{}/data\"\n[log]\nlevel = \"debug\"\n\
          [journal]\nmax_size = \"2GiB\"\nreserve = \"16MiB\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[inventory]\nenabled = false\n\
+         [crosscheck]\nenabled = false\n\
          [members]\nlisten = \"127.0.0.1:{members_port}\"\nae_title = \"OUTRIGGER_M\"\n\
          [[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"OUTRIGGER\"]\n{listener}\n",
         directory.display()

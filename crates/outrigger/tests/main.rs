@@ -16,6 +16,7 @@ mod choking;
 mod committing;
 mod confirming;
 mod conforming;
+mod crosscheck;
 mod crowd;
 mod dcmjs;
 mod door;

@@ -56,6 +56,7 @@ impl Reader {
     pub fn find(&self, query: Query) -> mpsc::Receiver<Result<Answer, FindError>> {
         let (answers, taken) = mpsc::channel(ANSWERS_AHEAD_MAX);
         let shared = Arc::clone(&self.shared);
+        shared.note_served();
         tokio::spawn(async move {
             let answered = async {
                 let _place = shared.place().await?;
@@ -67,6 +68,7 @@ impl Reader {
                 // Whoever asked has gone: what members are still asked ends with it.
                 () = answers.closed() => return tracing::debug!("a query is not waited for any more"),
             };
+            shared.note_served();
             if let Err(error) = ended
                 && answers.send(Err(error)).await.is_err()
             {

@@ -74,6 +74,7 @@ impl Reader {
         instance: &Planned,
         retrieval: Option<&Retrieval>,
     ) -> Result<Opened, OpenError> {
+        self.shared.note_served();
         let journal = match instance.keeping {
             Keeping::Accepted { entry, .. } => match self.shared.ledger.object(entry).await {
                 Ok(object) => {

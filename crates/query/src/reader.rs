@@ -1,6 +1,7 @@
 //! The handle that all readers share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use outrigger_ledger::Ledger;
@@ -68,6 +69,15 @@ pub(crate) struct Shared {
     /// Places for queries that are being answered.
     pub(crate) answering: Arc<Semaphore>,
     pub(crate) lately: Lately,
+    /// Queries begun and ended, instances opened: so that what may wait can see that others are served.
+    pub(crate) served: AtomicU64,
+}
+
+impl Shared {
+    /// Notes that something is done for somebody.
+    pub(crate) fn note_served(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Reader {
@@ -93,8 +103,14 @@ impl Reader {
             held,
             answering,
             lately,
+            served: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// How much was done for others so far: it moves with each query and each instance that is given.
+    pub fn served(&self) -> u64 {
+        self.shared.served.load(Ordering::Relaxed)
     }
 
     /// Whether a member is asked to answer queries.

@@ -79,6 +79,8 @@ pub struct StatusFacts {
     pub findings: u64,
     /// Those of damage in journal and books, the newest first, in words.
     pub damage: Vec<(FindingKind, String)>,
+    /// Those of cross-checks, the newest first, in words.
+    pub differences: Vec<(FindingKind, String)>,
 }
 
 /// What `status` shows of a member.
@@ -210,6 +212,7 @@ impl Ledger {
             peers: facts.peers,
             findings: facts.findings,
             damage: facts.damage,
+            differences: facts.differences,
         })
     }
 }
@@ -252,6 +255,7 @@ struct Facts {
     peers: Vec<Peer>,
     findings: u64,
     damage: Vec<(FindingKind, String)>,
+    differences: Vec<(FindingKind, String)>,
 }
 
 impl Facts {
@@ -279,6 +283,7 @@ impl Facts {
             peers: books.peers()?,
             findings: notes.len() as u64,
             damage: crate::ledger::damage::in_words(&notes),
+            differences: crate::ledger::crosscheck::in_words(&notes),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use outrigger_model::{AeTitle, MemberName, Seq, SopInstanceUid, Status, WallTime};
+use outrigger_model::{AeTitle, MemberName, Seq, SopInstanceUid, Status, StudyUid, WallTime};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::rfc3339;
@@ -10,6 +10,7 @@ use crate::entry::{EntryRow, Relation};
 use crate::error::LedgerError;
 use crate::finding::{Finding, FindingKind};
 use crate::ledger::Ledger;
+use crate::ledger::crosscheck::{Crosschecked, Witness};
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::record::{Decision, RecordError};
 
@@ -60,6 +61,12 @@ pub struct FindingShown {
     pub entry: Option<Seq>,
     /// The member concerned.
     pub member: Option<MemberName>,
+    /// The study, where a cross-check found it.
+    pub study: Option<StudyUid>,
+    /// The instance, where a cross-check found it.
+    pub instance: Option<SopInstanceUid>,
+    /// Who decided, where a cross-check found it.
+    pub witness: Option<Witness>,
     /// In words.
     pub text: String,
     /// When it was noticed, as RFC 3339.
@@ -91,12 +98,18 @@ impl Ledger {
             let members = books.members()?;
             let name = |number| members.iter().find(|row| row.number == number).map(|row| row.name.clone());
             let notes = books.notes(NoteKind::Finding, NotesOf::Anything, SHOWN_MAX)?;
-            let shown = notes.iter().map(Finding::of_note).map(|finding| FindingShown {
-                kind: finding.kind,
-                entry: finding.entry,
-                member: finding.member.and_then(name),
-                text: finding.text,
-                at: rfc3339(finding.at),
+            let shown = notes.iter().map(|note| {
+                let (finding, said) = (Finding::of_note(note), Crosschecked::of_note(note));
+                FindingShown {
+                    kind: finding.kind,
+                    entry: finding.entry,
+                    member: finding.member.and_then(name),
+                    study: said.as_ref().map(|said| said.study.clone()),
+                    instance: said.as_ref().and_then(|said| said.instance.clone()),
+                    witness: said.map(|said| said.witness),
+                    text: finding.text,
+                    at: rfc3339(finding.at),
+                }
             });
             Ok(shown.collect())
         })

@@ -3,6 +3,7 @@
 mod archive;
 mod balance;
 mod commitments;
+mod crosscheck;
 mod health;
 mod inventory;
 mod members;

@@ -38,6 +38,7 @@ fn show(status: &Value) {
         text("/journal/copies/0/state"),
     ));
     output::line(&format!("scrub: {}", scrubbed(status)));
+    output::line(&format!("cross-check: {}", crosschecked(status)));
     if let Some(commitments) = commitments(status) {
         output::line(&commitments);
     }
@@ -103,6 +104,28 @@ fn scrubbed(status: &Value) -> String {
     }
     let found = status.pointer("/scrub/last/findings").and_then(Value::as_array).map_or(0, Vec::len);
     format!("ended {}, {}", of("/scrub/last/ended_at"), counted(found as u64, "finding", "findings"))
+}
+
+/// How the cross-check goes.
+fn crosschecked(status: &Value) -> String {
+    let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    if status.get("crosscheck").is_none_or(Value::is_null) {
+        return "off".to_owned();
+    }
+    let open: u64 = ["altered", "forgotten", "disagree"]
+        .iter()
+        .map(|kind| number(&format!("/crosscheck/open/{kind}")))
+        .sum();
+    let found = counted(open, "difference open", "differences open");
+    let round = number("/crosscheck/round");
+    if round == 0 {
+        return format!("none yet since the start, {found}");
+    }
+    let studies = counted(number("/crosscheck/studies"), "study", "studies");
+    match status.pointer("/crosscheck/ended_at").and_then(Value::as_str) {
+        Some(ended) => format!("round {round} ended {ended}, {studies}, {found}"),
+        None => format!("round {round} under way, {studies}, {found}"),
+    }
 }
 
 /// A value as a person reads it.

@@ -47,6 +47,8 @@ pub(crate) const PEER: Key = key("peer", TABLES, None, "who may call");
 pub(crate) const QUERY: Key = key("query", TABLE, None, "answering queries and giving instances");
 pub(crate) const INVENTORY: Key =
     key("inventory", TABLE, None, "learning what members held before anything came through this node");
+pub(crate) const CROSSCHECK: Key =
+    key("crosscheck", TABLE, None, "comparing what members say and give with one another, in idle time");
 pub(crate) const VIEWER: Key = key("viewer", TABLE, None, "the viewer that the web door serves at /viewer");
 pub(crate) const COMMIT: Key = key("commit", TABLE, None, "storage commitment to modalities");
 pub(crate) const AUDIT: Key = key("audit", TABLE, None, "the audit trail");
@@ -267,6 +269,42 @@ pub(crate) const INVENTORY_EVERY: Key = key(
     "time from the beginning of one inventory of a member to that of the next",
 );
 
+// [crosscheck]
+pub(crate) const CROSSCHECK_ENABLED: Key = key(
+    "enabled",
+    "`true` or `false`",
+    Some("true"),
+    "whether members are asked the same and copies of theirs compared; they are only read",
+);
+pub(crate) const CROSSCHECK_RATE: Key =
+    key("rate", "a number from 1 to 1000", Some("5"), "questions a second to all members together, at most");
+pub(crate) const CROSSCHECK_BANDWIDTH: Key = key(
+    "bandwidth",
+    SIZE,
+    Some("4MiB"),
+    "bytes of instances read from all members together in a second, on average",
+);
+pub(crate) const CROSSCHECK_SAMPLE: Key = key(
+    "sample",
+    "a number from 1 to 100",
+    Some("2"),
+    "of a hundred instances so many are read from every member that has them in one round, of each study at least one; all come round",
+);
+pub(crate) const CROSSCHECK_EVERY: Key = key(
+    "every",
+    TIMER,
+    Some("24h"),
+    "time from the beginning of one round through all studies to that of the next, at least",
+);
+pub(crate) const CROSSCHECK_AGAIN: Key =
+    key("again", TIMER, Some("1h"), "how soon a study of which differences stand open is looked at again");
+pub(crate) const CROSSCHECK_IDLE: Key = key(
+    "idle",
+    DURATION,
+    Some("2s"),
+    "how long the node must have stored, delivered, answered and given nothing before a question is asked; `0s`: it never waits",
+);
+
 // [[member]]
 pub(crate) const MEMBER_NAME: Key = key(
     "name",
@@ -473,6 +511,10 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[query]", doc: QUERY.doc, keys: &[QUERY_SOURCE, QUERY_TIMEOUT] },
     Table { header: "[commit]", doc: COMMIT.doc, keys: &[COMMIT_POLICY, COMMIT_WAIT] },
     Table { header: "[inventory]", doc: INVENTORY.doc, keys: &[INVENTORY_ENABLED, INVENTORY_RATE, INVENTORY_EVERY] },
+    Table { header: "[crosscheck]", doc: CROSSCHECK.doc, keys: &[
+        CROSSCHECK_ENABLED, CROSSCHECK_RATE, CROSSCHECK_BANDWIDTH, CROSSCHECK_SAMPLE, CROSSCHECK_EVERY, CROSSCHECK_AGAIN,
+        CROSSCHECK_IDLE,
+    ] },
     Table { header: "[[member]]", doc: MEMBER.doc, keys: &[
         MEMBER_NAME, REQUIRED, PREFERENCE, CONFIRM, CONNECTIONS, SETTLE, CALLING_AE, MEMBER_ISSUER, STATUS_RULES,
     ] },

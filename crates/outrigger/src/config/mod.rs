@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod claims;
 mod commit;
+mod crosscheck;
 mod document;
 mod front;
 mod inventory;

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::audit::{AuditConfig, read_audit};
 use super::claims::Claim;
 use super::commit::{CommitConfig, read_commit};
+use super::crosscheck::{CrosscheckConfig, read_crosscheck};
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, Fronts, read_front};
 use super::inventory::{InventoryConfig, read_inventory};
@@ -99,6 +100,8 @@ pub(crate) struct NodeConfig {
     pub(crate) commit: CommitConfig,
     /// `[inventory]`.
     pub(crate) inventory: InventoryConfig,
+    /// `[crosscheck]`, if members are to be cross-checked.
+    pub(crate) crosscheck: Option<CrosscheckConfig>,
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.
@@ -112,6 +115,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
         let members = read_members(root);
         let query = read_query(root.table(&keys::QUERY));
         let inventory = read_inventory(root.table(&keys::INVENTORY));
+        let crosscheck = read_crosscheck(root.table(&keys::CROSSCHECK));
         let commit = read_commit(root.table(&keys::COMMIT));
         Some(NodeConfig {
             base: base.finish()?,
@@ -122,6 +126,7 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
             query: query?,
             commit: commit?,
             inventory: inventory?,
+            crosscheck: crosscheck?,
         })
     })
 }

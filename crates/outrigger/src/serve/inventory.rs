@@ -31,7 +31,8 @@ pub(super) fn start(
     });
 }
 
-fn source(config: &NodeConfig, member: &MemberSetup) -> Source {
+/// A member as one that is only read.
+pub(super) fn source(config: &NodeConfig, member: &MemberSetup) -> Source {
     let written = config.members.iter().find(|written| written.name == member.name);
     Source {
         number: member.number,

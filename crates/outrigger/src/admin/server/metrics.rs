@@ -8,8 +8,10 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 use outrigger_ledger::StatusFacts;
+use outrigger_ledger::finding::FindingKind;
 use outrigger_model::WallTime;
 
+use super::crosscheck;
 use super::node::NodeAdmin;
 use super::status::{STATES, standing, state_word};
 use crate::process::Failure;
@@ -38,6 +40,14 @@ pub(crate) async fn of_node(State(admin): State<NodeAdmin>) -> (StatusCode, Stri
         Ok(facts) => {
             gauge!("outrigger_ledger_up").set(f64::from(u8::from(facts.trouble.is_none())));
             members(&admin, &facts);
+            for (kind, word) in [
+                (FindingKind::Altered, "altered"),
+                (FindingKind::Forgotten, "forgotten"),
+                (FindingKind::Disagree, "disagree"),
+            ] {
+                let open = crosscheck::count(&facts, kind) as u64;
+                gauge!("outrigger_crosscheck_differences", "kind" => word).set(figure(open));
+            }
         }
         Err(error) => {
             tracing::warn!(%error, "the members could not be measured");

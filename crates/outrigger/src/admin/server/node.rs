@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use outrigger_audit::crosscheck::Progress;
 use outrigger_delivery::{Delivery, MemberSetup};
 use outrigger_front::Peers;
 use outrigger_journal::JournalHandle;
@@ -37,6 +38,8 @@ pub(crate) struct NodeAdmin {
     pub(crate) reader: Reader,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
+    /// The cross-check, where there is one.
+    pub(crate) crosscheck: Option<watch::Receiver<Progress>>,
     /// The audit trail's collector, if there is one.
     pub(crate) collector: Option<Collector>,
     /// Time.
@@ -77,6 +80,7 @@ impl NodeAdmin {
             peers: Arc::new(parts.peers),
             reader: parts.reader,
             scrubber: parts.scrubber,
+            crosscheck: parts.crosscheck,
             collector: parts.collector,
             clock: parts.clock,
             loaded: Arc::new(Mutex::new(Loaded { config: parts.config, at, bad: None })),
@@ -146,6 +150,8 @@ pub(crate) struct NodeParts {
     pub(crate) reader: Reader,
     /// Scrubs.
     pub(crate) scrubber: Scrubber,
+    /// The cross-check, where there is one.
+    pub(crate) crosscheck: Option<watch::Receiver<Progress>>,
     /// The audit trail's collector, if there is one.
     pub(crate) collector: Option<Collector>,
     /// Time.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::commitments;
+use super::crosscheck;
 use super::inventory;
 use super::node::NodeAdmin;
 use super::queries;
@@ -37,6 +38,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
     }
     let seen = admin.scrubber.seen();
     reasons.extend(scrub::reasons(&facts, &seen));
+    reasons.extend(crosscheck::reasons(&facts));
     let audit = audit(&admin, &mut reasons);
     let commitments = commitments::shown(&admin.ledger).await;
     if let Some(trouble) = &facts.trouble {
@@ -55,6 +57,7 @@ pub(crate) async fn status(State(admin): State<NodeAdmin>) -> Result<Json<Value>
         "peers": facts.peers.iter().map(peer).collect::<Vec<_>>(),
         "findings": facts.findings,
         "scrub": scrub::shown(&seen),
+        "crosscheck": crosscheck::shown(&admin, &facts),
         "audit": audit,
         "commitments": commitments,
     })))

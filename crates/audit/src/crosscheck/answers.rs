@@ -1,0 +1,67 @@
+//! What members say of the same study or series, attribute by attribute.
+
+use std::collections::BTreeMap;
+
+use outrigger_catalogue::normalised;
+use outrigger_ledger::Witness;
+use outrigger_model::{Answer, MemberNumber, Tag};
+
+/// Values by attribute, written as all are written; what is not said is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said(BTreeMap<Tag, String>);
+
+impl Said {
+    /// What an answer says of these attributes.
+    pub fn of(answer: &Answer, tags: impl Iterator<Item = Tag>) -> Self {
+        let value = |tag: Tag| {
+            let (_, value) = answer.attributes.iter().find(|(found, _)| *found == tag)?;
+            Some((tag, normalised(tag, value))).filter(|(_, value)| !value.is_empty())
+        };
+        Self(tags.filter_map(value).collect())
+    }
+}
+
+/// An attribute of which members say different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The attribute.
+    pub tag: Tag,
+    /// Who is wrong; all of them where nobody decides.
+    pub wrong: Vec<MemberNumber>,
+    /// Who decided.
+    pub witness: Witness,
+}
+
+/// Where members differ; `accepted` is what is known of what was accepted. Who says nothing of an attribute contradicts nobody.
+pub fn disagreements(said: &[(MemberNumber, Said)], accepted: Option<&Said>) -> Vec<Disagreement> {
+    let mut by_tag: BTreeMap<Tag, Vec<(MemberNumber, &str)>> = BTreeMap::new();
+    for (member, Said(values)) in said {
+        for (tag, value) in values {
+            by_tag.entry(*tag).or_default().push((*member, value));
+        }
+    }
+    by_tag.into_iter().filter_map(|(tag, values)| disagreement(tag, &values, accepted)).collect()
+}
+
+fn disagreement(tag: Tag, values: &[(MemberNumber, &str)], accepted: Option<&Said>) -> Option<Disagreement> {
+    let (_, first) = values.first()?;
+    if values.iter().all(|(_, value)| value == first) {
+        return None;
+    }
+    let others = |right: &str| -> Vec<MemberNumber> {
+        values.iter().filter(|(_, value)| *value != right).map(|(member, _)| *member).collect()
+    };
+    let known = accepted.and_then(|Said(values)| values.get(&tag)).map(String::as_str);
+    if let Some(right) = known.filter(|known| values.iter().any(|(_, value)| value == known)) {
+        return Some(Disagreement { tag, wrong: others(right), witness: Witness::Books });
+    }
+    let majority =
+        values.iter().map(|(_, value)| *value).find(|value| others(value).len() * 2 < values.len());
+    Some(match majority {
+        Some(right) => Disagreement { tag, wrong: others(right), witness: Witness::Members },
+        None => {
+            let all = values.iter().map(|(member, _)| *member).collect();
+            Disagreement { tag, wrong: all, witness: Witness::Undecided }
+        }
+    })
+}

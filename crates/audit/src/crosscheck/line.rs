@@ -1,0 +1,224 @@
+//! One member that is asked: over one connection, by one route after another, and not at all while it is away.
+
+use std::time::Duration;
+
+use outrigger_dataset::transcode;
+use outrigger_member::breaker::{Breaker, Failure, Permit, Turn};
+use outrigger_member::{Answered, AskSession, Found, Member, MemberError, Returned};
+use outrigger_model::{
+    Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid, transfer_syntax,
+};
+use outrigger_runtime::{BlockSource as _, Body};
+use tokio::time::timeout;
+
+use super::pace::Pace;
+use crate::inventory::Source;
+
+/// Longest wait for one answer: an archive that reads from a slow disk gives its most within that, and nobody waits for it.
+const ANSWER_TIME: Duration = Duration::from_secs(120);
+
+/// Answers read to one query: series of one study, some megabytes.
+const ANSWERS_MAX: usize = 5_000;
+
+/// Where there is no randomness: only one task asks, so that nothing has to be spread.
+const NO_JITTER: u8 = 255;
+
+/// Encodings a member may keep an instance in, whatever it was sent in.
+const COMMON_ENCODINGS: [&str; 9] = [
+    transfer_syntax::EXPLICIT_VR_LE,
+    transfer_syntax::IMPLICIT_VR_LE,
+    transfer_syntax::DEFLATED,
+    "1.2.840.10008.1.2.4.70",
+    "1.2.840.10008.1.2.4.80",
+    "1.2.840.10008.1.2.4.90",
+    "1.2.840.10008.1.2.5",
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.91",
+];
+
+/// Why nothing is known of what was asked: never that a member does not have it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unknown {
+    #[error("it is left alone, having failed before")]
+    LeftAlone,
+    #[error("it did not answer within {} s", ANSWER_TIME.as_secs())]
+    Silent,
+    #[error("it has no route for questions")]
+    NoRoute,
+    #[error("it does not answer")]
+    Member(#[source] MemberError),
+}
+
+/// An instance, by what names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'n> {
+    pub(crate) study: &'n StudyUid,
+    pub(crate) series: &'n SeriesUid,
+    pub(crate) instance: &'n SopInstanceUid,
+    pub(crate) class: &'n SopClassUid,
+}
+
+/// A member, and how it stands.
+pub(crate) struct Line {
+    pub(crate) source: Source,
+    breaker: Breaker,
+    session: Option<Box<dyn AskSession>>,
+    returned: Vec<Returned>,
+}
+
+enum Question<'q> {
+    Find(&'q Query),
+    Present(&'q StudyUid, &'q SeriesUid),
+    Fetch(Named<'q>),
+}
+
+enum Said {
+    Answers(Answered),
+    Found(Found),
+    Copy(TransferSyntaxUid, Body),
+}
+
+impl Line {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, breaker: Breaker::default(), session: None, returned: Vec::new() }
+    }
+
+    /// Prepares for instances of these classes to be read; each with the encoding it was accepted in.
+    pub(crate) fn expect(&mut self, classes: impl Iterator<Item = (SopClassUid, Option<TransferSyntaxUid>)>) {
+        self.returned = classes
+            .map(|(sop_class, own)| Returned { sop_class, encodings: encodings(own.as_ref()) })
+            .collect();
+    }
+
+    /// Puts a query.
+    pub(crate) async fn find(&mut self, pace: &mut Pace, query: &Query) -> Result<Answered, Unknown> {
+        match self.ask(pace, &Question::Find(query)).await? {
+            Said::Answers(answered) => Ok(answered),
+            Said::Found(_) | Said::Copy(..) => Err(Unknown::NoRoute),
+        }
+    }
+
+    /// Asks which instances of a series it shows.
+    pub(crate) async fn present(
+        &mut self,
+        pace: &mut Pace,
+        study: &StudyUid,
+        series: &SeriesUid,
+    ) -> Result<Found, Unknown> {
+        match self.ask(pace, &Question::Present(study, series)).await? {
+            Said::Found(found) => Ok(found),
+            Said::Answers(_) | Said::Copy(..) => Err(Unknown::NoRoute),
+        }
+    }
+
+    /// Reads an instance.
+    pub(crate) async fn fetch(
+        &mut self,
+        pace: &mut Pace,
+        named: Named<'_>,
+    ) -> Result<(TransferSyntaxUid, Body), Unknown> {
+        match self.ask(pace, &Question::Fetch(named)).await? {
+            Said::Copy(transfer_syntax, body) => {
+                pace.read(body.length());
+                Ok((transfer_syntax, body))
+            }
+            Said::Answers(_) | Said::Found(_) => Err(Unknown::NoRoute),
+        }
+    }
+
+    /// Ends the connection, if there is one.
+    pub(crate) async fn hang_up(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.release().await;
+        }
+    }
+
+    async fn ask(&mut self, pace: &mut Pace, question: &Question<'_>) -> Result<Said, Unknown> {
+        if self.breaker.permit(pace.clock.now()) != Permit::Call {
+            return Err(Unknown::LeftAlone);
+        }
+        pace.turn().await;
+        let said = timeout(ANSWER_TIME, self.by_any_route(question)).await.unwrap_or(Err(Unknown::Silent));
+        let now = pace.clock.now();
+        let turn = match &said {
+            Err(Unknown::Silent) => self.breaker.failed(Failure::Silent, now, NO_JITTER),
+            Err(Unknown::Member(MemberError::Connect(_) | MemberError::Lost { .. }) | Unknown::NoRoute) => {
+                self.breaker.failed(Failure::Refused, now, NO_JITTER)
+            }
+            Ok(_) | Err(_) => self.breaker.succeeded(),
+        };
+        if turn == Turn::Opened {
+            tracing::info!(member = %self.source.name, "a member that does not answer is passed over in the cross-check");
+        }
+        said
+    }
+
+    async fn by_any_route(&mut self, question: &Question<'_>) -> Result<Said, Unknown> {
+        let fits = |session: &dyn AskSession| match question {
+            Question::Fetch(named) => session.gives(named.class),
+            Question::Find(_) | Question::Present(..) => true,
+        };
+        // Taken out, so that a time-out drops it.
+        if let Some(mut session) = self.session.take().filter(|session| session.is_open() && fits(&**session))
+        {
+            match put(&mut *session, question).await {
+                // A kept connection may have been ended meanwhile.
+                Err(MemberError::Lost { .. } | MemberError::Connect(_)) => {}
+                said => {
+                    self.session = Some(session);
+                    return said.map_err(Unknown::Member);
+                }
+            }
+        }
+        let mut last = Unknown::NoRoute;
+        for route in &self.source.routes {
+            match by(&**route, &self.returned, question).await {
+                Ok((session, said)) => {
+                    self.session = Some(session);
+                    return Ok(said);
+                }
+                Err(error) => last = Unknown::Member(error),
+            }
+        }
+        Err(last)
+    }
+}
+
+async fn by(
+    route: &dyn Member,
+    returned: &[Returned],
+    question: &Question<'_>,
+) -> Result<(Box<dyn AskSession>, Said), MemberError> {
+    let mut session = route.ask(returned).await?;
+    match put(&mut *session, question).await {
+        Ok(said) => Ok((session, said)),
+        Err(error) => {
+            session.release().await;
+            Err(error)
+        }
+    }
+}
+
+async fn put(session: &mut dyn AskSession, question: &Question<'_>) -> Result<Said, MemberError> {
+    Ok(match question {
+        Question::Find(query) => Said::Answers(session.find(query, ANSWERS_MAX).await?),
+        Question::Present(study, series) => Said::Found(session.present(study, series).await?),
+        Question::Fetch(Named { study, series, instance, class }) => {
+            let (transfer_syntax, body) = session.fetch(study, series, instance, class).await?;
+            Said::Copy(transfer_syntax, body)
+        }
+    })
+}
+
+/// The encodings an instance may come in: its own first, what it can be made of losslessly, and what archives keep.
+fn encodings(own: Option<&TransferSyntaxUid>) -> Vec<TransferSyntaxUid> {
+    let mut encodings: Vec<TransferSyntaxUid> = own.cloned().into_iter().collect();
+    let remade = own.map(transcode::targets).unwrap_or_default();
+    let common = COMMON_ENCODINGS.iter().map(|uid| TransferSyntaxUid::known(uid));
+    for encoding in remade.into_iter().chain(common) {
+        if !encodings.contains(&encoding) {
+            encodings.push(encoding);
+        }
+    }
+    encodings
+}
