@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use outrigger_dimse::associate::ContextRefusal;
-use outrigger_dimse::{Association, Proposal, ProposedContext, Settings, request};
+use outrigger_dimse::associate::{ContextRefusal, ExtendedNegotiation};
+use outrigger_dimse::{Association, Proposal, ProposedContext, Settings, request, request_extended};
 use outrigger_model::{SopClassUid, TransferSyntaxUid, sop_class, transfer_syntax};
 use outrigger_runtime::net::Tcp;
 use outrigger_runtime::tls::dial;
@@ -143,6 +143,40 @@ async fn the_transfer_syntaxes_are_preferred_in_the_order_of_the_statement() {
     let private = "1.3.6.1.4.1.99999.2";
     assert_eq!(chosen(&door, "1.2.840.10008.5.1.4.1.1.2", &[private]).await.as_deref(), Some(private));
     assert_eq!(chosen(&door, sop_class::STUDY_ROOT_FIND, &[private]).await, None);
+}
+
+/// What is answered to extended negotiation that asks for everything, as the cells of the statement.
+async fn agreed(door: &Door, class: &'static str, bytes: usize) -> Vec<String> {
+    let sop_class = SopClassUid::known(class);
+    let proposal = Proposal {
+        calling: ae("CONFORMS"),
+        called: ae("OUTRIGGER"),
+        contexts: vec![ProposedContext {
+            id: 1,
+            abstract_syntax: sop_class.clone(),
+            transfer_syntaxes: vec![TransferSyntaxUid::known(transfer_syntax::IMPLICIT_VR_LE)],
+        }],
+        roles: Vec::new(),
+    };
+    let asked = ExtendedNegotiation { sop_class, information: vec![1; bytes].into() };
+    let stream = dial(&Tcp, &door.station().address().to_string(), None, CONNECT).await.unwrap();
+    let association = request_extended(stream, &Settings::STANDARD, proposal, vec![asked]).await.unwrap();
+    let answered = association.context(1).unwrap().extended.clone();
+    association.release().await.unwrap();
+    answered.iter().map(|byte| if *byte == 1 { "yes".to_owned() } else { "no".to_owned() }).collect()
+}
+
+#[tokio::test]
+async fn what_is_agreed_on_for_queries_and_retrievals_is_what_the_statement_says() {
+    let door = Door::open(&[]).await;
+    let stated: Vec<Vec<String>> =
+        rows("Queries").into_iter().filter(|row| row.len() == 3 && row[0].parse::<u8>().is_ok()).collect();
+    let words = |rows: &[Vec<String>]| rows.iter().map(|row| row[2].clone()).collect::<Vec<_>>();
+    let (queries, retrievals) = stated.split_at(7);
+    assert_eq!(agreed(&door, sop_class::STUDY_ROOT_FIND, 7).await, words(queries));
+    for class in [sop_class::STUDY_ROOT_MOVE, sop_class::PATIENT_ROOT_GET] {
+        assert_eq!(agreed(&door, class, 2).await, words(retrievals), "{class}");
+    }
 }
 
 #[tokio::test]

@@ -127,3 +127,22 @@ async fn a_range_of_moments_is_asked_as_a_range_of_dates_and_held_against_the_an
     let studies: Vec<_> = answers.iter().map(|answer| value(answer, Tag::STUDY_INSTANCE_UID)).collect();
     assert_eq!(studies, ["1.9.1", "1.9.2"]);
 }
+
+/// The items that match, with what was asked for, whatever a member returns of a sequence; one that ignores the key and returns
+/// nothing of it is held against it.
+#[tokio::test(start_paused = true)]
+async fn sequences_are_held_against_their_key_and_cut_to_it() {
+    let rig = Rig::uninventoried(Respondents::Members).await;
+    let others = r#"[{"00100020":"X1","00100021":"A"},{"00100020":"X2","00100021":"B"}]"#;
+    rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.9"), (Tag::OTHER_PATIENT_IDS, others)]);
+    rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.8"), (Tag::OTHER_PATIENT_IDS, r#"[{"00100020":"X3"}]"#)]);
+    rig.in_step(1, "DOE").await;
+    rig.a.conduct(Conduct::IgnoresKeys);
+    let asked = [(Tag::STUDY_INSTANCE_UID, ""), (Tag::OTHER_PATIENT_IDS, r#"[{"00100020":"X2"}]"#)];
+    let (answers, _) = rig.find(study_query(&asked)).await;
+    let found: Vec<_> = answers
+        .iter()
+        .map(|answer| (value(answer, Tag::STUDY_INSTANCE_UID), value(answer, Tag::OTHER_PATIENT_IDS)))
+        .collect();
+    assert_eq!(found, [("1.9".to_owned(), r#"[{"00100020":"X2"}]"#.to_owned())]);
+}
