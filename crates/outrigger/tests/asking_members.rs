@@ -21,7 +21,7 @@ use crate::modality::{Object, objects, send};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than any answer here.
-const MOST: usize = 1000;
+pub(crate) const MOST: usize = 1000;
 
 /// A front door before members whose content is not known.
 async fn door(members: &[Behind], ours: &Station) -> Door {
@@ -33,7 +33,7 @@ async fn door(members: &[Behind], ours: &Station) -> Door {
 }
 
 /// Asks a front door as an AE.
-async fn asking(calling: &str, station: &Station) -> Box<dyn AskSession> {
+pub(crate) async fn asking(calling: &str, station: &Station) -> Box<dyn AskSession> {
     let timers = Timers { response: Duration::from_secs(20), ..Timers::STANDARD };
     let route = DimseRoute {
         address: station.address().to_string(),
@@ -56,7 +56,7 @@ async fn asking(calling: &str, station: &Station) -> Box<dyn AskSession> {
 }
 
 /// The instances of a study.
-fn instances(object: &Object) -> Query {
+pub(crate) fn instances(object: &Object) -> Query {
     let keys = [
         (Tag::STUDY_INSTANCE_UID, object.header.study.as_ref().unwrap().as_str()),
         (Tag::SERIES_INSTANCE_UID, object.header.series.as_ref().unwrap().as_str()),
@@ -66,7 +66,8 @@ fn instances(object: &Object) -> Query {
     Query::new(QueryRoot::Study, Level::Image, keys.to_vec())
 }
 
-fn uids(answers: &[Answer]) -> Vec<String> {
+/// What was found, sorted.
+pub(crate) fn uids(answers: &[Answer]) -> Vec<String> {
     let of = |answer: &Answer| {
         let found = answer.attributes.iter().find(|(tag, _)| *tag == Tag::SOP_INSTANCE_UID);
         found.map(|(_, value)| value.clone()).unwrap()
@@ -77,7 +78,7 @@ fn uids(answers: &[Answer]) -> Vec<String> {
 }
 
 /// The instances of a series that were sent.
-fn expected(sent: &[Object]) -> Vec<String> {
+pub(crate) fn expected(sent: &[Object]) -> Vec<String> {
     let same = sent.iter().filter(|object| object.header.series == sent[0].header.series);
     let mut uids: Vec<String> = same.map(|object| object.header.sop_instance.to_string()).collect();
     uids.sort();

@@ -10,6 +10,7 @@
 mod archives;
 mod asking;
 mod asking_members;
+mod at_once;
 mod audit;
 mod cancelling;
 mod checking;
@@ -42,5 +43,6 @@ mod tls;
 mod viewer;
 mod web;
 mod weblegs;
+mod webstation;
 mod workstation;
 mod wrong;

@@ -49,17 +49,10 @@ pub(crate) struct Came {
     pub(crate) transfer_syntax: TransferSyntaxUid,
     pub(crate) originator: Option<(AeTitle, u16)>,
     pub(crate) bytes: Bytes,
-    at: Instant,
+    pub(crate) at: Instant,
 }
 
 impl Retrieved {
-    /// The longest time in which nothing came, of those that ended after a moment.
-    pub(crate) fn silent_since(&self, moment: Instant) -> Duration {
-        let times = self.came.iter().zip(self.came.iter().skip(1));
-        let after = times.filter(|(_, after)| after.at >= moment);
-        after.map(|(before, after)| after.at - before.at).max().unwrap_or_default()
-    }
-
     /// Everything that is wrong with it, if all of these had to come, and once.
     pub(crate) fn wrong(&self, expected: &[Object]) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -73,24 +66,35 @@ impl Retrieved {
 
     /// What came and was not to come, or came twice or altered, and what did not come.
     pub(crate) fn wrong_objects(&self, expected: &[Object]) -> Vec<String> {
-        let mut came: BTreeMap<&SopInstanceUid, Vec<&Came>> = BTreeMap::new();
-        for object in &self.came {
-            came.entry(&object.instance).or_default().push(object);
-        }
-        let mut wrong = Vec::new();
-        for object in expected {
-            let uid = &object.header.sop_instance;
-            match came.remove(uid).as_deref() {
-                Some([one]) if one.bytes == object.bytes && one.transfer_syntax == object.transfer_syntax => {
-                }
-                Some([one]) => wrong.push(format!("{uid} came in other bytes, in {}", one.transfer_syntax)),
-                Some(several) => wrong.push(format!("{uid} came {} times", several.len())),
-                None => wrong.push(format!("{uid} did not come")),
-            }
-        }
-        wrong.extend(came.keys().map(|uid| format!("{uid} was not asked for")));
-        wrong
+        wrong_objects(&self.came, expected)
     }
+}
+
+/// What came and was not to come, or came twice or altered, and what did not come.
+pub(crate) fn wrong_objects(objects: &[Came], expected: &[Object]) -> Vec<String> {
+    let mut came: BTreeMap<&SopInstanceUid, Vec<&Came>> = BTreeMap::new();
+    for object in objects {
+        came.entry(&object.instance).or_default().push(object);
+    }
+    let mut wrong = Vec::new();
+    for object in expected {
+        let uid = &object.header.sop_instance;
+        match came.remove(uid).as_deref() {
+            Some([one]) if one.bytes == object.bytes && one.transfer_syntax == object.transfer_syntax => {}
+            Some([one]) => wrong.push(format!("{uid} came in other bytes, in {}", one.transfer_syntax)),
+            Some(several) => wrong.push(format!("{uid} came {} times", several.len())),
+            None => wrong.push(format!("{uid} did not come")),
+        }
+    }
+    wrong.extend(came.keys().map(|uid| format!("{uid} was not asked for")));
+    wrong
+}
+
+/// The longest time in which nothing came, of those that ended after a moment.
+pub(crate) fn silent_since(came: &[Came], moment: Instant) -> Duration {
+    let times = came.iter().zip(came.iter().skip(1));
+    let after = times.filter(|(_, after)| after.at >= moment);
+    after.map(|(before, after)| after.at - before.at).max().unwrap_or_default()
 }
 
 /// Counters of so many instances.
