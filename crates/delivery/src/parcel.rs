@@ -98,14 +98,14 @@ pub async fn prepare(
 ) -> Result<Parcel, (Due, ParcelError)> {
     let entry = due.posting.entry;
     let source = match ledger.object(entry).await {
-        Ok(object) => return Ok(packed(due, object.bytes)),
+        Ok(object) => return Ok(own(due, object.bytes)),
         Err(source @ ObjectError::Thread { .. }) => {
             return Err((due, ParcelError::NotNow { entry, source }));
         }
         Err(source) => source,
     };
     match elsewhere(ledger, others, &due).await {
-        Some(bytes) => Ok(packed(due, bytes)),
+        Some((encoding, bytes)) => Ok(packed(due, encoding, bytes)),
         None if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
             Err((due, ParcelError::Gone { entry, source }))
         }
@@ -115,19 +115,24 @@ pub async fn prepare(
 
 /// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
 pub async fn renewed(ledger: &Ledger, others: &[MemberSetup], due: Due) -> Option<Parcel> {
-    let bytes = elsewhere(ledger, others, &due).await?;
-    Some(packed(due, bytes))
+    let (encoding, bytes) = elsewhere(ledger, others, &due).await?;
+    Some(packed(due, encoding, bytes))
+}
+
+fn own(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
+    let encoding = due.transfer_syntax.clone();
+    packed(due, encoding, bytes)
 }
 
 /// All but the bytes is in the books: a record that cannot be read costs nothing more.
-fn packed(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
-    let mut encodings = order(&due.transfer_syntax, due.attempts).into_iter();
+fn packed(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>) -> Parcel {
+    let mut encodings = order(&encoding, due.attempts).into_iter();
     let need = Need {
         sop_class: due.header.sop_class.clone(),
-        transfer_syntax: encodings.next().unwrap_or_else(|| due.transfer_syntax.clone()),
+        transfer_syntax: encodings.next().unwrap_or_else(|| encoding.clone()),
         alternatives: encodings.collect(),
     };
-    Parcel { sender: due.calling_ae.clone(), encoding: due.transfer_syntax.clone(), due, bytes, need }
+    Parcel { sender: due.calling_ae.clone(), encoding, due, bytes, need }
 }
 
 /// The encodings an object can be sent in, the one to try first in front: its own, and, since some archives accept an
@@ -142,21 +147,36 @@ fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
 }
 
 /// The bytes from whoever has them, or where they came again while others were asked.
-async fn elsewhere(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Arc<dyn BlockSource>> {
+async fn elsewhere(
+    ledger: &Ledger,
+    others: &[MemberSetup],
+    due: &Due,
+) -> Option<(TransferSyntaxUid, Arc<dyn BlockSource>)> {
     let entry = due.posting.entry;
     let came_before = ledger.came_again(entry);
-    if let Some(body) = from_members(ledger, others, due).await {
-        return Some(Arc::new(body));
+    if let Some((encoding, body)) = from_members(ledger, others, due).await {
+        return Some((encoding, Arc::new(body)));
     }
     if ledger.came_again(entry) == came_before {
         return None;
     }
-    Some(ledger.object(entry).await.ok()?.bytes)
+    let object = ledger.object(entry).await.ok()?;
+    Some((object.transfer_syntax, object.bytes))
 }
 
 /// Asks members that have the object, those it was read back from and the preferred ones first; only bytes with the digest of
-/// what was accepted count, so whoever has them may give them.
-async fn from_members(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Option<Body> {
+/// what was accepted count, so whoever has them may give them, or, where nobody does, with that of a copy which said the same
+/// when it was compared: a member that encodes all it takes anew has no other.
+async fn from_members(
+    ledger: &Ledger,
+    others: &[MemberSetup],
+    due: &Due,
+) -> Option<(TransferSyntaxUid, Body)> {
+    let copies = ledger.copies(due.posting.entry).await.ok()?;
+    let is_copy = |syntax: &TransferSyntaxUid, body: &Body| {
+        copies.iter().any(|copy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax)
+    };
+    let mut re_encoded = None;
     let marks = ledger.marks(due.posting.entry).await.ok().flatten()?;
     let has = |member: &&MemberSetup| marks.verified.and(marks.confirmed).contains(member.number);
     let mut holders: Vec<&MemberSetup> = others.iter().filter(has).collect();
@@ -166,14 +186,18 @@ async fn from_members(ledger: &Ledger, others: &[MemberSetup], due: &Due) -> Opt
             match fetched(&*route.member, due).await {
                 Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
                     tracing::info!(member = %holder.name, entry = %due.posting.entry, "an object that the journal cannot give is taken from a member");
-                    return Some(body);
+                    return Some((syntax, body));
+                }
+                Ok((syntax, body)) if is_copy(&syntax, &body) => {
+                    tracing::info!(member = %holder.name, entry = %due.posting.entry, "a member has an object in another encoding, as it was compared");
+                    re_encoded.get_or_insert((syntax, body));
                 }
                 Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
                 Err(error) => tracing::info!(member = %holder.name, %error, "a copy could not be read back"),
             }
         }
     }
-    None
+    re_encoded
 }
 
 /// Reads the object of a posting back from a member.

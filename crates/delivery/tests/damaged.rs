@@ -130,6 +130,21 @@ async fn fault_other_bytes_from_a_member_do_not_take_the_place_of_damaged_ones()
     }
 }
 
+/// A member that encodes all it takes anew has no other bytes than those that were compared when it was read back.
+#[tokio::test(start_paused = true)]
+async fn fault_a_copy_that_was_compared_takes_the_place_of_damaged_bytes() {
+    for place in [Place::Bytes, Place::Record] {
+        let (rig, uid) = damaged(place).await;
+        let copy = "1.2.1.1.2";
+        rig.was_compared_beside(&uid, copy).await;
+        rig.gives_beside(&uid, copy).await;
+        rig.stores();
+        tokio::time::sleep(ARRIVES).await;
+        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
+        assert_eq!(rig.member.stored(&uid), Some(data_set(copy)), "{place:?}");
+    }
+}
+
 /// Those around it in one batch are sent over what connection there is.
 #[tokio::test(start_paused = true)]
 async fn fault_a_damaged_object_holds_up_none_of_its_batch() {

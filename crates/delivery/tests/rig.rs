@@ -11,13 +11,13 @@ use outrigger_delivery::slot::Slot;
 use outrigger_delivery::{Calling, MemberSetup, Route, Standing};
 use outrigger_journal::{Journal, Options, Seq as JournalSeq};
 use outrigger_ledger::{
-    Acceptance, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, PostingKey, Report, ReportOutcome,
-    Why, WhyMember,
+    Acceptance, Ledger, LedgerOptions, MemberCopy, MemberPolicy, MemoryStore, Need, PostingKey, Report,
+    ReportOutcome, Why, WhyMember,
 };
 use outrigger_member::CommitReport;
 use outrigger_model::{
     AeTitle, AssociationId, ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin, SeriesUid,
-    SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
+    Sha256Digest, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
 };
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
@@ -144,6 +144,15 @@ impl Rig {
     /// The member beside it gives this in the place of an object, once.
     pub(crate) async fn gives_beside(&self, uid: &str, as_of: &str) {
         self.beside.gives(SopInstanceUid::new(uid).unwrap(), acceptance(as_of).await.body);
+    }
+
+    /// What the member beside it gave of an object was once these bytes, and said the same.
+    pub(crate) async fn was_compared_beside(&self, uid: &str, as_of: &str) {
+        let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+        let posting = PostingKey { entry: why.studies[0].instances[0].entry, member: BESIDE };
+        let Acceptance { transfer_syntax, body, .. } = acceptance(as_of).await;
+        let copy = MemberCopy { transfer_syntax, sha256: Sha256Digest(body.sha256) };
+        self.ledger.gave_re_encoded(posting, copy).await.unwrap();
     }
 
     /// The member is owed an object; gives its UID.

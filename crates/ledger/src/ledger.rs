@@ -30,6 +30,7 @@ mod accept;
 mod attesting;
 mod books;
 mod commitments;
+mod copies;
 mod crosscheck;
 mod damage;
 pub(crate) mod due;

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod finding;
 pub mod healing;
 pub mod inventory;
+mod member_copy;
 pub mod note;
 pub mod order;
 pub mod peer;
@@ -52,6 +53,7 @@ pub use ledger::{
     Settling, Shelved, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer,
     WhyAttempt, WhyInstance, WhyMember, WhyStudy, Within, Witness, WriteOffShown, check,
 };
+pub use member_copy::MemberCopy;
 pub use outrigger_model::MemberSet;
 pub use peer::Peer;
 pub use policy::{MemberPolicy, Need, Policies};

@@ -1,5 +1,5 @@
-//! Things noted beside the books: attempts, findings, refusals, write-offs. They are bounded, oldest dropped first, and only
-//! write-offs come back by a rebuild, from the decisions in the journal.
+//! Things noted beside the books: attempts, findings, refusals, write-offs, copies. They are bounded, oldest dropped first, and only
+//! write-offs and copies come back by a rebuild, from the decisions in the journal.
 
 use outrigger_model::{MemberNumber, Seq, WallTime};
 
@@ -33,6 +33,8 @@ pub enum NoteKind {
     Refusal,
     /// A posting that a person gave up.
     WriteOff,
+    /// A member's copy in another encoding.
+    Copy,
 }
 
 /// Which notes are asked for.
@@ -50,7 +52,7 @@ pub enum NotesOf {
 
 impl NoteKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Attempt, Self::Finding, Self::Refusal, Self::WriteOff];
+    pub const ALL: [Self; 5] = [Self::Attempt, Self::Finding, Self::Refusal, Self::WriteOff, Self::Copy];
 
     /// Its word, which names its table.
     pub fn word(self) -> &'static str {
@@ -59,6 +61,7 @@ impl NoteKind {
             Self::Finding => "finding",
             Self::Refusal => "refusal",
             Self::WriteOff => "write_off",
+            Self::Copy => "copy",
         }
     }
 
@@ -73,6 +76,8 @@ impl NoteKind {
             Self::Refusal => 10_000,
             // One for each object that was given up: more than people give up, short of a whole archive.
             Self::WriteOff => 1_000_000,
+            // Where a member encodes all it takes anew, what weeks bring while another is away: some 200 MB at most.
+            Self::Copy => 1_000_000,
         }
     }
 }

@@ -11,6 +11,7 @@ use outrigger_model::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::member_copy::MemberCopy;
 use crate::promise::{Asked, Failing, ReportEnd};
 
 /// The version of what is written; a record of a newer one is not read.
@@ -139,6 +140,15 @@ pub enum Decision {
     OtherContent {
         /// The later entry.
         entry: Seq,
+    },
+    /// A member gave an entry back in other bytes that say the same: bytes may go on that copy, and it may have to be delivered.
+    GaveReEncoded {
+        /// The entry.
+        entry: Seq,
+        /// The member.
+        member: MemberNumber,
+        /// Its copy.
+        copy: MemberCopy,
     },
     /// Delivery to a member stopped, went on, or ended for good.
     MemberState {

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use outrigger_journal::Seq as JournalSeq;
-use outrigger_ledger::{MemberState, ObjectError, ReleaseMode, ReportOutcome};
-use outrigger_model::{ConfirmLevel, Seq};
+use outrigger_ledger::note::{NoteKind, NotesOf};
+use outrigger_ledger::store::read;
+use outrigger_ledger::{
+    Ledger, MemberCopy, MemberState, ObjectError, PostingKey, ReleaseMode, ReportOutcome,
+};
+use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, TransferSyntaxUid};
 
-use crate::kit::{A, B, Kind, Rig, member};
+use crate::kit::{A, B, Kind, Place, Rig, member};
 
 async fn candidates(rig: &Rig, mode: ReleaseMode) -> Vec<Seq> {
     rig.ledger.release_candidates(9, Duration::from_secs(3600), mode).await.unwrap()
@@ -89,5 +93,32 @@ async fn a_member_that_is_retired_or_wants_it_not_is_not_waited_for() {
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "its posting was closed only now");
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
+    }
+}
+
+/// Bytes may go on a copy in another encoding, so that it must be known for as long as somebody may need it.
+#[tokio::test(start_paused = true)]
+async fn a_copy_in_another_encoding_is_known_over_restarts_and_by_a_rebuild() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let (entry, other) = (rig.enter(1, 1, 1).await, rig.enter(2, 1, 1).await);
+        let copy = MemberCopy {
+            transfer_syntax: TransferSyntaxUid::known("1.2.840.10008.1.2"),
+            sha256: Sha256Digest([7; 32]),
+        };
+        let posting = PostingKey { entry, member: A };
+        rig.ledger.gave_re_encoded(posting, copy.clone()).await.unwrap();
+        reached(&rig, entry, A, ConfirmLevel::Verified).await;
+        for _ in 0..2 {
+            assert_eq!(rig.ledger.copies(entry).await.unwrap(), [copy.clone()]);
+            assert_eq!(rig.ledger.copies(other).await.unwrap(), []);
+            rig.restart().await;
+        }
+        let place = Place::new(kind);
+        let mut anew = place.open();
+        Ledger::rebuild(&rig.journal.reader(), &mut *anew).unwrap();
+        let note = read(&*anew, |books| books.notes(NoteKind::Copy, NotesOf::Entry(entry), 9)).unwrap();
+        assert_eq!(note.len(), 1, "{kind:?}");
+        assert_eq!(serde_json::from_str::<MemberCopy>(&note[0].body).unwrap(), copy);
     }
 }

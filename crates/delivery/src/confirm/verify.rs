@@ -1,9 +1,9 @@
 //! Verification: an object is read back, and compared with the journal's.
 
 use outrigger_dataset::normal::Verdict;
-use outrigger_ledger::{Attempt, Due, Ledger, Report, ReportOutcome};
+use outrigger_ledger::{Attempt, Due, Ledger, MemberCopy, Report, ReportOutcome};
 use outrigger_member::MemberError;
-use outrigger_model::{ConfirmLevel, SuspenseReason, TransferSyntaxUid, WallTime};
+use outrigger_model::{ConfirmLevel, Sha256Digest, SuspenseReason, TransferSyntaxUid, WallTime};
 use outrigger_runtime::Body;
 
 use crate::compare::{Copy, compare};
@@ -30,6 +30,18 @@ fn differs(due: &Due, at: WallTime, route: &str, what: &str) -> Report {
     }
 }
 
+/// Whether these bytes were compared before, as a member gave them.
+async fn is_known(ledger: &Ledger, due: &Due, syntax: &TransferSyntaxUid, body: &Body) -> bool {
+    let of = |copy: &MemberCopy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax;
+    match ledger.copies(due.posting.entry).await {
+        Ok(copies) => copies.iter().any(of),
+        Err(error) => {
+            tracing::info!(entry = %due.posting.entry, error = %chain(&error), "which copies are known cannot be told now");
+            false
+        }
+    }
+}
+
 impl Sender {
     /// What an object that was read back shows of the posting.
     pub(crate) async fn verified(
@@ -40,8 +52,15 @@ impl Sender {
         body: Body,
     ) -> Report {
         let route = self.setup.routes.first().map_or("", |route| route.label.as_str());
+        let copy = MemberCopy { transfer_syntax: syntax.clone(), sha256: Sha256Digest(body.sha256) };
         let verdict = self.compared(ledger, due, syntax, body).await;
         if verdict.is_in_step() {
+            let is_exact = copy.sha256 == due.sha256 && copy.transfer_syntax == due.transfer_syntax;
+            if !is_exact && let Err(error) = ledger.gave_re_encoded(due.posting, copy).await {
+                // Bytes must not go on a copy that nobody could use: it is read back again.
+                tracing::warn!(entry = %due.posting.entry, error = %chain(&error), "a copy in another encoding could not be noted");
+                return Report { posting: due.posting, attempt: None, outcome: ReportOutcome::Released };
+            }
             let outcome = ReportOutcome::Reached(ConfirmLevel::Verified);
             return Report { posting: due.posting, attempt: None, outcome };
         }
@@ -60,6 +79,10 @@ impl Sender {
         let original = match ledger.object(due.posting.entry).await {
             Ok(object) => object,
             Err(error) => {
+                // What was sent may itself have been a member's copy.
+                if is_known(ledger, due, &syntax, &body).await {
+                    return Verdict::ReEncoded;
+                }
                 tracing::info!(entry = %due.posting.entry, error = %chain(&error), "a copy in another encoding cannot be compared");
                 return Verdict::NotComparable;
             }

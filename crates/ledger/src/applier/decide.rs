@@ -52,6 +52,10 @@ pub(crate) fn decide(
         Decision::Healed(which) => healed(desk, seq, at, which),
         Decision::ReEncoded { entry } => re_encoded(desk, *entry),
         Decision::OtherContent { entry } => other_content(desk, *entry, at),
+        Decision::GaveReEncoded { entry, member, copy } => {
+            desk.changes.notes.push(copy.note(PostingKey { entry: *entry, member: *member }, at));
+            Ok(())
+        }
         Decision::MemberState { member, state } => {
             desk.set_member_state(*member, *state);
             if *state == MemberState::Retired { retire(desk, *member) } else { Ok(()) }

@@ -405,6 +405,7 @@ fn decided(fact: &Fact) -> Vec<PostingKey> {
             | Decision::Resent(_)
             | Decision::ReEncoded { .. }
             | Decision::OtherContent { .. }
+            | Decision::GaveReEncoded { .. }
             | Decision::MemberState { .. }
             | Decision::CommitmentAsked(_)
             | Decision::CommitmentDecided { .. }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 18] = [
+pub(super) const SEALED: [(&str, usize); 19] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -19,6 +19,7 @@ pub(super) const SEALED: [(&str, usize); 18] = [
     ("finding", 6),
     ("refusal", 6),
     ("write_off", 6),
+    ("copy", 6),
     ("commitment", 5),
     ("inventory", 9),
     ("sighting", 7),
@@ -179,6 +180,14 @@ CREATE TABLE IF NOT EXISTS write_off (
     body TEXT NOT NULL,
     seal INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS copy (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry INTEGER,
+    member INTEGER,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    seal INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS inventory (
     member INTEGER PRIMARY KEY,
     began_at INTEGER,
@@ -221,6 +230,7 @@ CREATE TABLE IF NOT EXISTS pin (
     seal INTEGER NOT NULL,
     PRIMARY KEY (sop_instance, txn)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS copy_by_entry ON copy (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entry_repeats ON entry (seq) WHERE released = 0 AND relation = 1;
 CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;
