@@ -118,6 +118,9 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
             "fuzzymatching" => {
                 fuzzy = if is_true("fuzzymatching", value)? { Fuzzy::Asked } else { Fuzzy::No };
             }
+            "emptyvaluematching" => rules.empty_values = is_true("emptyvaluematching", value)?,
+            // How the answer is to be written is looked at where it is.
+            "accept" | "charset" => {}
             "multiplevaluematching" => rules.multiple_values = is_true("multiplevaluematching", value)?,
             "includefield" => included.extend(fields(level, value)?),
             _ if value.chars().any(char::is_control) => return Err(SearchError::Value(name.clone())),
@@ -418,10 +421,19 @@ mod tests {
     }
 
     #[test]
-    fn multiple_values_are_agreed_on_by_a_parameter() {
-        let asked = |value| of(Level::Study, &[("multiplevaluematching", value)]).unwrap().query.rules;
-        assert!(asked("true").multiple_values);
-        assert!(!asked("false").multiple_values);
+    fn rules_of_matching_are_agreed_on_by_parameters() {
+        let asked = |name, value| of(Level::Study, &[(name, value)]).unwrap().query.rules;
+        assert!(asked("multiplevaluematching", "true").multiple_values);
+        assert!(asked("emptyvaluematching", "true").empty_values);
+        for (name, value) in [
+            ("multiplevaluematching", "false"),
+            ("emptyvaluematching", "false"),
+            ("accept", "application/dicom+json"),
+        ] {
+            assert_eq!(asked(name, value), Rules::default(), "{name}");
+        }
+        let wrong = of(Level::Study, &[("emptyvaluematching", "1")]).unwrap_err();
+        assert_eq!(wrong, SearchError::Truth { name: "emptyvaluematching", value: "1".to_owned() });
     }
 
     #[test]

@@ -23,4 +23,4 @@ pub use service::{
     Accepts, Arrival, CommitRefusal, CommitRequest, CommitResult, Committing, FindRefusal, Opened,
     OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
 };
-pub use web::{Access, Origins, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};
+pub use web::{Access, Origins, RenewedTokens, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};

@@ -14,6 +14,7 @@ mod store;
 mod viewer;
 pub(crate) mod wado;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ use outrigger_model::{AeTitle, Origin};
 use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::permits::{Limits, Permits};
 use outrigger_runtime::{Clock, Shutdown, Threads, TlsServer, listen};
+
+use tokio::sync::watch;
 
 pub use access::{Access, Right, TokenError, Tokens};
 pub(crate) use refusal::Refusal;
@@ -58,7 +61,12 @@ pub struct WebFront {
     pub connections: Arc<AtomicU64>,
     /// Built files of the viewer, where it is installed.
     pub viewer: Option<PathBuf>,
+    /// Tokens that were read again since listeners were opened.
+    pub renewed: watch::Receiver<RenewedTokens>,
 }
+
+/// Tokens that take the place of a listener's, by the address it was told to open.
+pub type RenewedTokens = BTreeMap<SocketAddr, Tokens>;
 
 /// One web listener.
 #[derive(Debug, Clone)]
@@ -138,6 +146,17 @@ impl Caller {
             implementation: self.agent.clone(),
             issuer: options.issuer.clone(),
             member: None,
+        }
+    }
+}
+
+impl Door {
+    /// Who may call as things stand now.
+    fn access(&self) -> Access {
+        let renewed = self.front.renewed.borrow();
+        match (&self.options.access, renewed.get(&self.options.listen)) {
+            (Access::Tokens(_), Some(tokens)) => Access::Tokens(tokens.clone()),
+            (access, _) => access.clone(),
         }
     }
 }

@@ -16,7 +16,7 @@ mod signals;
 mod storage;
 mod webs;
 
-pub(crate) use fronts::{LegsAudited, open_fronts, peers};
+pub(crate) use fronts::{Callers, LegsAudited, open_fronts};
 pub(crate) use lock::{holder, lock_archive, lock_node};
 pub(crate) use members::{adapters, any_adapter};
 pub(crate) use ready::Ready;
@@ -124,7 +124,7 @@ async fn serve(
         journal: storage.journal.clone(),
         delivery,
         members: setups,
-        peers: fronts.peers,
+        callers: fronts.callers,
         reader: reader.clone(),
         scrubber,
         crosscheck,

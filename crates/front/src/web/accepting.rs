@@ -9,8 +9,17 @@ use super::Refusal;
 
 /// Nothing, where it does.
 pub(super) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let fields: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let accept = Accept::parse(&fields.join(", ")).map_err(Refusal::bad)?;
+    json_by(headers, &[])
+}
+
+/// The same where the query may say it too, which comes before the header field (PS3.18 section 8.3.3.1).
+pub(super) fn json_by(headers: &HeaderMap, query: &[(String, String)]) -> Result<(), Refusal> {
+    let mut asked: Vec<&str> =
+        query.iter().filter(|(name, _)| name == "accept").map(|(_, value)| value.as_str()).collect();
+    if asked.is_empty() {
+        asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    }
+    let accept = Accept::parse(&asked.join(", ")).map_err(Refusal::bad)?;
     if is_json_accepted(&accept) {
         return Ok(());
     }

@@ -28,7 +28,10 @@ async fn capabilities(Extension(caller): Extension<Caller>) -> Json<Value> {
                 "/studies", "/series", "/instances", "/studies/{study}/series", "/studies/{study}/instances",
                 "/studies/{study}/series/{series}/instances",
             ],
-            "parameters": ["{keyword}", "{tag}", "includefield", "limit", "offset", "fuzzymatching (literal)"],
+            "parameters": [
+                "{keyword}", "{tag}", "{sequence}.{attribute}", "includefield", "limit", "offset",
+                "fuzzymatching (literal)", "emptyvaluematching", "multiplevaluematching", "accept",
+            ],
             "mediaTypes": json,
             "limit": outrigger_dicomweb::search::LIMIT_DEFAULT,
         },

@@ -119,7 +119,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
         host: text(headers, HOST),
         needed,
     };
-    match admit(&options.access, &options.hosts, &asked) {
+    match admit(&door.access(), &options.hosts, &asked) {
         Ok(user) => party.user = user,
         Err(denied) => {
             let party = Some(Box::new((party, denied.to_string())));

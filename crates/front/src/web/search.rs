@@ -124,9 +124,9 @@ fn within(
 }
 
 async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
-    accepting::json(&asked.headers)?;
     let RawQuery(raw) = asked.raw;
     let given = parameters(raw.as_deref().unwrap_or_default()).map_err(Refusal::bad)?;
+    accepting::json_by(&asked.headers, &given)?;
     let Search { query, limit, offset, fuzzy } =
         search(asked.level, &asked.within, &given).map_err(Refusal::bad)?;
     if offset.saturating_add(limit) > MATCHES_MAX {

@@ -213,6 +213,7 @@ impl Counter {
             audit: audit_box,
             connections: Arc::default(),
             viewer: None,
+            renewed: tokio::sync::watch::channel(std::collections::BTreeMap::new()).1,
         };
         let (guard, shutdown) = Shutdown::pair();
         let listening = front.listen(options(), shutdown).await.unwrap();

@@ -29,6 +29,25 @@ async fn search(door: &Door, token: &str) -> Said {
     door.say(&head, b"").await
 }
 
+/// Tokens that are read again count at once, also on a connection that stays; those of another listener do not.
+#[tokio::test]
+async fn tokens_read_again_take_the_place_of_those_before() {
+    let door = Door::open(with_tokens()).await;
+    let (old, new) = (format!("Authorization: Bearer {READ}\r\n"), "a-token-of-the-next-day");
+    let fresh = format!("Authorization: Bearer {new}\r\n");
+    let tokens = outrigger_front::Tokens::parse(&format!("read {new}")).unwrap();
+    let elsewhere = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    door.tokens.send_replace([(elsewhere, tokens.clone())].into());
+    assert_eq!((search(&door, &old).await.status, search(&door, &fresh).await.status), (200, 401));
+    door.tokens.send_replace([(options().listen, tokens.clone())].into());
+    assert_eq!((search(&door, &old).await.status, search(&door, &fresh).await.status), (401, 200));
+    assert_eq!(store(&door, &fresh).await.status, 403);
+    let open = Door::open(options()).await;
+    open.tokens.send_replace([(options().listen, tokens)].into());
+    let path = "/dicomweb/studies";
+    assert_eq!(open.get(path).await.status, 200, "a door without tokens does not get any");
+}
+
 #[tokio::test]
 async fn a_token_opens_what_its_right_says() {
     let mut door = Door::open(with_tokens()).await;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use outrigger_dataset::part10;
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_front::{
-    Access, AuditEvent, Limits, Listening, Origins, Outbox, Quarantine, RefusalEvent, Tokens, WebFront,
-    WebOptions, WebTimers,
+    Access, AuditEvent, Limits, Listening, Origins, Outbox, Quarantine, RefusalEvent, RenewedTokens, Tokens,
+    WebFront, WebOptions, WebTimers,
 };
 use outrigger_runtime::net::{BoxStream, Net, Tcp};
 use outrigger_runtime::{Clock, RealDisk, Shutdown, ShutdownGuard, Threads};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::listed::Listed;
 use crate::shelf::Shelf;
@@ -34,6 +34,7 @@ pub(crate) struct Door {
     pub(crate) audit: mpsc::Receiver<AuditEvent>,
     pub(crate) refusals: mpsc::Receiver<RefusalEvent>,
     pub(crate) directory: tempfile::TempDir,
+    pub(crate) tokens: watch::Sender<RenewedTokens>,
 }
 
 /// What it answered.
@@ -99,6 +100,7 @@ impl Door {
         });
         let (refusal_box, refusals) = Outbox::new("refusal");
         let (audit_box, audit) = Outbox::new("audit");
+        let (tokens, renewed) = watch::channel(RenewedTokens::new());
         let front = WebFront {
             service: service.clone(),
             net: Arc::new(Tcp),
@@ -115,10 +117,11 @@ impl Door {
             audit: audit_box,
             connections: Arc::default(),
             viewer: None,
+            renewed,
         };
         let (guard, shutdown) = Shutdown::pair();
         let listening = front.listen(options, shutdown).await.unwrap();
-        Self { service, listening, guard, audit, refusals, directory }
+        Self { service, listening, guard, audit, refusals, tokens, directory }
     }
 
     pub(crate) async fn connect(&self) -> BoxStream {

@@ -11,7 +11,7 @@ use crate::commands::read_config;
 use crate::config::{self, ArchiveConfig};
 use crate::logging;
 use crate::process::{Failure, Finished};
-use crate::serve::{LegsAudited, Ready, Signal, Signals, World, holder, lock_archive, open_fronts, peers};
+use crate::serve::{Callers, LegsAudited, Ready, Signal, Signals, World, holder, lock_archive, open_fronts};
 
 /// Runs an archive until it is told to stop.
 pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
@@ -50,7 +50,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     loop {
         match signals.next().await {
             Signal::Stop => break,
-            Signal::Reload => reload(file, &fronts.peers),
+            Signal::Reload => reload(file, &fronts.callers),
         }
     }
     doors.stop();
@@ -77,16 +77,16 @@ async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure>
         .map_err(|error| Failure::of("the archive cannot be opened", error))
 }
 
-/// Who may call, where C-MOVE goes to and the log level change at once; all else with the next start.
-fn reload(file: &str, seen: &tokio::sync::watch::Sender<Arc<outrigger_front::Peers>>) {
+/// Who may call, with which tokens, where C-MOVE goes to and the log level change at once; all else with the next start.
+fn reload(file: &str, callers: &Callers) {
     let read = read_config(std::path::Path::new(file)).and_then(|(file, text)| {
         config::read_archive(&file, &text, &RealDisk).map_err(Failure::Configuration)
     });
     match read {
         Ok(config) => {
             logging::set_level(config.base.log);
-            seen.send_replace(Arc::new(peers(&config.base.peers)));
-            tracing::info!("peers and log level are read again");
+            callers.renew(&config.base);
+            tracing::info!("peers, tokens and log level are read again");
         }
         Err(error) => tracing::error!(%error, "the configuration is bad; the old one stays in force"),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use outrigger_dimse::{Settings, Timers};
 use outrigger_front::{
     Destination, DimseFront as Front, DimseOptions, Limits, Outbox, Peer, Peers, Permission, Quarantine,
-    RefusalEvent, Reporter, Service, WebFront,
+    RefusalEvent, RenewedTokens, Reporter, Service, WebFront,
 };
 use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
@@ -25,7 +25,7 @@ pub(crate) struct FrontParts {
     /// Where they are.
     pub(crate) doors: Doors,
     /// Replaces who may call.
-    pub(crate) peers: watch::Sender<Arc<Peers>>,
+    pub(crate) callers: Callers,
     /// What tells results of storage commitment.
     pub(crate) reporter: Reporter,
     /// Refused objects.
@@ -44,6 +44,21 @@ pub(crate) struct LegsAudited {
     pub(crate) shutdown: Shutdown,
 }
 
+/// Replaces who may call while listeners are open.
+#[derive(Debug)]
+pub(crate) struct Callers {
+    peers: watch::Sender<Arc<Peers>>,
+    tokens: watch::Sender<RenewedTokens>,
+}
+
+impl Callers {
+    /// Takes over what a configuration says of peers and tokens.
+    pub(crate) fn renew(&self, base: &Base) {
+        self.peers.send_replace(Arc::new(peers(&base.peers)));
+        self.tokens.send_replace(super::webs::tokens(base));
+    }
+}
+
 type AuditEnded = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Opens every listener of the configuration; `service` gives what stands behind each.
@@ -56,6 +71,7 @@ pub(crate) async fn open_fronts(
 ) -> Result<FrontParts, Failure> {
     super::files::allow(base);
     let (peers_sender, peers_seen) = watch::channel(Arc::new(peers(&base.peers)));
+    let (tokens_sender, renewed) = watch::channel(RenewedTokens::new());
     let (refusals_box, refusals) = Outbox::new("refusal");
     let (audit_box, events) = Outbox::new("audit");
     let quarantine = quarantine(world, base)?;
@@ -93,6 +109,7 @@ pub(crate) async fn open_fronts(
             audit: audit_box,
             connections: associations,
             viewer: base.viewer.clone(),
+            renewed,
         },
         shutdown,
     )
@@ -100,7 +117,8 @@ pub(crate) async fn open_fronts(
     let (audit_ended, collector) =
         start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
     let doors = Doors { dimse, web };
-    Ok(FrontParts { doors, peers: peers_sender, reporter, refusals, collector, audit_ended })
+    let callers = Callers { peers: peers_sender, tokens: tokens_sender };
+    Ok(FrontParts { doors, callers, reporter, refusals, collector, audit_ended })
 }
 
 fn start_audit(
@@ -166,7 +184,7 @@ fn options(config: &DimseFront) -> Result<DimseOptions, Failure> {
 }
 
 /// Who may call, as the front door asks it.
-pub(crate) fn peers(config: &[PeerConfig]) -> Peers {
+fn peers(config: &[PeerConfig]) -> Peers {
     Peers(config.iter().map(peer).collect())
 }
 

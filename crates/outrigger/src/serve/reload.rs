@@ -1,16 +1,14 @@
 //! Reading the configuration again: what changes at once, and what needs a restart.
 
-use std::sync::Arc;
-
 use outrigger_runtime::RealDisk;
 use serde_json::{Value, json};
 
+use super::webs::{tokens, unrenewed};
 use crate::admin::server::NodeAdmin;
 use crate::commands::read_config;
 use crate::config::{self, NodeConfig};
 use crate::logging;
 use crate::process::Failure;
-use crate::serve::peers;
 
 /// SIGHUP: the answer goes to the log.
 pub(crate) fn told(admin: &NodeAdmin) {
@@ -39,9 +37,12 @@ fn applied(admin: &NodeAdmin, fresh: &NodeConfig) -> Value {
         now.push("log.level");
     }
     if old.base.peers != fresh.base.peers {
-        admin.peers.send_replace(Arc::new(peers(&fresh.base.peers)));
         now.push("peer");
     }
+    if tokens(&old.base) != tokens(&fresh.base) {
+        now.push("front.web.tokens_file");
+    }
+    admin.callers.renew(&fresh.base);
     let later = needs_restart(&old, fresh);
     admin.note_configuration(fresh.clone());
     json!({"applied": now, "needs_restart": later})
@@ -55,7 +56,7 @@ fn needs_restart(old: &NodeConfig, fresh: &NodeConfig) -> Vec<&'static str> {
         ("admin", old.base.admin != fresh.base.admin),
         ("audit", old.base.audit != fresh.base.audit),
         ("front.dimse", old.base.fronts != fresh.base.fronts),
-        ("front.web", old.base.webs != fresh.base.webs),
+        ("front.web", unrenewed(&old.base) != unrenewed(&fresh.base)),
         ("journal", old.journal != fresh.journal),
         ("ledger", old.ledger != fresh.ledger),
         ("commit", old.commit != fresh.commit),

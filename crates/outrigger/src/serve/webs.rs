@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use outrigger_front::{Limits, WebFront as Front, WebOptions, WebTimers};
+use outrigger_front::{Access, Limits, RenewedTokens, Tokens, WebFront as Front, WebOptions, WebTimers};
 use outrigger_model::AeTitle;
 use outrigger_runtime::Shutdown;
 
@@ -26,6 +26,28 @@ pub(super) async fn open_webs(
         addresses.push(listening.address);
     }
     Ok(addresses)
+}
+
+/// The tokens of listeners, by the address they are told to open; of two with one address neither is known apart.
+pub(super) fn tokens(base: &Base) -> RenewedTokens {
+    let of = |web: &WebFront| match &web.access {
+        Access::Tokens(tokens) => Some((web.listen, tokens.clone())),
+        Access::Loopback | Access::Certificates => None,
+    };
+    let is_alone = |listen| base.webs.iter().filter(|web| web.listen == listen).count() == 1;
+    base.webs.iter().filter_map(of).filter(|(listen, _)| is_alone(*listen)).collect()
+}
+
+/// What is configured of web listeners without what [`tokens`] renews.
+pub(super) fn unrenewed(base: &Base) -> Vec<WebFront> {
+    let renewed = tokens(base);
+    let mut webs = base.webs.clone();
+    for web in &mut webs {
+        if renewed.contains_key(&web.listen) {
+            web.access = Access::Tokens(Tokens::default());
+        }
+    }
+    webs
 }
 
 fn options(config: &WebFront, ae_title: AeTitle) -> WebOptions {

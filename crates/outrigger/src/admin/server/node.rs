@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_audit::crosscheck::Progress;
 use outrigger_delivery::{Delivery, MemberSetup};
-use outrigger_front::Peers;
 use outrigger_journal::JournalHandle;
 use outrigger_ledger::Ledger;
 use outrigger_model::{MemberName, MemberNumber, WallTime};
@@ -17,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::audit::Collector;
 use crate::config::NodeConfig;
-use crate::serve::Scrubber;
+use crate::serve::{Callers, Scrubber};
 
 /// What the admin API of a node knows; clones share it.
 #[derive(Clone)]
@@ -33,7 +32,7 @@ pub(crate) struct NodeAdmin {
     /// The members by number.
     pub(crate) members: Arc<BTreeMap<MemberNumber, MemberSetup>>,
     /// Who may call.
-    pub(crate) peers: Arc<watch::Sender<Arc<Peers>>>,
+    pub(crate) callers: Arc<Callers>,
     /// Who answers queries.
     pub(crate) reader: Reader,
     /// Scrubs.
@@ -77,7 +76,7 @@ impl NodeAdmin {
             journal: parts.journal,
             delivery: parts.delivery,
             members: Arc::new(members),
-            peers: Arc::new(parts.peers),
+            callers: Arc::new(parts.callers),
             reader: parts.reader,
             scrubber: parts.scrubber,
             crosscheck: parts.crosscheck,
@@ -145,7 +144,7 @@ pub(crate) struct NodeParts {
     /// The members.
     pub(crate) members: Vec<MemberSetup>,
     /// Who may call.
-    pub(crate) peers: watch::Sender<Arc<Peers>>,
+    pub(crate) callers: Callers,
     /// Who answers queries.
     pub(crate) reader: Reader,
     /// Scrubs.
