@@ -5,6 +5,7 @@
 mod asking;
 mod class;
 pub mod day;
+mod gone;
 mod listing;
 pub mod slice;
 pub mod sweep;

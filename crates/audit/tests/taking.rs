@@ -261,6 +261,75 @@ async fn what_a_later_inventory_does_not_see_stays_with_when_it_was_seen() {
     assert_eq!(less.first_seen.max(first.ended_at), first.ended_at);
 }
 
+/// A shelf with these instances of one study, that may not say how many it has.
+fn shelf_of(numbers: &[u32], counts: Counts) -> Shelf {
+    let shelf = Shelf::default();
+    let all: Vec<_> = numbers.iter().map(|number| instance(1, 1, *number)).collect();
+    shelf.put(&all);
+    if counts == Counts::Hidden {
+        shelf.manner(|manner| {
+            manner.without = vec![Tag::STUDY_RELATED_INSTANCES, Tag::SERIES_RELATED_INSTANCES];
+        });
+    }
+    shelf
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Shown,
+    Hidden,
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_a_member_shows_no_more_is_taken_out_for_it_alone() {
+    for counts in [Counts::Shown, Counts::Hidden] {
+        let mut rig = Rig::new(vec![shelf_of(&[1, 2, 3], counts), shelf_of(&[1, 2, 3], counts)]).await;
+        rig.complete(A, None).await;
+        rig.complete(B, None).await;
+        let both = Some(MemberSet::from_iter([A, B]));
+        assert_eq!(rig.instances(1).await, [both; 3]);
+        let first = rig.ledger.inventory(A).complete.unwrap();
+        rig.shelves[0] = shelf_of(&[1, 3], counts);
+        rig.restart().await;
+        rig.complete(A, Some(first.began_at)).await;
+        let b_alone = Some(MemberSet::from_iter([B]));
+        assert_eq!(rig.instances(1).await, [both, b_alone, both], "{counts:?}");
+        // It comes back.
+        let second = rig.ledger.inventory(A).complete.unwrap();
+        rig.shelves[0] = shelf_of(&[1, 2, 3], counts);
+        rig.restart().await;
+        rig.complete(A, Some(second.began_at)).await;
+        assert_eq!(rig.instances(1).await, [both; 3], "{counts:?}");
+    }
+}
+
+/// It says that it has more than it lists, or says nothing and finds what it did not list when it is asked for it.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_leaves_out_of_a_list_is_not_taken_for_gone() {
+    for counts in [Counts::Shown, Counts::Hidden] {
+        let numbers: Vec<u32> = (1..=30).collect();
+        let shelf = shelf_of(&numbers, counts);
+        let mut rig = Rig::new(vec![shelf.clone(), Shelf::default()]).await;
+        rig.complete(A, None).await;
+        let a_alone = Some(MemberSet::from_iter([A]));
+        assert_eq!(rig.instances(1).await, [a_alone; 30], "{counts:?}");
+        let mut last = rig.ledger.inventory(A).complete.unwrap().began_at;
+        // Fewer in each answer than there are, and no numbers by which the rest could be asked for; one is new, so that it is listed.
+        shelf.put(&[instance(1, 1, 31)]);
+        shelf.manner(|manner| {
+            manner.cap = Some(5);
+            manner.without.push(Tag::INSTANCE_NUMBER);
+        });
+        for _ in 0..3 {
+            rig.restart().await;
+            rig.complete(A, Some(last)).await;
+            last = rig.ledger.inventory(A).complete.unwrap().began_at;
+            let known = rig.instances(1).await;
+            assert!(known.len() >= 30 && known.iter().all(|who| *who == a_alone), "{counts:?}: {known:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_study_that_a_member_does_not_list_stops_nothing() {
     let rig = Rig::new(shelves(12)).await;

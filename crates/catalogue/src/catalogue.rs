@@ -19,6 +19,9 @@ pub trait Catalogue: Send {
         seen: &SeenStudy,
     ) -> Result<Inheritance, CatalogueError>;
 
+    /// Takes a member out of those that were seen to hold these instances, in one transaction; gives of how many.
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError>;
+
     /// Looks an instance up by its SOP Instance UID.
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;
 

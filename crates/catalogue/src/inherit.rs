@@ -89,6 +89,26 @@ pub(crate) fn inherit(
     Ok(came)
 }
 
+/// Takes a member out of those that were seen to hold these instances, and gives of how many; what is stored here is not touched.
+pub(crate) fn depart(
+    tables: &mut impl Tables,
+    member: MemberNumber,
+    gone: &[SopInstanceUid],
+) -> Result<u64, CatalogueError> {
+    let mut count = 0;
+    for instance in gone {
+        let Some((rows, mut row)) = tables.instance(instance)? else { continue };
+        if let Current::Inherited(inherited) = &mut row.current
+            && inherited.members.contains(member)
+        {
+            inherited.members.remove(member);
+            tables.save_instance(rows.instance, &row)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 fn header(study: &SeenStudy, series: &SeenSeries, instance: &SeenInstance) -> InstanceHeader {
     let attributes = study.attributes.iter().chain(&series.attributes).chain(&instance.attributes);
     InstanceHeader {

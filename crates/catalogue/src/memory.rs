@@ -47,6 +47,11 @@ impl MemoryCatalogue {
         crate::inherit::inherit(self, member, at, seen)
     }
 
+    /// Takes a member out of those that were seen to hold these instances; gives of how many.
+    pub fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
+        crate::inherit::depart(self, member, gone)
+    }
+
     /// Looks an instance up by its SOP Instance UID.
     pub fn lookup(&self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
         crate::find::lookup(self, instance)
@@ -310,6 +315,10 @@ impl Catalogue for SharedMemory {
         seen: &SeenStudy,
     ) -> Result<Inheritance, CatalogueError> {
         self.with(|catalogue| catalogue.inherit_study(member, at, seen))
+    }
+
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
+        self.with(|catalogue| catalogue.depart(member, gone))
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

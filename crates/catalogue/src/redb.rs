@@ -139,6 +139,10 @@ impl Catalogue for RedbCatalogue {
         self.change(|tables| crate::inherit::inherit(tables, member, at, seen))
     }
 
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
+        self.change(|tables| crate::inherit::depart(tables, member, gone))
+    }
+
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
         self.read(|tables| crate::find::lookup(tables, instance))
     }

@@ -44,6 +44,15 @@ pub fn inherit_study(
     crate::inherit::inherit(&mut Writer(transaction), member, at, seen)
 }
 
+/// Takes a member out of those that were seen to hold these instances, within a transaction of the caller's; gives of how many.
+pub fn depart(
+    transaction: &Transaction<'_>,
+    member: MemberNumber,
+    gone: &[SopInstanceUid],
+) -> Result<u64, CatalogueError> {
+    crate::inherit::depart(&mut Writer(transaction), member, gone)
+}
+
 /// Looks an instance up by its SOP Instance UID.
 pub fn lookup(connection: &Connection, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
     crate::find::lookup(&Reader(connection), instance)
@@ -121,6 +130,14 @@ impl Catalogue for SqliteCatalogue {
         let came = inherit_study(&transaction, member, at, seen)?;
         transaction.commit().map_err(failed("committing a study"))?;
         Ok(came)
+    }
+
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(failed("beginning a transaction"))?;
+        let count = depart(&transaction, member, gone)?;
+        transaction.commit().map_err(failed("committing what is gone"))?;
+        Ok(count)
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

@@ -107,6 +107,32 @@ fn an_instance_seen_at_two_members_has_one_row_and_both_in_its_mask() {
 }
 
 #[test]
+fn what_is_gone_from_a_member_is_taken_out_for_it_alone_and_comes_back() {
+    over_all(|catalogue| {
+        catalogue.put(&[instance(1, 1, 4)]).unwrap();
+        catalogue.inherit(A, AT, &seen(1, &[(1, 1), (1, 2), (1, 3), (1, 4)])).unwrap();
+        catalogue.inherit(B, AT, &seen(1, &[(1, 1)])).unwrap();
+        let before = catalogue.summary(&StudyUid::known("1.2.1")).unwrap();
+        let gone = ["1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.4", "1.2.9"].map(SopInstanceUid::known);
+        assert_eq!(
+            catalogue.depart(A, &gone).unwrap(),
+            2,
+            "what was stored stays, what is unknown is nothing"
+        );
+        assert_eq!(catalogue.depart(A, &gone).unwrap(), 0);
+        let who = |catalogue: &mut dyn Catalogue| {
+            ["1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.3", "1.2.1.1.4"].map(|uid| members(&lookup(catalogue, uid)))
+        };
+        let set = |members: &[MemberNumber]| Some(members.iter().copied().collect::<MemberSet>());
+        assert_eq!(who(catalogue), [set(&[B]), set(&[]), set(&[A]), None]);
+        assert_eq!(catalogue.summary(&StudyUid::known("1.2.1")).unwrap(), before);
+        assert_eq!(catalogue.check().unwrap(), Vec::<String>::new());
+        catalogue.inherit(A, AT, &seen(1, &[(1, 1), (1, 2)])).unwrap();
+        assert_eq!(who(catalogue), [set(&[A, B]), set(&[A]), set(&[A]), None]);
+    });
+}
+
+#[test]
 fn what_is_stored_later_takes_the_place_of_what_was_seen() {
     over_all(|catalogue| {
         catalogue.inherit(A, AT, &seen(1, &[(1, 1), (1, 2)])).unwrap();

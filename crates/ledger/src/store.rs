@@ -75,6 +75,9 @@ pub trait LedgerTx: LedgerReads {
         seen: &SeenStudy,
     ) -> Result<Inheritance, StoreError>;
 
+    /// Takes a member out of those that were seen to hold these instances; gives of how many.
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, StoreError>;
+
     /// Writes what was decided.
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError>;
 }

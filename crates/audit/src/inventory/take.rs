@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asking::{AskError, Asking, Source};
 use super::day::Day;
+use super::gone;
 use super::listing::{Listed, StudyAnswer, list, query, value};
 use super::sweep::{Ended, Learnt, Shown, Sweep};
 
@@ -45,7 +46,7 @@ pub struct InventoryOptions {
 
 /// Why an inventory does not go on.
 #[derive(Debug, thiserror::Error)]
-enum TakeError {
+pub(crate) enum TakeError {
     #[error("the member could not be asked")]
     Member(#[from] AskError),
     #[error("the books could not be written")]
@@ -230,15 +231,20 @@ impl Taker {
             return Ok(());
         }
         let now = self.now();
-        let sighting = match before {
+        let sighting = match &before {
             Some(before) if study.instances.is_some_and(|shown| shown > 0 && shown == before.instances) => {
-                Sighting { last_seen: now, ..before }
+                Sighting { last_seen: now, ..before.clone() }
             }
             _ => {
-                let Listed { seen, instances, unlisted } = self.list(asking, learnt, &study).await?;
-                for part in parts(&seen) {
+                let listed = self.list(asking, learnt, &study).await?;
+                for part in parts(&listed.seen) {
                     self.ledger.inherit(member, part).await?;
                 }
+                if before.is_some() {
+                    let count = gone::take_out(&self.ledger, member, asking, &study, &listed).await?;
+                    self.tell_gone(&study, count);
+                }
+                let Listed { instances, unlisted, .. } = listed;
                 inventory.unlisted += unlisted;
                 let (first_seen, last_seen) = (now, now);
                 let SetDigest { count, identities, .. } = instances;
@@ -248,6 +254,12 @@ impl Taker {
         inventory.studies += 1;
         inventory.instances += sighting.instances;
         Ok(self.ledger.sighted(sighting, inventory.clone()).await?)
+    }
+
+    fn tell_gone(&self, study: &StudyAnswer, count: u64) {
+        if count > 0 {
+            tracing::info!(member = %self.source.name, study = %study.study, count, "instances that a member showed once are there no more");
+        }
     }
 
     /// Lists a study; one that the member refuses to list is entered as far as it is known.

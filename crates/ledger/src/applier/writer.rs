@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outrigger_catalogue::{Inheritance, SeenStudy};
 use outrigger_journal::{JournalReader, Seq as JournalSeq};
-use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, TransactionUid, WallTime};
+use outrigger_model::{ConfirmLevel, JournalId, MemberNumber, Seq, SopInstanceUid, TransactionUid, WallTime};
 use outrigger_runtime::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -313,6 +313,20 @@ impl Writer {
             Ok(())
         })?;
         Ok(came)
+    }
+
+    /// Takes a member out of those that were seen to hold these instances.
+    pub(crate) fn depart(
+        &mut self,
+        member: MemberNumber,
+        gone: &[SopInstanceUid],
+    ) -> Result<u64, LedgerError> {
+        let mut count = 0;
+        self.transact(&mut |tx| {
+            count = tx.depart(member, gone)?;
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// Writes; a database that does not take it is down from then on, whoever asked.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use outrigger_catalogue::{Inheritance, SeenStudy};
-use outrigger_model::{MemberNumber, StudyUid};
+use outrigger_model::{MemberNumber, SopInstanceUid, StudyUid};
 
 use crate::error::LedgerError;
 use crate::inventory::{Inventoried, Inventory, Sighting};
@@ -54,6 +54,16 @@ impl Ledger {
     /// Enters a study, or a part of one, that a member shows; what was stored here is not touched.
     pub async fn inherit(&self, member: MemberNumber, seen: SeenStudy) -> Result<Inheritance, LedgerError> {
         self.write(move |writer| writer.inherit(member, &seen)).await
+    }
+
+    /// Takes a member out of those that were seen to hold these instances, as it shows them no more; gives of how many. What was
+    /// stored here is not touched, and an instance that nobody is known to hold any more stays known.
+    pub async fn departed(
+        &self,
+        member: MemberNumber,
+        gone: Vec<SopInstanceUid>,
+    ) -> Result<u64, LedgerError> {
+        self.write(move |writer| writer.depart(member, &gone)).await
     }
 
     /// Notes how a member shows a study now, and how far its inventory is by that; when the study was seen there first stays.

@@ -162,6 +162,10 @@ impl LedgerTx for Books {
         Ok(self.catalogue.inherit_study(member, at, seen)?)
     }
 
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, StoreError> {
+        Ok(self.catalogue.depart(member, gone)?)
+    }
+
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.write_books(changes);
         self.write_work(changes);

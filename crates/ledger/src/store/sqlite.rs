@@ -286,6 +286,10 @@ impl LedgerTx for Books<'_> {
         Ok(outrigger_catalogue::sqlite::inherit_study(self.0, member, at, seen)?)
     }
 
+    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, StoreError> {
+        Ok(outrigger_catalogue::sqlite::depart(self.0, member, gone)?)
+    }
+
     fn write(&mut self, changes: &Changes) -> Result<(), StoreError> {
         write::write(self.0, changes)
     }
