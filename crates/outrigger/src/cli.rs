@@ -130,6 +130,7 @@ pub(crate) struct BalanceArgs {
 
 /// Options of `why`.
 #[derive(Debug, Args)]
+#[command(override_usage = "outrigger why [OPTIONS] <UID | --accession <ACCESSION> [--issuer <ISSUER>]>")]
 pub(crate) struct WhyArgs {
     /// Study, series or SOP Instance UID; an accession number may be given in its place
     #[arg(required_unless_present = "accession", conflicts_with = "accession")]

@@ -107,6 +107,15 @@ async fn rights_without_effect_in_this_version_are_warned_of() {
             "allow = [\"store\", \"worklist\", \"find\"]\n",
             Some("`peer[].allow` of CT1: without effect in this version: `worklist`;"),
         ),
+        ("allow = []\n", Some("`peer[].allow` is an empty list, and that means that it may do nothing")),
+        (
+            "hosts = []\n",
+            Some("`peer[].hosts` is an empty list, and that means that it may call from anywhere"),
+        ),
+        (
+            "[[front.web]]\nlisten = \"127.0.0.1:0\"\nhosts = []\n",
+            Some("`front.web[].hosts` is an empty list, and that means that calls may come from anywhere"),
+        ),
     ] {
         let (_directory, ran) =
             check(&format!("{good}[[peer]]\nae_title = \"CT1\"\n{allow}"), &["--json"]).await;
@@ -437,5 +446,27 @@ async fn a_node_without_members_and_a_certificate_that_has_expired_are_warned_of
         let others = warnings.iter().filter(|warning| !warning.as_str().unwrap().contains("max_size"));
         assert_eq!(others.count(), usize::from(!warning.is_empty()), "{ran:?}");
         assert!(ran.stderr.contains(warning), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_segment_larger_than_the_journal_and_a_number_for_a_size_are_mistakes() {
+    let directory = TempDir::new().unwrap();
+    let station = Station { ae_title: ae("A"), port: 104 };
+    let member = Behind::new("a", &station, "present").with("holds = { modalities = [] }");
+    let good = configuration(directory.path(), &[member]);
+    let with = |journal: &str| good.replace("max_size = \"2GiB\"", journal);
+    for (journal, status, words) in [
+        ("max_size = \"2GiB\"\nsegment_size = \"2GiB\"", 0, "`member[].holds.modalities` is an empty list"),
+        (
+            "max_size = \"2GiB\"\nsegment_size = \"3GiB\"",
+            2,
+            "a segment may become larger than the whole journal",
+        ),
+        ("max_size = 7", 2, "an integer stands here"),
+    ] {
+        let (_directory, ran) = check(&with(journal), &[]).await;
+        let ran = ran.exits(status);
+        assert!(ran.stderr.contains(words), "{journal}: {ran:?}");
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct MemberConfig {
     pub(crate) calling: CallingAe,
     /// Modalities it wants; empty means all.
     pub(crate) modalities: BTreeSet<String>,
+    /// What is said where that is empty in so many words.
+    pub(crate) modalities_remark: Option<String>,
     /// Only studies younger than this.
     pub(crate) newer_than: Option<Duration>,
     /// Declared layers.
@@ -103,7 +105,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
     let status_rules = read_status_rules(&section);
     let routes = read_routes(&section);
     section.end();
-    let (modalities, newer_than) = holds?;
+    let (modalities, modalities_remark, newer_than) = holds?;
     Some(MemberConfig {
         name: name?,
         required: required?,
@@ -114,6 +116,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         settle: settle?,
         calling: calling?,
         modalities,
+        modalities_remark,
         newer_than,
         stack,
         status_rules: status_rules?,
@@ -149,7 +152,7 @@ fn confirm_level(text: &str) -> Option<ConfirmLevel> {
     })
 }
 
-type Holds = (BTreeSet<String>, Option<Duration>);
+type Holds = (BTreeSet<String>, Option<String>, Option<Duration>);
 
 fn read_holds(section: Section<'_>) -> Option<Holds> {
     let good = |text: &str| (!text.is_empty() && text.len() <= 16).then(|| text.to_owned());
@@ -157,12 +160,13 @@ fn read_holds(section: Section<'_>) -> Option<Holds> {
     if modalities.contains("*") {
         modalities.clear();
     }
+    let remark = section.remark_if_emptied(&keys::HOLDS_MODALITIES, "that it wants all");
     let newer_than = section.read(&keys::HOLDS_NEWER_THAN, |text| match text {
         "" => Some(None),
         given => units::duration(given).filter(|age| !age.is_zero()).map(Some),
     });
     section.end();
-    Some((modalities, newer_than?))
+    Some((modalities, remark, newer_than?))
 }
 
 fn read_stack(section: Section<'_>) -> BTreeMap<&'static str, String> {

@@ -98,6 +98,8 @@ pub(crate) struct PeerConfig {
     pub(crate) issuer: Option<String>,
     /// What it is told where an answer may lack something.
     pub(crate) incomplete: WhenIncomplete,
+    /// What is no mistake and may be none of what was meant.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Reads every `[[peer]]`.
@@ -124,6 +126,10 @@ fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
         "fail" => Some(WhenIncomplete::Fail),
         _ => None,
     });
+    let remarks = [
+        section.remark_if_emptied(&keys::PEER_HOSTS, "that it may call from anywhere"),
+        section.remark_if_emptied(&keys::PEER_ALLOW, "that it may do nothing"),
+    ];
     section.end();
     Some(PeerConfig {
         ae_title: ae_title?,
@@ -134,6 +140,7 @@ fn read_peer(section: Section<'_>) -> Option<PeerConfig> {
         allowed_by_name,
         issuer,
         incomplete: incomplete?,
+        remarks: remarks.into_iter().flatten().collect(),
     })
 }
 

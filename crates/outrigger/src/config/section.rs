@@ -119,12 +119,19 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Says of a list that is given with nothing in it what that means, as somebody may think otherwise.
+    pub(crate) fn remark_if_emptied(&self, key: &Key, means: &str) -> Option<String> {
+        let name = self.full(key.name);
+        (self.has(key) && self.is_empty_list(key))
+            .then(|| format!("`{name}` is an empty list, and that means {means}"))
+    }
+
     /// A text; the default where it is not given; a mistake and `None` where there is none.
     pub(crate) fn text(&self, key: &Key) -> Option<String> {
         match self.value(key).map(Spanned::get_ref) {
             Some(DeValue::String(text)) => Some(text.to_string()),
             Some(other) => {
-                self.wrong(key, format!("a {} stands here", other.type_str()));
+                self.wrong(key, format!("{} stands here", a(other.type_str())));
                 None
             }
             None if key.default.is_some() => key.default.map(str::to_owned),
@@ -213,7 +220,7 @@ impl<'d> Section<'d> {
         match self.value(key).map(Spanned::get_ref) {
             Some(DeValue::Boolean(truth)) => Some(*truth),
             Some(other) => {
-                self.wrong(key, format!("a {} stands here", other.type_str()));
+                self.wrong(key, format!("{} stands here", a(other.type_str())));
                 None
             }
             None => Some(key.default == Some("true")),
@@ -224,7 +231,7 @@ impl<'d> Section<'d> {
     pub(crate) fn list<T>(&self, key: &Key, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
-            self.wrong(key, format!("a {} stands here", value.get_ref().type_str()));
+            self.wrong(key, format!("{} stands here", a(value.get_ref().type_str())));
             return Vec::new();
         };
         let mut all = Vec::new();
@@ -252,7 +259,7 @@ impl<'d> Section<'d> {
             Some(value) => {
                 let table = value.get_ref().as_table();
                 if table.is_none() {
-                    self.wrong(key, format!("a {} stands here", value.get_ref().type_str()));
+                    self.wrong(key, format!("{} stands here", a(value.get_ref().type_str())));
                 }
                 self.inner(path, table, value.span())
             }
@@ -264,13 +271,13 @@ impl<'d> Section<'d> {
     pub(crate) fn tables(&self, key: &Key) -> Vec<Section<'d>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
-            self.wrong(key, format!("a {} stands here", value.get_ref().type_str()));
+            self.wrong(key, format!("{} stands here", a(value.get_ref().type_str())));
             return Vec::new();
         };
         let inner = |item: &'d Spanned<DeValue<'d>>| {
             let table = item.get_ref().as_table();
             if table.is_none() {
-                self.wrong(key, format!("a {} stands in the list", item.get_ref().type_str()));
+                self.wrong(key, format!("{} stands in the list", a(item.get_ref().type_str())));
             }
             self.inner(format!("{}[]", self.full(key.name)), table, item.span())
         };
@@ -308,4 +315,10 @@ fn nearest<'k>(unknown: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
         key.len().max(unknown.len()) - common.min(unknown.len())
     };
     known.iter().copied().min_by_key(|key| distance(key)).filter(|key| distance(key) <= 2)
+}
+
+/// The name of a kind of value, with its article.
+fn a(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }

@@ -57,6 +57,13 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
         );
     }
     let directory = copies.and_then(|mut copies| copies.pop().or_else(|| by_default(&section, data)));
+    if section.has(&keys::SEGMENT_SIZE)
+        && segment_size.zip(max_size).is_some_and(|(segment, whole)| segment > whole)
+    {
+        let wrong =
+            "a segment may become larger than the whole journal, which then is full before one is done";
+        section.wrong_as(&keys::SEGMENT_SIZE, wrong, "a size well below `max_size` is expected");
+    }
     // A mistake in one of them does not hide what is wrong with the others.
     let options = max_size.zip(reserve).map(|(max_size_bytes, reserve_bytes)| Options {
         directory: directory.clone().unwrap_or_default(),

@@ -36,10 +36,14 @@ impl ArchiveConfig {
 
 fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64) -> Vec<String> {
     let of_peers = base.peers.iter().filter_map(|peer| peer.without_effect(serving));
+    let emptied = base.peers.iter().flat_map(|peer| &peer.remarks).cloned();
+    let of_webs = base.webs.iter().filter_map(|web| web.hosts_remark.clone());
+    let of_members = members.iter().filter_map(|member| member.modalities_remark.clone());
+    let emptied = emptied.chain(of_webs).chain(of_members);
     let expiring = certificates(base, members).into_iter();
     let expiring = expiring.filter_map(|(file, expires_us)| expiry(file, expires_us - now_us));
     let routes = members.iter().flat_map(|member| &member.routes);
-    of_peers.chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
+    of_peers.chain(emptied).chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
 }
 
 /// Every certificate that is shown by a listener, to a member or to the audit collector, with its end in microseconds.

@@ -19,6 +19,8 @@ pub(crate) struct WebFront {
     pub(crate) access: Access,
     /// Where calls may come from; empty means anywhere.
     pub(crate) hosts: Vec<ipnet::IpNet>,
+    /// What is said where that is empty in so many words.
+    pub(crate) hosts_remark: Option<String>,
     /// Web pages that may read answers.
     pub(crate) origins: Origins,
     /// The URL of the service, where a proxy stands before it.
@@ -51,6 +53,7 @@ fn read_web(section: Section<'_>) -> Option<WebFront> {
     let server = read_server(&section);
     let tokens = read_tokens(&section);
     let hosts = section.list(&keys::WEB_HOSTS, units::network);
+    let hosts_remark = section.remark_if_emptied(&keys::WEB_HOSTS, "that calls may come from anywhere");
     let issuer = section.optional(&keys::ISSUER);
     let url = section.read_optional(&keys::WEB_URL, service_url);
     let max_connections = section.number(&keys::MAX_CONNECTIONS, 1..20_001);
@@ -69,6 +72,7 @@ fn read_web(section: Section<'_>) -> Option<WebFront> {
         listen: listen?,
         access: access?,
         hosts,
+        hosts_remark,
         origins: origins?,
         url,
         issuer,

@@ -34,7 +34,13 @@ impl Layers {
                 Some(other) => Err(wrong(format!("the layer `{other}` is not in this version"))),
             }
         };
-        Ok(Self { databases: [one(a)?, one(b)?] })
+        let databases = [one(a)?, one(b)?];
+        if databases[0] == databases[1] {
+            return Err(wrong(format!(
+                "`{text}` has the same database twice, and unlike ones are what is shown"
+            )));
+        }
+        Ok(Self { databases })
     }
 }
 
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn layers_that_are_not_here_are_named() {
         assert_eq!(Layers::read("sqlite/redb").unwrap().databases, ["sqlite", "redb"]);
-        for wrong in ["sqlite", "sqlite/oracle", "sqlite/redb+actix", ""] {
+        for wrong in ["sqlite", "sqlite/oracle", "sqlite/redb+actix", "", "redb/redb", "sqlite/sqlite"] {
             assert!(matches!(Layers::read(wrong), Err(Failure::Argument { .. })), "{wrong}");
         }
     }
