@@ -7,7 +7,7 @@ use outrigger_audit::crosscheck::answers::{Said, disagreements};
 use outrigger_audit::crosscheck::budget::{Budget, Purse, Quiet};
 use outrigger_audit::crosscheck::copies::{Judgement, Known, Likeness, judge};
 use outrigger_audit::crosscheck::sample::{Draw, Share, pick};
-use outrigger_ledger::Witness;
+use outrigger_ledger::finding::Witness;
 use outrigger_model::{Answer, MemberNumber, Tag};
 use proptest::prelude::*;
 use tokio::time::Instant;
@@ -139,7 +139,7 @@ proptest! {
             let elapsed = now - start;
             // Everything before this question is paid for by now.
             prop_assert!(budget.between * asked <= elapsed);
-            prop_assert!(bytes as f64 / rate as f64 <= elapsed.as_secs_f64() + 1e-3);
+            prop_assert!(u128::from(bytes) * 1_000_000 <= u128::from(rate) * (elapsed.as_micros() + 100));
             purse.ask(now);
             purse.read(read, now);
             asked += 1;

@@ -46,12 +46,11 @@ pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
 pub use inventory::{CompleteInventory, Inventoried, Inventory, Sighting};
 pub use ledger::{
-    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, CROSSCHECKED, Compared, Copy,
-    Coverage, Difference, Due, DueAsk, FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError,
-    LedgerOptions, MemberFacts, Noted, OpenDifference, Passed, PromiseError, PromiseFacts, Promised,
-    REPORT_AGAIN_MAX, RebuildError, RebuildReport, Refusal, RefusalShown, ReleaseMode, Resend, Settled,
-    Settling, Shelved, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem, Unshown, Why, WhyAnswer,
-    WhyAttempt, WhyInstance, WhyMember, WhyStudy, Within, Witness, WriteOffShown, check,
+    AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
+    FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,
+    Passed, PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX, RebuildError, RebuildReport, Refusal,
+    RefusalShown, ReleaseMode, Resend, Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem,
+    Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, Within, WriteOffShown, check,
 };
 pub use member_copy::MemberCopy;
 pub use outrigger_model::MemberSet;

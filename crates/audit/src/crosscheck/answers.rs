@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use outrigger_catalogue::normalised;
-use outrigger_ledger::Witness;
+use outrigger_ledger::finding::Witness;
 use outrigger_model::{Answer, MemberNumber, Tag};
 
 /// Values by attribute, written as all are written; what is not said is not in it.
@@ -57,11 +57,9 @@ fn disagreement(tag: Tag, values: &[(MemberNumber, &str)], accepted: Option<&Sai
     }
     let majority =
         values.iter().map(|(_, value)| *value).find(|value| others(value).len() * 2 < values.len());
-    Some(match majority {
-        Some(right) => Disagreement { tag, wrong: others(right), witness: Witness::Members },
-        None => {
-            let all = values.iter().map(|(member, _)| *member).collect();
-            Disagreement { tag, wrong: all, witness: Witness::Undecided }
-        }
-    })
+    let (wrong, witness) = match majority {
+        Some(right) => (others(right), Witness::Members),
+        None => (values.iter().map(|(member, _)| *member).collect(), Witness::Undecided),
+    };
+    Some(Disagreement { tag, wrong, witness })
 }

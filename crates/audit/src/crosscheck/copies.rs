@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use outrigger_dataset::normal::{Fingerprint, Outline, Outliner, Verdict, compare, compare_outlines};
 use outrigger_dataset::transcode;
-use outrigger_ledger::Witness;
+use outrigger_ledger::finding::Witness;
 use outrigger_model::{MemberNumber, Sha256Digest, TransferSyntaxUid};
 use outrigger_runtime::{BlockError, BlockSource};
 use sha2::{Digest, Sha256};

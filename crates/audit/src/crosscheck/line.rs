@@ -17,6 +17,9 @@ use crate::inventory::Source;
 /// Longest wait for one answer: an archive that reads from a slow disk gives its most within that, and nobody waits for it.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
+/// Longest that a connection is kept open without a question.
+const KEPT_OPEN: Duration = Duration::from_secs(3);
+
 /// Answers read to one query: series of one study, some megabytes.
 const ANSWERS_MAX: usize = 5_000;
 
@@ -137,7 +140,11 @@ impl Line {
         if self.breaker.permit(pace.clock.now()) != Permit::Call {
             return Err(Unknown::LeftAlone);
         }
-        pace.turn().await;
+        if timeout(KEPT_OPEN, pace.turn()).await.is_err() {
+            // The turn may be hours away, and archives count associations that are idle.
+            self.hang_up().await;
+            pace.turn().await;
+        }
         let said = timeout(ANSWER_TIME, self.by_any_route(question)).await.unwrap_or(Err(Unknown::Silent));
         let now = pace.clock.now();
         let turn = match &said {

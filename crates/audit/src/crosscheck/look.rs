@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_catalogue::{Cursor, kept_at};
-use outrigger_ledger::{
-    Copy, Difference, Ledger, LedgerError, ObjectError, OpenDifference, Settled, Shelved,
-};
+use outrigger_ledger::finding::{Copy, Difference, OpenDifference, Settled, Shelved};
+use outrigger_ledger::{Ledger, LedgerError, ObjectError};
 use outrigger_member::{Answered, MemberError, Wholeness};
 use outrigger_model::{
     Answer, Level, MemberNumber, Query, QueryKey, QueryRoot, SeriesUid, SopInstanceUid, StudyUid, Tag,

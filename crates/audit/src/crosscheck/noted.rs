@@ -1,7 +1,6 @@
 //! Differences as they are noted: by what they are known again, and in words that name no patient.
 
-use outrigger_ledger::finding::FindingKind;
-use outrigger_ledger::{Difference, Shelved, Witness};
+use outrigger_ledger::finding::{Difference, FindingKind, Shelved, Witness};
 use outrigger_model::{MemberName, MemberNumber, SeriesUid, StudyUid};
 
 use super::answers::Disagreement;

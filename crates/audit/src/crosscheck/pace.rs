@@ -42,7 +42,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Waits for the turn to ask one question.
+    /// Waits for the turn to ask one question; dropped while it waits, it has taken none.
     pub(crate) async fn turn(&mut self) {
         loop {
             sleep_until(self.purse.free_at()).await;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outrigger_catalogue::Cursor;
-use outrigger_ledger::{Ledger, LedgerError, MemberState, OpenDifference};
+use outrigger_ledger::finding::OpenDifference;
+use outrigger_ledger::{Ledger, LedgerError, MemberState};
 use outrigger_model::{Level, Query, QueryKey, QueryRoot, StudyUid, Tag, WallTime};
 use outrigger_runtime::disk::{ArcDisk, read_small, replace};
 use outrigger_runtime::{Clock, Random, Shutdown, Threads};
@@ -291,7 +292,7 @@ impl Task {
             Ok(Ok(Some(round))) => return round,
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "how far a cross-check was cannot be read; it begins anew")
+                tracing::warn!(%error, "how far a cross-check was cannot be read; it begins anew");
             }
             Err(error) => tracing::warn!(%error, "how far a cross-check was cannot be read; it begins anew"),
         }

@@ -17,10 +17,6 @@ use crate::note::{Note, NoteKind, NotesOf};
 use crate::policy::Policies;
 use crate::store::{LedgerReads, StoreError, read};
 
-/// Kinds of findings that a cross-check opens and closes.
-pub const CROSSCHECKED: &[FindingKind] =
-    &[FindingKind::Altered, FindingKind::Forgotten, FindingKind::Disagree];
-
 /// Differences open at once: a quarter of the findings kept, so that a member that was emptied leaves room for all others.
 const DIFFERENCES_MAX: usize = 5_000;
 
@@ -32,7 +28,7 @@ pub enum Witness {
     Journal,
     /// The digest of what was accepted, which another copy has; the journal has let the bytes go.
     Digest,
-    /// The books: the member was asked, and showed it.
+    /// The books: what they know of what was accepted, or that the member showed it.
     Books,
     /// More members than those that are wrong.
     Members,
