@@ -57,7 +57,7 @@ pub(crate) async fn put(station: &Station, row: &Row, corpus: &Corpus) -> Answer
 async fn associated(station: &Station, class: &str, rules: &[&str]) -> Association {
     let timers = Timers { response: Duration::from_secs(20), ..Timers::STANDARD };
     let sop_class = SopClassUid::new(class).unwrap();
-    let bytes = ["relational", "datetime", "fuzzy", "timezone", "multiframe", "empty"];
+    let bytes = ["relational", "datetime", "fuzzy", "timezone", "multiframe", "empty", "multiple"];
     let information: Vec<u8> = bytes.iter().map(|rule| u8::from(rules.contains(rule))).collect();
     let extended = ExtendedNegotiation { sop_class: sop_class.clone(), information: information.into() };
     let extended = if rules.is_empty() { Vec::new() } else { vec![extended] };
@@ -141,7 +141,15 @@ fn identifier(row: &Row, corpus: &Corpus) -> Vec<u8> {
         let vr = dictionary::vr(key.tag);
         let value = corpus.resolved(key.value);
         set.put(match (vr, value.parse::<u16>()) {
-            (Vr::SQ, _) => Element::sequence(key.tag, Vec::new()),
+            (Vr::SQ, _) => {
+                // All keys within it stand in one item.
+                let mut item = set.items(key.tag).first().cloned().unwrap_or_default();
+                if let Some(within) = key.within {
+                    item.put(Element::text(within, dictionary::vr(within), &value));
+                }
+                let items = if key.within.is_some() { vec![item] } else { Vec::new() };
+                Element::sequence(key.tag, items)
+            }
             (Vr::US, Ok(number)) => Element::new(key.tag, vr, number.to_le_bytes().to_vec()),
             _ => {
                 let bytes = charset.encode(&value, vr);

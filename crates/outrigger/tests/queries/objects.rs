@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use outrigger_dataset::dictionary;
-use outrigger_dataset::element::{Element, Vr};
+use outrigger_dataset::element::{DataSet, Element, Vr};
 use outrigger_dataset::form::Form;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::text::Declared;
@@ -81,7 +81,7 @@ impl Corpus {
         self.named.insert(study.name.to_owned(), header.study.as_ref().unwrap().to_string());
         self.named.insert(series, header.series.as_ref().unwrap().to_string());
         self.named.insert(instance, header.sop_instance.to_string());
-        let bytes = rewritten(study, &phantom);
+        let bytes = rewritten(study, &phantom, place.series);
         self.objects.push(Object { bytes, ..Object::from(phantom) });
     }
 
@@ -100,8 +100,26 @@ impl Corpus {
     }
 }
 
-/// The phantom with the words of the study in its character set.
-fn rewritten(study: &Study, phantom: &Phantom) -> Bytes {
+/// A sequence that an object has: in which series, and the attributes of each item.
+type Sequence = (&'static str, u32, Tag, &'static [&'static [(Tag, &'static str)]]);
+
+const STEP_ID: Tag = Tag(0x0040, 0x0009);
+const REQUESTED_PROCEDURE_ID: Tag = Tag(0x0040, 0x1001);
+const CODE_VALUE: Tag = Tag(0x0008, 0x0100);
+const CODING_SCHEME: Tag = Tag(0x0008, 0x0102);
+
+#[rustfmt::skip]
+const SEQUENCES: &[Sequence] = &[
+    ("a", 0, Tag::REQUEST_ATTRIBUTES, &[&[(STEP_ID, "SPS1"), (REQUESTED_PROCEDURE_ID, "RP1")], &[(STEP_ID, "SPS2"), (REQUESTED_PROCEDURE_ID, "RP2")]]),
+    ("a", 1, Tag::REQUEST_ATTRIBUTES, &[&[(STEP_ID, "SPS3"), (REQUESTED_PROCEDURE_ID, "RP1")]]),
+    ("b", 0, Tag::PROCEDURE_CODES, &[&[(CODE_VALUE, "MRKNEE"), (CODING_SCHEME, "99LOCAL")]]),
+    ("c", 0, Tag::PROCEDURE_CODES, &[&[(CODE_VALUE, "CTCHEST"), (CODING_SCHEME, "99LOCAL")]]),
+    ("c", 0, Tag::OTHER_PATIENT_IDS, &[&[(Tag::PATIENT_ID, "X2"), (Tag::ISSUER_OF_PATIENT_ID, "OTHER")]]),
+    ("c", 0, Tag::ANATOMIC_REGIONS, &[&[(CODE_VALUE, "51185008"), (CODING_SCHEME, "SCT")]]),
+];
+
+/// The phantom with the words of the study in its character set, and with its sequences.
+fn rewritten(study: &Study, phantom: &Phantom, series: u32) -> Bytes {
     let mut set = read_form(Form::ExplicitLittle, phantom.data_set.clone()).unwrap();
     let charset = Declared::new(study.charset);
     if !study.charset.is_empty() {
@@ -112,6 +130,13 @@ fn rewritten(study: &Study, phantom: &Phantom) -> Bytes {
         let bytes =
             charset.encode(text, vr).unwrap_or_else(|| panic!("{} cannot hold {text}", study.charset));
         set.put(Element::new(tag, vr, bytes));
+    }
+    let sequences = SEQUENCES.iter().filter(|(of, at, ..)| *of == study.name && *at == series);
+    for (_, _, tag, items) in sequences {
+        let item = |item: &&[(Tag, &str)]| -> DataSet {
+            item.iter().map(|(tag, value)| Element::text(*tag, dictionary::vr(*tag), value)).collect()
+        };
+        set.put(Element::sequence(*tag, items.iter().map(item).collect()));
     }
     write(&set, Form::ExplicitLittle).into()
 }

@@ -81,7 +81,8 @@ directly, to a front door before it that answers from its catalogue, and to one 
 that of both front doors, unless it is named beside it, and follows PS3.4 section C.2.2.2. Archives that answer otherwise are named with a reason, explained at the end.
 
 A study is called by a letter, its series have a number behind it, their instances another; patients are called by their IDs. In a
-key, `{a1}` stands for the UID of what is called so. Values that were looked at stand in parentheses. `-` is no answer. `FF01`
+key, `{a1}` stands for the UID of what is called so. Keys in the item of a sequence stand as `Sequence.Attribute`, and
+items that were answered as JSON by tag. Values that were looked at stand in parentheses. `-` is no answer. `FF01`
 says that a key is not supported: it neither restricts the answer nor has a value in it. `A900` refuses the query, with words and
 the offending key.
 

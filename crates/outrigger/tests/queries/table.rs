@@ -38,6 +38,8 @@ pub(crate) struct Row {
 /// A key, and whether its value in the answers is looked at.
 pub(crate) struct Key {
     pub(crate) tag: Tag,
+    /// The attribute of the item that is meant, of a sequence.
+    pub(crate) within: Option<Tag>,
     pub(crate) value: &'static str,
     pub(crate) looked_at: bool,
 }
@@ -112,14 +114,19 @@ impl Row {
 }
 
 impl Key {
-    /// `Keyword=value`, or `Keyword?` where the value of the answers is looked at.
+    /// `Keyword=value`, or `Keyword?` where the value of the answers is looked at; `Sequence.Keyword` in the item of a sequence.
     fn read(text: &'static str) -> Self {
         let (keyword, value, looked_at) = match (text.split_once('='), text.strip_suffix('?')) {
             (Some((keyword, value)), _) => (keyword, value, false),
             (None, Some(keyword)) => (keyword, "", true),
             (None, None) => (text, "", false),
         };
-        let tag = dictionary::by_keyword(keyword).unwrap_or_else(|| panic!("`{keyword}` is no keyword"));
-        Self { tag, value, looked_at }
+        let named =
+            |keyword| dictionary::by_keyword(keyword).unwrap_or_else(|| panic!("`{keyword}` is no keyword"));
+        let (tag, within) = match keyword.split_once('.') {
+            Some((sequence, within)) => (named(sequence), Some(named(within))),
+            None => (named(keyword), None),
+        };
+        Self { tag, within, value, looked_at }
     }
 }
