@@ -155,6 +155,7 @@ impl Lines {
                 }
             }
         }
+        self.make_room();
         let member = self.source.routes.get(route).ok_or(FetchError::Silent(self.timeout))?;
         let returned = [Returned {
             sop_class: instance.sop_class.clone(),
@@ -203,6 +204,18 @@ impl Lines {
         if state.idle.len() > self.source.connections {
             state.idle.pop_front();
         }
+    }
+
+    /// Gives up kept connections that would be too many beside those in use, of which the caller's is one: an archive serves so
+    /// many at once, and one without a question keeps another waiting there.
+    fn make_room(&self) {
+        let room = self.places.available_permits();
+        let excess: Vec<Idle> = {
+            let mut state = self.lock();
+            let count = state.idle.len().saturating_sub(room);
+            state.idle.drain(..count).collect()
+        };
+        drop(excess);
     }
 
     /// Whether it is asked now, or left alone.

@@ -43,6 +43,8 @@ struct Fake(Arc<State>);
 struct State {
     mode: Mutex<Mode>,
     connections: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
     asked: AtomicUsize,
     arrived: Arrived,
 }
@@ -89,14 +91,16 @@ impl Member for Fake {
         Err(MemberError::NotFound)
     }
 
-    async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+    async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         match self.mode() {
             Mode::Gives | Mode::HasNone | Mode::Slow(_) | Mode::Stops(_) => {}
             Mode::Hangs => pending().await,
             Mode::Away => return Err(refused()),
         }
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(self.clone()))
+        let open = self.0.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.most_open.fetch_max(open, Ordering::Relaxed);
+        Ok(Box::new(Session { fake: self.clone(), class: returned[0].sop_class.clone() }))
     }
 
     async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
@@ -112,18 +116,31 @@ impl Member for Fake {
     }
 }
 
+/// A connection to a member, for instances of one class.
+#[derive(Debug)]
+struct Session {
+    fake: Fake,
+    class: SopClassUid,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.fake.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[async_trait]
-impl AskSession for Fake {
+impl AskSession for Session {
     fn is_open(&self) -> bool {
         true
     }
 
-    fn gives(&self, _: &SopClassUid) -> bool {
-        true
+    fn gives(&self, class: &SopClassUid) -> bool {
+        *class == self.class
     }
 
     fn arrived(&self) -> Arrived {
-        self.0.arrived.clone()
+        self.fake.0.arrived.clone()
     }
 
     async fn present(&mut self, _: &StudyUid, _: &SeriesUid) -> Result<Found, MemberError> {
@@ -141,12 +158,12 @@ impl AskSession for Fake {
         _: &SopInstanceUid,
         _: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
-        match self.mode() {
+        self.fake.0.asked.fetch_add(1, Ordering::Relaxed);
+        match self.fake.mode() {
             Mode::Gives => {}
-            Mode::Slow(takes) => self.gives_for(takes).await,
+            Mode::Slow(takes) => self.fake.gives_for(takes).await,
             Mode::Stops(after) => {
-                self.gives_for(after).await;
+                self.fake.gives_for(after).await;
                 pending().await
             }
             Mode::Hangs => pending().await,
@@ -286,4 +303,22 @@ async fn a_connection_is_kept_and_made_anew_when_it_was_lost() {
     tokio::time::advance(IDLE).await;
     assert_eq!(asked(&lines, Turn::Usual).await.0, "given");
     assert_eq!(fake.counted()[0], 3, "archives end idle associations");
+}
+
+/// Goal: a member never has more connections than it is configured for, however the classes of a study change.
+#[tokio::test(start_paused = true)]
+async fn connections_kept_for_another_class_make_room() {
+    let fake = Fake::default();
+    fake.is(Mode::Slow(Duration::from_millis(10)));
+    let lines = Arc::new(lines(&fake));
+    for class in ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2"] {
+        let mut all = JoinSet::new();
+        for _ in 0..2 * CONNECTIONS {
+            let lines = Arc::clone(&lines);
+            let instance = Planned { sop_class: SopClassUid::known(class), ..instance() };
+            all.spawn(async move { lines.fetch(&instance, Turn::Usual).await.is_ok() });
+        }
+        assert_eq!(all.join_all().await, [true; 2 * CONNECTIONS]);
+    }
+    assert_eq!(fake.0.most_open.load(Ordering::Relaxed), CONNECTIONS);
 }
