@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use outrigger_sim::peers::{Orthanc, OrthancSetup, Station};
+use outrigger_sim::peers::{DcmQrScp, Orthanc, OrthancSetup, PynetdicomQrScp, Station};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -78,13 +78,7 @@ async fn findings(door: &Door) -> Vec<Value> {
     let url = format!("{}/api/v1/findings", door.admin());
     let body = tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().body_mut().read_to_vec());
     let all: Value = serde_json::from_slice(&body.await.unwrap().unwrap()).unwrap();
-    all["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|finding| !finding["witness"].is_null())
-        .cloned()
-        .collect()
+    all["items"].as_array().unwrap().iter().filter(|finding| !finding["witness"].is_null()).cloned().collect()
 }
 
 /// Waits until so many differences of each kind stand open: altered, forgotten, disagree.
@@ -191,4 +185,36 @@ async fn peer_orthanc_and_an_archive_that_had_different_priors_are_undecided() {
     assert_eq!(found[0]["instance"], priors[1].header.sop_instance.as_str(), "{found:?}");
     site.replace(&priors[1]).await;
     open(&door, [0, 0, 0]).await;
+}
+
+/// Two unlike archives, with everything looked at all the time, where nobody has altered anything.
+async fn nothing_is_found(theirs: &Station, ours: &Station, seed: u64) {
+    let archive = Archive::start("B", "redb").await;
+    let members = [
+        Behind::new("theirs", theirs, "present").with("connections = 1"),
+        Behind::new("b", &archive.station(), "present"),
+    ];
+    let directory = TempDir::new().unwrap();
+    let text = head(directory.path(), ours.port, "") + &members.iter().map(Behind::text).collect::<String>();
+    let door = Door::open_with(directory, &checking(text)).await;
+    let sent = objects(seed, 4);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+    let sound = looked(&door).await;
+    assert_eq!(sound["crosscheck"]["opened"], 0, "{:?}", findings(&door).await);
+    assert!(sound["crosscheck"]["copies"].as_u64().unwrap() >= 8, "both gave every instance: {sound}");
+}
+
+#[tokio::test]
+async fn peer_dcmtk_and_an_archive_that_say_the_same_are_left_in_peace() {
+    let ours = answers();
+    let theirs = DcmQrScp::start(&ae("QRSCP"), std::slice::from_ref(&ours)).await.unwrap();
+    nothing_is_found(theirs.station(), &ours, 7_500).await;
+}
+
+#[tokio::test]
+async fn peer_pynetdicom_and_an_archive_that_say_the_same_are_left_in_peace() {
+    let ours = answers();
+    let theirs = PynetdicomQrScp::start(&ae("PYQR"), std::slice::from_ref(&ours)).await.unwrap();
+    nothing_is_found(theirs.station(), &ours, 7_600).await;
 }
