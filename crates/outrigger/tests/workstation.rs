@@ -97,9 +97,9 @@ pub(crate) fn silent_since(came: &[Came], moment: Instant) -> Duration {
     after.map(|(before, after)| after.at - before.at).max().unwrap_or_default()
 }
 
-/// Counters of so many instances.
+/// Counters of so many instances; what 16 bits cannot hold stays at their end.
 pub(crate) fn counted(completed: usize, failed: usize) -> SubOperations {
-    let held = |count| Some(u16::try_from(count).unwrap());
+    let held = |count| Some(u16::try_from(count).unwrap_or(u16::MAX));
     SubOperations { remaining: None, completed: held(completed), failed: held(failed), warning: Some(0) }
 }
 

@@ -12,6 +12,7 @@ mod crowds;
 mod flip;
 mod kill;
 mod load;
+mod many;
 mod pair;
 mod power;
 mod retrieve;
