@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod error;
+mod questions;
 mod sending;
 mod target;
 
@@ -12,4 +13,5 @@ pub use target::{Scheme, Target, TargetError, escaped};
 
 pub(crate) use answer::Answer;
 pub(crate) use client::{Ask, Connection};
+pub(crate) use questions::Questions;
 pub(crate) use sending::Payload;

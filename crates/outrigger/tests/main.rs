@@ -44,5 +44,6 @@ mod viewer;
 mod web;
 mod weblegs;
 mod webstation;
+mod wholeseries;
 mod workstation;
 mod wrong;

@@ -109,6 +109,10 @@ pub trait BlockSource: Send + Sync + std::fmt::Debug {
     fn length(&self) -> u64;
     /// Block `index`, from 0, of [`BLOCK_BYTES`] or the rest; empty beyond the end.
     fn read_block(&self, index: u64) -> Result<Bytes, BlockError>;
+    /// Bytes from a position on, some or all, that are in memory as they came; `None` where they have to be read. Never blocks.
+    fn at_hand(&self, _position: u64) -> Option<Bytes> {
+        None
+    }
 }
 
 /// An object in memory, such as one just transcoded.
@@ -122,6 +126,10 @@ impl BlockSource for Bytes {
         let start = start.unwrap_or(usize::MAX).min(self.len());
         let end = start.saturating_add(BLOCK_BYTES).min(self.len());
         Ok(self.slice(start..end))
+    }
+
+    fn at_hand(&self, position: u64) -> Option<Bytes> {
+        Some(self.slice(usize::try_from(position).unwrap_or(usize::MAX).min(self.len())..))
     }
 }
 
@@ -149,6 +157,25 @@ impl BlockSource for Body {
             Content::File(file) => file.checked_block(index, offset, length, &self.block_crcs),
         }
     }
+
+    fn at_hand(&self, position: u64) -> Option<Bytes> {
+        match &self.content {
+            Content::Memory(pieces) => Some(piece(pieces, position)),
+            Content::File(_) => None,
+        }
+    }
+}
+
+/// The piece from a position on; empty behind the last.
+fn piece(pieces: &[Bytes], position: u64) -> Bytes {
+    let mut skip = usize::try_from(position).unwrap_or(usize::MAX);
+    for piece in pieces {
+        if skip < piece.len() {
+            return piece.slice(skip..);
+        }
+        skip -= piece.len();
+    }
+    Bytes::new()
 }
 
 /// The bytes from `offset` on of all pieces in a row; without a copy where they lie in one piece.

@@ -223,6 +223,12 @@ mod tests {
             for index in 0..4 {
                 read.extend_from_slice(&body.read_block(index).unwrap());
             }
+            let mut at_hand = Vec::new();
+            while let Some(piece) = body.at_hand(at_hand.len() as u64).filter(|piece| !piece.is_empty()) {
+                at_hand.extend_from_slice(&piece);
+            }
+            let is_in_memory = matches!(body.content, Content::Memory(_));
+            assert_eq!(at_hand, if is_in_memory { read.clone() } else { Vec::new() });
             assert!(read.iter().enumerate().all(|(i, byte)| usize::from(*byte) == i % 251));
             assert_eq!(read.len(), length);
         }

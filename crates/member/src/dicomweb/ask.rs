@@ -9,30 +9,21 @@ use super::{retrieve, search};
 use crate::arrived::Arrived;
 use crate::contract::{Answered, AskSession, CameBack, Found, MemberError};
 use crate::file::Wanted;
-use crate::http::Connection;
+use crate::http::{Connection, Questions};
 
 /// A connection for questions.
-pub(super) struct Asking {
-    connection: Connection,
-    spool: Spool,
-    is_open: bool,
-}
+pub(super) struct Asking(Questions);
 
 impl Asking {
     pub(super) fn new(connection: Connection, spool: Spool) -> Self {
-        Self { connection, spool, is_open: true }
-    }
-
-    fn noting<T>(&mut self, answer: Result<T, MemberError>) -> Result<T, MemberError> {
-        self.is_open = !matches!(answer, Err(MemberError::Lost { .. } | MemberError::Connect(_)));
-        answer
+        Self(Questions::new(connection, spool))
     }
 }
 
 #[async_trait]
 impl AskSession for Asking {
     fn is_open(&self) -> bool {
-        self.is_open
+        self.0.is_open()
     }
 
     fn gives(&self, _: &SopClassUid) -> bool {
@@ -40,17 +31,17 @@ impl AskSession for Asking {
     }
 
     fn arrived(&self) -> Arrived {
-        self.connection.arrived()
+        self.0.arrived()
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
-        let found = search::instances(&mut self.connection, study, series).await;
-        self.noting(found)
+        let found = search::instances(&mut self.0.connection, study, series).await;
+        self.0.noting(found)
     }
 
     async fn find(&mut self, query: &Query, most: usize) -> Result<Answered, MemberError> {
-        let found = search::find(&mut self.connection, query, most).await;
-        self.noting(found)
+        let found = search::find(&mut self.0.connection, query, most).await;
+        self.0.noting(found)
     }
 
     async fn fetch(
@@ -61,8 +52,8 @@ impl AskSession for Asking {
         class: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let wanted = Wanted { study, series, instance, class };
-        let fetched = retrieve::instance(&mut self.connection, &self.spool, wanted).await;
-        self.noting(fetched)
+        let fetched = retrieve::instance(&mut self.0.connection, &self.0.spool, wanted).await;
+        self.0.noting(fetched)
     }
 
     async fn fetch_series(
@@ -71,8 +62,8 @@ impl AskSession for Asking {
         series: &SeriesUid,
         taken: &mpsc::Sender<CameBack>,
     ) -> Result<(), MemberError> {
-        let fetched = retrieve::series(&mut self.connection, &self.spool, (study, series), taken).await;
-        self.noting(fetched)
+        let fetched = retrieve::series(&mut self.0.connection, &self.0.spool, (study, series), taken).await;
+        self.0.noting(fetched)
     }
 
     async fn release(self: Box<Self>) {}

@@ -19,8 +19,9 @@ use super::sending::{Feeder, Payload, Sending};
 use super::target::Target;
 use crate::arrived::Arrived;
 
-/// Largest head of an answer and most that is read of a body at once, in bytes: many times what servers put into a head.
-const BUFFER_BYTES_MAX: usize = 256 << 10;
+/// Largest head of an answer and most that is read of a body at once, in bytes: many times what servers put into a head, and few
+/// enough that the memory is used again while it is in the cache.
+const BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// Longest time to keep an idle connection that is believed, in seconds; above it nothing is to be known.
 const KEPT_SECONDS_MAX: u64 = 3600;

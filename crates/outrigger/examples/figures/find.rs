@@ -12,7 +12,7 @@ use outrigger_model::{Level, Query, QueryKey, QueryRoot, Tag};
 use outrigger_sim::peers::Nagle;
 
 use crate::Outcome;
-use crate::contestant::{Running, Side, start};
+use crate::contestant::{Running, Side, node_config, start, start_node};
 use crate::load;
 use crate::summary::{Spread, table};
 
@@ -24,6 +24,9 @@ const WARM_UP: usize = 20;
 const FILLING: usize = 4;
 /// Objects made at once while filling.
 const BATCH: usize = 2000;
+
+/// The side whose answers are the filled Orthanc's.
+const THROUGH: &str = "Outrigger, answered by that Orthanc";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,7 @@ enum Over {
 }
 
 /// A study as it can be asked for.
+#[derive(Debug, Clone)]
 struct Study {
     uid: String,
     date: String,
@@ -47,7 +51,7 @@ struct Study {
 
 /// A side that has its studies.
 struct Filled {
-    side: Side,
+    side: &'static str,
     running: Running,
     studies: Vec<Study>,
 }
@@ -61,7 +65,10 @@ pub(crate) async fn compare(program: &Path, sizes: &[usize], rounds: usize, quer
         for side in sides {
             let running = start(*side, program, Nagle::Off).await?;
             let studies = fill(&running, *size).await?;
-            filled.push(Filled { side: *side, running, studies });
+            filled.push(Filled { side: side.name(), running, studies });
+        }
+        if let Some(through) = through(program, &filled).await? {
+            filled.push(through);
         }
         for (over, by) in
             [(Over::CFind, By::Uid), (Over::CFind, By::Date), (Over::Qido, By::Uid), (Over::Qido, By::Date)]
@@ -71,8 +78,40 @@ pub(crate) async fn compare(program: &Path, sizes: &[usize], rounds: usize, quer
         }
     }
     println!("\n{queries} queries a round over one connection, {rounds} rounds a side\n");
-    table(&["studies", "query", "side", "p50 ms", "p99 ms", "x Outrigger's time"], &rows);
+    table(
+        &[
+            "studies",
+            "query",
+            "side",
+            "p50 ms",
+            "p99 ms",
+            "x Outrigger's time",
+            "beyond the member's own p50, ms",
+        ],
+        &rows,
+    );
     Ok(())
+}
+
+/// A front door whose catalogue knows nothing, before the Orthanc that is filled.
+async fn through(program: &Path, filled: &[Filled]) -> Outcome<Option<Filled>> {
+    let member = filled.iter().find_map(|filled| match &filled.running {
+        Running::Orthanc(orthanc) => Some((orthanc.station().clone(), filled.studies.clone())),
+        Running::Outrigger { .. } | Running::StoreScp(_) => None,
+    });
+    let Some((station, studies)) = member else { return Ok(None) };
+    let directory = tempfile::tempdir()?;
+    let config = node_config(directory.path(), &[], "present")
+        + &format!(
+            "[query]\nsource = \"members\"\n[inventory]\nenabled = false\n[[member]]\nname = \"m\"\n\
+             confirm = \"present\"\ncalling_ae = \"SENDER\"\n[[member.route]]\nprotocol = \"dimse\"\naddress = \"{}\"\n\
+             ae_title = \"{}\"\n",
+            station.address(),
+            station.ae_title,
+        );
+    let node = Box::new(start_node(program, directory.path(), &config).await?);
+    let running = Running::Outrigger { node, _directory: directory };
+    Ok(Some(Filled { side: THROUGH, running, studies }))
 }
 
 /// The times of each round of each side, the other way round every other time.
@@ -99,15 +138,23 @@ async fn interleaved(
 fn shown(size: usize, over: Over, by: By, filled: &[Filled], taken: &[Vec<Vec<f64>>]) -> Vec<Vec<String>> {
     let of = |times: &[Vec<f64>], percent| Spread::of(times.iter().map(|round| percentile(round, percent)));
     let ours = taken.first().map_or(f64::NAN, |times| of(times, 50).median);
+    let orthanc = filled.iter().zip(taken).find(|(filled, _)| filled.side == Side::Orthanc.name());
+    let beyond = |times: &Vec<Vec<f64>>| {
+        let (_, own) = orthanc?;
+        let each = times.iter().zip(own).map(|(ours, own)| percentile(ours, 50) - percentile(own, 50));
+        Some(Spread::of(each).text(2))
+    };
     let row = |(Filled { side, .. }, times): (&Filled, &Vec<Vec<f64>>)| {
         let p50 = of(times, 50);
+        let beyond = Some(times).filter(|_| *side == THROUGH).and_then(beyond).unwrap_or_default();
         vec![
             size.to_string(),
             format!("{over:?} by {by:?}"),
-            side.name().to_owned(),
+            (*side).to_owned(),
             p50.text(3),
             of(times, 99).text(3),
             format!("{:.1}", p50.median / ours),
+            beyond,
         ]
     };
     filled.iter().zip(taken).map(row).collect()

@@ -11,7 +11,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_member::Outgoing;
 use outrigger_model::{AeTitle, Level, QueryRoot};
 use outrigger_sim::node::{Node, Role};
-use outrigger_sim::peers::{MoveScu, Orthanc, OrthancSetup, Station, StoreScp};
+use outrigger_sim::peers::{MoveScu, Nagle, Orthanc, OrthancSetup, Station, StoreScp};
 use tempfile::TempDir;
 
 use crate::Outcome;
@@ -75,7 +75,8 @@ struct Got {
 pub(crate) async fn compare(program: &Path, rounds: usize) -> Outcome<()> {
     let objects = study()?;
     let uid = Phantom::new(88, Place::default(), Shape::SmallCt).header.study.ok_or("no study")?.to_string();
-    let receiver = StoreScp::start(&AeTitle::new("RECEIVER")?, &["--ignore"]).await?;
+    // As it is installed, Orthanc's sender waits 40 ms for each of its answers.
+    let receiver = StoreScp::start_with(&AeTitle::new("RECEIVER")?, &["--ignore"], Nagle::Off).await?;
     let mut sides = Vec::new();
     for from in From::ALL {
         sides.push((from, give(program, from, receiver.station(), &objects).await?));

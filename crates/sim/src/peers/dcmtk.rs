@@ -13,7 +13,7 @@ use outrigger_model::AeTitle;
 use tempfile::TempDir;
 
 use super::station::on_free_ports;
-use super::{Launch, PeerError, Process, Ready, Station, free_port};
+use super::{Launch, Nagle, PeerError, Process, Ready, Station, free_port};
 
 /// DCMTK's image archive: at most 400 studies, and one association at a time, are safe with it.
 #[derive(Debug)]
@@ -89,8 +89,14 @@ pub struct StoreScp {
 }
 
 impl StoreScp {
-    /// Starts it; `options` are those of its command line, such as `--fork`, `+xa` or `--abort-after`.
+    /// Starts it as installed; `options` are those of its command line, such as `--fork`, `+xa` or `--abort-after`.
     pub async fn start(ae_title: &AeTitle, options: &[&str]) -> Result<Self, PeerError> {
+        Self::start_with(ae_title, options, Nagle::AsInstalled).await
+    }
+
+    /// Starts it, its sockets so: with Nagle's algorithm on, each of its answers waits for a delayed acknowledgement of DCMTK's own
+    /// senders.
+    pub async fn start_with(ae_title: &AeTitle, options: &[&str], nagle: Nagle) -> Result<Self, PeerError> {
         on_free_ports(async || {
             let directory = temporary()?;
             let port = free_port()?;
@@ -103,7 +109,10 @@ impl StoreScp {
             let process = Process::start(Launch {
                 program: "storescp".into(),
                 arguments,
-                variables: Vec::new(),
+                variables: match nagle {
+                    Nagle::AsInstalled => Vec::new(),
+                    Nagle::Off => vec![("TCP_NODELAY", "1".into())],
+                },
                 directory: directory.path().to_owned(),
                 ready: vec![Ready::Port(port)],
             })

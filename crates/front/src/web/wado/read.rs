@@ -80,6 +80,9 @@ impl Wado {
 
     /// Reads the first blocks of an object; one that is a single block is kept as it was read.
     async fn checked(&self, source: Source) -> Result<Source, Unread> {
+        if source.bytes.at_hand(0).is_some() {
+            return Ok(source);
+        }
         let bytes = Arc::clone(&source.bytes);
         let work = move || {
             if bytes.length() <= BLOCK_BYTES as u64 {
@@ -134,6 +137,9 @@ impl Wado {
 
     /// Bytes from a position on, up to the end of their block.
     async fn piece(&self, source: &Source, position: u64) -> Result<Bytes, Unread> {
+        if let Some(piece) = source.bytes.at_hand(position) {
+            return Ok(piece);
+        }
         if let Some(whole) = &source.whole {
             let skip = usize::try_from(position).unwrap_or(usize::MAX).min(whole.len());
             return Ok(whole.slice(skip..));
