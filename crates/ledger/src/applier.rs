@@ -8,6 +8,7 @@ use outrigger_model::{JournalId, MemberName, MemberNumber, MemberSet, Seq, Sha25
 
 use crate::account::Account;
 use crate::applier::desk::{Desk, Found};
+use crate::applier::repeats::Repeat;
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
 use crate::finding::{Finding, FindingKind};
 use crate::peer::Peer;
@@ -15,12 +16,12 @@ use crate::posting::PostingKey;
 use crate::record::{
     ClosingRecord, DecisionRecord, MemberRecord, MemberState, ObjectRecord, RecordError, decode,
 };
-use crate::repeats::Repeat;
 use crate::store::{LedgerTx, MemberRow, StoreError};
 
 pub(crate) mod decide;
 pub(crate) mod desk;
 mod promising;
+pub(crate) mod repeats;
 pub(crate) mod writer;
 
 /// How long closings are remembered for [`crate::Ledger::reopen`], by the journal's clock.

@@ -13,13 +13,13 @@ use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use crate::applier::repeats::Repeats;
 use crate::applier::writer::{Told, Writer};
 use crate::error::LedgerError;
 use crate::followers::Followers;
 use crate::health::LedgerHealth;
 use crate::policy::{MemberPolicy, Policies};
 use crate::record::{Decider, Decision, DecisionRecord, MemberRecord, MemberState, RECORD_VERSION, encode};
-use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerReader, LedgerReads, LedgerStore, MemberRow, StoreError, read};
 use crate::tail::{Accepting, Tail};

@@ -12,7 +12,6 @@ pub mod entry;
 pub mod finding;
 pub mod healing;
 pub mod inventory;
-mod member_copy;
 pub mod note;
 pub mod order;
 pub mod peer;
@@ -20,7 +19,6 @@ pub mod policy;
 pub mod posting;
 pub mod promise;
 pub mod record;
-mod repeats;
 pub mod scope;
 pub mod store;
 mod write_off;
@@ -52,12 +50,11 @@ pub use ledger::{
     RefusalShown, ReleaseMode, Resend, Settling, StatusFacts, StoredObject, SuspenseFilter, SuspenseItem,
     Unshown, Why, WhyAnswer, WhyAttempt, WhyInstance, WhyMember, WhyStudy, Within, WriteOffShown, check,
 };
-pub use member_copy::MemberCopy;
 pub use outrigger_model::MemberSet;
 pub use peer::Peer;
 pub use policy::{MemberPolicy, Need, Policies};
 pub use posting::{Attempt, PostingKey, Report, ReportOutcome};
 pub use promise::{Asked, CommitPolicy, Promise, ReportEnd};
-pub use record::{Decider, MemberState};
+pub use record::{Decider, MemberCopy, MemberState};
 pub use steady::RETRY_WAIT_MAX;
 pub use store::{LedgerStore, MemoryStore, SqliteStore, beside};

@@ -5,13 +5,12 @@
 
 use bytes::Bytes;
 use outrigger_model::{
-    ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Oddity, Origin, Seq, Status, SuspenseReason,
-    TransactionUid, TransferSyntaxUid,
+    ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Oddity, Origin, Seq, Sha256Digest, Status,
+    SuspenseReason, TransactionUid, TransferSyntaxUid,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::member_copy::MemberCopy;
 use crate::promise::{Asked, Failing, ReportEnd};
 
 /// The version of what is written; a record of a newer one is not read.
@@ -173,6 +172,15 @@ pub enum Decision {
         /// How that ended.
         end: ReportEnd,
     },
+}
+
+/// The bytes a member gave back of an entry, when they said the same as the journal's and were others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCopy {
+    /// The encoding they were in.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Their digest.
+    pub sha256: Sha256Digest,
 }
 
 /// Postings of one member.

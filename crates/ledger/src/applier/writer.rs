@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::applier::desk::Desk;
+use crate::applier::repeats::Repeats;
 use crate::applier::{Fact, Incoming, apply};
 use crate::claims::Claims;
 use crate::closed_lately::ClosedLately;
@@ -23,7 +24,6 @@ use crate::ledger::due::{Lane, Nothing};
 use crate::ledger::report::Unnoted;
 use crate::posting::PostingKey;
 use crate::record::{Closed, Decision, MemberState};
-use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerStore, LedgerTx, StoreError, read};
 use crate::tail::Tail;

@@ -1,16 +1,28 @@
 //! Copies of members in another encoding: once the journal has let the bytes go, only these are left to deliver.
 
-use outrigger_model::Seq;
+use outrigger_model::{Seq, WallTime};
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::member_copy::MemberCopy;
-use crate::note::{NoteKind, NotesOf};
+use crate::note::{Note, NoteKind, NotesOf};
 use crate::posting::PostingKey;
-use crate::record::Decision;
+use crate::record::{Decision, MemberCopy};
 
 /// Copies looked at of one entry: more than there are members.
 const COPIES_MAX: usize = 256;
+
+impl MemberCopy {
+    pub(crate) fn note(&self, posting: PostingKey, at: WallTime) -> Note {
+        Note {
+            id: 0,
+            kind: NoteKind::Copy,
+            entry: Some(posting.entry),
+            member: Some(posting.member),
+            at,
+            body: serde_json::to_string(self).unwrap_or_else(|error| error.to_string()),
+        }
+    }
+}
 
 impl Ledger {
     /// Records, before the member counts as one that has it verified, that its copy is of other bytes and the same content.

@@ -6,11 +6,11 @@ use outrigger_journal::{Entry, JournalReader, ReadError, Record, RecordKind, Seq
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
 use outrigger_runtime::BlockSource;
 
+use crate::applier::repeats::Lent;
 use crate::entry::Marks;
 use crate::error::{LedgerError, ObjectError};
 use crate::ledger::Ledger;
 use crate::record::{ObjectRecord, decode};
-use crate::repeats::Lent;
 
 /// An object as it stands in the journal.
 #[derive(Debug, Clone)]

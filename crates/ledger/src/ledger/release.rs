@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use outrigger_model::{ConfirmLevel, MemberSet, Seq, WallTime};
 
+use crate::applier::repeats::Repeat;
 use crate::changes::Unpinned;
 use crate::entry::{Bytes, EntryRow, Marks};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::policy::{Need, Policies};
 use crate::promise::required;
-use crate::repeats::Repeat;
 use crate::steady::Balanced;
 use crate::store::Releasable;
 

@@ -10,6 +10,7 @@ use outrigger_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::applier::repeats::Repeats;
 use crate::calendar::rfc3339;
 use crate::difference;
 use crate::entry::{Bytes, EntryRow, Relation, Standing};
@@ -20,7 +21,6 @@ use crate::ledger::{Ledger, WriteOffShown, in_words};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
-use crate::repeats::Repeats;
 use crate::steady::Steady;
 use crate::store::{LedgerReads, MemberRow, StoreError};
 
