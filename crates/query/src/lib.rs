@@ -10,6 +10,7 @@
 mod again;
 mod answered;
 mod ask;
+mod attest;
 mod choose;
 mod find;
 mod gather;
@@ -25,6 +26,7 @@ mod show;
 mod unite;
 
 pub use answered::{Answering, REMEMBERED_MAX, Reply, Shortfall};
+pub use attest::Attestation;
 pub use choose::{Respondents, RespondentsError};
 pub use find::{ANSWERED_AT_ONCE_MAX, FindError};
 pub use gather::{MATCHES_HELD_MAX, MATCHES_MAX};
