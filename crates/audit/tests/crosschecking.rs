@@ -254,12 +254,16 @@ async fn a_study_that_a_member_lost_is_one_finding() {
     let place = |instance| Place { instance, ..Place::default() };
     let priors: Vec<_> = (0..40).map(|number| Phantom::new(9, place(number), Shape::SmallCt)).collect();
     let mut rig = Rig::new(&priors, 100).await;
-    priors.iter().for_each(|phantom| rig.holders[0].lose(phantom));
+    for phantom in &priors {
+        rig.holders[0].lose(phantom);
+    }
     rig.ended(1).await;
     let found = rig.findings().await;
     assert_eq!((found.len(), found[0].kind, name(&found[0])), (1, FindingKind::Forgotten, Some("a")));
     assert!(found[0].text.contains("40 instances"), "{}", found[0].text);
-    priors.iter().for_each(|phantom| rig.holders[0].put(phantom));
+    for phantom in &priors {
+        rig.holders[0].put(phantom);
+    }
     rig.closed(1).await;
     assert_eq!(rig.findings().await, []);
 }

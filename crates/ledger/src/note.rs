@@ -74,10 +74,9 @@ impl NoteKind {
             Self::Finding => 20_000,
             // As many as a quarantine of small objects holds.
             Self::Refusal => 10_000,
-            // One for each object that was given up: more than people give up, short of a whole archive.
-            Self::WriteOff => 1_000_000,
-            // Where a member encodes all it takes anew, what weeks bring while another is away: some 200 MB at most.
-            Self::Copy => 1_000_000,
+            // One for each object that was given up: more than people give up, short of a whole archive. Copies: where a
+            // member encodes all it takes anew, what weeks bring while another is away. Some 200 MB at most.
+            Self::WriteOff | Self::Copy => 1_000_000,
         }
     }
 }

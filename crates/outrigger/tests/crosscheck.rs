@@ -63,7 +63,7 @@ impl Site {
     }
 }
 
-fn checking(text: String) -> String {
+fn checking(text: &str) -> String {
     text.replace("[crosscheck]\nenabled = false", &format!("[crosscheck]\n{ALWAYS}"))
 }
 
@@ -101,7 +101,7 @@ async fn looked(door: &Door) -> Value {
 #[tokio::test]
 async fn peer_orthanc_that_altered_and_forgot_is_found_with_the_journal_as_witness_until_it_is_put_right() {
     let site = Site::new().await;
-    let door = site.door("present", checking).await;
+    let door = site.door("present", |text| checking(&text)).await;
     let sent = objects(7_100, 6);
     send(&door.station(), &sent).await;
     door.balance_exits(0, PATIENCE).await;
@@ -152,7 +152,7 @@ async fn peer_orthanc_that_altered_something_is_not_found_where_nobody_looks() {
 #[tokio::test]
 async fn peer_orthanc_that_altered_something_is_found_by_the_digest_once_the_journal_has_let_the_bytes_go() {
     let site = Site::new().await;
-    let door = site.door("verified", |text| checking(text.replace("[journal]\n", NO_RETENTION))).await;
+    let door = site.door("verified", |text| checking(&text.replace("[journal]\n", NO_RETENTION))).await;
     let sent = objects(7_300, 3);
     send(&door.station(), &sent).await;
     released(&door, &sent).await;
@@ -176,7 +176,7 @@ async fn peer_orthanc_and_an_archive_that_had_different_priors_are_undecided() {
     theirs[1] = altered(&priors[1]);
     send(site.orthanc.station(), &theirs).await;
     let inventoried = |text: String| {
-        checking(text).replace("[inventory]\nenabled = false", "[inventory]\nrate = 1000\nevery = \"2s\"")
+        checking(&text).replace("[inventory]\nenabled = false", "[inventory]\nrate = 1000\nevery = \"2s\"")
     };
     let door = site.door("present", inventoried).await;
     open(&door, [1, 0, 0]).await;
@@ -196,7 +196,7 @@ async fn nothing_is_found(theirs: &Station, ours: &Station, seed: u64) {
     ];
     let directory = TempDir::new().unwrap();
     let text = head(directory.path(), ours.port, "") + &members.iter().map(Behind::text).collect::<String>();
-    let door = Door::open_with(directory, &checking(text)).await;
+    let door = Door::open_with(directory, &checking(&text)).await;
     let sent = objects(seed, 4);
     send(&door.station(), &sent).await;
     door.balance_exits(0, PATIENCE).await;

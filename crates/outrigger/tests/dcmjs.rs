@@ -132,7 +132,8 @@ async fn peer_dcmjs_stores_is_told_of_the_commitment_finds_and_retrieves_in_ever
     let station = door.station();
     let (called, at, listening) = (station.ae_title.to_string(), station.port.to_string(), port.to_string());
     let mut arguments = vec![SCRIPT, "127.0.0.1", &at, &called, TITLE, &listening, into.to_str().unwrap()];
-    arguments.extend(written.iter().map(String::as_str).chain(own.iter().map(|study| study.as_str())));
+    arguments
+        .extend(written.iter().map(String::as_str).chain(own.iter().map(outrigger_model::StudyUid::as_str)));
     let ran = ToolRun::of("node", &arguments, Nagle::Off).await.unwrap();
     assert!(ran.success(), "{}\n{}", ran.said(), door.log());
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

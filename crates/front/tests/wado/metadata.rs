@@ -57,6 +57,8 @@ async fn a_study_is_described_instance_by_instance() {
     assert_eq!(xml.status, 406);
 }
 
+type Spoil<'a> = &'a dyn Fn(Lying) -> Lying;
+
 /// Goal: one instance that cannot be described does not cost the others, and the answer says so. The control is the same
 /// study with every object as it should be.
 #[tokio::test]
@@ -66,7 +68,6 @@ async fn what_cannot_be_described_is_left_out_and_said() {
         transfer_syntax: outrigger_model::TransferSyntaxUid::new("1.2.3.4.5").unwrap(),
         ..lying
     };
-    type Spoil<'a> = &'a dyn Fn(Lying) -> Lying;
     let cases: [(Spoil, Option<&str>); 4] = [
         (&|lying| lying, None),
         (&torn, Some("1 of 3 instances are left out: 1 cannot be read, 0 cannot be had now")),

@@ -121,7 +121,7 @@ impl Door {
         };
         let (guard, shutdown) = Shutdown::pair();
         let listening = front.listen(options, shutdown).await.unwrap();
-        Self { service, listening, guard, audit, refusals, tokens, directory }
+        Self { service, listening, guard, audit, refusals, directory, tokens }
     }
 
     pub(crate) async fn connect(&self) -> BoxStream {

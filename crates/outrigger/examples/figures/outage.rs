@@ -133,9 +133,9 @@ impl Scene {
             for study in studies.iter().cycle() {
                 let took = ask(&mut **session, study).await?;
                 if fallen.get() {
-                    after.push(took)
+                    after.push(took);
                 } else {
-                    before.push(took)
+                    before.push(took);
                 }
                 if after.len() == AFTER {
                     break;

@@ -11,7 +11,7 @@ use super::section::Section;
 /// Most questions a second that may be asked for: archives answer hundreds at best, and have others to answer.
 const RATE_MAX: u64 = 1_000;
 
-/// `[crosscheck]`.
+/// How members are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CrosscheckConfig {
     /// How much may be asked and read.
@@ -26,8 +26,17 @@ pub(crate) struct CrosscheckConfig {
     pub(crate) idle: Duration,
 }
 
-/// Reads `[crosscheck]`: `None` after a mistake, and nothing inside where it is not enabled.
-pub(crate) fn read_crosscheck(section: Section<'_>) -> Option<Option<CrosscheckConfig>> {
+/// Whether members are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crosscheck {
+    /// They are not.
+    Off,
+    /// In this way.
+    On(CrosscheckConfig),
+}
+
+/// Reads `[crosscheck]`.
+pub(crate) fn read_crosscheck(section: Section<'_>) -> Option<Crosscheck> {
     let enabled = section.truth(&keys::CROSSCHECK_ENABLED);
     let rate = section.number(&keys::CROSSCHECK_RATE, 1..RATE_MAX + 1);
     let bandwidth = section.room(&keys::CROSSCHECK_BANDWIDTH);
@@ -43,5 +52,5 @@ pub(crate) fn read_crosscheck(section: Section<'_>) -> Option<Option<CrosscheckC
         again: again?,
         idle: idle?,
     };
-    Some(enabled?.then_some(config))
+    Some(if enabled? { Crosscheck::On(config) } else { Crosscheck::Off })
 }

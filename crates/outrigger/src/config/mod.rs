@@ -28,6 +28,7 @@ mod web;
 
 pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
 pub(crate) use audit::{Syslog, SyslogTransport};
+pub(crate) use crosscheck::Crosscheck;
 pub(crate) use document::{Mistake, Mistakes};
 pub(crate) use front::{DimseFront, Undeliverable};
 pub(crate) use inventory::Taken;

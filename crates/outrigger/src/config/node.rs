@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::audit::{AuditConfig, read_audit};
 use super::claims::Claim;
 use super::commit::{CommitConfig, read_commit};
-use super::crosscheck::{CrosscheckConfig, read_crosscheck};
+use super::crosscheck::{Crosscheck, read_crosscheck};
 use super::document::{Document, Mistakes};
 use super::front::{DimseFront, Fronts, read_front};
 use super::inventory::{InventoryConfig, read_inventory};
@@ -101,7 +101,7 @@ pub(crate) struct NodeConfig {
     /// `[inventory]`.
     pub(crate) inventory: InventoryConfig,
     /// `[crosscheck]`, if members are to be cross-checked.
-    pub(crate) crosscheck: Option<CrosscheckConfig>,
+    pub(crate) crosscheck: Crosscheck,
 }
 
 /// Reads the configuration of a node, or gives every mistake in it.

@@ -7,7 +7,7 @@ use outrigger_runtime::Shutdown;
 use tokio::sync::watch;
 
 use super::{Storage, World, inventory};
-use crate::config::NodeConfig;
+use crate::config::{Crosscheck, NodeConfig};
 
 /// The file beside the ledger that says how far a round is; without it the next begins anew.
 const KEPT_IN: &str = "crosscheck.json";
@@ -21,7 +21,7 @@ pub(super) fn start(
     reader: &Reader,
     shutdown: &Shutdown,
 ) -> Option<watch::Receiver<Progress>> {
-    let Some(crosscheck) = config.crosscheck else {
+    let Crosscheck::On(crosscheck) = config.crosscheck else {
         tracing::info!("members are not cross-checked: where they differ is not seen here");
         return None;
     };

@@ -259,6 +259,6 @@ pub(crate) fn instance(seed: u64, patient: u32, number: u32) -> Object {
 }
 
 fn of_shape(seed: u64, patient: u32, number: u32, shape: Shape) -> Object {
-    let series = if shape == Shape::Sr { 1 } else { 0 };
+    let series = u32::from(shape == Shape::Sr);
     Phantom::new(seed, Place { patient, series, instance: number, ..Place::default() }, shape).into()
 }
