@@ -169,12 +169,7 @@ impl MultipartReader {
                     let length = if matches!(line, Line::Other) { delimiter } else { sure };
                     let bytes = self.held.split_to(length);
                     if self.state == State::Data {
-                        let is_few = bytes.len() <= COPIED_BYTES_MAX;
-                        return Ok(Some(Event::Data(if is_few {
-                            Bytes::copy_from_slice(&bytes)
-                        } else {
-                            bytes
-                        })));
+                        return Ok(Some(Event::Data(detached(bytes))));
                     }
                 }
             }
@@ -229,6 +224,11 @@ pub fn boundary(content_type: &str) -> Option<String> {
         rest = later.trim_start().trim_start_matches(';');
     }
     None
+}
+
+/// Few bytes by themselves, so that they do not keep the whole block alive.
+fn detached(bytes: Bytes) -> Bytes {
+    if bytes.len() <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes }
 }
 
 /// What a line is that begins with a delimiter, by what follows it.

@@ -118,21 +118,32 @@ fn overlay(group: u16, origin: [i16; 2]) -> Vec<Element> {
     ]
 }
 
-/// The images, each with the options by which DCMTK shows it as it describes itself.
-fn cases() -> Vec<(&'static str, DataSet, &'static [&'static str])> {
-    let ct = || {
-        let mut elements = window("40\\400", "350\\1500");
-        elements.extend([number(0x1052, "-1024"), number(0x1053, "1")]);
-        elements
-    };
+/// The description of values of a CT.
+fn ct() -> Vec<Element> {
+    let mut elements = window("40\\400", "350\\1500");
+    elements.extend([number(0x1052, "-1024"), number(0x1053, "1")]);
+    elements
+}
+
+fn both(one: Vec<Element>, two: Vec<Element>) -> Vec<Element> {
+    one.into_iter().chain(two).collect()
+}
+
+/// An image with the options by which DCMTK shows it as it describes itself.
+type Case = (&'static str, DataSet, &'static [&'static str]);
+
+fn cases() -> Vec<Case> {
+    let mut cases = windows();
+    cases.extend(tables());
+    cases.extend(overlays());
+    cases
+}
+
+fn windows() -> Vec<Case> {
     let sigmoid = |mut elements: Vec<Element>| {
         elements.push(Element::text(Tag(0x0028, 0x1056), Vr::CS, "SIGMOID"));
         elements
     };
-    let ramp: Vec<u16> = (0..4096_u32).map(|at| u16::try_from(at * at / 4096).unwrap()).collect();
-    let eight: Vec<u16> = (0..256_u16).map(|at| 255 - at).collect();
-    let signed: Vec<u16> = (0..4096_u16).map(|at| (at / 3) | 0x0100).collect();
-    let both = |one: Vec<Element>, two: Vec<Element>| one.into_iter().chain(two).collect::<Vec<_>>();
     vec![
         ("whole range", square("MONOCHROME2", 12, false, Vec::new()), &["+Wm"]),
         ("window after rescaling", square("MONOCHROME2", 12, false, ct()), &["+Wi", "1"]),
@@ -150,6 +161,14 @@ fn cases() -> Vec<(&'static str, DataSet, &'static [&'static str])> {
         ("sigmoid", square("MONOCHROME2", 12, false, sigmoid(ct())), &["+Wi", "1", "+Wfs"]),
         ("narrow window", square("MONOCHROME2", 12, false, window("2048", "2")), &["+Wi", "1"]),
         ("white is zero", square("MONOCHROME1", 12, false, ct()), &["+Wi", "1"]),
+    ]
+}
+
+fn tables() -> Vec<Case> {
+    let ramp: Vec<u16> = (0..4096_u32).map(|at| u16::try_from(at * at / 4096).unwrap()).collect();
+    let eight: Vec<u16> = (0..256_u16).map(|at| 255 - at).collect();
+    let signed: Vec<u16> = (0..4096_u16).map(|at| (at / 3) | 0x0100).collect();
+    vec![
         (
             "table of values of interest",
             square("MONOCHROME2", 12, false, vec![table(0x3010, Vr::US, [4096, 0, 12], &ramp)]),
@@ -180,6 +199,11 @@ fn cases() -> Vec<(&'static str, DataSet, &'static [&'static str])> {
             ),
             &["+Wi", "1"],
         ),
+    ]
+}
+
+fn overlays() -> Vec<Case> {
+    vec![
         (
             "overlays",
             square(

@@ -53,6 +53,17 @@ struct Taken {
     failed: Vec<SopInstanceUid>,
 }
 
+/// The UIDs of the failed list that follows a final response, if one does.
+async fn failed(association: &mut Association, data_set: DataSet) -> Vec<SopInstanceUid> {
+    match data_set {
+        DataSet::Absent => Vec::new(),
+        DataSet::Follows => {
+            let list = association.data_set(LIST_BYTES_MAX).await.unwrap();
+            read_failed(Form::ExplicitLittle, &list).unwrap()
+        }
+    }
+}
+
 /// Takes every object of a C-GET until its end.
 async fn taken(association: &mut Association) -> Taken {
     let (mut came, mut pending) = (BTreeSet::new(), Vec::new());
@@ -73,13 +84,7 @@ async fn taken(association: &mut Association) -> Taken {
                 pending.push(sub_operations);
             }
             Command::CGetRsp { outcome: Outcome { status, .. }, sub_operations: counted, .. } => {
-                let failed = match data_set {
-                    DataSet::Absent => Vec::new(),
-                    DataSet::Follows => {
-                        let list = association.data_set(LIST_BYTES_MAX).await.unwrap();
-                        read_failed(Form::ExplicitLittle, &list).unwrap()
-                    }
-                };
+                let failed = failed(association, data_set).await;
                 return Taken { came, pending, status, counted, failed };
             }
             other => panic!("{other:?}"),

@@ -23,12 +23,20 @@ const TAKEN: u64 = 0;
 
 /// Studies of the table of queries, each in a character set of its own, with the name and the description a person reads.
 const WRITINGS: [(&str, &str, &str); 6] = [
-    ("d", "Müller^Jörg", "Schädel"),
-    ("e", "Müller^Änne", "头部"),
-    ("f", "Yamada^Tarou=山田^太郎=やまだ^たろう", "頭部"),
-    ("g", "Hong^Gildong=洪^吉洞=홍^길동", "CT"),
-    ("h", "Wang^XiaoDong=王^小东", "胸部"),
-    ("i", "Иванов^Иван", "Голова"),
+    ("d", "M\u{FC}ller^J\u{F6}rg", "Sch\u{E4}del"),
+    ("e", "M\u{FC}ller^\u{C4}nne", "\u{5934}\u{90E8}"),
+    (
+        "f",
+        "Yamada^Tarou=\u{5C71}\u{7530}^\u{592A}\u{90CE}=\u{3084}\u{307E}\u{3060}^\u{305F}\u{308D}\u{3046}",
+        "\u{982D}\u{90E8}",
+    ),
+    ("g", "Hong^Gildong=\u{6D2A}^\u{5409}\u{6D1E}=\u{D64D}^\u{AE38}\u{B3D9}", "CT"),
+    ("h", "Wang^XiaoDong=\u{738B}^\u{5C0F}\u{4E1C}", "\u{80F8}\u{90E8}"),
+    (
+        "i",
+        "\u{418}\u{432}\u{430}\u{43D}\u{43E}\u{432}^\u{418}\u{432}\u{430}\u{43D}",
+        "\u{413}\u{43E}\u{43B}\u{43E}\u{432}\u{430}",
+    ),
 ];
 
 /// SHA-256 of the pixels, in hexadecimal; null where there are none.

@@ -131,9 +131,7 @@ async fn frame_by_frame(
             for number in [first].into_iter().chain(numbers) {
                 let image = match made.take() {
                     Some(image) => image,
-                    None => {
-                        view.render(&wado, number, wishes, media).await.map_err(|refusal| broken(&refusal))?
-                    }
+                    None => view.render(&wado, number, wishes, media).await.map_err(broken)?,
                 };
                 let location = format!("{location}/{number}/rendered");
                 pieces
@@ -150,7 +148,8 @@ async fn frame_by_frame(
     Ok(([(CONTENT_TYPE, content_type)], body).into_response())
 }
 
-fn broken(refusal: &Refusal) -> Broken {
+#[allow(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+fn broken(refusal: Refusal) -> Broken {
     Broken::Failed(format!("a picture cannot be given: {}", refusal.text()))
 }
 
@@ -218,7 +217,7 @@ async fn of_all(
                 let location = format!("{}/{path}/rendered", asking.base);
                 let fields = [("Content-Type", media), ("Content-Location", location.as_str())];
                 send_part(&pieces, boundary.part(&fields), image).await?;
-                next = next_shown(&mut ahead, &mut passed).await.map_err(|refusal| broken(&refusal))?;
+                next = next_shown(&mut ahead, &mut passed).await.map_err(broken)?;
             }
             pieces.send(boundary.end()).await
         };
