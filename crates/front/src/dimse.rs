@@ -12,6 +12,7 @@ mod identifier;
 mod move_;
 mod policy;
 mod retrieve;
+mod sound;
 mod status;
 mod store;
 mod sub_operation;

@@ -14,7 +14,7 @@ use outrigger_model::{
 use tokio::time::timeout;
 
 use crate::destination::{Gate, SOON, Workstation};
-use crate::shelf::Kept;
+use crate::shelf::{Elsewhere, Kept};
 use crate::station::{Station, ae, options, proposal};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -137,6 +137,43 @@ async fn get_gives_the_bytes_as_they_are_kept() {
     let told = [station.audit.recv().await.unwrap(), station.audit.recv().await.unwrap()];
     let AuditEvent::Retrieved { classes, destination: None, .. } = &told[1] else { panic!("{told:?}") };
     assert_eq!(classes.values().copied().collect::<Vec<_>>(), [3]);
+}
+
+/// Goal: what cannot be read here is taken from somebody else before any of it goes out, in one block or in many. The
+/// control: where nobody else has it, it is the one that failed.
+#[tokio::test]
+async fn get_and_move_give_what_cannot_be_read_here_from_somebody_else() {
+    for (shape, block) in [(Shape::SmallCt, 0), (Shape::Us { frames: 2 }, 0), (Shape::Us { frames: 2 }, 1)] {
+        for (elsewhere, status, counters) in [
+            (Elsewhere::Whole, Status::SUCCESS, counted(2, 0, 0)),
+            (Elsewhere::Nowhere, Status::COERCED, counted(1, 1, 0)),
+        ] {
+            let station = Station::start(options()).await;
+            let phantoms =
+                [0, 1].map(|instance| Phantom::new(1, Place { instance, ..Place::default() }, shape));
+            for phantom in &phantoms {
+                station.shelf.put(kept(&station, phantom, CT));
+            }
+            station.shelf.scratched.lock().unwrap().insert(0, (block, elsewhere));
+            let mut association = getting(&station, &[EXPLICIT_VR_LE]).await;
+            let came = &phantoms[usize::from(elsewhere == Elsewhere::Nowhere)..];
+            for phantom in came {
+                let (uid, _, bytes) = take(&mut association, Status::SUCCESS).await;
+                assert_eq!((uid, bytes), (phantom.header.sop_instance.clone(), phantom.data_set.clone()));
+            }
+            let (outcome, sub_operations, failed) = finished(&mut association).await;
+            assert_eq!((outcome.status, sub_operations, failed.len()), (status, counters, 2 - came.len()));
+
+            let mut workstation = Workstation::start(&[EXPLICIT_VR_LE], |_| 0).await;
+            station.peers.send_replace(workstation.peers());
+            let mut association = moving(&station, "WS1").await;
+            let (outcome, sub_operations, _) = finished(&mut association).await;
+            assert_eq!((outcome.status, sub_operations), (status, counters));
+            for phantom in came {
+                assert_eq!(workstation.came.recv().await.unwrap().bytes, phantom.data_set);
+            }
+        }
+    }
 }
 
 #[tokio::test]

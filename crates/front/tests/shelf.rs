@@ -1,5 +1,6 @@
 //! A service that keeps objects in memory, and refuses what it is told to.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
     Answer, Query, Selection, SeriesUid, SopClassUid, SopInstanceUid, Status, TransferSyntaxUid, sop_class,
 };
-use outrigger_runtime::{Content, Random, RealDisk, Spool, Threads};
+use outrigger_runtime::{BlockError, BlockSource, Content, Random, RealDisk, Spool, Threads};
 use tokio::sync::{mpsc, watch};
 
 use crate::destination::Gate;
@@ -25,7 +26,36 @@ pub(crate) struct Shelf {
     /// What is opened waits until this says so; how many are waiting or were let through is counted.
     pub(crate) gate: watch::Sender<Gate>,
     pub(crate) asked: AtomicUsize,
+    /// Objects by place of which a block cannot be read, and whether somebody else has them whole.
+    pub(crate) scratched: Mutex<BTreeMap<usize, (u64, Elsewhere)>>,
     kept: Mutex<Vec<Kept>>,
+}
+
+/// Whether somebody else has an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Elsewhere {
+    Whole,
+    Nowhere,
+}
+
+/// Bytes of which one block cannot be read.
+#[derive(Debug)]
+pub(crate) struct Scratched {
+    pub(crate) bytes: Bytes,
+    pub(crate) block: u64,
+}
+
+impl BlockSource for Scratched {
+    fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        if index == self.block {
+            return Err(BlockError::Damaged { what: "the object".to_owned(), index, found: 1, written: 2 });
+        }
+        self.bytes.read_block(index)
+    }
 }
 
 /// One object.
@@ -55,6 +85,7 @@ impl Shelf {
             refusing: Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             asked: AtomicUsize::new(0),
+            scratched: Mutex::default(),
             kept: Mutex::default(),
         })
     }
@@ -188,6 +219,24 @@ impl Service for Shelf {
         if kept.bytes.is_empty() {
             return Err(gone());
         }
-        Ok(Opened { transfer_syntax: kept.syntax, bytes: Arc::new(kept.bytes), provenance: kept.provenance })
+        let Kept { syntax: transfer_syntax, bytes, provenance, .. } = kept;
+        let bytes: Arc<dyn BlockSource> = match self.scratched.lock().unwrap().get(&place) {
+            Some((block, _)) => Arc::new(Scratched { bytes, block: *block }),
+            None => Arc::new(bytes),
+        };
+        Ok(Opened { transfer_syntax, bytes, provenance })
+    }
+
+    async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
+        let place: usize = instance.place.parse().unwrap();
+        let Some((_, Elsewhere::Whole)) = self.scratched.lock().unwrap().get(&place).copied() else {
+            return Err(FindRefusal {
+                status: Status::PROCESSING_FAILURE,
+                text: "gone".into(),
+                source: None,
+            });
+        };
+        let Kept { syntax: transfer_syntax, bytes, provenance, .. } = self.kept()[place].clone();
+        Ok(Opened { transfer_syntax, bytes: Arc::new(bytes), provenance })
     }
 }

@@ -5,8 +5,10 @@ use std::slice;
 use std::sync::Arc;
 
 use outrigger_dimse::Context;
+use outrigger_runtime::Threads;
 use tokio::task::JoinSet;
 
+use super::sound::open_sound;
 use super::sub_operation::{SubOperationError, has_a_way};
 use crate::service::{Opened, Retrievable, Service};
 
@@ -19,6 +21,7 @@ const AHEAD_BYTES_MAX: u64 = 64 << 20;
 /// Opens instances in their order, a few at a time.
 pub(super) struct Ahead<'p> {
     service: Arc<dyn Service>,
+    threads: Threads,
     rest: slice::Iter<'p, Retrievable>,
     begun: VecDeque<Begun<'p>>,
 }
@@ -35,9 +38,9 @@ enum State {
 }
 
 impl<'p> Ahead<'p> {
-    pub(super) fn new(service: &Arc<dyn Service>, plan: &'p [Retrievable]) -> Self {
+    pub(super) fn new(service: &Arc<dyn Service>, threads: Threads, plan: &'p [Retrievable]) -> Self {
         let service = service.retrieving(plan).unwrap_or_else(|| Arc::clone(service));
-        Self { service, rest: plan.iter(), begun: VecDeque::new() }
+        Self { service, threads, rest: plan.iter(), begun: VecDeque::new() }
     }
 
     /// The next instance, open where it could be opened; `None` after the last. Nothing is lost when the future is dropped.
@@ -80,7 +83,7 @@ impl<'p> Ahead<'p> {
             }
             self.rest.next();
             let state = match has_a_way(contexts, instance) {
-                Ok(()) => State::Opening(opening(&self.service, instance)),
+                Ok(()) => State::Opening(opening(&self.service, self.threads, instance)),
                 Err(error) => State::Ended(Err(error)),
             };
             self.begun.push_back(Begun { instance, state });
@@ -88,9 +91,13 @@ impl<'p> Ahead<'p> {
     }
 }
 
-fn opening(service: &Arc<dyn Service>, instance: &Retrievable) -> JoinSet<Result<Opened, SubOperationError>> {
+fn opening(
+    service: &Arc<dyn Service>,
+    threads: Threads,
+    instance: &Retrievable,
+) -> JoinSet<Result<Opened, SubOperationError>> {
     let (service, instance) = (Arc::clone(service), instance.clone());
     let mut task = JoinSet::new();
-    task.spawn(async move { service.open(&instance).await.map_err(SubOperationError::Open) });
+    task.spawn(async move { open_sound(&service, threads, &instance).await });
     task
 }

@@ -85,7 +85,7 @@ async fn send_all(
 ) -> Result<Finish, Interruption> {
     let front = &session.door.front;
     let contexts = association.contexts().to_vec();
-    let mut ahead = Ahead::new(&front.service, plan);
+    let mut ahead = Ahead::new(&front.service, front.threads, plan);
     let mut versions = OneVersion::default();
     let mut told = front.clock.now();
     loop {

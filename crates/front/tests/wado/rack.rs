@@ -16,10 +16,10 @@ use outrigger_front::{
 };
 use outrigger_model::{AeTitle, Answer, Query, Selection, Status, TransferSyntaxUid};
 use outrigger_runtime::net::Tcp;
-use outrigger_runtime::{
-    BlockError, BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads,
-};
+use outrigger_runtime::{BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads};
 use tokio::sync::mpsc;
+
+use crate::shelf::Scratched;
 
 /// One object.
 #[derive(Debug, Clone)]
@@ -84,23 +84,6 @@ pub(crate) struct Rack {
     objects: Mutex<Vec<Lying>>,
 }
 
-/// Bytes of which the second block cannot be read.
-#[derive(Debug)]
-struct Scratched(Bytes);
-
-impl BlockSource for Scratched {
-    fn length(&self) -> u64 {
-        self.0.length()
-    }
-
-    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
-        if index == 1 {
-            return Err(BlockError::Damaged { what: "the object".to_owned(), index, found: 1, written: 2 });
-        }
-        self.0.read_block(index)
-    }
-}
-
 #[async_trait]
 impl Service for Rack {
     fn accepts(&self) -> Accepts {
@@ -153,7 +136,9 @@ impl Service for Rack {
         let status = Status::CANNOT_PERFORM_SUBOPERATIONS;
         let source: Arc<dyn BlockSource> = match state {
             State::Gone => return Err(FindRefusal { status, text: "nobody has it".into(), source: None }),
-            State::Damaged | State::DamagedHere | State::OtherElsewhere => Arc::new(Scratched(bytes)),
+            State::Damaged | State::DamagedHere | State::OtherElsewhere => {
+                Arc::new(Scratched { bytes, block: 1 })
+            }
             State::There | State::Unproven => Arc::new(bytes),
         };
         let provenance = match state {

@@ -97,7 +97,7 @@ impl Mover<'_> {
             let mut course = Course {
                 contexts: &batch.contexts,
                 association: None,
-                ahead: Ahead::new(&self.front.service, batch.instances),
+                ahead: Ahead::new(&self.front.service, self.front.threads, batch.instances),
                 state: &mut state,
             };
             for _ in batch.instances {
