@@ -12,6 +12,9 @@ use proptest::strategy::{Just, Strategy};
 /// Queries after which an archive is given up: far more than any of these needs.
 const ASKED_MAX: u64 = 200_000;
 
+/// Behind the last of the studies made here.
+const TODAY: Day = Day(19_660);
+
 #[derive(Debug, Clone, Default)]
 struct Study {
     uid: String,
@@ -41,6 +44,8 @@ enum Beyond {
     Silent,
     Says,
     Refuses,
+    /// As if there were nothing.
+    SaysNothing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,13 +138,16 @@ impl Archive {
         match self.manner.beyond {
             Beyond::Refuses if is_beyond => Answered::Refused,
             Beyond::Says if is_beyond => Answered::Some(found, Ended::Short),
-            Beyond::Refuses | Beyond::Says | Beyond::Silent => Answered::Some(found, Ended::AsAll),
+            Beyond::SaysNothing if is_beyond => Answered::Some(Vec::new(), Ended::AsAll),
+            Beyond::Refuses | Beyond::Says | Beyond::Silent | Beyond::SaysNothing => {
+                Answered::Some(found, Ended::AsAll)
+            }
         }
     }
 
     /// Goes through it, with a restart after every `restart` queries, and gives what was found.
     fn sweep(&self, learnt: Learnt, restart: u64) -> (BTreeSet<String>, Sweep) {
-        let mut sweep = Sweep::new(learnt);
+        let mut sweep = Sweep::new(learnt, TODAY);
         let mut found = BTreeSet::new();
         while let Some(slice) = sweep.next() {
             assert!(sweep.asked < ASKED_MAX, "it does not end");
@@ -224,7 +232,7 @@ fn a_range_query_alone_would_miss_studies_without_a_date() {
 fn an_archive_without_a_limit_is_asked_little() {
     // One in ten without a date: nothing but the starts of values shows that no more of these were cut off.
     for (undated, asked) in [(0, 60), (10, 600)] {
-        for count in [0, 1, 9, 10, 300, 1_900] {
+        for count in [1, 9, 10, 300, 1_900] {
             let archive = Archive::new(studies(count, undated, 3), Manner { cap: 2_000, ..MANNER });
             let (found, sweep) = archive.sweep(Learnt::default(), 1);
             assert_eq!(found.len() as u64, count);
@@ -235,6 +243,44 @@ fn an_archive_without_a_limit_is_asked_little() {
             }
         }
     }
+}
+
+#[test]
+fn an_archive_that_seems_empty_is_asked_for_single_days_and_then_taken_for_empty() {
+    let (found, sweep) = Archive::new(Vec::new(), MANNER).sweep(Learnt::default(), 1);
+    assert!(found.is_empty());
+    assert_eq!((sweep.unlisted, sweep.learnt.limit), (0, Limit::Unknown));
+    assert!((100..300).contains(&sweep.asked), "{} queries", sweep.asked);
+}
+
+/// Goal: an archive that answers a question for too much as if there were nothing is gone through all the same. The control:
+/// all that it answers to the question for everything.
+#[test]
+fn an_archive_that_says_nothing_beyond_its_limit_is_gone_through_by_days() {
+    for (count, cap, undated) in [(5_000, 40, 0), (5_000, 12, 0), (5_000, 40, 40)] {
+        let manner = Manner { cap, beyond: Beyond::SaysNothing, ..MANNER };
+        let archive = Archive::new(studies(count, undated, 7), manner);
+        let everything = archive.answer(&Slice::all());
+        assert!(matches!(everything, Answered::Some(shown, Ended::AsAll) if shown.is_empty()));
+        let (found, sweep) = archive.sweep(Learnt::default(), 97);
+        let missing = archive.missing(&found);
+        assert!(missing.iter().all(|study| study.date.is_none()), "{} are missing", missing.len());
+        assert_eq!(sweep.unlisted, 1, "that there may be more without a date is said");
+        assert!(sweep.asked < 40_000, "{} queries", sweep.asked);
+    }
+}
+
+/// The same of one that nobody uses any more: what it has is years old.
+#[test]
+fn an_old_archive_that_says_nothing_beyond_its_limit_is_not_taken_for_empty() {
+    let manner = Manner { cap: 40, beyond: Beyond::SaysNothing, ..MANNER };
+    let mut all = studies(5_000, 0, 9);
+    for study in &mut all {
+        study.date = study.date.map(|day| Day(day.0 - 5_000));
+    }
+    let archive = Archive::new(all, manner);
+    let (found, _) = archive.sweep(Learnt::default(), 97);
+    assert_eq!(archive.missing(&found).len(), 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ const DAYS_PER_ERA: i64 = 146_097;
 const MARCH_0_TO_1970: i64 = 719_468;
 
 /// A day of the Gregorian calendar, counted from 1970-01-01.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Day(pub i32);
 
 impl Day {
@@ -35,6 +35,11 @@ impl Day {
         let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
         let of_era = in_era * 365 + in_era / 4 - in_era / 100 + of_year;
         i32::try_from(year.div_euclid(400) * DAYS_PER_ERA + of_era - MARCH_0_TO_1970).ok().map(Self)
+    }
+
+    /// The day of a time, in microseconds since 1970, in UTC.
+    pub fn of_us(us: i64) -> Self {
+        Self(i32::try_from(us.div_euclid(86_400_000_000)).unwrap_or(i32::MAX))
     }
 
     /// The day in the middle, the earlier of two.

@@ -4,6 +4,9 @@
 //! First everything is asked for. Where that may have been cut short, the archive is cut by Study Date into halves until each
 //! part is surely whole, the newest first. Studies without a date are in no range, or in all of them, as archives differ; so at
 //! last the archive is cut once more by the starts of values that studies without a date have too.
+//!
+//! Some archives answer a question for too much as if there were nothing. One that has nothing at all is therefore asked for single
+//! days; if it has something in one of them, nothing is believed of no more than a day.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +24,14 @@ pub const PARTS_WAITING_MAX: usize = 50_000;
 /// Queries of one going through: at the usual rate more than a day of them; what is left then is not listed.
 pub const ASKED_MAX: u64 = 500_000;
 
+/// Last days of which an archive that seems empty is asked for each: one that is in use has something in two weeks.
+const RECENT_DAYS: i32 = 14;
+/// From one earlier day that such an archive is asked for to the next: Wednesdays, a quarter of a year apart, for one that is not in
+/// use any more.
+const SAMPLED_DAYS: i32 = 91;
+/// The earliest day of which nothing may not be nothing, 1980-01-01: archives have little that is older.
+const DOUBTED_FROM: Day = Day(3_652);
+
 /// What no patient ID or name begins with: an archive that has more of these than it gives does not go by how they begin.
 const CONTROL: &str = "~";
 
@@ -32,6 +43,11 @@ pub struct Sweep {
     phase: Phase,
     /// The next one last.
     todo: Vec<Pending>,
+    /// When it began.
+    #[serde(default)]
+    today: Day,
+    #[serde(default)]
+    nothing: Nothing,
     /// Answers to the question for everything, if it was answered.
     everything: Option<Everything>,
     /// Answers with a date in parts by date that were whole.
@@ -81,9 +97,20 @@ pub enum Wildcards {
     NotTaken,
 }
 
+/// Whether no answers are taken for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Nothing {
+    #[default]
+    Believed,
+    /// It said so of more than it had something in.
+    Doubted,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Everything,
+    /// Single days of an archive that seems empty.
+    Days,
     ByDate,
     Undated,
     Ended,
@@ -157,14 +184,16 @@ pub enum Ended {
 }
 
 impl Sweep {
-    /// A new one of an archive of which this is known.
-    pub fn new(mut learnt: Learnt) -> Self {
+    /// A new one, begun today, of an archive of which this is known.
+    pub fn new(mut learnt: Learnt, today: Day) -> Self {
         learnt.most = 0;
         let everything = Pending { slice: Slice::all(), half: Half::Not, probe: None };
         Self {
             learnt,
             phase: Phase::Everything,
             todo: vec![everything],
+            today,
+            nothing: Nothing::Believed,
             everything: None,
             dated: 0,
             unlisted: 0,
@@ -222,7 +251,11 @@ impl Sweep {
         let slice = &pending.slice;
         let dated = shown.iter().filter(|study| study.date.is_some_and(|day| slice.includes_date(Some(day))));
         let dated = dated.count() as u64;
-        let whole = self.whole(answers, ended);
+        let whole = self.whole(slice, answers, ended);
+        if self.phase == Phase::Days && answers > 0 {
+            self.nothing = Nothing::Doubted;
+            self.learnt.limit = Limit::Proven;
+        }
         self.everything_was(pending, whole, shown.len() as u64, dated);
         self.compare_halves(pending, dated);
         if whole == Whole::Surely {
@@ -248,9 +281,16 @@ impl Sweep {
     }
 
     /// An archive that once gave more answers does not stop at fewer.
-    fn whole(&self, answers: u32, ended: Ended) -> Whole {
+    fn whole(&self, slice: &Slice, answers: u32, ended: Ended) -> Whole {
+        let is_doubted = answers == 0 && self.nothing == Nothing::Doubted && self.is_long(slice);
         let surely = ended == Ended::AsAll && (answers < SURELY_WHOLE || answers < self.learnt.most);
-        if surely { Whole::Surely } else { Whole::Perhaps }
+        if surely && !is_doubted { Whole::Surely } else { Whole::Perhaps }
+    }
+
+    /// Whether it is more than a day of those in which there may be studies.
+    fn is_long(&self, slice: &Slice) -> bool {
+        let Dates::Between(from, to) = slice.dates else { return false };
+        from < to && DOUBTED_FROM <= from && to <= self.today.after()
     }
 
     /// Two halves with more studies than the whole prove that the whole was cut short.
@@ -370,10 +410,15 @@ impl Sweep {
         match self.phase {
             Phase::Everything if self.everything.is_some_and(|found| found.whole == Whole::Surely) => {
                 self.phase = Phase::Ended;
+                if self.everything.is_some_and(|found| found.answers == 0) {
+                    self.phase = Phase::Days;
+                    self.put_days();
+                }
             }
-            Phase::Everything => {
+            Phase::Days if self.nothing == Nothing::Believed => self.phase = Phase::Ended,
+            Phase::Everything | Phase::Days => {
                 self.phase = Phase::ByDate;
-                self.put(Slice::dated(Dates::Between(Day::FIRST, Day::LAST)), Half::Not);
+                self.put_all_days();
                 self.put(Slice::dated(Dates::After(Day::LAST)), Half::Not);
                 self.put(Slice::dated(Dates::Before(Day::FIRST)), Half::Not);
                 if let Some(study) = shown.first().filter(|_| self.learnt.wildcards == Wildcards::Untried) {
@@ -383,10 +428,36 @@ impl Sweep {
             Phase::ByDate if self.everything_was_whole() => self.phase = Phase::Ended,
             Phase::ByDate => {
                 self.phase = Phase::Undated;
+                // Of those without a date nothing can mean too many.
+                self.unlisted += u64::from(self.nothing == Nothing::Doubted);
                 self.cut_by_start(&Slice::all());
             }
             Phase::Undated | Phase::Ended => self.phase = Phase::Ended,
         }
+    }
+
+    /// Puts the single days of an archive that seems empty in line, the last ones first.
+    fn put_days(&mut self) {
+        // 1970-01-01 was a Thursday.
+        let wednesday = self.today.0 - (self.today.0 + 1).rem_euclid(7);
+        let earlier = (1..).map(|count| wednesday - count * SAMPLED_DAYS);
+        let mut days: Vec<i32> = earlier.take_while(|day| *day >= DOUBTED_FROM.0).collect();
+        days.reverse();
+        days.extend(self.today.0 - RECENT_DAYS + 1..=self.today.0);
+        for day in days.into_iter().map(Day) {
+            self.put(Slice::dated(Dates::Between(day, day)), Half::Not);
+        }
+    }
+
+    fn put_all_days(&mut self) {
+        let tomorrow = self.today.after();
+        if self.nothing == Nothing::Believed || tomorrow >= Day::LAST || tomorrow <= DOUBTED_FROM {
+            self.put(Slice::dated(Dates::Between(Day::FIRST, Day::LAST)), Half::Not);
+            return;
+        }
+        self.put(Slice::dated(Dates::Between(Day::FIRST, DOUBTED_FROM.before())), Half::Not);
+        self.put(Slice::dated(Dates::Between(tomorrow.after(), Day::LAST)), Half::Not);
+        self.put(Slice::dated(Dates::Between(DOUBTED_FROM, tomorrow)), Half::Not);
     }
 
     /// All of it had dates, and ranges found no study that was not in it: it was not cut short. Where some had none, more of these

@@ -136,7 +136,7 @@ impl Taker {
         {
             return Ok((before, began_at, sweep));
         }
-        let sweep = Sweep::new(progress.learnt);
+        let sweep = Sweep::new(progress.learnt, Day::of_us(self.clock.wall_us()));
         let began_at = self.now();
         let inventory = Inventory {
             began_at: Some(began_at),
@@ -171,7 +171,7 @@ impl Taker {
         }
         if sweep.answered == 0 {
             // It is begun anew, and nothing is known of the member by it.
-            inventory.progress = written(&Sweep::new(sweep.learnt));
+            inventory.progress = written(&Sweep::new(sweep.learnt, Day::of_us(self.clock.wall_us())));
             self.ledger.note_inventory(inventory).await?;
             return Err(TakeError::RefusesAll);
         }
