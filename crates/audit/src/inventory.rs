@@ -7,9 +7,11 @@ mod class;
 pub mod day;
 mod gone;
 mod listing;
+mod look;
 pub mod slice;
 pub mod sweep;
 mod take;
 
 pub use asking::Source;
+pub use look::Lookup;
 pub use take::{InventoryOptions, start};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use outrigger_audit::inventory::Lookup;
 use outrigger_front::{
     Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, RefusalKind,
     Retrievable, Service, StoreRefusal, Stored,
@@ -26,6 +27,8 @@ pub struct GatewayOptions {
     pub spool: Spool,
     /// Who answers queries and gives instances.
     pub reader: Reader,
+    /// Who looks studies up at the members that a retrieval names and the catalogue does not know; `None` where members are not asked.
+    pub lookup: Option<Lookup>,
     /// What becomes of encodings that no member is known to take.
     pub undeliverable: Undeliverable,
 }
@@ -82,7 +85,7 @@ impl Service for Gateway {
     }
 
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
-        retrieve::plan(&self.options.reader, selection).await
+        retrieve::plan(&self.options.reader, self.options.lookup.as_ref(), selection).await
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

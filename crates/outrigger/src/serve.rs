@@ -103,11 +103,13 @@ async fn serve(
     let reader = reading::reader(world, config, storage, &members.setups);
     let setups = members.setups.clone();
     inventory::start(world, config, storage, &members.setups, &node_stops);
+    let lookup = inventory::lookup(world, config, storage, &members.setups);
     let crosscheck = crosscheck::start(world, config, storage, &members.setups, &reader, &node_stops);
     let delivery = delivering::start(world, config, storage, members, &node_stops);
     let gateway = |undeliverable: Undeliverable| {
         let (ledger, spool) = (storage.ledger.clone(), storage.spool.clone());
-        Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader: reader.clone(), undeliverable }))
+        let (reader, lookup) = (reader.clone(), lookup.clone());
+        Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader, lookup, undeliverable }))
     };
     let legs = LegsAudited { legs, shutdown: node_stops.clone() };
     let fronts = open_fronts(world, &config.base, &doors_stop, legs, |undeliverable| {

@@ -116,6 +116,69 @@ async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, pri
     assert!(said.starts_with("complete as of "), "{said}");
 }
 
+/// What came to a member beside the front door, and no inventory has seen, is given, as queries find it; by a door that asks no
+/// members it is neither found nor given.
+async fn unseen_are_given(member: Behind, ours: Option<&Station>, unseen: &[Object]) {
+    let port = ours.map_or(0, |answers| answers.port);
+    let listening = |text: &str| {
+        text.replace(
+            "listen = \"127.0.0.1:0\"\nae_title = \"OUTRIGGER_M\"",
+            &format!("listen = \"127.0.0.1:{port}\"\nae_title = \"OUTRIGGER_M\""),
+        )
+    };
+    let study = studies(unseen).pop_first().unwrap();
+    let directory = TempDir::new().unwrap();
+    let text = listening(&blind(&configuration(directory.path(), std::slice::from_ref(&member))));
+    let control = Door::open_with(directory, &text).await;
+    assert_eq!(got(&control, &study).await, 0, "the control");
+    drop(control);
+    let directory = TempDir::new().unwrap();
+    let text = listening(&configuration(directory.path(), std::slice::from_ref(&member)));
+    let door = Door::open_with(directory, &text).await;
+    assert_eq!(found(&door).await.0, studies(unseen));
+    assert_eq!(got(&door, "2.25.404").await, 0, "nobody has it");
+    let of_study = |object: &&Object| object.header.study.as_ref().unwrap().as_str() == study;
+    let of_it: Vec<Object> = unseen.iter().filter(of_study).cloned().collect();
+    assert_eq!(got(&door, &study).await, of_it.len(), "{}", door.log());
+    same_at(&door.station(), &of_it).await;
+}
+
+/// How many instances of a study are given.
+async fn got(door: &Door, study: &str) -> usize {
+    let key = format!("0020,000d={study}");
+    let into = TempDir::new().unwrap();
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let get = GetScu {
+        calling: &calling,
+        called: &called,
+        into: into.path(),
+        root: QueryRoot::Study,
+        level: Level::Study,
+        keys: &[&key],
+    };
+    let (run, got) = get.run().await.unwrap();
+    assert!(run.success(), "{}", run.said());
+    got.len()
+}
+
+#[tokio::test]
+async fn peer_dcmtk_is_given_what_came_beside_the_door_to_an_embedded_archive() {
+    let archive = Archive::start("B", "redb").await;
+    let unseen = priors(5900, 2, 3);
+    send(&archive.station(), &unseen).await;
+    unseen_are_given(Behind::new("b", &archive.station(), "present"), None, &unseen).await;
+}
+
+#[tokio::test]
+async fn peer_orthanc_gives_what_came_to_it_beside_the_door() {
+    let ours = answers();
+    let orthanc =
+        Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours))).await.unwrap();
+    let unseen = priors(5910, 2, 3);
+    send(orthanc.station(), &unseen).await;
+    unseen_are_given(Behind::new("orthanc", orthanc.station(), "present"), Some(&ours), &unseen).await;
+}
+
 #[tokio::test]
 async fn an_embedded_archives_priors_are_found_and_given() {
     let archive = Archive::start("B", "redb").await;

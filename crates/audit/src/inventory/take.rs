@@ -53,6 +53,8 @@ pub(crate) enum TakeError {
     Ledger(#[from] LedgerError),
     #[error("the member refuses every query")]
     RefusesAll,
+    #[error("the member does not answer in time")]
+    Silent,
 }
 
 /// What is kept between two starts.
@@ -290,7 +292,7 @@ impl Taker {
 }
 
 /// A study in parts that are entered one after another, at least one.
-fn parts(seen: &SeenStudy) -> Vec<SeenStudy> {
+pub(super) fn parts(seen: &SeenStudy) -> Vec<SeenStudy> {
     let mut parts = vec![SeenStudy { series: Vec::new(), ..seen.clone() }];
     let mut room = INSTANCES_PER_WRITE;
     for series in &seen.series {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::Threads;
+use outrigger_runtime::body::BLOCK_BYTES;
 
 use super::sub_operation::SubOperationError;
 use crate::service::{Opened, Retrievable, Service};

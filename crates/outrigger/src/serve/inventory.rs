@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use outrigger_audit::inventory::{InventoryOptions, Source, start as start_inventories};
+use outrigger_audit::inventory::{InventoryOptions, Lookup, Source, start as start_inventories};
 use outrigger_delivery::MemberSetup;
+use outrigger_query::Respondents;
 use outrigger_runtime::Shutdown;
 
 use super::{Storage, World};
@@ -29,6 +30,22 @@ pub(super) fn start(
         clock: world.clock.clone(),
         shutdown: shutdown.clone(),
     });
+}
+
+/// What looks up at the members a study that a retrieval names and nobody knows; `None` where members are not asked.
+pub(super) fn lookup(
+    world: &World,
+    config: &NodeConfig,
+    storage: &Storage,
+    members: &[MemberSetup],
+) -> Option<Lookup> {
+    let is_asked = match config.query.source {
+        Respondents::Members | Respondents::All => true,
+        Respondents::Catalogue => false,
+    };
+    let sources = || members.iter().map(|member| source(config, member)).collect();
+    let (ledger, patience) = (storage.ledger.clone(), config.query.timeout);
+    is_asked.then(|| Lookup::new(ledger, sources(), patience, world.clock.clone()))
 }
 
 /// A member as one that is only read.

@@ -100,8 +100,13 @@ impl Node {
             clock: world.clock.clone(),
             threads: Threads::Simulated,
         });
-        let options =
-            GatewayOptions { ledger: ledger.clone(), spool, reader, undeliverable: Undeliverable::Accept };
+        let options = GatewayOptions {
+            ledger: ledger.clone(),
+            spool,
+            reader,
+            lookup: None,
+            undeliverable: Undeliverable::Accept,
+        };
         let service = Arc::new(Gateway::new(options));
         let peers = front(world, "/node/quarantine", NODE_AE, NODE_PORT, service, shutdown).await?;
         Ok(Self { journal, ledger, _guard: guard, _peers: peers })

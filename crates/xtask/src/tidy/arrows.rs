@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("delivery", &["ledger", "member", "journal", "dataset"]),
     ("query", &["ledger", "member", "journal", "catalogue", "dataset"]),
     ("audit", &["journal", "ledger", "member", "catalogue", "dataset"]),
-    ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "dataset"]),
+    ("gateway", &["journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "dataset"]),
     ("outrigger", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway"]),
     ("sim", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway"]),
     ("xtask", &["dimse", "dataset", "dicomweb", "journal", "catalogue", "front", "ledger", "archive", "member", "delivery", "query", "audit", "gateway", "sim"]),
