@@ -149,7 +149,7 @@ async fn serve(
     node.stop();
     drop(node_stops);
     // Each holds the members, and the audit trail ends after the last word of theirs.
-    drop((admin, reader));
+    drop((admin, reader, lookup));
     node.all_gone().await;
     fronts.audit_ended.await;
     Ok(())
