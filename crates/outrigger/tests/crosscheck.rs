@@ -127,7 +127,9 @@ async fn peer_orthanc_that_altered_and_forgot_is_found_with_the_journal_as_witne
     let study = sent[1].header.study.as_ref().unwrap();
     door.ask(&["resend", study.as_str(), "--to", "orthanc"]).await.exits(0);
     let status = open(&door, [0, 0, 0]).await;
-    assert_eq!(status["crosscheck"]["closed"], 2, "{status}");
+    // Where a look fell between taking the altered one out and putting the right one in, it was forgotten for a moment.
+    let closed = status["crosscheck"]["closed"].as_u64().unwrap();
+    assert!((2..=3).contains(&closed) && status["crosscheck"]["opened"] == closed, "{status}");
     assert!(findings(&door).await.is_empty());
 }
 
