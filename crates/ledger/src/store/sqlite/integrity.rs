@@ -53,8 +53,10 @@ fn definitions(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, St
          WHERE name NOT LIKE 'sqlite_stat%'";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| {
-        let words: String = row.get(1)?;
-        Ok((row.get(0)?, words.split_whitespace().collect::<Vec<_>>().join(" ")))
+        // A bit that has flipped may leave no UTF-8.
+        let text =
+            |at| Ok::<_, rusqlite::Error>(String::from_utf8_lossy(row.get_ref(at)?.as_bytes()?).into_owned());
+        Ok((text(0)?, text(1)?.split_whitespace().collect::<Vec<_>>().join(" ")))
     })?;
     rows.collect()
 }
@@ -71,4 +73,26 @@ fn broken_seals(connection: &Connection, table: &str, cells: usize) -> Result<Ve
         }
     }
     Ok(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a definition that is no text any more is damage, and does not keep the check from ending. The control: as it was
+    /// written nothing is found.
+    #[test]
+    fn a_definition_that_is_no_text_any_more_is_named() {
+        let connection = Connection::open_in_memory().unwrap();
+        super::super::schema::prepare(&connection).unwrap();
+        outrigger_catalogue::sqlite::prepare(&connection).unwrap();
+        assert_eq!(broken_definitions(&connection).unwrap(), Vec::<String>::new());
+        let table = SEALED[0].0;
+        let flipped = "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = CAST(CAST(sql AS BLOB) || x'2D2DFF' AS TEXT) WHERE name = 'TABLE';"
+            .replace("TABLE", table);
+        connection.execute_batch(&flipped).unwrap();
+        let found = broken_definitions(&connection).unwrap();
+        assert_eq!(found, [format!("the definition of `{table}` is not as it was written")]);
+    }
 }
