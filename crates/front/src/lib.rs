@@ -10,6 +10,7 @@ mod intake;
 pub mod outbox;
 pub mod quarantine;
 pub mod service;
+mod sound;
 pub mod versions;
 pub mod web;
 

@@ -22,12 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A front door that takes inventories at this rate.
 async fn door(answers: Option<&Station>, members: &[Behind], rate: u32) -> Door {
     let directory = TempDir::new().unwrap();
+    let text = listening(answers, &configuration(directory.path(), members));
+    Door::open_with(directory, &taken(&text, rate)).await
+}
+
+/// A configuration by which members answer at this port.
+fn listening(answers: Option<&Station>, text: &str) -> String {
     let port = answers.map_or(0, |answers| answers.port);
-    let text = configuration(directory.path(), members).replace(
+    text.replace(
         "listen = \"127.0.0.1:0\"\nae_title = \"OUTRIGGER_M\"",
         &format!("listen = \"127.0.0.1:{port}\"\nae_title = \"OUTRIGGER_M\""),
-    );
-    Door::open_with(directory, &taken(&text, rate)).await
+    )
 }
 
 /// A configuration by which inventories are taken, and queries answered by what they gave alone.
@@ -96,21 +101,8 @@ async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, pri
     assert_eq!(found(&door).await, (studies(priors), priors.len() as u64), "{inventory}");
     same_at(&door.station(), priors).await;
     let study = studies(priors).pop_first().unwrap();
-    let key = format!("0020,000d={study}");
-    let into = TempDir::new().unwrap();
-    let (calling, called) = (ae("VIEWER"), door.station());
-    let get = GetScu {
-        calling: &calling,
-        called: &called,
-        into: into.path(),
-        root: QueryRoot::Study,
-        level: Level::Study,
-        keys: &[&key],
-    };
-    let (run, got) = get.run().await.unwrap();
-    assert!(run.success(), "{}", run.said());
     let of_study = |object: &&Object| object.header.study.as_ref().unwrap().as_str() == study;
-    assert_eq!(got.len(), priors.iter().filter(of_study).count());
+    assert_eq!(got(&door, &study).await, priors.iter().filter(of_study).count());
     let listed = door.json(&["member", "list"]).await;
     let said = listed["members"][0]["inventory"].as_str().unwrap().to_owned();
     assert!(said.starts_with("complete as of "), "{said}");
@@ -119,21 +111,14 @@ async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, pri
 /// What came to a member beside the front door, and no inventory has seen, is given, as queries find it; by a door that asks no
 /// members it is neither found nor given.
 async fn unseen_are_given(member: Behind, ours: Option<&Station>, unseen: &[Object]) {
-    let port = ours.map_or(0, |answers| answers.port);
-    let listening = |text: &str| {
-        text.replace(
-            "listen = \"127.0.0.1:0\"\nae_title = \"OUTRIGGER_M\"",
-            &format!("listen = \"127.0.0.1:{port}\"\nae_title = \"OUTRIGGER_M\""),
-        )
-    };
     let study = studies(unseen).pop_first().unwrap();
     let directory = TempDir::new().unwrap();
-    let text = listening(&blind(&configuration(directory.path(), std::slice::from_ref(&member))));
+    let text = listening(ours, &blind(&configuration(directory.path(), std::slice::from_ref(&member))));
     let control = Door::open_with(directory, &text).await;
     assert_eq!(got(&control, &study).await, 0, "the control");
     drop(control);
     let directory = TempDir::new().unwrap();
-    let text = listening(&configuration(directory.path(), std::slice::from_ref(&member)));
+    let text = listening(ours, &configuration(directory.path(), std::slice::from_ref(&member)));
     let door = Door::open_with(directory, &text).await;
     assert_eq!(found(&door).await.0, studies(unseen));
     assert_eq!(got(&door, "2.25.404").await, 0, "nobody has it");

@@ -15,11 +15,8 @@ use super::body::{Broken, Pieces};
 use super::failure::failed;
 use super::opened::Source;
 use crate::service::{Opened, Provenance, Retrievable};
+use crate::sound::check;
 use crate::web::Refusal;
-
-/// Blocks that are read, and so checked, before anything of an object goes out: of larger ones the first byte would wait
-/// for the disk, and what is found behind these is mended on the way where somebody has the very same bytes.
-const CHECKED_BLOCKS_MAX: u64 = 64;
 
 /// Whom the same bytes may be had from, looked for once and only when they are needed.
 #[derive(Debug)]
@@ -78,21 +75,13 @@ impl Wado {
         Ok(self.checked(source).await?)
     }
 
-    /// Reads the first blocks of an object; one that is a single block is kept as it was read.
+    /// Reads the first blocks of an object; one that is a single block is kept as it was read. What is found behind them is mended
+    /// on the way where somebody has the very same bytes.
     async fn checked(&self, source: Source) -> Result<Source, Unread> {
-        if source.bytes.at_hand(0).is_some() {
-            return Ok(source);
+        match check(self.threads, &source.bytes).await?.map_err(Unread::Block)? {
+            None => Ok(source),
+            whole => Ok(Source { whole, ..source }),
         }
-        let bytes = Arc::clone(&source.bytes);
-        let work = move || {
-            if bytes.length() <= BLOCK_BYTES as u64 {
-                return bytes.read_block(0).map(Some);
-            }
-            let blocks = bytes.length().div_ceil(BLOCK_BYTES as u64).min(CHECKED_BLOCKS_MAX);
-            (0..blocks).try_for_each(|index| bytes.read_block(index).map(drop)).map(|()| None)
-        };
-        let whole = self.threads.blocking("check", work).await?.map_err(Unread::Block)?;
-        Ok(Source { whole, ..source })
     }
 
     /// Sends all of an object.
