@@ -11,6 +11,7 @@ mod look;
 pub mod slice;
 pub mod sweep;
 mod take;
+mod vanished;
 
 pub use asking::Source;
 pub use look::Lookup;

@@ -32,6 +32,10 @@ pub(crate) struct Manner {
     pub(crate) refuses_all: RefusesAll,
     /// Studies at whose listing it ends the connection.
     pub(crate) dies_of: BTreeSet<String>,
+    /// Studies that it shows only to who names them.
+    pub(crate) hides: BTreeSet<String>,
+    /// Questions that name a study after which it answers these as if there were nothing.
+    pub(crate) forgets_after: Option<usize>,
 }
 
 /// Whether every query is refused.
@@ -47,6 +51,8 @@ struct State {
     catalogue: MemoryCatalogue,
     manner: Manner,
     questions: Vec<Query>,
+    /// Questions at STUDY level that named a study.
+    named: usize,
 }
 
 /// The member; clones share it.
@@ -91,6 +97,17 @@ impl Shelf {
             return Err(lost());
         }
         let mut answers = all(&state.catalogue, query);
+        if study.is_empty() {
+            let is_hidden = |(tag, value): &(Tag, String)| {
+                *tag == Tag::STUDY_INSTANCE_UID && state.manner.hides.contains(value)
+            };
+            answers.retain(|answer| !answer.attributes.iter().any(is_hidden));
+        } else if query.level == Level::Study {
+            state.named += 1;
+            if state.manner.forgets_after.is_some_and(|after| state.named > after) {
+                answers.clear();
+            }
+        }
         answers.truncate(state.manner.cap.unwrap_or(usize::MAX));
         for answer in &mut answers {
             answer.attributes.retain(|(tag, _)| !state.manner.without.contains(tag));

@@ -241,7 +241,7 @@ async fn it_is_taken_again_lists_what_changed_and_keeps_what_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_later_inventory_does_not_see_stays_with_when_it_was_seen() {
+async fn what_a_later_inventory_does_not_see_stays_known_with_when_it_was_seen() {
     let mut rig = Rig::new(shelves(5)).await;
     rig.complete(A, None).await;
     let first = rig.ledger.inventory(A).complete.unwrap();
@@ -256,7 +256,7 @@ async fn what_a_later_inventory_does_not_see_stays_with_when_it_was_seen() {
     let sighting =
         async |study: &'static str| rig.ledger.sighting(StudyUid::known(study), A).await.unwrap().unwrap();
     let (gone, less) = (sighting("1.2.2").await, sighting("1.2.1").await);
-    assert!(gone.last_seen < first.ended_at && gone.instances == 4, "{gone:?}");
+    assert!(gone.last_seen < first.ended_at && gone.instances == 0, "{gone:?}");
     assert!(less.last_seen > first.ended_at && less.instances == 1, "{less:?}");
     assert_eq!(less.first_seen.max(first.ended_at), first.ended_at);
 }
@@ -301,6 +301,73 @@ async fn an_instance_that_a_member_shows_no_more_is_taken_out_for_it_alone() {
         rig.complete(A, Some(second.began_at)).await;
         assert_eq!(rig.instances(1).await, [both; 3], "{counts:?}");
     }
+}
+
+/// Two members with studies of four instances, and what both hold of the first of them.
+async fn both_with(studies: u32) -> (Rig, [Option<MemberSet>; 4]) {
+    let rig = Rig::new(shelves(studies)).await;
+    rig.complete(A, None).await;
+    rig.complete(B, None).await;
+    let both = [Some(MemberSet::from_iter([A, B])); 4];
+    assert_eq!(rig.instances(1).await, both);
+    (rig, both)
+}
+
+impl Rig {
+    /// Puts another shelf in the place of that of the first member, and waits until its inventory was taken.
+    async fn replace(&mut self, shelf: Shelf) {
+        let last = self.ledger.inventory(A).complete.unwrap();
+        self.shelves[0] = shelf;
+        self.restart().await;
+        self.complete(A, Some(last.began_at)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_study_that_a_member_does_not_show_any_more_is_taken_out_for_it_alone() {
+    let (mut rig, both) = both_with(30).await;
+    let b_alone = [Some(MemberSet::from_iter([B])); 4];
+    // More than are asked for between two controls.
+    rig.replace(shelf_without(30, 1..25)).await;
+    for study in 1..25 {
+        assert_eq!(rig.instances(study).await, b_alone, "{study}");
+    }
+    assert_eq!(rig.instances(28).await, both);
+    assert_eq!(rig.studies().await, 30);
+    let asked = rig.shelves[0].questions().len();
+    rig.replace(shelf_without(30, 1..25)).await;
+    assert!(rig.shelves[0].questions().len() < asked, "what is gone is not asked for again");
+    // It comes back.
+    rig.replace(shelf_without(30, 0..0)).await;
+    assert_eq!(rig.instances(1).await, both);
+}
+
+/// It hides it in lists; it has nothing at all; it answers as if there were nothing to whoever names a study, at once or after a while.
+#[tokio::test(start_paused = true)]
+async fn a_study_that_a_member_may_still_have_is_not_taken_for_gone() {
+    let hiding = shelf_without(30, 0..0);
+    hiding.manner(|manner| manner.hides = (1..25).map(|study| format!("1.2.{study}")).collect());
+    let forgetful = |after| {
+        let shelf = shelf_without(30, 1..25);
+        shelf.manner(|manner| manner.forgets_after = Some(after));
+        shelf
+    };
+    for shelf in [hiding, Shelf::default(), forgetful(0), forgetful(1)] {
+        let (mut rig, both) = both_with(30).await;
+        rig.replace(shelf).await;
+        for study in 1..25 {
+            assert_eq!(rig.instances(study).await, both, "{study}");
+        }
+    }
+}
+
+/// The same studies as [`shelves`] has, but these.
+fn shelf_without(studies: u32, gone: std::ops::Range<u32>) -> Shelf {
+    let shelf = Shelf::default();
+    let left = (0..studies).filter(|study| !gone.contains(study));
+    let of_study = |study| [(1, 1), (1, 2), (2, 1), (2, 2)].map(|(series, n)| instance(study, series, n));
+    shelf.put(&left.flat_map(of_study).collect::<Vec<_>>());
+    shelf
 }
 
 /// It says that it has more than it lists, or says nothing and finds what it did not list when it is asked for it.

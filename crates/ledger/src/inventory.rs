@@ -74,6 +74,15 @@ impl Inventory {
     }
 }
 
+/// When studies were seen last at a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Before this time, and not since.
+    Before(WallTime),
+    /// At this time or later.
+    Since(WallTime),
+}
+
 /// A study as a member showed it last; it stays when the member shows it no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {

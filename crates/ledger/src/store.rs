@@ -15,7 +15,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Sighting};
+use crate::inventory::{Inventory, Seen, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -167,6 +167,9 @@ pub trait LedgerReads {
 
     /// How a member showed a study when it was last seen there.
     fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError>;
+
+    /// Studies of which a member showed instances, seen there last at such a time, in order of their UIDs, at most `limit`.
+    fn sightings(&self, member: MemberNumber, seen: Seen, limit: usize) -> Result<Vec<Sighting>, StoreError>;
 
     /// Those who sent objects.
     fn peers(&self) -> Result<Vec<Peer>, StoreError>;

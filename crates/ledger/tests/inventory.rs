@@ -1,7 +1,9 @@
 //! What members held before: beside the books, replaced by what is stored, forgotten by a rebuild.
 
 use outrigger_catalogue::{Current, Cursor, SeenInstance, SeenSeries, SeenStudy};
-use outrigger_ledger::{Accepted, CompleteInventory, Inventoried, Inventory, Ledger, MemberSet, Sighting};
+use outrigger_ledger::{
+    Accepted, CompleteInventory, Inventoried, Inventory, Ledger, MemberSet, Seen, Sighting,
+};
 use outrigger_model::{
     Level, MemberNumber, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopClassUid, SopInstanceUid,
     StudyUid, Tag, WallTime,
@@ -123,5 +125,29 @@ async fn when_a_study_was_seen_first_stays() {
         let expected = Sighting { first_seen: WallTime(10), ..sighting(20, 3) };
         assert_eq!(rig.ledger.sighting(study.clone(), A).await.unwrap(), Some(expected), "{kind:?}");
         assert_eq!(rig.ledger.sighting(study, B).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn studies_are_told_by_when_a_member_showed_them_last() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let sighting = |number: u32, member, at: i64, instances| Sighting {
+            study: StudyUid::new(&format!("1.2.{number}")).unwrap(),
+            member,
+            first_seen: WallTime(1),
+            last_seen: WallTime(at),
+            instances,
+            identities: 5,
+        };
+        let (old, older, new) = (sighting(1, A, 9, 4), sighting(2, A, 7, 1), sighting(3, A, 10, 2));
+        for seen in [&old, &older, &new, &sighting(4, A, 3, 0), &sighting(5, B, 3, 1)] {
+            rig.ledger.sighted(seen.clone(), Inventory::never(seen.member)).await.unwrap();
+        }
+        let sightings = async |seen, limit| rig.ledger.sightings(A, seen, limit).await.unwrap();
+        assert_eq!(sightings(Seen::Before(WallTime(10)), 9).await, [old.clone(), older], "{kind:?}");
+        assert_eq!(sightings(Seen::Before(WallTime(10)), 1).await.len(), 1);
+        assert_eq!(sightings(Seen::Since(WallTime(10)), 9).await, [new], "{kind:?}");
+        assert_eq!(sightings(Seen::Since(WallTime(9)), 1).await, [old]);
     }
 }

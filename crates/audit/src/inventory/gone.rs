@@ -54,20 +54,28 @@ async fn not_listed(
     let series = listed.seen.series.iter();
     let shown: BTreeSet<&SopInstanceUid> =
         series.flat_map(|series| &series.instances).map(|instance| &instance.sop_instance).collect();
-    let is_missing = |found: &Located| match &found.current {
-        Current::Inherited(inherited) => {
-            inherited.members.contains(member) && !shown.contains(&found.sop_instance)
-        }
+    let mut missing = held(ledger, member, &listed.seen.study).await?;
+    missing.retain(|found| !shown.contains(&found.sop_instance));
+    Ok(missing)
+}
+
+/// What the catalogue says the member holds of a study that never came through here.
+pub(super) async fn held(
+    ledger: &Ledger,
+    member: MemberNumber,
+    study: &StudyUid,
+) -> Result<Vec<Located>, TakeError> {
+    let is_held = |found: &Located| match &found.current {
+        Current::Inherited(inherited) => inherited.members.contains(member),
         Current::Kept(_) => false,
     };
-    let (mut missing, mut next) = (Vec::new(), Some(Cursor::default()));
+    let (mut held, mut next) = (Vec::new(), Some(Cursor::default()));
     while let Some(after) = next {
-        let study = Selection::Studies(vec![listed.seen.study.clone()]);
-        let page = ledger.select(study, after, PAGE).await?;
-        missing.extend(page.items.into_iter().filter(&is_missing));
+        let page = ledger.select(Selection::Studies(vec![study.clone()]), after, PAGE).await?;
+        held.extend(page.items.into_iter().filter(&is_held));
         next = page.next;
     }
-    Ok(missing)
+    Ok(held)
 }
 
 /// Those that the member does not find when it is asked for each, if it finds one that it lists.

@@ -14,6 +14,7 @@ use super::day::Day;
 use super::gone;
 use super::listing::{Listed, StudyAnswer, list, query, value};
 use super::sweep::{Ended, Learnt, Shown, Sweep};
+use super::vanished::{self, Vanished};
 
 /// How soon a member that does not answer is asked again.
 const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
@@ -178,6 +179,7 @@ impl Taker {
             return Err(TakeError::RefusesAll);
         }
         if sweep.unlisted == 0 {
+            self.take_out_vanished(asking, began_at).await;
             inventory.complete = Some(CompleteInventory { began_at, ended_at: self.now() });
             inventory.began_at = None;
         }
@@ -261,6 +263,21 @@ impl Taker {
     fn tell_gone(&self, study: &StudyAnswer, count: u64) {
         if count > 0 {
             tracing::info!(member = %self.source.name, study = %study.study, count, "instances that a member showed once are there no more");
+        }
+    }
+
+    /// Takes out what is gone as a whole; what cannot be asked now is left to the next inventory, as this one has all that is there.
+    async fn take_out_vanished(&self, asking: &mut Asking<'_>, began_at: WallTime) {
+        let member = &self.source.name;
+        match vanished::take_out(&self.ledger, self.source.number, asking, began_at).await {
+            Ok(Vanished { studies: 0, .. }) => {}
+            Ok(Vanished { studies, instances }) => {
+                tracing::info!(%member, studies, instances, "studies that a member showed once are there no more");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%member, error, "whether studies that a member showed once are there still is not known");
+            }
         }
     }
 

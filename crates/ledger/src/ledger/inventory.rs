@@ -7,7 +7,7 @@ use outrigger_catalogue::{Inheritance, SeenStudy};
 use outrigger_model::{MemberNumber, SopInstanceUid, StudyUid};
 
 use crate::error::LedgerError;
-use crate::inventory::{Inventoried, Inventory, Sighting};
+use crate::inventory::{Inventoried, Inventory, Seen, Sighting};
 use crate::ledger::Ledger;
 
 /// The inventories as the database has them, so that every query can ask; a leaf lock.
@@ -90,5 +90,15 @@ impl Ledger {
         member: MemberNumber,
     ) -> Result<Option<Sighting>, LedgerError> {
         self.query(move |books| books.sighting(&study, member)).await
+    }
+
+    /// Studies of which a member showed instances, seen there last at such a time, at most `limit`.
+    pub async fn sightings(
+        &self,
+        member: MemberNumber,
+        seen: Seen,
+        limit: usize,
+    ) -> Result<Vec<Sighting>, LedgerError> {
+        self.query(move |books| books.sightings(member, seen, limit)).await
     }
 }

@@ -16,7 +16,7 @@ use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber, Relation};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Sighting};
+use crate::inventory::{Inventory, Seen, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -445,6 +445,16 @@ impl LedgerReads for Books {
 
     fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError> {
         Ok(self.sightings.get(&(study.clone(), member)).cloned())
+    }
+
+    fn sightings(&self, member: MemberNumber, seen: Seen, limit: usize) -> Result<Vec<Sighting>, StoreError> {
+        let is_seen = |sighting: &&Sighting| match seen {
+            Seen::Before(time) => sighting.last_seen < time,
+            Seen::Since(time) => sighting.last_seen >= time,
+        };
+        let of_member = self.sightings.values().filter(|sighting| sighting.member == member);
+        let shown = of_member.filter(|sighting| sighting.instances > 0).filter(is_seen);
+        Ok(shown.take(limit).cloned().collect())
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

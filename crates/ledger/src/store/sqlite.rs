@@ -23,7 +23,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Sighting};
+use crate::inventory::{Inventory, Seen, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -398,6 +398,10 @@ impl LedgerReads for Books<'_> {
 
     fn sighting(&self, study: &StudyUid, member: MemberNumber) -> Result<Option<Sighting>, StoreError> {
         inventory::sighting(self.0, study, member)
+    }
+
+    fn sightings(&self, member: MemberNumber, seen: Seen, limit: usize) -> Result<Vec<Sighting>, StoreError> {
+        inventory::sightings(self.0, member, seen, limit)
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

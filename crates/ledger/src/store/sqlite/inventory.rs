@@ -8,7 +8,7 @@ use super::read::{all, one};
 use super::rows::Reading;
 use super::write::put;
 use crate::changes::Changes;
-use crate::inventory::{CompleteInventory, Inventory, Sighting};
+use crate::inventory::{CompleteInventory, Inventory, Seen, Sighting};
 use crate::store::StoreError;
 
 pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
@@ -56,6 +56,23 @@ pub(super) fn sighting(
          WHERE study = ?1 AND member = ?2";
     let doing = "reading how a member shows a study";
     one(connection, doing, sql, params![study.as_str(), member.0], read_sighting)
+}
+
+pub(super) fn sightings(
+    connection: &Connection,
+    member: MemberNumber,
+    seen: Seen,
+    limit: usize,
+) -> Result<Vec<Sighting>, StoreError> {
+    let sql = "SELECT study, member, first_seen, last_seen, instances, identities, seal FROM sighting \
+         WHERE member = ?1 AND instances > 0 AND last_seen >= ?2 AND last_seen < ?3 ORDER BY study LIMIT ?4";
+    let (from, until) = match seen {
+        Seen::Before(time) => (i64::MIN, time.0),
+        Seen::Since(time) => (time.0, i64::MAX),
+    };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let doing = "reading which studies a member showed";
+    all(connection, doing, sql, params![member.0, from, until, limit], read_sighting)
 }
 
 fn read_inventory(row: &Row<'_>) -> Result<Inventory, StoreError> {
