@@ -70,8 +70,16 @@ pub(crate) async fn open(
     })
 }
 
-pub(crate) async fn open_elsewhere(reader: &Reader, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-    opened(reader.open_elsewhere(&placed(instance)?).await)
+pub(crate) async fn open_elsewhere(
+    reader: &Reader,
+    retrieval: Option<&Retrieval>,
+    instance: &Retrievable,
+) -> Result<Opened, FindRefusal> {
+    let planned = placed(instance)?;
+    opened(match retrieval {
+        Some(retrieval) => retrieval.open_elsewhere(&planned).await,
+        None => reader.open_elsewhere(&planned).await,
+    })
 }
 
 fn placed(instance: &Retrievable) -> Result<Planned, FindRefusal> {

@@ -98,7 +98,7 @@ impl Service for Gateway {
     }
 
     async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-        retrieve::open_elsewhere(&self.options.reader, instance).await
+        retrieve::open_elsewhere(&self.options.reader, self.retrieval.as_deref(), instance).await
     }
 
     async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {

@@ -23,7 +23,8 @@ use crate::reader::Source;
 const IDLE: Duration = Duration::from_secs(2);
 /// A member that did not answer is asked last for so long.
 const LEFT_ALONE: Duration = Duration::from_secs(10);
-/// Time-outs in a row after which it is not even asked last for that time.
+/// Time-outs in a row after which it is not even asked last for that time, but once by each retrieval: a dead archive costs one of
+/// 2,000 instances these and one more.
 const SILENCES_MAX: u32 = 3;
 
 /// Encodings a member may keep an instance in, whatever it was sent in.
@@ -76,6 +77,8 @@ struct Failing {
     /// Since when it is left alone: since it failed, or since one has begun to find out whether it is back.
     since: Instant,
     failed_at: Instant,
+    /// When it failed first, having answered before.
+    fell_at: Instant,
     /// Time-outs in a row; other failures cost nobody any time.
     silences: u32,
 }
@@ -91,8 +94,8 @@ struct Idle {
 pub(crate) enum Turn {
     /// There may be.
     Usual,
-    /// Nobody.
-    LastResort,
+    /// Nobody; what failed before then may be back, and is asked once more, however often it failed.
+    LastResort(Instant),
 }
 
 impl Lines {
@@ -220,10 +223,18 @@ impl Lines {
 
     /// Whether it is asked now, or left alone.
     fn is_asked(&self, turn: Turn) -> Result<(), FetchError> {
-        let Some(Failing { since, silences, .. }) = self.lock().failing else { return Ok(()) };
+        let Some(Failing { since, failed_at, silences, .. }) = self.lock().failing else { return Ok(()) };
         let ago = self.clock.now().saturating_duration_since(since);
-        let is_last_resort = turn == Turn::LastResort && silences < SILENCES_MAX;
+        let is_last_resort = match turn {
+            Turn::Usual => false,
+            Turn::LastResort(began) => silences < SILENCES_MAX || failed_at < began,
+        };
         if ago < LEFT_ALONE && !is_last_resort { Err(FetchError::LeftAlone(ago)) } else { Ok(()) }
+    }
+
+    /// When it fell, if it has not answered since.
+    pub(crate) fn fell_at(&self) -> Option<Instant> {
+        self.lock().failing.map(|failing| failing.fell_at)
     }
 
     /// When it failed last, if it has not answered since: whose failure is longest ago is most likely back.
@@ -250,7 +261,8 @@ impl Lines {
             Some(Failing { silences, .. }) if silence > 0 => silences.saturating_add(1),
             Some(_) | None => silence,
         };
-        state.failing = Some(Failing { since: now, failed_at: now, silences });
+        let fell_at = state.failing.map_or(now, |failing| failing.fell_at);
+        state.failing = Some(Failing { since: now, failed_at: now, fell_at, silences });
     }
 
     /// A leaf lock: nothing is awaited under it.

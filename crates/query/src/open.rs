@@ -7,6 +7,7 @@ use outrigger_ledger::ObjectError;
 use outrigger_ledger::entry::Marks;
 use outrigger_model::{MemberName, MemberSet, TransferSyntaxUid};
 use outrigger_runtime::BlockSource;
+use tokio::time::Instant;
 
 use crate::judge::{Copy, Decision, Doubtful, Judged, Unfit, decide, judge};
 use crate::lines::{FetchError, Lines, Turn};
@@ -98,45 +99,63 @@ impl Reader {
         {
             return Ok(Opened::proven(copy));
         }
-        self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
+        let began = retrieval.map_or_else(|| self.shared.clock.now(), Retrieval::began);
+        self.open_at_members(instance, began).await.map_err(|members| OpenError { journal, members })
     }
 
     /// Opens an instance at the members: what the journal gave turned out on its way not to be readable.
     pub async fn open_elsewhere(&self, instance: &Planned) -> Result<Opened, OpenError> {
+        self.open_elsewhere_among(instance, None).await
+    }
+
+    /// Opens an instance of a retrieval at the members.
+    pub(crate) async fn open_elsewhere_among(
+        &self,
+        instance: &Planned,
+        retrieval: Option<&Retrieval>,
+    ) -> Result<Opened, OpenError> {
         let journal = match instance.keeping {
             Keeping::Accepted { .. } => Absence::Unreadable,
             Keeping::Inherited { .. } => Absence::NeverStored,
         };
-        self.open_at_members(instance).await.map_err(|members| OpenError { journal, members })
+        let began = retrieval.map_or_else(|| self.shared.clock.now(), Retrieval::began);
+        self.open_at_members(instance, began).await.map_err(|members| OpenError { journal, members })
     }
 
-    async fn open_at_members(&self, instance: &Planned) -> Result<Opened, Vec<String>> {
+    /// Asks the members for an instance of a retrieval that began then.
+    async fn open_at_members(&self, instance: &Planned, began: Instant) -> Result<Opened, Vec<String>> {
         let marks = self.marks(instance).await;
         let mut round =
             Round { reader: self, instance, marks: &marks, said: Vec::new(), doubtful: Vec::new() };
-        let mut left_alone = Vec::new();
+        let mut again = Vec::new();
         for lines in self.holders(instance, &marks) {
             match round.ask(lines, Turn::Usual).await {
                 Answer::Proven(copy) => return Ok(Opened::proven(copy)),
-                Answer::LeftAlone => left_alone.push(lines),
+                Answer::LeftAlone | Answer::Silent => again.push(lines),
                 Answer::No => {}
             }
         }
         // Better asked once more than given up; not where somebody gave something already.
-        left_alone.sort_by_key(|lines| lines.failed_at());
-        for lines in left_alone {
+        again.sort_by_key(|lines| lines.failed_at());
+        for lines in again {
             if !round.doubtful.is_empty() {
                 break;
             }
-            match round.ask(lines, Turn::LastResort).await {
+            match round.ask(lines, Turn::LastResort(self.last_change(began))).await {
                 Answer::Proven(copy) => return Ok(Opened::proven(copy)),
                 Answer::LeftAlone => {
                     round.said.push(format!("{}: it was left alone, having failed", lines.source.name));
                 }
-                Answer::No => {}
+                Answer::No | Answer::Silent => {}
             }
         }
         round.decide()
+    }
+
+    /// Since when nothing has changed for a retrieval: since it began, or since another member fell, behind which a member that was
+    /// not needed may have come back unseen.
+    fn last_change(&self, began: Instant) -> Instant {
+        self.shared.lines.iter().filter_map(Lines::fell_at).fold(began, Instant::max)
     }
 
     pub(crate) async fn marks(&self, instance: &Planned) -> Marks {
@@ -176,6 +195,8 @@ enum Answer {
     Proven(Copy),
     /// It failed a moment ago and was not asked.
     LeftAlone,
+    /// Nothing came of it in time, which is noted.
+    Silent,
     /// What it said, or what it gave, is noted.
     No,
 }
@@ -186,6 +207,10 @@ impl Round<'_> {
         let (transfer_syntax, body) = match lines.fetch(self.instance, turn).await {
             Ok(fetched) => fetched,
             Err(FetchError::LeftAlone(_)) => return Answer::LeftAlone,
+            Err(error @ FetchError::Silent(_)) => {
+                self.note(name, &error);
+                return Answer::Silent;
+            }
             Err(error) => return self.note(name, &error),
         };
         let threads = self.reader.shared.threads;

@@ -11,7 +11,7 @@ use outrigger_member::Arrived;
 use outrigger_model::{MemberName, SeriesUid, SopInstanceUid};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::judge::{Copy, Judged, judge};
 use crate::lines::{FetchError, Lines, Series, WholeLine};
@@ -30,6 +30,7 @@ const LOOKS: u32 = 10;
 /// Opens the instances of one retrieval, in about the order in which they were planned.
 pub struct Retrieval {
     reader: Reader,
+    began: Instant,
     series: HashMap<SeriesUid, Mutex<Course>>,
 }
 
@@ -50,28 +51,43 @@ struct Run {
 }
 
 impl Reader {
-    /// Begins to open these instances; `None` where that is the same as opening them one by one.
+    /// Begins to open these instances; `None` where there is no member to open them at.
     pub fn retrieval(&self, planned: &[Planned]) -> Option<Retrieval> {
-        if !self.shared.lines.iter().any(|lines| matches!(lines.series(), Series::Whole(_))) {
+        if self.shared.lines.is_empty() {
             return None;
         }
-        let mut series: HashMap<SeriesUid, HashSet<SopInstanceUid>> = HashMap::new();
-        for instance in planned {
-            if let Some(uid) = &instance.series {
-                series.entry(uid.clone()).or_default().insert(instance.sop_instance.clone());
-            }
-        }
-        series.retain(|_, wanted| wanted.len() >= SERIES_MIN);
-        let series = series.into_iter().map(|(uid, wanted)| (uid, Mutex::new(Course::Wanted(wanted))));
-        let series: HashMap<_, _> = series.collect();
-        (!series.is_empty()).then(|| Retrieval { reader: self.clone(), series })
+        let is_by_series = self.shared.lines.iter().any(|lines| matches!(lines.series(), Series::Whole(_)));
+        let series = if is_by_series { wanted_by_series(planned) } else { HashMap::new() };
+        Some(Retrieval { reader: self.clone(), began: self.shared.clock.now(), series })
     }
+}
+
+/// The instances of each series that is worth asking for as a whole.
+fn wanted_by_series(planned: &[Planned]) -> HashMap<SeriesUid, Mutex<Course>> {
+    let mut series: HashMap<SeriesUid, HashSet<SopInstanceUid>> = HashMap::new();
+    for instance in planned {
+        if let Some(uid) = &instance.series {
+            series.entry(uid.clone()).or_default().insert(instance.sop_instance.clone());
+        }
+    }
+    series.retain(|_, wanted| wanted.len() >= SERIES_MIN);
+    series.into_iter().map(|(uid, wanted)| (uid, Mutex::new(Course::Wanted(wanted)))).collect()
 }
 
 impl Retrieval {
     /// Opens an instance, as [`Reader::open`] does.
     pub async fn open(&self, instance: &Planned) -> Result<Opened, OpenError> {
         self.reader.open_among(instance, Some(self)).await
+    }
+
+    /// Opens an instance at the members, as [`Reader::open_elsewhere`] does.
+    pub async fn open_elsewhere(&self, instance: &Planned) -> Result<Opened, OpenError> {
+        self.reader.open_elsewhere_among(instance, Some(self)).await
+    }
+
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// The instance, if it comes with its series and is the version planned.
@@ -227,7 +243,7 @@ async fn has_room(shelf: &Shelf, stalled: &mut Duration) -> bool {
         Next::Read => true,
         Next::Stop => false,
         Next::Wait => {
-            let began = tokio::time::Instant::now();
+            let began = Instant::now();
             let waited = timeout(STALLED_MAX.saturating_sub(*stalled), shelf.room()).await;
             *stalled += began.elapsed();
             waited.is_ok() && shelf.next() != Next::Stop

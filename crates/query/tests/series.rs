@@ -70,8 +70,13 @@ struct State {
 impl Shelved {
     fn gives(gives: Gives) -> Self {
         let member = Self::default();
-        *member.0.gives.lock().unwrap() = gives;
+        member.is(gives);
         member
+    }
+
+    /// It does not answer from now on, or it does again.
+    fn is(&self, gives: Gives) {
+        *self.0.gives.lock().unwrap() = gives;
     }
 
     /// Series and single instances asked for, and instances of series given.
@@ -338,7 +343,8 @@ async fn another_member_gives_the_rest_where_one_dies_or_hangs() {
 async fn a_few_instances_are_asked_for_one_by_one() {
     let (a, b) = (Shelved::default(), Shelved::default());
     let rig = rig(&a, &b).await;
-    assert!(rig.reader.retrieval(&planned(0..7)).is_none());
+    opened(&rig, &planned(0..7)).await;
+    assert_eq!(a.counted(), [0, 7, 0]);
     opened(&rig, &planned((0..INSTANCES).step_by(20))).await;
     let [series, singles, given] = a.counted();
     assert!(series == 1 && singles > 0 && given < 100, "{series} {singles} {given}");
@@ -351,11 +357,56 @@ async fn a_member_that_gives_no_series_is_not_asked_again_and_again() {
     let rig = rig(&a, &b).await;
     opened(&rig, &planned(0..20)).await;
     let instances = planned(0..20);
-    let again = rig.reader.retrieval(&instances);
-    if let Some(again) = again {
-        again.open(&instances[0]).await.unwrap();
-    }
+    rig.reader.retrieval(&instances).unwrap().open(&instances[0]).await.unwrap();
     assert_eq!(a.counted()[0], 1);
+}
+
+/// Gives how many of these come, opened one after another in one retrieval, and how long all of it takes.
+async fn got(rig: &Rig, planned: &[Planned]) -> (usize, Duration) {
+    let (retrieval, begun) = (rig.reader.retrieval(planned).unwrap(), Instant::now());
+    let mut came = 0;
+    for instance in planned {
+        came += usize::from(retrieval.open(instance).await.is_ok());
+    }
+    (came, begun.elapsed())
+}
+
+/// All members hang, each is found out to, and all come back: what is asked for then is given, though they failed a moment ago.
+#[tokio::test(start_paused = true)]
+async fn members_that_are_back_are_asked_before_an_instance_is_failed() {
+    let (a, b) = (Shelved::gives(Gives::Hangs(0)), Shelved::gives(Gives::Hangs(0)));
+    let rig = rig(&a, &b).await;
+    let instances = planned(0..INSTANCES);
+    assert_eq!(got(&rig, &instances).await.0, 0);
+    // A dead archive costs a retrieval a bounded time, however many instances it is of.
+    let (came, took) = got(&rig, &instances).await;
+    assert!(came == 0 && took <= 2 * TIMEOUT, "{came} in {took:?}");
+    a.is(Gives::Nothing);
+    b.is(Gives::Nothing);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (came, took) = got(&rig, &instances).await;
+    assert!(came == instances.len() && took < Duration::from_secs(1), "{came} in {took:?}");
+}
+
+/// The preferred member hung long ago and came back unseen, as the other gave all; then that one hangs.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_came_back_unseen_is_asked_when_the_other_falls() {
+    let (a, b) = (Shelved::gives(Gives::Hangs(0)), Shelved::gives(Gives::Nothing));
+    let rig = rig(&a, &b).await;
+    let instances = planned(0..INSTANCES);
+    let retrieval = rig.reader.retrieval(&instances).unwrap();
+    let (first, rest) = instances.split_at(5);
+    for instance in first {
+        retrieval.open(instance).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+    retrieval.open(&rest[0]).await.unwrap();
+    a.is(Gives::Nothing);
+    b.is(Gives::Hangs(0));
+    for instance in rest {
+        retrieval.open(instance).await.unwrap();
+    }
+    assert!(a.counted()[1] >= rest.len() - 1);
 }
 
 /// One who sends slowly leaves the connection to others, and has all of the series in the end.

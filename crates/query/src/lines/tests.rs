@@ -223,13 +223,34 @@ async fn a_member_that_hangs_costs_the_time_out_once_and_is_left_alone() {
     // Over the connection that is still open: no second time-out for a new one.
     assert_eq!(asked(&lines, Turn::Usual).await, ("silent", TIMEOUT));
     assert_eq!(asked(&lines, Turn::Usual).await, ("left alone", Duration::ZERO));
+    let began = Instant::now();
     for _ in 1..SILENCES_MAX {
-        assert_eq!(asked(&lines, Turn::LastResort).await, ("silent", TIMEOUT));
+        assert_eq!(asked(&lines, Turn::LastResort(began)).await, ("silent", TIMEOUT));
     }
-    assert_eq!(asked(&lines, Turn::LastResort).await, ("left alone", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::LastResort(began)).await, ("left alone", Duration::ZERO));
     fake.is(Mode::Gives);
     tokio::time::advance(LEFT_ALONE).await;
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_failed_before_a_retrieval_is_asked_once_more_by_it() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    fake.is(Mode::Hangs);
+    let before = Instant::now();
+    for _ in 0..SILENCES_MAX {
+        assert_eq!(asked(&lines, Turn::LastResort(before)).await, ("silent", TIMEOUT));
+    }
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let began = Instant::now();
+    assert_eq!(asked(&lines, Turn::LastResort(before)).await, ("left alone", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::LastResort(began)).await, ("silent", TIMEOUT));
+    assert_eq!(asked(&lines, Turn::LastResort(began)).await, ("left alone", Duration::ZERO));
+    fake.is(Mode::Gives);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(asked(&lines, Turn::LastResort(Instant::now())).await, ("given", Duration::ZERO));
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
 }
 
@@ -261,7 +282,7 @@ async fn those_who_wait_for_a_member_that_hangs_wait_no_longer_than_the_first() 
     assert!(words.iter().all(|(_, took)| *took <= TIMEOUT), "{words:?}");
     assert_eq!(words.iter().filter(|(word, _)| *word == "silent").count(), CONNECTIONS, "{words:?}");
     // They found one failure together, so that it is still asked as a last resort.
-    assert_eq!(asked(&lines, Turn::LastResort).await.0, "silent");
+    assert_eq!(asked(&lines, Turn::LastResort(Instant::now())).await.0, "silent");
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,10 +315,15 @@ async fn a_connection_is_kept_and_made_anew_when_it_was_lost() {
     fake.is(Mode::Away);
     assert_eq!(asked(&lines, Turn::Usual).await, ("failed", Duration::ZERO));
     for _ in 0..2 * SILENCES_MAX {
-        assert_eq!(asked(&lines, Turn::LastResort).await, ("failed", Duration::ZERO), "it costs no time");
+        let now = Instant::now();
+        assert_eq!(
+            asked(&lines, Turn::LastResort(now)).await,
+            ("failed", Duration::ZERO),
+            "it costs no time"
+        );
     }
     fake.is(Mode::Gives);
-    assert_eq!(asked(&lines, Turn::LastResort).await.0, "given");
+    assert_eq!(asked(&lines, Turn::LastResort(Instant::now())).await.0, "given");
     assert_eq!(asked(&lines, Turn::Usual).await.0, "given", "it answered, and is asked again");
     assert_eq!(fake.counted()[0], 2);
     tokio::time::advance(IDLE).await;
