@@ -215,10 +215,16 @@ async fn a_configuration_is_read_again_while_a_node_runs() {
 
     let changed = text.replace("level = \"debug\"", "level = \"info\"\nformat = \"json\"");
     let changed = changed.replace("reserve = \"16MiB\"", "reserve = \"17MiB\"");
-    fs::write(&door.config, format!("{changed}[[peer]]\nae_title = \"CT9\"\n")).unwrap();
+    let changed = changed.replace("enabled = false", "rate = 3");
+    let added = "[query]\ntimeout = \"3s\"\n[[peer]]\nae_title = \"CT9\"\n";
+    fs::write(&door.config, format!("{changed}{added}")).unwrap();
     let answer = door.ask(&["reload", "--json"]).await.exits(0).json();
     assert_eq!(answer["applied"], serde_json::json!(["log.level", "peer"]), "{answer}");
-    assert_eq!(answer["needs_restart"], serde_json::json!(["log.format", "journal"]), "{answer}");
+    assert_eq!(
+        answer["needs_restart"],
+        serde_json::json!(["log.format", "journal", "query", "inventory", "crosscheck"]),
+        "{answer}"
+    );
     reached(&door.station(), None).health().await.unwrap_err();
 
     fs::write(&door.config, "[node]\nname = \"x\"\n").unwrap();

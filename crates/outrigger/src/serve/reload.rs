@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::webs::{tokens, unrenewed};
 use crate::admin::server::NodeAdmin;
 use crate::commands::read_config;
-use crate::config::{self, NodeConfig};
+use crate::config::{self, Base, NodeConfig};
 use crate::logging;
 use crate::process::Failure;
 
@@ -48,20 +48,29 @@ fn applied(admin: &NodeAdmin, fresh: &NodeConfig) -> Value {
     json!({"applied": now, "needs_restart": later})
 }
 
-/// Tables and keys that differ and are read at start only.
+/// Tables and keys that differ and are read at start only. Each field is named, so that none that is added can be forgotten.
 fn needs_restart(old: &NodeConfig, fresh: &NodeConfig) -> Vec<&'static str> {
+    let NodeConfig { base, journal, ledger, members_listen, members, query, commit, inventory, crosscheck } =
+        fresh;
+    // Peers change at once.
+    let Base { name, data, log, admin, audit, fronts, webs: _, peers: _, viewer } = base;
+    let was = &old.base;
     let differs = [
-        ("node", old.base.name != fresh.base.name || old.base.data != fresh.base.data),
-        ("log.format", old.base.log.format != fresh.base.log.format),
-        ("admin", old.base.admin != fresh.base.admin),
-        ("audit", old.base.audit != fresh.base.audit),
-        ("front.dimse", old.base.fronts != fresh.base.fronts),
-        ("front.web", unrenewed(&old.base) != unrenewed(&fresh.base)),
-        ("journal", old.journal != fresh.journal),
-        ("ledger", old.ledger != fresh.ledger),
-        ("commit", old.commit != fresh.commit),
-        ("members", old.members_listen != fresh.members_listen),
-        ("member", old.members != fresh.members),
+        ("node", was.name != *name || was.data != *data),
+        ("log.format", was.log.format != log.format),
+        ("admin", was.admin != *admin),
+        ("audit", was.audit != *audit),
+        ("front.dimse", was.fronts != *fronts),
+        ("front.web", unrenewed(was) != unrenewed(base)),
+        ("viewer", was.viewer != *viewer),
+        ("journal", old.journal != *journal),
+        ("ledger", old.ledger != *ledger),
+        ("query", old.query != *query),
+        ("commit", old.commit != *commit),
+        ("inventory", old.inventory != *inventory),
+        ("crosscheck", old.crosscheck != *crosscheck),
+        ("members", old.members_listen != *members_listen),
+        ("member", old.members != *members),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(table, _)| table).collect()
 }
