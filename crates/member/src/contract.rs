@@ -76,7 +76,7 @@ pub enum ConnectError {
 #[derive(Debug, thiserror::Error)]
 pub enum MemberError {
     /// No connection.
-    #[error("the member could not be reached")]
+    #[error("it could not be reached")]
     Connect(#[source] ConnectError),
     /// The connection was lost or the peer broke the protocol; what was in flight has an unknown outcome.
     #[error("the connection was lost during {operation}")]

@@ -34,7 +34,7 @@ pub struct Attestation {
 /// Why a member is not counted.
 #[derive(Debug, thiserror::Error)]
 enum NotGiven {
-    #[error("it does not give it")]
+    #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error("what it gave is not counted")]
     Unfit(#[from] Unfit),

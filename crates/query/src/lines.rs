@@ -50,8 +50,8 @@ pub(crate) enum FetchError {
     Silent(Duration),
     #[error("it was left alone, having failed {} s ago", .0.as_secs())]
     LeftAlone(Duration),
-    #[error("it does not give it")]
-    Member(#[source] MemberError),
+    #[error(transparent)]
+    Member(MemberError),
 }
 
 /// The connections to one member.
