@@ -14,7 +14,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_journal::{Journal, JournalHandle, Options, Seq as JournalSeq};
 use outrigger_ledger::finding::{FindingKind, Witness};
 use outrigger_ledger::scope::Scope;
-use outrigger_ledger::{FindingShown, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need};
+use outrigger_ledger::{FindingShown, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, Why};
 use outrigger_model::{ConfirmLevel, MemberName, MemberNumber};
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Threads};
@@ -223,12 +223,65 @@ async fn what_differs_is_found_once_and_closed_when_it_is_gone() {
     assert!(forgotten[0].text.contains("and a shows it"), "{}", forgotten[0].text);
     assert_eq!(of(&findings, FindingKind::Disagree).len(), 4);
     rig.ended(2).await;
-    assert_eq!(rig.findings().await, findings, "as old as they were");
+    assert_eq!(since(&rig.findings().await), since(&findings), "as old as they were");
     rig.holders.iter().for_each(Holder::mend);
     rig.holders[1].put(&priors[4]);
     rig.closed(6).await;
     assert_eq!(rig.findings().await, []);
     assert_eq!(rig.progress.borrow().round, 2, "looked at again between the rounds");
+}
+
+/// What is found, and since when.
+fn since(findings: &[FindingShown]) -> BTreeSet<(String, String)> {
+    findings.iter().map(|finding| (finding.text.clone(), finding.at.clone())).collect()
+}
+
+/// What is told of a study, or of an instance of it.
+async fn told(rig: &Rig, uid: &str) -> Vec<String> {
+    let why = rig.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+    why.studies.into_iter().flat_map(|study| study.findings).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn something_else_under_the_same_words_changes_the_finding() {
+    let priors = priors(1);
+    let mut rig = Rig::new(&priors, 100).await;
+    rig.holders[0].describe("ONE");
+    rig.holders[1].describe("ANOTHER");
+    rig.ended(1).await;
+    let first = rig.findings().await;
+    assert_eq!((first.len(), first[0].changes, &first[0].changed_at), (1, 0, &None), "{first:?}");
+    rig.ended(2).await;
+    let again = rig.findings().await;
+    assert_eq!((again[0].changes, &again[0].text), (0, &first[0].text), "the same is said as before");
+    assert!(again[0].last_seen > first[0].last_seen, "{again:?}");
+    rig.holders[1].describe("A THIRD");
+    rig.progress.wait_for(|seen| seen.changed == 1).await.unwrap();
+    let other = rig.findings().await;
+    assert_eq!((other.len(), other[0].changes, &other[0].at), (1, 1, &first[0].at), "{other:?}");
+    assert!(other[0].changed_at.as_ref() > Some(&first[0].at), "{other:?}");
+    assert!(other[0].text.starts_with(&first[0].text), "{other:?}");
+    assert!(other[0].text.contains("something else is seen there"), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_tells_the_differences_of_a_study_and_of_each_instance() {
+    let priors = priors(2);
+    let mut rig = Rig::new(&priors, 100).await;
+    rig.holders[0].alter(&priors[1]);
+    rig.holders[1].lose(&priors[2]);
+    rig.ended(1).await;
+    let (study, other) = (priors[0].header.study.clone().unwrap(), priors[3].header.study.clone().unwrap());
+    let uid = |place: usize| priors[place].header.sop_instance.as_str();
+    let of_study = told(&rig, study.as_str()).await;
+    assert_eq!(of_study.len(), 2, "{of_study:?}");
+    for place in [1, 2] {
+        let of_instance = told(&rig, uid(place)).await;
+        assert_eq!(of_instance.len(), 1, "{of_instance:?}");
+        assert!(of_instance[0].contains(uid(place)) && of_study.contains(&of_instance[0]), "{of_instance:?}");
+    }
+    assert!(told(&rig, uid(0)).await.is_empty());
+    assert!(told(&rig, other.as_str()).await.is_empty(), "of another study");
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +296,8 @@ async fn what_is_unknown_is_not_missing_and_keeps_what_was_found() {
     rig.holders[1].leave();
     rig.holders[1].mend();
     rig.ended(2).await;
-    assert_eq!(rig.findings().await, found, "who is away forgot nothing, and mended nothing either");
+    let still = rig.findings().await;
+    assert_eq!(since(&still), since(&found), "who is away forgot nothing, and mended nothing either");
     rig.holders[1].come_back();
     rig.closed(1).await;
     assert_eq!(rig.findings().await, []);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::note::{Note, NoteKind};
 
-pub use crate::ledger::crosscheck::{Copy, Difference, OpenDifference, Settled, Shelved, Witness};
+pub use crate::ledger::crosscheck::{Copy, Difference, OpenDifference, Seen, Settled, Shelved, Witness};
 
 /// A fact the system noticed, open until a posting, a rule or a person closes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

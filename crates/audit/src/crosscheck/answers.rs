@@ -30,6 +30,8 @@ pub struct Disagreement {
     pub wrong: Vec<MemberNumber>,
     /// Who decided.
     pub witness: Witness,
+    /// What each of them says.
+    pub said: Vec<(MemberNumber, String)>,
 }
 
 /// Where members differ; `accepted` is what is known of what was accepted. Who says nothing of an attribute contradicts nobody.
@@ -53,7 +55,7 @@ fn disagreement(tag: Tag, values: &[(MemberNumber, &str)], accepted: Option<&Sai
     };
     let known = accepted.and_then(|Said(values)| values.get(&tag)).map(String::as_str);
     if let Some(right) = known.filter(|known| values.iter().any(|(_, value)| value == known)) {
-        return Some(Disagreement { tag, wrong: others(right), witness: Witness::Books });
+        return Some(told(tag, values, others(right), Witness::Books));
     }
     let majority =
         values.iter().map(|(_, value)| *value).find(|value| others(value).len() * 2 < values.len());
@@ -61,5 +63,16 @@ fn disagreement(tag: Tag, values: &[(MemberNumber, &str)], accepted: Option<&Sai
         Some(right) => (others(right), Witness::Members),
         None => (values.iter().map(|(member, _)| *member).collect(), Witness::Undecided),
     };
-    Some(Disagreement { tag, wrong, witness })
+    Some(told(tag, values, wrong, witness))
+}
+
+fn told(
+    tag: Tag,
+    values: &[(MemberNumber, &str)],
+    wrong: Vec<MemberNumber>,
+    witness: Witness,
+) -> Disagreement {
+    let of_wrong = values.iter().filter(|(member, _)| wrong.contains(member));
+    let said = of_wrong.map(|(member, value)| (*member, (*value).to_owned())).collect();
+    Disagreement { tag, wrong, witness, said }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_catalogue::{Cursor, kept_at};
-use outrigger_ledger::finding::{Copy, Difference, OpenDifference, Settled, Shelved};
+use outrigger_ledger::finding::{Copy, Difference, OpenDifference, Seen, Settled, Shelved};
 use outrigger_ledger::{Ledger, LedgerError, ObjectError};
 use outrigger_member::{Answered, MemberError, Wholeness};
 use outrigger_model::{
-    Answer, Level, MemberNumber, Query, QueryKey, QueryRoot, SeriesUid, SopInstanceUid, StudyUid, Tag,
+    Answer, Level, MemberNumber, Query, QueryKey, QueryRoot, SeriesUid, Sha256Digest, SopInstanceUid,
+    StudyUid, Tag,
 };
-use outrigger_runtime::Threads;
+use outrigger_runtime::{Body, Threads};
 
 use super::answers::{Said, disagreements};
 use super::copies::{Bytewise, Judgement, Original, compared};
@@ -141,9 +142,7 @@ impl Looker<'_> {
             // What was expected has changed meanwhile: what was seen says nothing of what is expected now.
             return Ok(Looked { copies: look.copies, ..Looked::default() });
         }
-        for difference in look.found.iter().filter(|difference| !look.open.contains(&difference.about)) {
-            tracing::warn!(kind = ?difference.kind, witness = ?difference.witness, "cross-check: {}", difference.text);
-        }
+        say(&look.found, open);
         if look.looked.is_empty() {
             return Ok(Looked { copies: look.copies, ..Looked::default() });
         }
@@ -355,9 +354,12 @@ impl Looker<'_> {
         }
         look.copies += copies.len() as u64;
         let are_all = copies.len() == expected;
+        let given: Vec<Seen> = copies.iter().map(|(member, _, body)| seen(*member, body)).collect();
         match self.judged(instance.accepted.as_ref(), copies).await {
             Judgement::Altered { wrong, witness } => {
-                look.find(noted::altered(&self.names(), &look.study, &instance, &wrong, witness));
+                let difference = noted::altered(&self.names(), &look.study, &instance, &wrong, witness);
+                let seen = given.into_iter().filter(|given| wrong.contains(&given.member)).collect();
+                look.find(Difference { seen, ..difference });
             }
             Judgement::InStep if are_all => look.concluded(about_copies(&instance)),
             Judgement::InStep | Judgement::Unknown => {}
@@ -367,7 +369,7 @@ impl Looker<'_> {
     async fn judged(
         &mut self,
         accepted: Option<&Copy>,
-        copies: Vec<(MemberNumber, outrigger_model::TransferSyntaxUid, outrigger_runtime::Body)>,
+        copies: Vec<(MemberNumber, outrigger_model::TransferSyntaxUid, Body)>,
     ) -> Judgement {
         let mut stored = None;
         if let Some(accepted) = accepted {
@@ -402,6 +404,29 @@ impl Looker<'_> {
 
     fn names(&self) -> Names<'_> {
         Names(self.lines.iter().map(|line| (line.source.number, &line.source.name)).collect())
+    }
+}
+
+fn seen(member: MemberNumber, body: &Body) -> Seen {
+    Seen { member, digest: Sha256Digest(body.sha256) }
+}
+
+/// Says what is found for the first time, and where something else is found than before.
+fn say(found: &[Difference], open: &[OpenDifference]) {
+    for difference in found {
+        let (kind, witness) = (difference.kind, difference.witness);
+        match open.iter().find(|open| open.about == difference.about) {
+            None => tracing::warn!(?kind, ?witness, "cross-check: {}", difference.text),
+            Some(open) if open.is_changed_by(&difference.seen) => {
+                tracing::warn!(
+                    ?kind,
+                    ?witness,
+                    "cross-check, something else than before: {}",
+                    difference.text
+                );
+            }
+            Some(_) => {}
+        }
     }
 }
 

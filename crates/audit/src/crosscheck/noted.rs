@@ -1,7 +1,10 @@
 //! Differences as they are noted: by what they are known again, and in words that name no patient.
 
-use outrigger_ledger::finding::{Difference, FindingKind, Shelved, Witness};
-use outrigger_model::{MemberName, MemberNumber, SeriesUid, StudyUid};
+use std::collections::BTreeMap;
+
+use outrigger_ledger::finding::{Difference, FindingKind, Seen, Shelved, Witness};
+use outrigger_model::{MemberName, MemberNumber, SeriesUid, Sha256Digest, StudyUid};
+use sha2::{Digest as _, Sha256};
 
 use super::answers::Disagreement;
 
@@ -15,7 +18,12 @@ impl Names<'_> {
     }
 
     fn all(&self, members: &[MemberNumber]) -> String {
-        members.iter().map(|member| self.of(*member)).collect::<Vec<_>>().join(" and ")
+        let names: Vec<String> = members.iter().map(|member| self.of(*member)).collect();
+        match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, before)) => format!("{} and {last}", before.join(", ")),
+            None => String::new(),
+        }
     }
 }
 
@@ -62,7 +70,26 @@ pub(crate) fn disagree(
         member,
         witness,
         text: format!("members answer differently about {of}study {study}: {}", told.join("; ")),
+        seen: seen(found),
     }
+}
+
+/// What each member says that is wrong about something.
+fn seen(found: &[Disagreement]) -> Vec<Seen> {
+    let mut members: BTreeMap<MemberNumber, Sha256> = BTreeMap::new();
+    for one in found {
+        for (member, value) in &one.said {
+            let digest = members.entry(*member).or_default();
+            // Apart, so that one value cannot be taken for two.
+            digest.update(format!("{} {} ", one.tag, value.len()));
+            digest.update(value);
+        }
+    }
+    let of = |(member, digest): (MemberNumber, Sha256)| Seen {
+        member,
+        digest: Sha256Digest(digest.finalize().into()),
+    };
+    members.into_iter().map(of).collect()
 }
 
 fn told(names: &Names<'_>, one: &Disagreement) -> String {
@@ -99,6 +126,7 @@ pub(crate) fn forgotten(
             books(instance),
             remedy(instance, study, &name)
         ),
+        seen: Vec::new(),
     }
 }
 
@@ -125,6 +153,7 @@ pub(crate) fn forgotten_many(
             books(first),
             remedy(first, study, &name)
         ),
+        seen: Vec::new(),
     }
 }
 
@@ -136,7 +165,15 @@ fn books(instance: &Shelved) -> String {
 }
 
 fn shown_by_words(names: &Names<'_>, shown_by: &[MemberNumber]) -> String {
-    if shown_by.is_empty() { String::new() } else { format!(", and {} shows it", names.all(shown_by)) }
+    match shown_by {
+        [] => String::new(),
+        [one] => format!(", and {} shows it", names.of(*one)),
+        many => format!(", and {} show it", names.all(many)),
+    }
+}
+
+fn of_many(members: &[MemberNumber], one: &'static str, many: &'static str) -> &'static str {
+    if members.len() == 1 { one } else { many }
 }
 
 fn remedy(instance: &Shelved, study: &StudyUid, name: &str) -> String {
@@ -181,6 +218,68 @@ pub(crate) fn altered(
         entry: instance.accepted.as_ref().map(|copy| copy.entry),
         member: (wrong.len() == 1).then(|| wrong.first().copied()).flatten(),
         witness,
-        text: format!("what {who} gives of instance {uid} of study {study} {said}{cure}"),
+        text: format!(
+            "what {who} {} of instance {uid} of study {study} {said}{cure}",
+            of_many(wrong, "gives", "give")
+        ),
+        seen: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMBERS: [MemberNumber; 3] = [MemberNumber(0), MemberNumber(1), MemberNumber(2)];
+
+    fn with_names<T>(what: impl FnOnce(&Names<'_>) -> T) -> T {
+        let names = ["a", "b", "c"].map(|name| MemberName::new(name).unwrap());
+        what(&Names(MEMBERS.into_iter().zip(&names).collect()))
+    }
+
+    fn instance() -> Shelved {
+        Shelved {
+            sop_class: outrigger_model::SopClassUid::known("1.2"),
+            sop_instance: outrigger_model::SopInstanceUid::known("1.3"),
+            series: SeriesUid::known("1.4"),
+            accepted: None,
+            holders: outrigger_model::MemberSet::default(),
+            unsettled: outrigger_model::MemberSet::default(),
+        }
+    }
+
+    #[test]
+    fn one_member_shows_it_and_many_show_it() {
+        let told = |shown_by: &[MemberNumber]| with_names(|names| shown_by_words(names, shown_by));
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&MEMBERS[..1]), ", and a shows it");
+        assert_eq!(told(&MEMBERS[..2]), ", and a and b show it");
+        assert_eq!(told(&MEMBERS), ", and a, b and c show it");
+        let given = |wrong: &[MemberNumber]| {
+            with_names(|names| {
+                altered(names, &StudyUid::known("1.1"), &instance(), wrong, Witness::Undecided).text
+            })
+        };
+        assert!(given(&MEMBERS[..1]).starts_with("what a gives of instance 1.3"), "{}", given(&MEMBERS[..1]));
+        assert!(given(&MEMBERS[..2]).starts_with("what a and b give of instance 1.3"));
+    }
+
+    #[test]
+    fn what_is_said_is_told_apart_without_standing_in_the_words() {
+        let differing = |said: &[(MemberNumber, &str)]| {
+            let said = said.iter().map(|(member, value)| (*member, (*value).to_owned())).collect();
+            let found = Disagreement {
+                tag: outrigger_model::Tag::PATIENT_NAME,
+                wrong: vec![MEMBERS[0]],
+                witness: Witness::Books,
+                said,
+            };
+            with_names(|names| disagree(names, &StudyUid::known("1.1"), None, &[found]))
+        };
+        let (one, other) = (differing(&[(MEMBERS[0], "DOE^J")]), differing(&[(MEMBERS[0], "ROE^J")]));
+        assert_eq!(one.text, other.text);
+        assert!(!one.text.contains("DOE") && !format!("{one:?}").contains("DOE"), "{one:?}");
+        assert_ne!(one.seen, other.seen);
+        assert_eq!(one.seen, differing(&[(MEMBERS[0], "DOE^J")]).seen);
     }
 }

@@ -99,6 +99,8 @@ pub struct Progress {
     pub opened: u64,
     /// Differences closed since the start.
     pub closed: u64,
+    /// Times that something else was seen of a difference that stood open, since the start.
+    pub changed: u64,
 }
 
 /// What is kept between two starts.
@@ -261,6 +263,7 @@ impl Task {
             progress.bytes = bytes;
             progress.opened += looked.settled.opened as u64;
             progress.closed += looked.settled.closed as u64;
+            progress.changed += looked.settled.changed as u64;
         });
     }
 

@@ -1,6 +1,7 @@
 //! What a cross-check goes by, and the differences it finds: noted once however often they are seen, closed when they are no more.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use outrigger_catalogue::{Current, Cursor, Located, Page};
 use outrigger_model::{
@@ -9,6 +10,7 @@ use outrigger_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::rfc3339;
 use crate::entry::{EntryRow, Standing};
 use crate::error::LedgerError;
 use crate::finding::{Finding, FindingKind};
@@ -19,6 +21,9 @@ use crate::store::{LedgerReads, StoreError, read};
 
 /// Differences open at once: a quarter of the findings kept, so that a member that was emptied leaves room for all others.
 const DIFFERENCES_MAX: usize = 5_000;
+
+/// How exactly it is kept when a difference was last seen: an hour, so that thousands of them are not written at each look.
+const LAST_SEEN_TO: Duration = Duration::from_secs(3_600);
 
 /// By whom it was decided which of two is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +90,17 @@ pub struct Difference {
     pub witness: Witness,
     /// What, in words, without anything of the patient.
     pub text: String,
+    /// What each member that is wrong says or gives, as far as the words leave that open: they may stay the same while it changes.
+    pub seen: Vec<Seen>,
+}
+
+/// What a member says or gives, as a digest, so that nothing of the patient stands in a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The member.
+    pub member: MemberNumber,
+    /// The digest.
+    pub digest: Sha256Digest,
 }
 
 /// A difference that stands open.
@@ -96,6 +112,15 @@ pub struct OpenDifference {
     pub study: StudyUid,
     /// The instance, if it is of one.
     pub instance: Option<SopInstanceUid>,
+    /// What was seen last.
+    pub seen: Vec<Seen>,
+}
+
+impl OpenDifference {
+    /// Whether a member says or gives something else now than when this was seen last.
+    pub fn is_changed_by(&self, seen: &[Seen]) -> bool {
+        is_other(&self.seen, seen)
+    }
 }
 
 /// What a look changed.
@@ -105,6 +130,8 @@ pub struct Settled {
     pub opened: usize,
     /// Differences closed.
     pub closed: usize,
+    /// Differences that stand open, where something else was seen by now.
+    pub changed: usize,
     /// Differences there was no room for.
     pub left_out: usize,
 }
@@ -117,6 +144,17 @@ pub(crate) struct Crosschecked {
     #[serde(default)]
     pub(crate) instance: Option<SopInstanceUid>,
     pub(crate) witness: Witness,
+    #[serde(default)]
+    seen: Vec<Seen>,
+    /// How often something else was seen while it stood open.
+    #[serde(default)]
+    pub(crate) changes: u64,
+    /// When that was last.
+    #[serde(default)]
+    pub(crate) changed_at: Option<WallTime>,
+    /// When it was last seen, to [`LAST_SEEN_TO`].
+    #[serde(default)]
+    pub(crate) last_seen: Option<WallTime>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,22 +165,77 @@ struct Body {
     crosscheck: Option<Crosschecked>,
 }
 
+impl Witness {
+    /// Who decided, as it stands behind a finding.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Journal => "witness: journal",
+            Self::Digest => "witness: digest",
+            Self::Books => "witness: books",
+            Self::Members => "witness: members",
+            Self::Undecided => "no witness: undecided",
+        }
+    }
+}
+
 impl Crosschecked {
     /// What a note says of a cross-check, if it is of one.
     pub(crate) fn of_note(note: &Note) -> Option<Self> {
         serde_json::from_str::<Body>(&note.body).ok()?.crosscheck
     }
+
+    /// A finding's text with its witness, and whether it is still what was found first.
+    pub(crate) fn told(&self, text: &str) -> String {
+        let changed = match self.changed_at {
+            None => String::new(),
+            Some(at) if self.changes == 1 => format!("; since {} something else is seen there", rfc3339(at)),
+            Some(at) => {
+                let (at, times) = (rfc3339(at), self.changes);
+                format!("; since {at} something else is seen there, changed {times} times in all")
+            }
+        };
+        format!("{text} ({}){changed}", self.witness.told())
+    }
+
+    /// The note of a difference that is seen again, where it says something new; as old as it was.
+    fn seen_again(&self, note: &Note, difference: &Difference, now: WallTime) -> Option<Self> {
+        let is_told_else = Finding::of_note(note).text != difference.text;
+        let is_other = is_other(&self.seen, &difference.seen);
+        let is_stale = self.last_seen.is_none_or(|at| now.since(at) >= LAST_SEEN_TO);
+        let mut seen = difference.seen.clone();
+        let is_silent = |before: &&Seen| difference.seen.iter().all(|new| new.member != before.member);
+        seen.extend(self.seen.iter().filter(is_silent));
+        (is_told_else || is_other || is_stale || seen.len() != self.seen.len()).then(|| Self {
+            seen,
+            changes: self.changes.saturating_add(u64::from(is_other)),
+            changed_at: if is_other { Some(now) } else { self.changed_at },
+            last_seen: Some(now),
+            ..difference.crosschecked(now)
+        })
+    }
+}
+
+/// Whether a member says or gives something else than before.
+fn is_other(before: &[Seen], now: &[Seen]) -> bool {
+    now.iter().any(|new| before.iter().any(|old| old.member == new.member && old.digest != new.digest))
 }
 
 impl Difference {
-    fn note(&self, at: WallTime) -> Note {
-        let Self { kind, entry, member, text, .. } = self.clone();
-        let crosscheck = Crosschecked {
+    fn crosschecked(&self, now: WallTime) -> Crosschecked {
+        Crosschecked {
             about: self.about.clone(),
             study: self.study.clone(),
             instance: self.instance.clone(),
             witness: self.witness,
-        };
+            seen: self.seen.clone(),
+            changes: 0,
+            changed_at: None,
+            last_seen: Some(now),
+        }
+    }
+
+    fn note(&self, at: WallTime, crosscheck: Crosschecked) -> Note {
+        let Self { kind, entry, member, text, .. } = self.clone();
         let body = Body { kind, text: text.clone(), crosscheck: Some(crosscheck) };
         let body = serde_json::to_string(&body).unwrap_or_else(|error| error.to_string());
         Note { body, ..Finding { kind, entry, member, text, at }.note() }
@@ -199,6 +292,7 @@ impl Ledger {
             about: said.about,
             study: said.study,
             instance: said.instance,
+            seen: said.seen,
         });
         Ok(open.collect())
     }
@@ -247,7 +341,7 @@ fn standings(row: &EntryRow, policies: &Policies, now: WallTime) -> (MemberSet, 
 }
 
 /// Every difference that stands open.
-fn all(books: &dyn LedgerReads) -> Result<Vec<(Note, Crosschecked)>, StoreError> {
+pub(crate) fn all(books: &dyn LedgerReads) -> Result<Vec<(Note, Crosschecked)>, StoreError> {
     let kept = usize::try_from(NoteKind::Finding.kept()).unwrap_or(usize::MAX);
     let notes = books.notes(NoteKind::Finding, NotesOf::Anything, kept)?;
     Ok(notes.into_iter().filter_map(|note| Crosschecked::of_note(&note).map(|said| (note, said))).collect())
@@ -277,17 +371,17 @@ fn settle(
     }
     for difference in found {
         match notes.iter().find(|(_, said)| said.about == difference.about) {
-            // Told anew where the witness is another by now; as old as it was.
-            Some((note, _)) if Finding::of_note(note).text != difference.text => {
+            Some((note, said)) => {
+                let Some(again) = said.seen_again(note, difference, now) else { continue };
+                settling.settled.changed += usize::from(again.changes > said.changes);
                 settling.closed.push((note.kind, note.id));
-                settling.opened.push(difference.note(note.at));
+                settling.opened.push(difference.note(note.at, again));
             }
-            Some(_) => {}
             None if room == 0 => settling.settled.left_out += 1,
             None => {
                 room -= 1;
                 settling.settled.opened += 1;
-                settling.opened.push(difference.note(now));
+                settling.opened.push(difference.note(now, difference.crosschecked(now)));
             }
         }
     }
@@ -296,8 +390,29 @@ fn settle(
 
 /// Differences among notes, the newest first, in words.
 pub(crate) fn in_words(notes: &[Note]) -> Vec<(FindingKind, String)> {
-    let told = notes.iter().filter(|note| Crosschecked::of_note(note).is_some()).map(Finding::of_note);
-    told.map(|finding| (finding.kind, finding.text)).collect()
+    let told = notes.iter().filter_map(|note| {
+        let finding = Finding::of_note(note);
+        Some((finding.kind, Crosschecked::of_note(note)?.told(&finding.text)))
+    });
+    told.collect()
+}
+
+/// Differences of a study that stand open and are not told with one entry; those of `instance` alone, where one is meant.
+pub(crate) fn of_study(
+    notes: &[(Note, Crosschecked)],
+    study: &StudyUid,
+    instance: Option<&SopInstanceUid>,
+    entries: &BTreeSet<Seq>,
+) -> Vec<String> {
+    let is_meant = |said: &Crosschecked| {
+        said.study == *study
+            && (instance.is_none() || said.instance.is_none() || said.instance.as_ref() == instance)
+    };
+    let is_told_there = |note: &Note, said: &Crosschecked| {
+        said.instance.is_some() && note.entry.is_some_and(|entry| entries.contains(&entry))
+    };
+    let told = notes.iter().filter(|(note, said)| is_meant(said) && !is_told_there(note, said));
+    told.map(|(note, said)| said.told(&Finding::of_note(note).text)).collect()
 }
 
 #[cfg(test)]
@@ -314,6 +429,7 @@ mod tests {
             member: Some(MemberNumber(1)),
             witness: Witness::Journal,
             text: text.to_owned(),
+            seen: Vec::new(),
         }
     }
 
@@ -352,6 +468,44 @@ mod tests {
         let retold = after(&first, &["a"], &[difference("a", "A, undecided")], 20);
         assert_eq!(told(&retold), [("B".to_owned(), 10), ("A, undecided".to_owned(), 10)]);
         assert_eq!(told(&after(&first, &["a"], &[], 30)), [("B".to_owned(), 10)]);
+    }
+
+    #[test]
+    fn what_is_seen_may_change_under_the_same_words() {
+        let of = |seen: &[(u8, u8)]| {
+            let seen = seen
+                .iter()
+                .map(|(member, of)| Seen { member: MemberNumber(*member), digest: Sha256Digest([*of; 32]) });
+            Difference { seen: seen.collect(), ..difference("a", "A") }
+        };
+        let shown = |notes: &[(Note, Crosschecked)]| {
+            let [(note, said)] = notes else { panic!("one difference: {notes:?}") };
+            (note.at.0, said.changes, said.changed_at.map(|at| at.0), said.told(&Finding::of_note(note).text))
+        };
+        let first = after(&[], &["a"], &[of(&[(1, 7)])], 10);
+        assert_eq!(shown(&first), (10, 0, None, "A (witness: journal)".to_owned()));
+        let again = after(&first, &["a"], &[of(&[(1, 7)])], 20);
+        assert_eq!(again, first, "nothing new");
+        let other = after(&again, &["a"], &[of(&[(1, 8)])], 1_000_000);
+        let at = "1970-01-01T00:00:01.000Z";
+        let told = format!("A (witness: journal); since {at} something else is seen there");
+        assert_eq!(shown(&other), (10, 1, Some(1_000_000), told));
+        // A member that did not say anything this time has not changed what it says.
+        let one_more = after(&other, &["a"], &[of(&[(2, 1)])], 2_000_000);
+        assert_eq!(shown(&one_more).1, 1);
+        let back = after(&one_more, &["a"], &[of(&[(1, 8), (2, 1)])], 3_000_000);
+        assert_eq!(shown(&back).1, 1);
+        let third = after(&back, &["a"], &[of(&[(1, 7), (2, 2)])], 4_000_000);
+        assert_eq!((shown(&third).1, shown(&third).2), (2, Some(4_000_000)));
+        assert!(shown(&third).3.ends_with("changed 2 times in all"), "{third:?}");
+    }
+
+    #[test]
+    fn it_is_kept_to_the_hour_when_a_difference_was_seen_last() {
+        let first = after(&[], &["a"], &[difference("a", "A")], 0);
+        let hour = i64::try_from(LAST_SEEN_TO.as_micros()).unwrap();
+        let seen = |now| after(&first, &["a"], &[difference("a", "A")], now)[0].1.last_seen;
+        assert_eq!((seen(hour - 1), seen(hour)), (Some(WallTime(0)), Some(WallTime(hour))));
     }
 
     #[test]

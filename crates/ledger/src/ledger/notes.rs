@@ -71,6 +71,15 @@ pub struct FindingShown {
     pub text: String,
     /// When it was noticed, as RFC 3339.
     pub at: String,
+    /// When a cross-check last saw it, to the hour, as RFC 3339.
+    #[serde(default)]
+    pub last_seen: Option<String>,
+    /// How often a cross-check saw something else there while it stood open.
+    #[serde(default)]
+    pub changes: u64,
+    /// When that was last, as RFC 3339.
+    #[serde(default)]
+    pub changed_at: Option<String>,
 }
 
 /// Notes shown at once, the newest: a person works a list, not a database.
@@ -106,9 +115,12 @@ impl Ledger {
                     member: finding.member.and_then(name),
                     study: said.as_ref().map(|said| said.study.clone()),
                     instance: said.as_ref().and_then(|said| said.instance.clone()),
-                    witness: said.map(|said| said.witness),
-                    text: finding.text,
+                    witness: said.as_ref().map(|said| said.witness),
+                    text: said.as_ref().map(|said| said.told(&finding.text)).unwrap_or(finding.text),
                     at: rfc3339(finding.at),
+                    last_seen: said.as_ref().and_then(|said| said.last_seen).map(rfc3339),
+                    changes: said.as_ref().map_or(0, |said| said.changes),
+                    changed_at: said.and_then(|said| said.changed_at).map(rfc3339),
                 }
             });
             Ok(shown.collect())

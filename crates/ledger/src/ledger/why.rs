@@ -15,10 +15,12 @@ use crate::calendar::rfc3339;
 use crate::difference;
 use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::error::LedgerError;
+use crate::finding::Finding;
+use crate::ledger::crosscheck::Crosschecked;
 use crate::ledger::report::ATTEMPTS_KEPT;
 use crate::ledger::suspense::{next_step, without_status, written_off};
-use crate::ledger::{Ledger, WriteOffShown, in_words};
-use crate::note::{NoteKind, NotesOf};
+use crate::ledger::{Ledger, WriteOffShown, crosscheck, in_words};
+use crate::note::{Note, NoteKind, NotesOf};
 use crate::posting::{Attempt, PostingKey, PostingRow, Stage};
 use crate::record::MemberState;
 use crate::steady::Steady;
@@ -67,6 +69,9 @@ pub struct WhyAnswer {
 pub struct WhyStudy {
     /// Study Instance UID; empty for instances outside studies.
     pub study_uid: String,
+    /// What stands open about it, and about instances of it that never came through here.
+    #[serde(default)]
+    pub findings: Vec<String>,
     /// Instance by instance, versions apart.
     pub instances: Vec<WhyInstance>,
 }
@@ -143,13 +148,23 @@ impl Ledger {
             for instance in &located {
                 let study =
                     instance.study.as_ref().map_or_else(String::new, |study| study.as_str().to_owned());
-                let versions = instance.versions();
-                for version in versions {
+                let explained = studies.entry(study).or_default();
+                for version in instance.versions() {
                     let Some(entry) = books.entry(Seq(version.place))? else { continue };
-                    studies.entry(study.clone()).or_default().push(explain(books, &known, &entry)?);
+                    explained.push(explain(books, &known, &entry)?);
                 }
             }
-            let studies = studies.into_iter().map(|(study_uid, instances)| WhyStudy { study_uid, instances });
+            let differences = crosscheck::all(books)?;
+            let one = located.first().map(|instance| &instance.sop_instance);
+            let one = one.filter(|one| matches!(&asked, Why::Uid(uid) if uid == one.as_str()));
+            let studies = studies.into_iter().map(|(study_uid, instances)| {
+                let entries = instances.iter().map(|instance| instance.entry).collect();
+                let study = StudyUid::new(&study_uid).ok();
+                let findings = study.map(|study| crosscheck::of_study(&differences, &study, one, &entries));
+                WhyStudy { study_uid, findings: findings.unwrap_or_default(), instances }
+            });
+            // Of what only members have there is nothing to tell but what stands open.
+            let studies = studies.filter(|study| !study.instances.is_empty() || !study.findings.is_empty());
             Ok(WhyAnswer { studies: studies.collect(), truncated })
         })
         .await
@@ -249,8 +264,7 @@ fn explain(books: &dyn LedgerReads, known: &Known, entry: &EntryRow) -> Result<W
         shown.push(explain_member(books, known, member, entry)?);
     }
     let notes = books.notes(NoteKind::Finding, NotesOf::Entry(entry.seq), FINDINGS_SHOWN)?;
-    let mut findings: Vec<String> =
-        notes.iter().map(|note| crate::finding::Finding::of_note(note).text).collect();
+    let mut findings: Vec<String> = notes.iter().filter_map(of_instance).collect();
     if let Relation::ReEncodes(earlier) = entry.relation {
         findings.push(format!("the same content as entry {earlier}, in another encoding"));
     }
@@ -266,6 +280,15 @@ fn explain(books: &dyn LedgerReads, known: &Known, entry: &EntryRow) -> Result<W
         findings,
         members: shown,
     })
+}
+
+/// A finding about an entry in words; those that name one of many entries are told with the study.
+fn of_instance(note: &Note) -> Option<String> {
+    let text = Finding::of_note(note).text;
+    match Crosschecked::of_note(note) {
+        Some(said) => said.instance.is_some().then(|| said.told(&text)),
+        None => Some(text),
+    }
 }
 
 fn explain_member(

@@ -1,11 +1,16 @@
 //! `outrigger status`: how a node and its members are.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::admin::client::Client;
 use crate::cli::AdminArgs;
 use crate::output::{self, Column, counted};
 use crate::process::{Failure, Finished};
+
+/// Differences of the cross-check shown beside those that are reasons: what a person reads at once.
+const DIFFERENCES_MAX: usize = 20;
 
 /// Shows the status.
 pub(crate) fn run(args: &AdminArgs) -> Result<Finished, Failure> {
@@ -39,6 +44,9 @@ fn show(status: &Value) {
     ));
     output::line(&format!("scrub: {}", scrubbed(status)));
     output::line(&format!("cross-check: {}", crosschecked(status)));
+    for difference in differences(status) {
+        output::line(&format!("  {difference}"));
+    }
     if let Some(commitments) = commitments(status) {
         output::line(&commitments);
     }
@@ -128,6 +136,24 @@ fn crosschecked(status: &Value) -> String {
     }
 }
 
+/// The differences that stand open, where they are not among the reasons already.
+fn differences(status: &Value) -> Vec<String> {
+    let list = |pointer: &str| {
+        let found = status.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        found.iter().map(|value| plain(Some(value))).collect::<Vec<_>>()
+    };
+    let reasons: BTreeSet<String> = list("/reasons").into_iter().collect();
+    let all = list("/crosscheck/differences").into_iter();
+    let mut rest: Vec<String> =
+        all.filter(|difference| !reasons.contains(&format!("cross-check: {difference}"))).collect();
+    let more = rest.len().saturating_sub(DIFFERENCES_MAX);
+    rest.truncate(DIFFERENCES_MAX);
+    if more > 0 {
+        rest.push(format!("and {more} more: `outrigger status --json`"));
+    }
+    rest
+}
+
 /// A value as a person reads it.
 pub(crate) fn plain(value: Option<&Value>) -> String {
     match value {
@@ -145,6 +171,20 @@ fn coloured(state: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_difference_is_listed_once_and_what_has_no_room_is_counted() {
+        let told = |number: usize| format!("difference {number}");
+        let status = |count: usize| {
+            let all: Vec<String> = (0..count).map(told).collect();
+            serde_json::json!({"reasons": ["cross-check: difference 0"], "crosscheck": {"differences": all}})
+        };
+        assert_eq!(differences(&status(0)), Vec::<String>::new());
+        assert_eq!(differences(&status(3)), [told(1), told(2)], "the first is a reason");
+        let all = differences(&status(DIFFERENCES_MAX + 4));
+        assert_eq!(all.len(), DIFFERENCES_MAX + 1);
+        assert_eq!(all.last().map(String::as_str), Some("and 3 more: `outrigger status --json`"));
+    }
 
     #[test]
     fn what_a_member_cannot_do_is_said_once() {

@@ -54,6 +54,9 @@ fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 
 fn study(study: &Value) {
     output::line(&format!("study {}", plain(study.get("study_uid"))));
+    for finding in items(study, "findings") {
+        output::line(&format!("  {}", plain(Some(finding))));
+    }
     for instance in items(study, "instances") {
         let journal =
             if instance.get("journal").and_then(Value::as_bool) == Some(true) { "yes" } else { "no" };

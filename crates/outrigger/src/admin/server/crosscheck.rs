@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::node::NodeAdmin;
 use super::status::moment;
 
-/// Differences that `status` names; `GET /api/v1/findings` has all of them.
+/// Differences among the reasons why the node is degraded: what a person reads at once.
 const NAMED_MAX: usize = 20;
 
 /// How cross-checking goes, and what it has found; null where members are not cross-checked.
@@ -15,7 +15,8 @@ pub(super) fn shown(admin: &NodeAdmin, facts: &StatusFacts) -> Value {
     let Some(progress) = admin.crosscheck.as_ref().map(|progress| *progress.borrow()) else {
         return Value::Null;
     };
-    let differences: Vec<&String> = facts.differences.iter().map(|(_, text)| text).take(NAMED_MAX).collect();
+    // As many as the ledger keeps open, which is bounded.
+    let differences: Vec<&String> = facts.differences.iter().map(|(_, text)| text).collect();
     json!({
         "round": progress.round,
         "began_at": progress.began_at.map(moment),
@@ -26,6 +27,7 @@ pub(super) fn shown(admin: &NodeAdmin, facts: &StatusFacts) -> Value {
         "bytes": progress.bytes,
         "opened": progress.opened,
         "closed": progress.closed,
+        "changed": progress.changed,
         "open": {
             "altered": count(facts, FindingKind::Altered),
             "forgotten": count(facts, FindingKind::Forgotten),
@@ -49,7 +51,7 @@ pub(super) fn reasons(facts: &StatusFacts) -> Vec<String> {
         lost.iter().take(NAMED_MAX).map(|text| format!("cross-check: {text}")).collect();
     if lost.len() > NAMED_MAX {
         reasons.push(format!(
-            "{} more findings of the cross-check; GET /api/v1/findings",
+            "cross-check: {} more that are altered or forgotten; `outrigger status --json` lists them",
             lost.len() - NAMED_MAX
         ));
     }
