@@ -99,7 +99,7 @@ pub(crate) const RESERVE: Key = key(
     "reserve",
     SIZE,
     Some("1GiB"),
-    "free disk space kept to finish what is owed; objects are refused below it",
+    "room taken at the start, in a file of that size that counts to `max_size`: objects are refused before it is used, and what is owed is finished in it",
 );
 pub(crate) const SEGMENT_SIZE: Key =
     key("segment_size", SIZE, Some("256MiB"), "size at which a new segment file begins");

@@ -197,7 +197,7 @@ fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
     };
     if state.health == Health::Full {
         reasons.push(format!(
-            "the journal takes no objects: its disk has less free than the reserve, or it has reached max_size; free space on the disk of {}, or raise max_size",
+            "the journal takes no objects: its disk is full but for the reserve, or it has reached max_size; free space on the disk of {}, or raise max_size",
             state.directory.display()
         ));
     } else if state.health == Health::Failed {
