@@ -86,14 +86,23 @@ impl Arriving {
         if let Some(rest) = &mut self.rest {
             return rest.push(bytes).await;
         }
-        self.head.extend_from_slice(&bytes);
-        let Some(parts) = part10::parts(&self.head) else {
-            return if self.head.len() > META_BYTES_MAX { Err(FileError::NoFile) } else { Ok(()) };
+        // What comes in one piece, as most do, is not copied.
+        let head = if self.head.is_empty() {
+            bytes
+        } else {
+            self.head.extend_from_slice(&bytes);
+            self.head.split().freeze()
         };
-        let begun = self.head.len() - parts.data_set.len();
+        let Some(parts) = part10::parts(&head) else {
+            if head.len() > META_BYTES_MAX {
+                return Err(FileError::NoFile);
+            }
+            self.head = head.into();
+            return Ok(());
+        };
+        let begun = head.len() - parts.data_set.len();
         let mut rest = Rest::of(Bytes::copy_from_slice(parts.meta), &self.spool)?;
-        let data_set = std::mem::take(&mut self.head).freeze().slice(begun..);
-        rest.push(data_set).await?;
+        rest.push(head.slice(begun..)).await?;
         self.rest = Some(rest);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What came of a series and was not asked for yet: between one who reads all of it and those who want its instances.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use outrigger_member::CameBack;
 use outrigger_model::SopInstanceUid;
@@ -21,7 +21,8 @@ const UNWANTED_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     state: Mutex<State>,
-    changed: Notify,
+    /// Wakes the one who reads, when there may be room.
+    room: Notify,
 }
 
 #[derive(Debug)]
@@ -30,8 +31,8 @@ struct State {
     wanted: HashSet<SopInstanceUid>,
     came: HashMap<SopInstanceUid, CameBack>,
     bytes: u64,
-    /// Of these somebody waits for each.
-    awaited: HashSet<SopInstanceUid>,
+    /// Of these somebody waits for each, and is woken by himself: a few wait, and what comes is for one of them.
+    awaited: HashMap<SopInstanceUid, Arc<Notify>>,
     taken: usize,
     unwanted: usize,
     misses: usize,
@@ -55,13 +56,13 @@ impl Shelf {
             wanted,
             came: HashMap::new(),
             bytes: 0,
-            awaited: HashSet::new(),
+            awaited: HashMap::new(),
             taken: 0,
             unwanted: 0,
             misses: 0,
             ended: false,
         };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        Self { state: Mutex::new(state), room: Notify::new() }
     }
 
     /// Puts what came to those who want it; what nobody wants is let go.
@@ -69,12 +70,14 @@ impl Shelf {
         let mut state = self.lock();
         if state.wanted.remove(&came.sop_instance) {
             state.bytes += came.body.length;
+            state.wake(&came.sop_instance);
             state.came.insert(came.sop_instance.clone(), came);
+            if state.is_stuck() {
+                state.wake_all();
+            }
         } else {
             state.unwanted += 1;
         }
-        drop(state);
-        self.changed.notify_waiters();
     }
 
     /// What is to be done by one who reads.
@@ -92,14 +95,9 @@ impl Shelf {
 
     /// Waits until there is room, or nothing is wanted any more.
     pub(crate) async fn room(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.next() != Next::Wait {
-                return;
-            }
-            changed.await;
+        // One reads; what was told before he waits is kept for him.
+        while self.next() == Next::Wait {
+            self.room.notified().await;
         }
     }
 
@@ -111,27 +109,26 @@ impl Shelf {
             state.bytes -= came.body.length;
             state.taken += 1;
         }
-        drop(state);
-        self.changed.notify_waiters();
+        state.wake(instance);
+        self.room.notify_one();
     }
 
     /// Nothing more comes; what came can still be taken.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_waiters();
+        let mut state = self.lock();
+        state.ended = true;
+        state.wake_all();
+        self.room.notify_one();
     }
 
     /// Takes an instance when it has come; `None` if it does not come from here.
     pub(crate) async fn take(&self, instance: &SopInstanceUid) -> Option<CameBack> {
-        let _awaiting = Awaiting::begin(self, instance);
+        let awaiting = Awaiting::begin(self, instance);
         loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             match self.look(instance) {
                 Look::Came(came) => return Some(*came),
                 Look::NotHere => return None,
-                Look::Later => changed.await,
+                Look::Later => awaiting.woken.notified().await,
             }
         }
     }
@@ -141,23 +138,26 @@ impl Shelf {
         if let Some(came) = state.came.remove(instance) {
             state.bytes -= came.body.length;
             state.taken += 1;
-            drop(state);
-            self.changed.notify_waiters();
+            if state.is_stuck() {
+                state.wake_all();
+            }
+            self.room.notify_one();
             return Look::Came(Box::new(came));
         }
         if state.ended || !state.wanted.contains(instance) {
             return Look::NotHere;
         }
-        let is_any_taken = state.came.keys().any(|came| state.awaited.contains(came));
-        if !state.is_full() || is_any_taken {
+        if !state.is_stuck() {
             return Look::Later;
         }
         // There is no room for it, and nobody makes any: it is to be had elsewhere.
         state.wanted.remove(instance);
         state.misses += 1;
-        state.ended |= state.misses > MISSES_MAX;
-        drop(state);
-        self.changed.notify_waiters();
+        if state.misses > MISSES_MAX {
+            state.ended = true;
+            state.wake_all();
+        }
+        self.room.notify_one();
         Look::NotHere
     }
 
@@ -177,24 +177,46 @@ impl State {
     fn is_full(&self) -> bool {
         !self.came.is_empty() && (self.bytes >= BYTES_MAX || self.came.len() >= COUNT_MAX)
     }
+
+    /// Whether there is no room, and nobody waits for what is there.
+    fn is_stuck(&self) -> bool {
+        self.is_full() && !self.came.keys().any(|came| self.awaited.contains_key(came))
+    }
+
+    fn wake(&self, instance: &SopInstanceUid) {
+        if let Some(waiting) = self.awaited.get(instance) {
+            waiting.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        self.awaited.values().for_each(|waiting| waiting.notify_one());
+    }
 }
 
 /// Somebody waits for an instance, until this is dropped.
 struct Awaiting<'a> {
     shelf: &'a Shelf,
     instance: &'a SopInstanceUid,
+    woken: Arc<Notify>,
 }
 
 impl<'a> Awaiting<'a> {
     fn begin(shelf: &'a Shelf, instance: &'a SopInstanceUid) -> Self {
-        shelf.lock().awaited.insert(instance.clone());
-        Self { shelf, instance }
+        let woken = Arc::new(Notify::new());
+        shelf.lock().awaited.insert(instance.clone(), Arc::clone(&woken));
+        Self { shelf, instance, woken }
     }
 }
 
 impl Drop for Awaiting<'_> {
     fn drop(&mut self) {
-        self.shelf.lock().awaited.remove(self.instance);
+        let mut state = self.shelf.lock();
+        state.awaited.remove(self.instance);
+        // He may have gone without what was there for him.
+        if state.is_stuck() {
+            state.wake_all();
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! A body that is written piece by piece while it is read.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::Stream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// Pieces between the disk and the connection, each of at most a block of 1 MiB: one is sent while the next is read.
@@ -36,21 +39,69 @@ impl Pieces {
 }
 
 /// A body of the pieces that `write` sends. It ends well only if `write` does.
+///
+/// Whoever reads the body drives the writing, so that no piece has to wake another task. Where the body is let go, what is
+/// left to be done behind the last piece (the audit trail) is still done.
 pub(super) fn written<F, W>(write: W) -> Body
 where
     W: FnOnce(Pieces) -> F,
-    F: Future<Output = (Pieces, Result<(), Broken>)> + Send + 'static,
+    F: Future<Output = Outcome> + Send + 'static,
 {
     let (pieces, read) = mpsc::channel(PIECES_BETWEEN);
-    let write = write(Pieces(pieces));
-    tokio::spawn(async move {
-        let (pieces, Err(broken)) = write.await else { return };
-        tracing::warn!(error = %broken, "a response ends before its end");
-        if pieces.0.send(Err(broken)).await.is_err() {
-            tracing::debug!("nobody was there to see a response end early");
+    Body::from_stream(Written { writing: Some(Box::pin(write(Pieces(pieces)))), read, broken: None })
+}
+
+/// How writing a body ended.
+type Outcome = (Pieces, Result<(), Broken>);
+
+/// A body and the writing of it.
+struct Written {
+    /// Until it has ended.
+    writing: Option<Pin<Box<dyn Future<Output = Outcome> + Send>>>,
+    read: mpsc::Receiver<Result<Bytes, Broken>>,
+    /// Why it ended early, told behind the last piece.
+    broken: Option<Broken>,
+}
+
+impl Stream for Written {
+    type Item = Result<Bytes, Broken>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            match this.read.poll_recv(context) {
+                Poll::Ready(Some(piece)) => return Poll::Ready(Some(piece)),
+                Poll::Ready(None) => return Poll::Ready(this.broken.take().map(Err)),
+                Poll::Pending => {}
+            }
+            let Some(writing) = &mut this.writing else { return Poll::Pending };
+            match writing.as_mut().poll(context) {
+                Poll::Ready((pieces, ended)) => {
+                    this.writing = None;
+                    this.broken = ended.err();
+                    if let Some(broken) = &this.broken {
+                        tracing::warn!(error = %broken, "a response ends before its end");
+                    }
+                    drop(pieces);
+                }
+                // It may have sent something before it had to wait.
+                Poll::Pending => return this.read.poll_recv(context),
+            }
         }
-    });
-    Body::from_stream(stream::unfold(read, |mut read| async move { Some((read.recv().await?, read)) }))
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.read.close();
+        if let (Some(writing), Ok(runtime)) = (self.writing.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                if let (_, Err(broken)) = writing.await {
+                    tracing::warn!(error = %broken, "a response ends before its end");
+                }
+            });
+        }
+    }
 }
 
 #[cfg(test)]
