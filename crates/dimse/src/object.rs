@@ -21,9 +21,14 @@ pub enum SendObjectError {
     /// The association could not go on.
     #[error(transparent)]
     Association(#[from] AssociationError),
-    /// Bytes of ours could not be read.
-    #[error("the object's bytes could not be read")]
-    Source(#[from] BlockError),
+    /// Bytes of ours could not be read behind so many, all of whole blocks; the rest may come from elsewhere.
+    #[error("the object's bytes could not be read behind the first {sent}")]
+    Source {
+        /// Why.
+        source: BlockError,
+        /// Bytes sent.
+        sent: u64,
+    },
     /// The reading thread is gone.
     #[error("the object's bytes could not be read")]
     Thread(#[from] WorkLost),
@@ -46,10 +51,32 @@ impl Association {
         object: &Arc<dyn BlockSource>,
         threads: Threads,
     ) -> Result<(), SendObjectError> {
-        let length = object.length();
-        let mut sent = 0;
-        let mut block = read(object, 0, threads).await?.map_err(SendObjectError::NotBegun)?;
+        let block = read(object, 0, threads).await?.map_err(SendObjectError::NotBegun)?;
         self.begin_data(context, command)?;
+        self.push_object(object, block, 0, threads).await
+    }
+
+    /// Sends the rest of an object of which the bytes could not be read behind those sent, from where the same bytes can be.
+    pub async fn send_rest(
+        &mut self,
+        object: &Arc<dyn BlockSource>,
+        sent: u64,
+        threads: Threads,
+    ) -> Result<(), SendObjectError> {
+        let block = read(object, sent / BLOCK_BYTES as u64, threads).await?;
+        let block = block.map_err(|source| SendObjectError::Source { source, sent })?;
+        self.push_object(object, block, sent, threads).await
+    }
+
+    /// Sends a block behind those sent, and all that follow it.
+    async fn push_object(
+        &mut self,
+        object: &Arc<dyn BlockSource>,
+        mut block: Bytes,
+        mut sent: u64,
+        threads: Threads,
+    ) -> Result<(), SendObjectError> {
+        let length = object.length();
         loop {
             let read_before = block.len() as u64;
             sent += read_before;
@@ -60,7 +87,8 @@ impl Association {
                 return Err(SendObjectError::Short { length, sent });
             }
             self.push_data(block, Part::More).await?;
-            block = read(object, sent / BLOCK_BYTES as u64, threads).await??;
+            let next = read(object, sent / BLOCK_BYTES as u64, threads).await?;
+            block = next.map_err(|source| SendObjectError::Source { source, sent })?;
         }
     }
 }

@@ -176,6 +176,44 @@ async fn get_and_move_give_what_cannot_be_read_here_from_somebody_else() {
     }
 }
 
+/// Goal: damage behind what is read before the first byte goes out, of a large object, is met on the way: the rest comes from
+/// somebody else over the same association. The control: where nobody else has it, the association ends.
+#[tokio::test]
+async fn get_and_move_go_on_from_somebody_else_in_the_middle_of_a_large_object() {
+    const BLOCK: usize = 1 << 20;
+    let of_block = |index: u8| vec![index; BLOCK];
+    let large: bytes::Bytes = (0..66).flat_map(of_block).chain([1, 2]).collect::<Vec<_>>().into();
+    for elsewhere in [Elsewhere::Whole, Elsewhere::Nowhere] {
+        let station = stocked(2).await;
+        let damaged = Kept { bytes: large.clone(), ..kept(&station, &phantom(7), CT) };
+        station.shelf.put(damaged);
+        station.shelf.scratched.lock().unwrap().insert(2, (65, elsewhere));
+
+        let mut association = getting(&station, &[EXPLICIT_VR_LE]).await;
+        for _ in 0..2 {
+            take(&mut association, Status::SUCCESS).await;
+        }
+        if elsewhere == Elsewhere::Nowhere {
+            assert!(matches!(association.receive().await, Ok(Incoming::Message { .. })), "it is begun");
+            assert!(association.data_set(1 << 28).await.is_err());
+            continue;
+        }
+        assert_eq!(take(&mut association, Status::SUCCESS).await.2, large);
+        let (outcome, sub_operations, failed) = finished(&mut association).await;
+        assert_eq!((outcome.status, sub_operations, failed), (Status::SUCCESS, counted(3, 0, 0), vec![]));
+
+        let mut workstation = Workstation::start(&[EXPLICIT_VR_LE], |_| 0).await;
+        station.peers.send_replace(workstation.peers());
+        let mut association = moving(&station, "WS1").await;
+        let (outcome, sub_operations, _) = finished(&mut association).await;
+        assert_eq!((outcome.status, sub_operations), (Status::SUCCESS, counted(3, 0, 0)));
+        for bytes in [phantom(0).data_set, phantom(1).data_set, large.clone()] {
+            assert_eq!(workstation.came.recv().await.unwrap().bytes, bytes);
+        }
+        assert!(workstation.came.try_recv().is_err(), "it came once");
+    }
+}
+
 #[tokio::test]
 async fn get_transcodes_where_it_must_and_names_what_failed() {
     let station = stocked(3).await;

@@ -12,6 +12,7 @@ use super::association::{Interruption, Request, Session};
 use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
 use super::retrieve;
+use super::sound::{Going, send_sound};
 use super::sub_operation::{Finish, Progress, SubOperationError, one_version, prepare};
 use crate::service::{Opened, Retrievable};
 use crate::versions::OneVersion;
@@ -141,10 +142,13 @@ async fn send_one(
     let failed = Sent { status: None, finish: Finish::Done };
     let threads = session.door.front.threads;
     let prepared = match opened.and_then(|opened| one_version(versions, instance, opened)) {
-        Ok(opened) => prepare(threads, association.contexts(), instance, opened).await,
+        Ok(opened) => {
+            let prepared = prepare(threads, association.contexts(), instance, opened.clone()).await;
+            prepared.map(|(context, bytes)| (context, bytes, opened))
+        }
         Err(error) => Err(error),
     };
-    let (context, bytes) = match prepared {
+    let (context, bytes, opened) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             let error = &error as &dyn std::error::Error;
@@ -160,7 +164,8 @@ async fn send_one(
         priority: Priority::Medium,
         move_originator: None,
     };
-    match association.send_object(context, &command, &bytes, threads).await {
+    let going = Going { service: &session.door.front.service, threads, instance, opened };
+    match send_sound(association, (context, &command), &bytes, going).await {
         Ok(()) => {}
         Err(SendObjectError::NotBegun(error)) => {
             let error = &error as &dyn std::error::Error;

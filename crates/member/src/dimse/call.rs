@@ -84,7 +84,9 @@ pub(super) fn lost(operation: &'static str) -> impl Fn(AssociationError) -> Memb
 /// An object could not be sent whole.
 pub(super) fn unsent(operation: &'static str) -> impl Fn(SendObjectError) -> MemberError {
     move |error| match error {
-        SendObjectError::NotBegun(source) | SendObjectError::Source(source) => MemberError::Source(source),
+        SendObjectError::NotBegun(source) | SendObjectError::Source { source, .. } => {
+            MemberError::Source(source)
+        }
         SendObjectError::Association(error) => lost(operation)(error),
         error @ (SendObjectError::Thread(_) | SendObjectError::Short { .. }) => {
             MemberError::Lost { operation, source: Box::new(error) }

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::DimseFront;
 use super::super::ahead::Ahead;
+use super::super::sound::{Going, send_sound};
 use super::super::sub_operation::{SubOperationError, one_version, prepare};
 use crate::admit::Destination;
 use crate::service::{Opened, Retrievable};
@@ -222,7 +223,8 @@ impl Mover<'_> {
             priority: Priority::Medium,
             move_originator: Some(self.originator.clone()),
         };
-        association.send_object(context, &command, &bytes, threads).await?;
+        let going = Going { service: &self.front.service, threads, instance, opened: opened.clone() };
+        send_sound(association, (context, &command), &bytes, going).await?;
         match association.receive().await? {
             Incoming::Message { command, .. } if command.message_id() == message_id => {
                 command.outcome().map(|outcome| outcome.status).ok_or(MoveError::Unasked)

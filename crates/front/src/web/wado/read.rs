@@ -14,8 +14,8 @@ use super::Wado;
 use super::body::{Broken, Pieces};
 use super::failure::failed;
 use super::opened::Source;
-use crate::service::{Opened, Provenance, Retrievable};
-use crate::sound::check;
+use crate::service::{Opened, Retrievable};
+use crate::sound::{check, same_elsewhere};
 use crate::web::Refusal;
 
 /// Whom the same bytes may be had from, looked for once and only when they are needed.
@@ -145,49 +145,11 @@ impl Wado {
     /// The same bytes from somebody else, if they are the same as far as ours can be read.
     async fn spare(&self, source: &Source, error: &BlockError) -> Option<Arc<dyn BlockSource>> {
         let spare = source.spare.as_ref()?;
-        let instance = &spare.instance;
-        let find = async {
-            tracing::warn!(instance = %instance.sop_instance, error = error as &dyn Error, "a block of an instance cannot be read; others are asked");
-            match self.same(source, instance).await {
-                Ok(same) => same,
-                Err(refusal) => {
-                    tracing::warn!(instance = %instance.sop_instance, why = refusal.text(), "nobody else gives the bytes of an instance");
-                    None
-                }
-            }
-        };
+        let Source { transfer_syntax, bytes, provenance, .. } = source.clone();
+        let ours = Opened { transfer_syntax, bytes, provenance };
+        let find = same_elsewhere(&self.service, self.threads, &spare.instance, &ours, error);
         spare.found.get_or_init(|| find).await.clone()
     }
-
-    /// What somebody else has, where it is what is being sent: bytes that are merely as good cannot be put between.
-    async fn same(
-        &self,
-        source: &Source,
-        instance: &Retrievable,
-    ) -> Result<Option<Arc<dyn BlockSource>>, Refusal> {
-        let other = self.service.open_elsewhere(instance).await?;
-        let is_alike = other.transfer_syntax == source.transfer_syntax
-            && other.provenance == Provenance::Proven
-            && other.bytes.length() == source.bytes.length();
-        let (ours, theirs) = (Arc::clone(&source.bytes), Arc::clone(&other.bytes));
-        let is_same = is_alike && self.threads.blocking("compare", move || agree(&*ours, &*theirs)).await?;
-        if !is_same {
-            tracing::warn!(instance = %instance.sop_instance, "the bytes that others have are not those being sent");
-        }
-        Ok(is_same.then_some(other.bytes))
-    }
-}
-
-/// Whether all blocks that both give are equal, and the other gives all; synchronous, may block.
-fn agree(ours: &dyn BlockSource, theirs: &dyn BlockSource) -> bool {
-    (0..ours.length().div_ceil(BLOCK_BYTES as u64)).all(|index| {
-        match (ours.read_block(index), theirs.read_block(index)) {
-            (Ok(ours), Ok(theirs)) => ours == theirs,
-            // That ours cannot be read is why the other was asked.
-            (Err(_), Ok(_)) => true,
-            (_, Err(_)) => false,
-        }
-    })
 }
 
 /// Bytes of an object from a position on; synchronous, may block.
