@@ -165,3 +165,89 @@ fn normal(answer: Answer) -> Answer {
     let attributes = answer.attributes.into_iter().map(|(tag, value)| (tag, normalised(tag, &value)));
     Answer { attributes: attributes.filter(|(_, value)| !value.is_empty()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use outrigger_model::QueryRoot;
+
+    use super::*;
+
+    fn answer(attributes: &[(Tag, &str)]) -> Answer {
+        let attributes = attributes.iter().map(|(tag, value)| (*tag, (*value).to_owned()));
+        Answer { attributes: attributes.collect() }
+    }
+
+    fn query(level: Level, keys: &[(Tag, &str)]) -> Query {
+        let keys = keys.iter().map(|(tag, value)| QueryKey { tag: *tag, value: (*value).to_owned() });
+        Query::new(QueryRoot::Patient, level, keys.collect())
+    }
+
+    fn patient(id: &str, issuer: &str) -> Answer {
+        answer(&[(Tag::PATIENT_ID, id), (Tag::ISSUER_OF_PATIENT_ID, issuer)])
+    }
+
+    fn patients() -> Query {
+        keyed(&query(Level::Patient, &[(Tag::PATIENT_ID, ""), (Tag::PATIENT_NAME, "")]))
+    }
+
+    #[test]
+    fn patients_are_told_apart_by_their_issuers_where_both_are_named() {
+        for (one, other, count) in [
+            (("1", "A"), ("1", "A"), 1),
+            (("1", "A"), ("1", "B"), 2),
+            (("1", "A"), ("1", ""), 1),
+            (("1", ""), ("1", "B"), 1),
+            (("1", "A"), ("2", "A"), 2),
+        ] {
+            let mut merge = Merge::new(&patients());
+            for (id, issuer) in [one, other] {
+                merge.add(Content::Unknown, vec![patient(id, issuer)]);
+            }
+            assert_eq!(merge.rest().len(), count, "{one:?} {other:?}");
+            let [one, other] =
+                [one, other].map(|(id, issuer)| about(Level::Patient, &patient(id, issuer)).unwrap());
+            assert_eq!((one.is_like(&other), other.is_like(&one)), (count == 1, count == 1));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_patient_without_an_issuer_is_of_the_one_that_has_one() {
+        let mut merge = Merge::new(&patients());
+        let named = answer(&[(Tag::PATIENT_ID, "1"), (Tag::PATIENT_NAME, "DOE^J")]);
+        merge.add(Content::Unknown, vec![named]);
+        let united = merge.with_members(patient("1", "A"));
+        assert!(united.attributes.contains(&(Tag::PATIENT_NAME, "DOE^J".to_owned())), "{united:?}");
+        assert!(united.attributes.contains(&(Tag::ISSUER_OF_PATIENT_ID, "A".to_owned())), "{united:?}");
+        assert!(merge.rest().is_empty(), "and is no patient of its own");
+    }
+
+    #[test]
+    fn what_names_nothing_or_several_is_about_nothing() {
+        let of = |uid| about(Level::Study, &answer(&[(Tag::STUDY_INSTANCE_UID, uid)])).map(|about| about.id);
+        assert_eq!((of("1.2"), of(""), of("1.2\\1.3")), (Some("1.2".to_owned()), None, None));
+        assert_eq!(about(Level::Series, &answer(&[(Tag::STUDY_INSTANCE_UID, "1.2")])), None);
+    }
+
+    #[test]
+    fn members_are_asked_by_the_baseline_for_what_tells_answers_apart() {
+        let tags = |query: &Query| query.keys.iter().map(|key| key.tag).collect::<Vec<_>>();
+        assert_eq!(tags(&patients()), [Tag::PATIENT_ID, Tag::PATIENT_NAME, Tag::ISSUER_OF_PATIENT_ID]);
+        let by_name = query(Level::Study, &[(Tag::PATIENT_NAME, "DOE")]);
+        assert_eq!(tags(&keyed(&by_name)), [Tag::PATIENT_NAME, Tag::STUDY_INSTANCE_UID]);
+
+        let items = r#"[{"00100020":"\"\"","00100021":"A"}]"#;
+        let keys = [
+            (Tag::PATIENT_NAME, "\"\""),
+            (Tag::MODALITIES_IN_STUDY, "CT\\MR"),
+            (Tag::OTHER_PATIENT_IDS, items),
+        ];
+        let plain = query(Level::Study, &keys);
+        assert_eq!(baseline(&plain), plain, "nothing was agreed on");
+        let mut agreed = plain;
+        (agreed.rules.empty_values, agreed.rules.multiple_values) = (true, true);
+        let asked = baseline(&agreed);
+        let values: Vec<&str> = asked.keys.iter().map(|key| key.value.as_str()).collect();
+        assert_eq!(values, ["", "CT", r#"[{"00100020":"","00100021":"A"}]"#]);
+        assert_eq!(asked.rules, Rules::default());
+    }
+}

@@ -144,10 +144,23 @@ mod tests {
             (Some("5"), vec![(Unknown, "3")], "5"),
             (Some("5"), vec![(Unknown, "many")], "5"),
             (None, vec![(Inventoried, "4"), (Unknown, "7")], "7"),
+            (None, vec![(Inventoried, "9"), (Unknown, "7")], "9"),
         ] {
             let found = united(known, &said, Tag::STUDY_RELATED_INSTANCES);
             assert_eq!(found.as_deref(), Some(count), "{known:?} {said:?}");
         }
+    }
+
+    #[test]
+    fn availability_is_the_nearest_of_those_that_have_it_and_ours_where_the_catalogue_knows_it() {
+        use Content::Inventoried;
+        let said = [(Inventoried, "OFFLINE"), (Inventoried, "NEARLINE "), (Inventoried, "SOMEWHERE")];
+        assert_eq!(united(None, &said, Tag::INSTANCE_AVAILABILITY).as_deref(), Some("NEARLINE"));
+        assert_eq!(
+            united(Some("ONLINE"), &said, Tag::INSTANCE_AVAILABILITY),
+            None,
+            "added where it is shown"
+        );
     }
 
     #[test]

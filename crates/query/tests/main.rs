@@ -6,5 +6,6 @@ mod away;
 mod crowd;
 mod member;
 mod rig;
+mod second;
 mod series;
 mod untrue;

@@ -18,15 +18,30 @@ const SLOWEST_READ_BYTES_PER_SECOND: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Patience {
     timeout: Duration,
+    /// By when a byte usually has come.
+    usual: Instant,
     /// By when a byte must have come.
     until: Instant,
+    /// When the first byte of an object was seen.
+    first: Option<Instant>,
 }
 
 impl Patience {
     /// Patience from now on with who is to give an object of so many bytes; 0 where that is not known.
     pub(super) fn from(began: Instant, timeout: Duration, length: u64) -> Self {
         let reading = Duration::from_millis(length.saturating_mul(1000) / SLOWEST_READ_BYTES_PER_SECOND);
-        Self { timeout, until: began + timeout + reading }
+        let usual = began + timeout + reading;
+        Self { timeout, usual, until: usual, first: None }
+    }
+
+    /// Patience with who is slow to begin: it lasts for so long before the first byte.
+    pub(super) fn for_first_byte(began: Instant, timeout: Duration, most: Duration) -> Self {
+        Self { until: began + most, ..Self::from(began, timeout, 0) }
+    }
+
+    /// Whether the first byte took longer than it usually may.
+    pub(super) fn was_slow(&self) -> bool {
+        self.first.is_some_and(|first| first > self.usual)
     }
 
     /// Waits for an answer of which nothing is seen before it is there.
@@ -48,6 +63,7 @@ impl Patience {
         loop {
             look = if counts.is_empty() { self.until.min(look + step) } else { look + step };
             if let Ok(answered) = timeout_at(look, &mut asked).await {
+                self.first.get_or_insert_with(Instant::now);
                 return Some(answered);
             }
             let came = arrived.bytes();
@@ -57,6 +73,7 @@ impl Patience {
                 }
                 continue;
             }
+            self.first.get_or_insert(look);
             self.until = look + self.timeout;
             counts.push_back(came);
             if counts.len() > LOOKS as usize
@@ -126,6 +143,21 @@ mod tests {
         assert!(!whole && took <= Duration::from_secs(3), "{took:?}");
         let slow_enough = usize::try_from(SLOWEST_BYTES_PER_SECOND / 10 + 1).unwrap();
         assert!(given(slow_enough, 1000, true).await.0);
+        let too_slow = usize::try_from(SLOWEST_BYTES_PER_SECOND / 10 * 9 / 10).unwrap();
+        assert!(!given(too_slow, 1000, true).await.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_is_one_whatever_ways_it_is_asked_by() {
+        let asked = || Patience::from(Instant::now(), TIMEOUT, 0);
+        let (patience, began) = (asked(), Instant::now());
+        sleep(TICK * 7).await;
+        assert!(patience.for_answer(pending::<()>()).await.is_none());
+        assert_eq!(began.elapsed(), TIMEOUT);
+        let (mut patience, began) = (asked(), Instant::now());
+        sleep(TICK * 7).await;
+        assert!(patience.for_object(&Arrived::default(), pending::<()>()).await.is_none());
+        assert_eq!(began.elapsed(), TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]

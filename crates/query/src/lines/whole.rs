@@ -58,6 +58,7 @@ impl Lines {
         let (Ok(place), Some(member)) = (self.places.try_acquire(), self.source.routes.get(route)) else {
             return Ok(None);
         };
+        self.make_room();
         let returned =
             [Returned { sop_class: first.sop_class.clone(), encodings: encodings(&first.transfer_syntax) }];
         let opened = timeout(self.timeout, member.ask(&returned)).await;
@@ -85,3 +86,6 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

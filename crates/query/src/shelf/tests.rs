@@ -135,6 +135,20 @@ async fn what_was_had_elsewhere_takes_no_room() {
     assert_eq!(shelf.next(), Next::Read);
     shelf.put(instance(2, BYTES_MAX));
     assert_eq!(shelf.next(), Next::Read);
+    shelf.put(instance(3, 1));
+    assert_eq!(shelf.next(), Next::Read, "what is there is little");
     sleep(Duration::from_millis(1)).await;
     assert!(shelf.take(&uid(2)).await.is_none());
+}
+
+#[tokio::test]
+async fn one_who_has_gone_is_not_waited_for() {
+    let shelf = shelf(10);
+    let gone = taking(&shelf, 1);
+    settle().await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    shelf.put(instance(1, BYTES_MAX));
+    let elsewhere = timeout(Duration::from_secs(5), shelf.take(&uid(2))).await.unwrap();
+    assert!(elsewhere.is_none(), "nobody takes what is there");
 }
