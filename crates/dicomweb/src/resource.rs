@@ -36,6 +36,14 @@ pub enum ResourceError {
         /// The character.
         letter: char,
     },
+    /// Not in the form of a UID (PS3.5 section 9.1), where one is made for the request itself.
+    #[error(
+        "the {what} in the path is no UID: at most 64 digits and dots are expected, with a digit between dots"
+    )]
+    Malformed {
+        /// Which.
+        what: &'static str,
+    },
 }
 
 impl Resource {
@@ -58,10 +66,20 @@ impl Resource {
     }
 }
 
-/// The request for storage commitment that a path names (PS3.18 section 13.4.1).
+/// The request for storage commitment that a path names (PS3.18 section 13.4.1). Its UID is made for it: nothing in the field
+/// is bound to one that breaks the rules, but for zeros that lead, which some generators write.
 pub fn transaction(text: &str) -> Result<TransactionUid, ResourceError> {
-    uid(text, "Transaction UID", TransactionUid::new)
+    let what = "Transaction UID";
+    let transaction = uid(text, what, TransactionUid::new)?;
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if text.len() > TRANSACTION_BYTES_MAX || !text.split('.').all(is_number) {
+        return Err(ResourceError::Malformed { what });
+    }
+    Ok(transaction)
 }
+
+/// Longest UID that the standard has, in bytes (PS3.5 section 9.1).
+const TRANSACTION_BYTES_MAX: usize = 64;
 
 /// A UID of a path; letters are let through, since devices in the field have put them there.
 fn uid<U>(
@@ -72,6 +90,10 @@ fn uid<U>(
     let bad = |letter: &char| !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_'));
     if let Some(letter) = text.chars().find(bad) {
         return Err(ResourceError::BadLetter { what, letter });
+    }
+    // A path of dots is another path to whoever stands between.
+    if text.chars().all(|letter| letter == '.') && !text.is_empty() {
+        return Err(ResourceError::Malformed { what });
     }
     read(text).map_err(|source| ResourceError::NoUid { what, source })
 }
@@ -115,6 +137,17 @@ mod tests {
             assert!(Resource::instance("1.2", "1.3", trick).is_err(), "{trick}");
         }
         assert!(Resource::study(&"1".repeat(2000)).is_err());
+        assert!(Resource::study("..").is_err());
+    }
+
+    #[test]
+    fn a_transaction_has_the_form_of_a_uid() {
+        for good in ["1.2", "2.25.123", "1.02.3", &"1".repeat(64)] {
+            assert_eq!(transaction(good).unwrap().as_str(), good);
+        }
+        for bad in ["abc", "1.2.a", "1..2", ".1", "1.", "..", "", "1.2-3", "1_2", &"1".repeat(65)] {
+            assert!(transaction(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use outrigger_dataset::dictionary;
 use outrigger_dataset::element::Vr;
+use outrigger_dataset::identifier::is_supported;
 use outrigger_model::{Item, Items, Level, Query, QueryKey, QueryRoot, Rules, SeriesUid, StudyUid, Tag};
 use percent_encoding::percent_decode_str;
 
 /// Matches of one answer where no limit is asked for: as much as a viewer's list shows many times over.
 pub const LIMIT_DEFAULT: usize = 10_000;
+/// Parameters that say one thing for the whole search.
+const ONCE: [&str; 5] = ["limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching"];
 /// Keys of one search: a dictionary's worth is never asked for.
 const KEYS_MAX: usize = 200;
 
@@ -21,6 +24,9 @@ pub struct Search {
     pub offset: usize,
     /// Whether fuzzy matching of names was asked for.
     pub fuzzy: Fuzzy,
+    /// Keys with a value that restrict nothing, since they are not supported at the level (PS3.4 section C.2.2.1.3), as they
+    /// were written.
+    pub unsupported: Vec<String>,
 }
 
 /// Whether fuzzy matching of person names is asked for.
@@ -107,7 +113,9 @@ fn decoded(text: &str) -> Result<String, SearchError> {
 
 /// Makes a search of the parameters, in the order of the query string, decoded.
 pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) -> Result<Search, SearchError> {
+    ONCE.iter().try_for_each(|name| at_most_once(name, parameters))?;
     let mut keys = Keys::of(within);
+    let mut unsupported = Vec::new();
     let (mut limit, mut offset, mut fuzzy) = (LIMIT_DEFAULT, 0, Fuzzy::No);
     let mut included = Vec::new();
     let mut rules = Rules::default();
@@ -124,7 +132,13 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
             "multiplevaluematching" => rules.multiple_values = is_true("multiplevaluematching", value)?,
             "includefield" => included.extend(fields(level, value)?),
             _ if value.chars().any(char::is_control) => return Err(SearchError::Value(name.clone())),
-            _ => keys.put(named(name)?, &matching(value), name)?,
+            _ => {
+                let (named, value) = (named(name)?, matching(value));
+                if !value.is_empty() && !named.is_supported(level, &value) {
+                    unsupported.push(name.clone());
+                }
+                keys.put(named, &value, name)?;
+            }
         }
     }
     for named in defaults(level, within).map(Named::Attribute).chain(included) {
@@ -134,7 +148,14 @@ pub fn search(level: Level, within: &Within, parameters: &[(String, String)]) ->
         return Err(SearchError::TooMany);
     }
     let query = Query { rules, ..Query::new(QueryRoot::Study, level, keys.0) };
-    Ok(Search { query, limit, offset, fuzzy })
+    Ok(Search { query, limit, offset, fuzzy, unsupported })
+}
+
+/// One that is given twice with the same value says nothing else.
+fn at_most_once(name: &str, parameters: &[(String, String)]) -> Result<(), SearchError> {
+    let mut values = parameters.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+    let first = values.next();
+    if values.all(|value| Some(value) == first) { Ok(()) } else { Err(SearchError::Twice(name.to_owned())) }
 }
 
 struct Keys(Vec<QueryKey>);
@@ -226,6 +247,19 @@ enum Named {
     Attribute(Tag),
     /// An attribute of the items of a sequence.
     Within(Tag, Tag),
+}
+
+impl Named {
+    /// Whether entities of a level are told apart by it.
+    fn is_supported(self, level: Level, value: &str) -> bool {
+        match self {
+            Self::Attribute(tag) => is_supported(level, tag, value),
+            Self::Within(sequence, tag) => {
+                let item: Item = [(tag, value.to_owned())].into_iter().collect();
+                is_supported(level, sequence, &Items(vec![item]).to_text())
+            }
+        }
+    }
 }
 
 /// The attribute that a parameter names, by keywords or by their eight digits (PS3.18 section 8.3.4.1).
@@ -437,6 +471,32 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_restrict_nothing_are_named() {
+        let unsupported = |level, parameters: &[(&str, &str)]| of(level, parameters).unwrap().unsupported;
+        let all = [
+            ("SOPInstanceUID", "1.2"),
+            ("0020000E", "1.2"),
+            ("Modality", "CT"),
+            ("NumberOfStudyRelatedInstances", "3"),
+            ("PixelData", "x"),
+            ("RequestAttributesSequence.ScheduledProcedureStepID", "S1"),
+            ("00400275.00400002", "x"),
+        ];
+        let names = all.map(|(name, _)| name);
+        assert_eq!(unsupported(Level::Study, &all), names);
+        assert_eq!(unsupported(Level::Series, &all), [names[0], names[3], names[4], names[6]]);
+        assert_eq!(unsupported(Level::Image, &all), [names[3], names[4], names[6]]);
+        let good = [
+            ("StudyDate", "20240101-"),
+            ("PatientID", "1"),
+            ("ModalitiesInStudy", "CT"),
+            ("SOPInstanceUID", ""),
+            ("includefield", "PixelData,00400275.00400002"),
+        ];
+        assert!(unsupported(Level::Study, &good).is_empty());
+    }
+
+    #[test]
     fn a_search_outside_a_study_says_which_study_an_answer_is_of() {
         let instances = of(Level::Image, &[]).unwrap();
         for tag in [Tag::STUDY_INSTANCE_UID, Tag::SERIES_INSTANCE_UID, Tag::PATIENT_ID, Tag::MODALITY] {
@@ -497,8 +557,15 @@ mod tests {
                 SearchError::Truth { name: "multiplevaluematching", value: "yes".to_owned() },
             ),
             (&[("PatientID", "1"), ("00100020", "2")], SearchError::Twice("00100020".to_owned())),
+            (&[("limit", "1"), ("limit", "2")], SearchError::Twice("limit".to_owned())),
+            (&[("offset", "0"), ("limit", "2"), ("offset", "1")], SearchError::Twice("offset".to_owned())),
+            (
+                &[("fuzzymatching", "true"), ("fuzzymatching", "false")],
+                SearchError::Twice("fuzzymatching".to_owned()),
+            ),
         ] {
             assert_eq!(of(Level::Study, parameters).unwrap_err(), error);
         }
+        assert_eq!(of(Level::Study, &[("limit", "2"), ("limit", "2")]).unwrap().limit, 2);
     }
 }

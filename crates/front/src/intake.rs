@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use outrigger_dataset::scan::{ScanError, Scanned, Scanner};
-use outrigger_model::{Origin, SopInstanceUid, Status, Tag, TransferSyntaxUid};
+use outrigger_model::{Origin, SeriesUid, SopInstanceUid, Status, StudyUid, Tag, TransferSyntaxUid};
 use outrigger_runtime::spool::{BodyWriter, SpoolError};
 use outrigger_runtime::{Body, Spool};
 
@@ -69,7 +69,7 @@ impl Intake {
 
     /// The whole object.
     pub(crate) async fn finish(self) -> Result<Taken, Refusal> {
-        let scanned = self.scanner.finish().map_err(|error| of_scan(&error));
+        let scanned = self.scanner.finish().map_err(|error| of_scan(&error)).and_then(addressable);
         let body = self.writer.finish().await.map_err(|error| not_taken(&error))?;
         metrics::counter!("outrigger_received_bytes_total").increment(body.length);
         Ok(Taken { body, scanned })
@@ -166,6 +166,21 @@ fn of_scan(error: &ScanError) -> Refusal {
         | ScanError::Inflate(_) => Vec::new(),
     };
     Refusal::new(error.refusal(), error.to_string()).of(offending)
+}
+
+/// An object that could be asked for by nobody afterwards is not taken: a path, a list or a wildcard would be read instead of
+/// its UID, here and at members. Other UIDs that break the rules are identities as they are (PS3.5 section 9.1).
+fn addressable(scanned: Scanned) -> Result<Scanned, Refusal> {
+    let header = &scanned.header;
+    let is_good = [
+        (Tag::SOP_INSTANCE_UID, header.sop_instance.is_addressable()),
+        (Tag::STUDY_INSTANCE_UID, header.study.as_ref().is_none_or(StudyUid::is_addressable)),
+        (Tag::SERIES_INSTANCE_UID, header.series.as_ref().is_none_or(SeriesUid::is_addressable)),
+    ];
+    let offending: Vec<Tag> = is_good.iter().filter(|(_, is_good)| !is_good).map(|(tag, _)| *tag).collect();
+    let Some(first) = offending.first() else { return Ok(scanned) };
+    let text = format!("{first} is no UID that could be asked for");
+    Err(Refusal::new(Status::DATA_SET_MISMATCH, text).of(offending))
 }
 
 #[cfg(test)]

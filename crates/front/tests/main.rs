@@ -9,6 +9,7 @@ mod destination;
 mod find;
 mod limits;
 mod many;
+mod odd;
 mod peer_dcmtk;
 mod retrieve;
 mod shelf;

@@ -2,7 +2,7 @@
 
 mod access;
 mod committing;
-mod door;
+pub(crate) mod door;
 mod hostile;
 mod listed;
 mod searching;

@@ -66,6 +66,12 @@ fn conformant(text: &str) -> bool {
         })
 }
 
+/// Letters, digits, `.`, `-` and `_`, and more than dots: nothing that a path, a list or a wildcard reads as something else.
+fn addressable(text: &str) -> bool {
+    let stands = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    text.bytes().all(stands) && text.bytes().any(|byte| byte != b'.')
+}
+
 macro_rules! uid {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -97,6 +103,12 @@ macro_rules! uid {
             /// The UID as text, without padding.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Whether it can be asked for as it is, in the path of a URL and as the key of a query; longer ones than the standard
+            /// has, leading zeros and letters do no harm.
+            pub fn is_addressable(&self) -> bool {
+                addressable(&self.0)
             }
 
             /// Whether it keeps the rules of PS3.5 section 9.1: at most 64 characters, digits and dots, no leading zero.
@@ -174,6 +186,28 @@ mod tests {
         assert_eq!(StudyUid::new(" \0"), Err(UidError::Empty));
         assert_eq!(StudyUid::new("1.2\\3"), Err(UidError::BadByte { byte: b'\\', position: 3 }));
         assert_eq!(StudyUid::new(&"1".repeat(129)), Err(UidError::TooLong { length: 129 }));
+    }
+
+    #[test]
+    fn what_a_path_or_a_wildcard_would_read_otherwise_is_not_addressable() {
+        for good in ["1.2.840.0", "1.02", "a.b", "1..2", ".1", "TEST_1-2", &"1".repeat(128)] {
+            assert!(StudyUid::new(good).unwrap().is_addressable(), "{good}");
+        }
+        for bad in [
+            "2.25.1/../../x",
+            "..",
+            ".",
+            "1.2*",
+            "1.2?3",
+            "1.2%2F",
+            "1.2\"3",
+            "1.2;3",
+            "1.2#",
+            "1,2",
+            "1.2:3",
+        ] {
+            assert!(!StudyUid::new(bad).unwrap().is_addressable(), "{bad}");
+        }
     }
 
     #[test]

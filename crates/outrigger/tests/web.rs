@@ -1,6 +1,7 @@
 //! The web door of the whole program: stored there is stored, found at once, delivered, and on record.
 
 mod client;
+mod odd;
 
 use std::fs;
 use std::path::Path;

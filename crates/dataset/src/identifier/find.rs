@@ -27,7 +27,7 @@ pub fn read_find(root: QueryRoot, form: Form, bytes: &[u8], rules: Rules) -> Res
     if !rules.relational && !names_by_uid(level, &keys) {
         unique_keys_above(root, level).try_for_each(|tag| has_single(level, tag, &keys))?;
     }
-    keys.iter().try_for_each(check)?;
+    keys.iter().try_for_each(check_key)?;
     let declared = declared(&data_set).trim().to_owned();
     Ok(Asked { query: Query { root, level, keys, rules }, form, declared })
 }
@@ -81,7 +81,8 @@ fn has_single(level: Level, tag: Tag, keys: &[QueryKey]) -> Result<(), Identifie
     Err(IdentifierError::NoSingleKey { level, tag })
 }
 
-fn check(key: &QueryKey) -> Result<(), IdentifierError> {
+/// Refuses a key whose value nothing can match: a date or time that is none, or a range of such; more values than are compared.
+pub fn check_key(key: &QueryKey) -> Result<(), IdentifierError> {
     let QueryKey { tag, value } = key;
     let vr = dictionary::vr(*tag);
     if vr == Vr::SQ {
@@ -115,23 +116,88 @@ fn check_item(tag: Tag, value: &str) -> Result<(), IdentifierError> {
         0 => Ok(()),
         1 => items.into_iter().flatten().try_for_each(|(tag, value)| {
             // What a sequence within it asks for is not known any more.
-            if dictionary::vr(tag) == Vr::SQ { Ok(()) } else { check(&QueryKey { tag, value }) }
+            if dictionary::vr(tag) == Vr::SQ { Ok(()) } else { check_key(&QueryKey { tag, value }) }
         }),
         found => Err(IdentifierError::TooManyItems { tag, found }),
     }
 }
 
-/// Eight digits, or the old form with dots (PS3.5 section 6.2).
+/// Eight digits, or the old form with dots (PS3.5 section 6.2). The days of the single months are not told apart: user interfaces
+/// write the 31st for the last of any.
 fn is_date(text: &str) -> bool {
     let digits: String = text.chars().filter(|character| *character != '.').collect();
-    digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    digits.len() == 8
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && is_between(&digits, 4, 1, 12)
+        && is_between(&digits, 6, 1, 31)
 }
 
-/// Hours, minutes, seconds and a fraction, cut anywhere behind the hours; or the old form with colons.
+/// Hours, minutes, seconds and a fraction, cut anywhere behind the hours; or the old form with colons. Midnight is 00 and never
+/// 24; the second 60 is a leap second (PS3.5 table 6.2-1).
 fn is_time(text: &str) -> bool {
     let digits: String = text.chars().filter(|character| *character != ':').collect();
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     matches!(whole.len(), 2 | 4 | 6)
         && fraction.len() <= 6
         && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+        && is_between(whole, 0, 0, 23)
+        && is_between(whole, 2, 0, 59)
+        && is_between(whole, 4, 0, 60)
+}
+
+/// Whether the two digits at a place, if there are any, are a number between two.
+fn is_between(digits: &str, place: usize, least: u8, most: u8) -> bool {
+    let two = digits.get(place..place + 2);
+    two.is_none_or(|two| two.parse::<u8>().is_ok_and(|number| (least..=most).contains(&number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_that_are_none_are_refused_also_as_ends_of_ranges() {
+        let check = |tag, value: &str| check_key(&QueryKey { tag, value: value.to_owned() });
+        for good in [
+            "",
+            "*",
+            "\"\"",
+            "20240229",
+            "20240231",
+            "2024.12.31",
+            "20240101-",
+            "-20241231",
+            "20240101-20241231",
+            "00010101-99991231",
+        ] {
+            assert!(check(Tag::STUDY_DATE, good).is_ok(), "{good}");
+        }
+        for bad in [
+            "20241399",
+            "20240001",
+            "20240100",
+            "20240132",
+            "2024051",
+            "20241301-",
+            "-20240132",
+            "20240101-20241399",
+            "-",
+            "hello",
+            "20240101-20240102-20240103",
+            "2024*",
+            "20240101\\20240102",
+        ] {
+            assert!(matches!(check(Tag::STUDY_DATE, bad), Err(IdentifierError::NoMoment { .. })), "{bad}");
+        }
+        for good in
+            ["", "00", "23", "2359", "235960", "10:30:00", "103000.123456", "0930-1030", "09-", "-235959.999"]
+        {
+            assert!(check(Tag::STUDY_TIME, good).is_ok(), "{good}");
+        }
+        for bad in ["9999", "24", "2400", "1260", "101061", "1", "123", "99-", "-2400", "0930-9999", "1x"] {
+            assert!(matches!(check(Tag::STUDY_TIME, bad), Err(IdentifierError::NoMoment { .. })), "{bad}");
+        }
+        let within = r#"[{"00400002":"20241399"}]"#;
+        assert!(check(Tag(0x0040, 0x0100), within).is_err());
+    }
 }

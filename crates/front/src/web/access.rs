@@ -172,9 +172,10 @@ fn is_here(host: &str) -> bool {
         rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
     };
     let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').filter(|(_, rest)| port(rest)).map(|(name, _)| name),
-        None => Some(host.split_once(':').map_or(host, |(name, _)| name)),
+        Some(rest) => rest.split_once(']'),
+        None => Some(host.find(':').map_or((host, ""), |at| host.split_at(at))),
     };
+    let name = name.filter(|(_, rest)| port(rest)).map(|(name, _)| name);
     name.is_some_and(|name| {
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
@@ -231,6 +232,9 @@ mod tests {
             (open, &[], "127.0.0.1", "rebound.example", Err(Denied::Named)),
             (open, &[], "127.0.0.1", "localhost.example:80", Err(Denied::Named)),
             (open, &[], "127.0.0.1", "[::1].example", Err(Denied::Named)),
+            (open, &[], "127.0.0.1", "127.0.0.1:80@rebound.example", Err(Denied::Named)),
+            (open, &[], "127.0.0.1", "localhost:rebound.example", Err(Denied::Named)),
+            (open, &[], "127.0.0.1", "::1", Err(Denied::Named)),
             (open, &hosts, "127.0.0.1", "localhost", Err(Denied::Elsewhere)),
             (certified, &hosts, "10.0.0.1", "pacs.example", Ok(None)),
             (certified, &hosts, "127.0.0.1", "pacs.example", Err(Denied::Elsewhere)),

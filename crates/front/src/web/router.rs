@@ -97,6 +97,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
         return Err(Turned::away(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, limit.to_string())));
     }
     let headers = request.headers();
+    let host = host(request).map_err(Turned::away)?;
     let options = &door.options;
     let needed: &[Right] = match *request.method() {
         // A modality that may only store looks for what it asked itself; nobody is shown another's.
@@ -116,7 +117,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
     let asked = Asked {
         from: line.address,
         authorization: text(headers, AUTHORIZATION),
-        host: text(headers, HOST),
+        host: host.as_deref(),
         needed,
     };
     match admit(&door.access(), &options.hosts, &asked) {
@@ -133,7 +134,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
     }
     let agent = text(headers, USER_AGENT).unwrap_or_default();
     let agent = agent.get(..agent.floor_char_boundary(AGENT_BYTES_MAX)).unwrap_or_default().to_owned();
-    Ok(Caller { party, base: base(door, headers), agent })
+    Ok(Caller { party, base: base(door, host.as_deref()), agent })
 }
 
 /// A header field as text; what is no text counts as not given.
@@ -141,8 +142,27 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The host that a request is for: one, however it is said (RFC 9112 section 3.2). A request that names two is read as the one
+/// by whoever let it pass, and as the other behind it.
+fn host(request: &Request) -> Result<Option<String>, Refusal> {
+    let mut fields = request.headers().get_all(HOST).iter();
+    let field =
+        fields.next().map(|value| value.to_str().map_err(|_| Refusal::bad("the field Host is no text")));
+    let field = field.transpose()?;
+    if fields.next().is_some() {
+        return Err(Refusal::bad("the request has more than one field Host"));
+    }
+    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    match (target, field) {
+        (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => {
+            Err(Refusal::bad("the request is for another host than its field Host says"))
+        }
+        (target, field) => Ok(target.or(field).map(str::to_owned)),
+    }
+}
+
 /// The URL of the service as the caller reached it.
-fn base(door: &Door, headers: &HeaderMap) -> String {
+fn base(door: &Door, host: Option<&str>) -> String {
     if let Some(url) = &door.options.url {
         return url.clone();
     }
@@ -150,7 +170,7 @@ fn base(door: &Door, headers: &HeaderMap) -> String {
     let is_host = |host: &&str| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
     };
-    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).filter(is_host);
+    let host = host.filter(is_host);
     let own = door.address.to_string();
     let host = host.unwrap_or(&own);
     // A client that calls an address, and leaves out the port it calls: `dicomweb-client` for one. Who calls a name may

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::write_query;
+use outrigger_dataset::identifier::{check_key, write_query};
 use outrigger_dataset::json;
 use outrigger_dicomweb::media::DICOM_JSON;
 use outrigger_dicomweb::resource::Resource;
@@ -32,6 +32,8 @@ use crate::audit::AuditEvent;
 const RETRIEVE_URL: Tag = Tag(0x0008, 0x1190);
 /// Most matches a page and those before it may be: nobody pages further, and all of them are held at once.
 const MATCHES_MAX: usize = 50_000;
+/// Keys that a Warning names: nobody reads more of them.
+const NAMED_MAX: usize = 10;
 /// The words of PS3.18 section 8.3.4.2.
 const NOT_FUZZY: HeaderValue = HeaderValue::from_static(
     "299 outrigger \"The fuzzymatching parameter is not supported. Only literal matching has been performed.\"",
@@ -127,8 +129,9 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
     let RawQuery(raw) = asked.raw;
     let given = parameters(raw.as_deref().unwrap_or_default()).map_err(Refusal::bad)?;
     accepting::json_by(&asked.headers, &given)?;
-    let Search { query, limit, offset, fuzzy } =
+    let Search { query, limit, offset, fuzzy, unsupported } =
         search(asked.level, &asked.within, &given).map_err(Refusal::bad)?;
+    query.keys.iter().try_for_each(check_key).map_err(Refusal::bad)?;
     if offset.saturating_add(limit) > MATCHES_MAX {
         let text = format!("nothing is given beyond the first {MATCHES_MAX} matches; ask more narrowly");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
@@ -151,6 +154,9 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
     if fuzzy == Fuzzy::Asked {
         headers.append(WARNING, NOT_FUZZY);
     }
+    if !unsupported.is_empty() {
+        headers.extend(not_restricting(&unsupported).map(|warning| (WARNING, warning)));
+    }
     if behind > 0 {
         let warning =
             format!("299 outrigger \"There are {behind} additional results that can be requested\"");
@@ -160,6 +166,19 @@ async fn answer(door: &Door, caller: &Caller, asked: Asked) -> Found {
         headers.append(WARNING, may_lack(&missing));
     }
     Ok(response)
+}
+
+/// Says which keys restrict nothing, as status FF01 does to a C-FIND: the answer has more than was looked for.
+fn not_restricting(names: &[String]) -> Option<HeaderValue> {
+    let named = names.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match names.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let warning = format!(
+        "299 outrigger \"The following attributes are not supported as keys here, and restrict nothing: {named}{more}\""
+    );
+    HeaderValue::from_str(&warning).ok()
 }
 
 /// Says that an answer may lack something, and what; it may name a member in words of its own.

@@ -95,6 +95,35 @@ async fn without_tokens_only_this_machine_is_answered_and_by_no_other_name() {
     assert_eq!(search(&narrowed, &format!("Authorization: Bearer {ADMIN}\r\n")).await.status, 403);
 }
 
+/// A request that names two hosts is read as the one by whoever let it pass, and as the other here.
+#[tokio::test]
+async fn a_request_is_for_one_host_alone_however_it_is_said() {
+    let (open, tokens) = (Door::open(options()).await, Door::open(with_tokens()).await);
+    let admin = format!("Authorization: Bearer {ADMIN}\r\n");
+    for (target, hosts, of_open, of_tokens) in [
+        ("/dicomweb/studies", &["127.0.0.1"][..], 200, 200),
+        ("/dicomweb/studies", &["127.0.0.1", "rebound.example"], 400, 400),
+        ("/dicomweb/studies", &["rebound.example", "127.0.0.1"], 400, 400),
+        ("/dicomweb/studies", &["127.0.0.1", "127.0.0.1"], 400, 400),
+        ("/dicomweb/studies", &["127.0.0.1, rebound.example"], 403, 200),
+        ("/dicomweb/studies", &["127.0.0.1:80@rebound.example"], 403, 200),
+        ("http://127.0.0.1/dicomweb/studies", &["127.0.0.1"], 200, 200),
+        ("http://127.0.0.1/dicomweb/studies", &[], 200, 200),
+        ("http://rebound.example/dicomweb/studies", &["127.0.0.1"], 400, 400),
+        ("http://rebound.example/dicomweb/studies", &["rebound.example"], 403, 200),
+        ("http://rebound.example/dicomweb/studies", &[], 403, 200),
+        ("http://127.0.0.1:80@rebound.example/dicomweb/studies", &[], 403, 200),
+        ("http://rebound.example/dicomweb", &["127.0.0.1"], 400, 400),
+    ] {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let head = |token: &str| format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n{token}\r\n");
+        let said = open.say(&head(""), b"").await;
+        assert_eq!(said.status, of_open, "{target} {hosts:?}: {said:?}");
+        let said = tokens.say(&head(&admin), b"").await;
+        assert_eq!(said.status, of_tokens, "{target} {hosts:?}: {said:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_certificate_opens_over_tls_and_strangers_stay_outside() {
     let authority = Authority::new().unwrap();

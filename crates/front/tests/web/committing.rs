@@ -113,6 +113,8 @@ async fn what_is_no_request_is_refused_clearly_and_nothing_is_asked() {
         (PATH, JSON, &large, 413, "larger than"),
         ("/dicomweb/commitment-requests/1.2%2f..%2f3", JSON, &good, 400, "Transaction UID"),
         ("/dicomweb/commitment-requests/1.2*", JSON, &good, 400, "Transaction UID"),
+        ("/dicomweb/commitment-requests/abc", JSON, &good, 400, "Transaction UID"),
+        ("/dicomweb/commitment-requests/1..2", JSON, &good, 400, "Transaction UID"),
         ("/dicomweb/commitment-requests/", JSON, &good, 404, "no such resource"),
         ("/dicomweb/commitment-requests", JSON, &good, 404, "no such resource"),
     ] {
@@ -132,6 +134,7 @@ async fn what_is_no_request_is_refused_clearly_and_nothing_is_asked() {
     tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
     drop(stream);
     assert_eq!(door.get(PATH).await.status, 404);
+    assert_eq!(door.get("/dicomweb/commitment-requests/abc").await.status, 400);
     assert_eq!(*door.service.asked.lock().unwrap(), []);
     door.service.shelf.refuse(Some(RefusalKind::Failed));
     door.service.decides.store(true, Ordering::SeqCst);

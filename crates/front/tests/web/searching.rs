@@ -66,6 +66,32 @@ async fn fuzzy_matching_is_answered_literally_with_a_warning() {
 }
 
 #[tokio::test]
+async fn keys_that_restrict_nothing_are_named_in_a_warning() {
+    let door = Door::open(options()).await;
+    *door.service.answers.lock().unwrap() = vec![study(1, "20260101"), study(2, "20260101")];
+    let said = door.get("/dicomweb/studies?SOPInstanceUID=1.2&PixelData=x&PatientID=1&limit=1").await;
+    assert_eq!((said.status, said.json().as_array().unwrap().len()), (200, 1), "{said:?}");
+    let warnings = said.fields("warning");
+    assert_eq!(warnings.len(), 2, "{said:?}");
+    assert!(
+        warnings[0].starts_with("299 ") && warnings[0].ends_with(": SOPInstanceUID, PixelData\""),
+        "{said:?}"
+    );
+    let many: String = (0x10..0x1B).map(|element| format!("&001040{element:X}=x")).collect();
+    let said = door.get(&format!("/dicomweb/studies?{many}")).await;
+    assert!(said.fields("warning")[0].ends_with(", 00104019 and 1 more\""), "{said:?}");
+    for good in [
+        "/studies?PatientID=1&includefield=PixelData",
+        "/instances?SOPInstanceUID=1.2&Modality=CT",
+        "/studies?SOPInstanceUID=",
+        "/studies/1.2/series?Modality=CT",
+    ] {
+        let said = door.get(&format!("/dicomweb{good}")).await;
+        assert_eq!((said.status, said.fields("warning").len()), (200, 0), "{good}: {said:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_no_answer() {
     let door = Door::open(options()).await;
     *door.service.answers.lock().unwrap() = vec![study(1, "20260101")];
@@ -93,7 +119,15 @@ async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody() {
         ("/studies?limit=-1", "limit"),
         ("/studies?limit=1e9", "limit"),
         ("/studies?offset=x", "offset"),
+        ("/studies?limit=1&limit=2", "`limit` is given twice"),
+        ("/studies?offset=1&limit=2&offset=2", "`offset` is given twice"),
         ("/studies?fuzzymatching=maybe", "fuzzymatching"),
+        ("/studies?StudyDate=20241399", "no date"),
+        ("/studies?StudyDate=2024051", "no date"),
+        ("/studies?StudyDate=20240101-20240132", "no date"),
+        ("/studies?StudyTime=9999", "no time"),
+        ("/studies?StudyTime=2400", "no time"),
+        ("/series?RequestAttributesSequence.00400002=20240001", "no date"),
         ("/studies?includefield=Nonsense", "Nonsense"),
         ("/studies?00400275.00400008.00080100=1", "sequence"),
         ("/studies?PatientID=1&00100020=2", "twice"),

@@ -25,6 +25,27 @@ while page := client.search_for_instances(study, limit=3, offset=offset):
     pages.append([match["00080018"]["Value"][0] for match in page])
     offset += len(page)
 got = client.retrieve_study(study)
+import warnings
+from requests.exceptions import HTTPError
+def refused(**filters):
+    try:
+        client.search_for_studies(search_filters=filters)
+    except HTTPError as error:
+        return error.response.status_code
+lost = pydicom.dcmread(sorted(pathlib.Path(files).glob("*.dcm"))[0])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    lost.SOPInstanceUID = lost.file_meta.MediaStorageSOPInstanceUID = "2.25.1/../../x"
+    client.set_http_retry_params(retry=False)
+    try:
+        client.store_instances([lost])
+        lost_status = 200
+    except HTTPError as error:
+        lost_status = error.response.status_code
+    odd = pydicom.dcmread(sorted(pathlib.Path(files).glob("*.dcm"))[0])
+    odd.SOPInstanceUID = odd.file_meta.MediaStorageSOPInstanceUID = "1.02.003"
+    client.store_instances([odd])
+    back = client.retrieve_instance(odd.StudyInstanceUID, odd.SeriesInstanceUID, "1.02.003")
 by_uid = {dataset.SOPInstanceUID: dataset for dataset in sent}
 print(json.dumps({
     "stored": len(response.ReferencedSOPSequence),
@@ -33,6 +54,9 @@ print(json.dumps({
     "fuzzy": len(client.search_for_studies(fuzzymatching=True)),
     "none": client.search_for_studies(search_filters={"PatientID": "nobody"}),
     "pages": pages,
+    "refused": [refused(StudyDate="20241399"), refused(StudyTime="9999"), refused(StudyDate="20200101-20991231")],
+    "lost": lost_status,
+    "odd": back.SOPInstanceUID == "1.02.003" and back.PixelData == odd.PixelData,
     "metadata": len(client.retrieve_series_metadata(study, series)),
     "same_pixels": sum(by_uid[dataset.SOPInstanceUID].PixelData == dataset.PixelData for dataset in got),
 }))
@@ -57,6 +81,8 @@ async fn peer_dicomweb_client_stores_searches_and_retrieves() {
     let saw: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}\n{}", door.log()));
     let of_study: Vec<_> = sent.iter().filter(|object| object.header.study == sent[0].header.study).collect();
     assert_eq!(saw["stored"], sent.len());
+    assert_eq!(saw["refused"], serde_json::json!([400, 400, null]), "{saw:#}");
+    assert_eq!((&saw["lost"], &saw["odd"]), (&409.into(), &true.into()), "{saw:#}");
     assert_eq!(saw["studies"].as_array().unwrap().len(), 1, "{saw:#}");
     assert_eq!(saw["studies"][0]["00201208"]["Value"][0], of_study.len(), "{saw:#}");
     assert!(saw["studies"][0]["00081030"].is_object(), "{saw:#}");
