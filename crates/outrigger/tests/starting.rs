@@ -226,6 +226,9 @@ async fn a_configuration_is_read_again_while_a_node_runs() {
         "{answer}"
     );
     reached(&door.station(), None).health().await.unwrap_err();
+    let again = door.ask(&["reload", "--json"]).await.exits(0).json();
+    assert_eq!(again["applied"], serde_json::json!([]), "{again}");
+    assert_eq!(again["needs_restart"], answer["needs_restart"], "it still waits for a restart");
 
     fs::write(&door.config, "[node]\nname = \"x\"\n").unwrap();
     let ran = door.ask(&["reload"]).await.exits(2);

@@ -1,5 +1,6 @@
 //! Reading the configuration again: what changes at once, and what needs a restart.
 
+use outrigger_front::Access;
 use outrigger_runtime::RealDisk;
 use serde_json::{Value, json};
 
@@ -31,21 +32,36 @@ pub(crate) fn reload(admin: &NodeAdmin) -> Value {
 
 fn applied(admin: &NodeAdmin, fresh: &NodeConfig) -> Value {
     let old = admin.loaded().config;
+    let in_force = in_force(old.clone(), fresh);
     let mut now = Vec::new();
-    if old.base.log.level != fresh.base.log.level {
-        logging::set_level(fresh.base.log);
+    if old.base.log.level != in_force.base.log.level {
+        logging::set_level(in_force.base.log);
         now.push("log.level");
     }
-    if old.base.peers != fresh.base.peers {
+    if old.base.peers != in_force.base.peers {
         now.push("peer");
     }
-    if tokens(&old.base) != tokens(&fresh.base) {
+    if tokens(&old.base) != tokens(&in_force.base) {
         now.push("front.web.tokens_file");
     }
-    admin.callers.renew(&fresh.base);
+    admin.callers.renew(&in_force.base);
     let later = needs_restart(&old, fresh);
-    admin.note_configuration(fresh.clone());
+    admin.note_configuration(in_force);
     json!({"applied": now, "needs_restart": later})
+}
+
+/// The old configuration with what of the fresh one changes at once: what waits for a restart is not in force, and is named again
+/// by the next reading.
+fn in_force(mut config: NodeConfig, fresh: &NodeConfig) -> NodeConfig {
+    config.base.log.level = fresh.base.log.level;
+    config.base.peers.clone_from(&fresh.base.peers);
+    let renewed = tokens(&fresh.base);
+    for web in &mut config.base.webs {
+        if let (Access::Tokens(old), Some(fresh)) = (&mut web.access, renewed.get(&web.listen)) {
+            old.clone_from(fresh);
+        }
+    }
+    config
 }
 
 /// Tables and keys that differ and are read at start only. Each field is named, so that none that is added can be forgotten.
