@@ -131,6 +131,126 @@ fn signed_and_shifted_values_are_what_they_say() {
     assert_eq!(shown(&shifted, &[]), [0, 128, 255]);
 }
 
+/// A table (PS3.3 section C.11.1.1): its entries begin at a value, and have so many bits.
+fn lut(first: u16, bits: u16, entries: &[u16]) -> DataSet {
+    let count = u16::try_from(entries.len()).unwrap();
+    [
+        Element::new(Tag(0x0028, 0x3002), Vr::US, words(&[count, first, bits])),
+        Element::new(Tag(0x0028, 0x3006), Vr::OW, words(entries)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn text(tag: Tag, value: &str) -> Element {
+    Element::text(tag, Vr::DS, value)
+}
+
+#[test]
+fn tables_come_before_what_stands_beside_them() {
+    let plain = image("MONOCHROME2", 1, 16, 3, &words(&[10, 11, 12]));
+    let windowed = with(plain, vec![text(Tag(0x0028, 0x1050), "11.5"), text(Tag(0x0028, 0x1051), "3")]);
+    assert_eq!(shown(&windowed, &[]), [0, 128, 255], "the control");
+    let voi = Element::sequence(Tag(0x0028, 0x3010), vec![lut(10, 12, &[4095, 0, 1024])]);
+    let looked_up = with(windowed.clone(), vec![voi.clone()]);
+    assert_eq!(shown(&looked_up, &[]), [255, 0, 64]);
+    assert_eq!(shown(&looked_up, &[("window", "11.5,3,linear")]), [0, 128, 255], "what is asked for");
+    let modality = Element::sequence(Tag(0x0028, 0x3000), vec![lut(10, 16, &[12, 11, 10])]);
+    let rescale = text(Tag(0x0028, 0x1052), "1000");
+    assert_eq!(shown(&with(windowed.clone(), vec![modality, rescale]), &[]), [255, 128, 0]);
+    // Values between two entries take the nearer one.
+    let slope = text(Tag(0x0028, 0x1053), "0.97");
+    assert_eq!(shown(&with(looked_up.clone(), vec![slope]), &[]), [255, 0, 64]);
+    let longer = Element::sequence(Tag(0x0028, 0x3010), vec![lut(10, 12, &[4095, 0])]);
+    assert_eq!(shown(&with(windowed, vec![longer]), &[]), [255, 0, 0], "the last stands for what is beyond");
+}
+
+/// A descriptor that says 0 entries has one for each value of sixteen bits.
+#[test]
+fn a_table_may_have_an_entry_for_each_value() {
+    let mut entries = vec![0_u16; 1 << 16];
+    (entries[7], entries[65_535]) = (0x8080, 0xFFFF);
+    let table: DataSet = [
+        Element::new(Tag(0x0028, 0x3002), Vr::US, words(&[0, 0, 16])),
+        Element::new(Tag(0x0028, 0x3006), Vr::OW, words(&entries)),
+    ]
+    .into_iter()
+    .collect();
+    let voi = Element::sequence(Tag(0x0028, 0x3010), vec![table]);
+    let plain = image("MONOCHROME2", 1, 16, 3, &words(&[0, 7, 65_535]));
+    assert_eq!(shown(&with(plain, vec![voi]), &[]), [0, 128, 255]);
+}
+
+#[test]
+fn overlays_are_burnt_in() {
+    let short =
+        |element, value: u16| Element::new(Tag(0x6000, element), Vr::US, value.to_le_bytes().to_vec());
+    let overlay = vec![
+        short(0x0010, 1),
+        short(0x0011, 3),
+        Element::text(Tag(0x6000, 0x0040), Vr::CS, "G"),
+        Element::new(Tag(0x6000, 0x0050), Vr::SS, words(&[1, 1])),
+        short(0x0100, 1),
+        short(0x0102, 0),
+        Element::new(Tag(0x6000, 0x3000), Vr::OW, vec![0b10, 0]),
+    ];
+    let plain = image("MONOCHROME2", 1, 8, 3, &[0, 100, 200]);
+    assert_eq!(shown(&with(plain, overlay), &[]), [0, 255, 255]);
+}
+
+#[test]
+fn presentation_turns_what_is_not_turned_already() {
+    let pixels = words(&[0, 100, 400]);
+    let turned = |photometric, shape| {
+        let shape = Element::text(Tag(0x2050, 0x0020), Vr::CS, shape);
+        shown(&with(image(photometric, 1, 16, 3, &pixels), vec![shape]), &[])
+    };
+    for (photometric, shape, levels) in [
+        ("MONOCHROME2", "IDENTITY", [0, 64, 255]),
+        ("MONOCHROME2", "INVERSE", [255, 191, 0]),
+        ("MONOCHROME1", "IDENTITY", [255, 191, 0]),
+        ("MONOCHROME1", "INVERSE", [255, 191, 0]),
+    ] {
+        assert_eq!(turned(photometric, shape), levels, "{photometric} {shape}");
+    }
+}
+
+#[test]
+fn values_that_only_fill_up_are_of_no_account() {
+    let short = |tag, value: u16| Element::new(tag, Vr::US, value.to_le_bytes().to_vec());
+    let plain = image("MONOCHROME2", 1, 16, 5, &words(&[0, 5, 100, 200, 300]));
+    let of = |padding: u16, limit: Option<u16>| {
+        let mut elements = vec![short(Tag(0x0028, 0x0120), padding)];
+        elements.extend(limit.map(|limit| short(Tag(0x0028, 0x0121), limit)));
+        shown(&with(plain.clone(), elements), &[])
+    };
+    assert_eq!(shown(&plain, &[]), [0, 4, 85, 170, 255], "the control");
+    assert_eq!(of(0, None), [0, 0, 82, 169, 255]);
+    assert_eq!((of(0, Some(5)), of(5, Some(0))), (vec![0, 0, 0, 128, 255], vec![0, 0, 0, 128, 255]));
+    assert_eq!(of(0, Some(300)), shown(&plain, &[]), "where there is nothing else they are shown");
+}
+
+#[test]
+fn values_are_shown_whatever_their_slope_their_width_and_their_function() {
+    let plain = image("MONOCHROME2", 1, 16, 3, &words(&[0, 50, 200]));
+    let with = |elements: &[(u16, &str)]| {
+        let of = |(element, value): &(u16, &str)| match element {
+            0x1056 => Element::text(Tag(0x0028, 0x1056), Vr::CS, value),
+            element => text(Tag(0x0028, *element), value),
+        };
+        shown(&with(plain.clone(), elements.iter().map(of).collect()), &[])
+    };
+    assert_eq!(with(&[(0x1053, "-1")]), [255, 191, 0]);
+    assert_eq!(with(&[(0x1053, "0")]), [0, 64, 255], "a slope of nothing is none");
+    let window = [(0x1050, "50"), (0x1051, "100")];
+    let of = |function| with(&[window[0], window[1], (0x1056, function)]);
+    assert_eq!(of("LINEAR"), [0, 129, 255]);
+    assert_eq!(of("LINEAR_EXACT"), [0, 128, 255]);
+    assert_eq!(of("SIGMOID"), [30, 128, 254]);
+    let wide: Vec<u8> = [0_u32, 100_000, 200_000].iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert_eq!(shown(&image("MONOCHROME2", 1, 32, 3, &wide), &[]), [0, 128, 255], "too many to look up");
+}
+
 #[test]
 fn frames_have_windows_of_their_own() {
     let group = |center: &str| -> DataSet {
