@@ -74,3 +74,6 @@ fn agree(ours: &dyn BlockSource, theirs: &dyn BlockSource) -> bool {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod objects;
 mod pictures;
 mod rack;
 mod refusals;
+mod spares;
 
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 

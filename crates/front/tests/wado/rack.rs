@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,8 +16,11 @@ use outrigger_front::{
     WebOptions, WebTimers,
 };
 use outrigger_model::{AeTitle, Answer, Query, Selection, Status, TransferSyntaxUid};
+use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::net::Tcp;
-use outrigger_runtime::{BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads};
+use outrigger_runtime::{
+    BlockError, BlockSource, Clock, Random, RealDisk, Shutdown, ShutdownGuard, Spool, Threads,
+};
 use tokio::sync::mpsc;
 
 use crate::shelf::Scratched;
@@ -30,7 +34,7 @@ pub(crate) struct Lying {
     pub(crate) state: State,
 }
 
-/// What becomes of who takes it.
+/// What becomes of who takes it. The second block is the only one of a small object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// It is there.
@@ -43,6 +47,10 @@ pub(crate) enum State {
     DamagedHere,
     /// Its second block cannot be read, and somebody else has it in another transfer syntax.
     OtherElsewhere,
+    /// Its second block cannot be read, nor that of anybody else.
+    DamagedEverywhere,
+    /// Its first block can be read once, and somebody else has the same bytes.
+    OnceHere,
     /// One keeper alone vouches for it.
     Unproven,
 }
@@ -136,9 +144,10 @@ impl Service for Rack {
         let status = Status::CANNOT_PERFORM_SUBOPERATIONS;
         let source: Arc<dyn BlockSource> = match state {
             State::Gone => return Err(FindRefusal { status, text: "nobody has it".into(), source: None }),
-            State::Damaged | State::DamagedHere | State::OtherElsewhere => {
-                Arc::new(Scratched { bytes, block: 1 })
+            State::Damaged | State::DamagedHere | State::OtherElsewhere | State::DamagedEverywhere => {
+                Arc::new(scratched(bytes))
             }
+            State::OnceHere => Arc::new(Once { bytes, is_read: AtomicBool::new(false) }),
             State::There | State::Unproven => Arc::new(bytes),
         };
         let provenance = match state {
@@ -153,7 +162,12 @@ impl Service for Rack {
         let Lying { transfer_syntax, bytes, state, .. } = self.objects.lock().unwrap()[place].clone();
         let provenance = Provenance::Proven;
         match state {
-            State::DamagedHere => Ok(Opened { transfer_syntax, bytes: Arc::new(bytes), provenance }),
+            State::DamagedHere | State::OnceHere => {
+                Ok(Opened { transfer_syntax, bytes: Arc::new(bytes), provenance })
+            }
+            State::DamagedEverywhere => {
+                Ok(Opened { transfer_syntax, bytes: Arc::new(scratched(bytes)), provenance })
+            }
             State::OtherElsewhere => {
                 let to = TransferSyntaxUid::new(super::RLE).unwrap();
                 let packed: Bytes = transcode(bytes, &transfer_syntax, &to).unwrap().into();
@@ -164,6 +178,30 @@ impl Service for Rack {
                 Err(FindRefusal { status, text: "nobody else has it".into(), source: None })
             }
         }
+    }
+}
+
+fn scratched(bytes: Bytes) -> Scratched {
+    Scratched { block: u64::from(bytes.len() > BLOCK_BYTES), bytes }
+}
+
+/// Bytes of which the first block can be read once.
+#[derive(Debug)]
+struct Once {
+    bytes: Bytes,
+    is_read: AtomicBool,
+}
+
+impl BlockSource for Once {
+    fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        if index == 0 && self.is_read.swap(true, Ordering::SeqCst) {
+            return Err(BlockError::Damaged { what: "the object".to_owned(), index, found: 1, written: 2 });
+        }
+        self.bytes.read_block(index)
     }
 }
 
