@@ -36,6 +36,26 @@ pub(crate) struct Manner {
     pub(crate) hides: BTreeSet<String>,
     /// Questions that name a study after which it answers these as if there were nothing.
     pub(crate) forgets_after: Option<usize>,
+    /// How many instances it says every study has, whatever it has.
+    pub(crate) says: Option<u64>,
+    /// Instances that it leaves out of lists.
+    pub(crate) omits: BTreeSet<SopInstanceUid>,
+    /// What it answers to who names one of these.
+    pub(crate) named: Named,
+}
+
+/// What a member answers to a question that names an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Named {
+    /// What it has, also of what it leaves out of lists.
+    #[default]
+    Found,
+    /// Nothing, whatever is named.
+    Nothing,
+    /// A failure, to who names what it leaves out of lists.
+    EndsInFailure,
+    /// The others of the series, to who names what it leaves out of lists.
+    Others,
 }
 
 /// Whether every query is refused.
@@ -108,13 +128,62 @@ impl Shelf {
                 answers.clear();
             }
         }
+        let mut ended = None;
+        match query.level {
+            Level::Image => ended = state.manner.of_instances(&state.catalogue, query, &mut answers),
+            Level::Study => state.manner.says_of(&mut answers),
+            Level::Patient | Level::Series => {}
+        }
         answers.truncate(state.manner.cap.unwrap_or(usize::MAX));
         for answer in &mut answers {
             answer.attributes.retain(|(tag, _)| !state.manner.without.contains(tag));
         }
         let whole = if answers.len() > most { Wholeness::Cut } else { Wholeness::All };
         answers.truncate(most);
-        Ok(Answered { answers, whole })
+        Ok(Answered { answers, whole: ended.unwrap_or(whole) })
+    }
+}
+
+impl Manner {
+    fn says_of(&self, answers: &mut [Answer]) {
+        let Some(says) = self.says else { return };
+        for answer in answers {
+            answer.attributes.retain(|(tag, _)| *tag != Tag::STUDY_RELATED_INSTANCES);
+            answer.attributes.push((Tag::STUDY_RELATED_INSTANCES, says.to_string()));
+        }
+    }
+
+    /// Leaves instances out, or what it answers to who names them; how it ends, if not as it does else.
+    fn of_instances(
+        &self,
+        catalogue: &MemoryCatalogue,
+        query: &Query,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Wholeness> {
+        let omitted = |answer: &Answer| {
+            let is_one = |uid: &str| self.omits.iter().any(|omitted| omitted.as_str() == uid);
+            answer.attributes.iter().any(|(tag, value)| *tag == Tag::SOP_INSTANCE_UID && is_one(value))
+        };
+        let is_named = query.keys.iter().any(|key| key.tag == Tag::SOP_INSTANCE_UID && !key.value.is_empty());
+        if !is_named {
+            answers.retain(|answer| !omitted(answer));
+            return None;
+        }
+        if self.named == Named::Nothing {
+            answers.clear();
+        }
+        if !answers.iter().any(omitted) || self.named == Named::Found {
+            return None;
+        }
+        answers.clear();
+        if self.named == Named::EndsInFailure {
+            return Some(Wholeness::Ended(Status(0xC001)));
+        }
+        let mut all_of_series = query.clone();
+        all_of_series.keys.retain(|key| key.tag != Tag::SOP_INSTANCE_UID);
+        all_of_series.keys.push(QueryKey { tag: Tag::SOP_INSTANCE_UID, value: String::new() });
+        answers.extend(all(catalogue, &all_of_series).into_iter().filter(|answer| !omitted(answer)));
+        None
     }
 }
 

@@ -15,6 +15,8 @@ use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Threads};
 
 use crate::shelf::{RefusesAll, Shelf, asked, instance};
 
+mod gone;
+
 const A: MemberNumber = MemberNumber(0);
 const B: MemberNumber = MemberNumber(1);
 
