@@ -6,28 +6,13 @@ use bytes::{Bytes, BytesMut};
 use outrigger_dataset::transcode;
 use outrigger_ledger::{Due, Ledger, ObjectError};
 use outrigger_member::{MemberError, Need, Outgoing};
-use outrigger_model::{MemberNumber, TransferSyntaxUid, transfer_syntax};
+use outrigger_model::{MemberNumber, TransferSyntaxUid};
 use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
 
 use crate::setup::MemberSetup;
 
 /// Largest object transcoded: its old and its new bytes are in memory together, and connections work at the same time.
 const TRANSCODE_BYTES_MAX: u64 = 512 << 20;
-
-/// Encodings a member may keep an instance in whatever we sent: another version of it, or a copy it encoded anew.
-const COMMON_ENCODINGS: [&str; 11] = [
-    transfer_syntax::EXPLICIT_VR_LE,
-    transfer_syntax::IMPLICIT_VR_LE,
-    transfer_syntax::EXPLICIT_VR_BE,
-    transfer_syntax::DEFLATED,
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.5",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-    "1.2.840.10008.1.2.4.91",
-];
 
 /// Attempts in its own encoding before another one is tried first.
 const OWN_ENCODING_ATTEMPTS: u32 = 2;
@@ -214,14 +199,7 @@ pub async fn fetched(
 
 /// The encodings in which the object of a posting may be read back.
 pub fn encodings(due: &Due) -> Vec<TransferSyntaxUid> {
-    let mut encodings = vec![due.transfer_syntax.clone()];
-    let common = COMMON_ENCODINGS.iter().map(|uid| TransferSyntaxUid::known(uid));
-    for encoding in transcode::targets(&due.transfer_syntax).into_iter().chain(common) {
-        if !encodings.contains(&encoding) {
-            encodings.push(encoding);
-        }
-    }
-    encodings
+    outrigger_member::encodings(Some(&due.transfer_syntax))
 }
 
 /// The parcel as a connection takes it, transcoded where `encoding` is not its own.

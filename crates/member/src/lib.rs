@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod contract;
 pub mod dicomweb;
 pub mod dimse;
+mod encodings;
 mod file;
 pub mod http;
 pub mod learnt;
@@ -25,6 +26,7 @@ pub use contract::{
 };
 pub use dicomweb::DicomwebMember;
 pub use dimse::{DimseMember, DimseRoute, ReadBack};
+pub use encodings::encodings;
 pub use learnt::{Learnt, Seen};
 pub use orthanc::OrthancMember;
 pub use status::{Outcome, StatusRules, classify};

@@ -7,9 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use outrigger_dataset::transcode;
-use outrigger_member::{AskSession, MemberError, Returned};
-use outrigger_model::{TransferSyntaxUid, transfer_syntax};
+use outrigger_member::{AskSession, MemberError, Returned, encodings};
+use outrigger_model::TransferSyntaxUid;
 use outrigger_runtime::{Body, Clock};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -26,20 +25,6 @@ const LEFT_ALONE: Duration = Duration::from_secs(10);
 /// Time-outs in a row after which it is not even asked last for that time, but once by each retrieval: a dead archive costs one of
 /// 2,000 instances these and one more.
 const SILENCES_MAX: u32 = 3;
-
-/// Encodings a member may keep an instance in, whatever it was sent in.
-const COMMON_ENCODINGS: [&str; 10] = [
-    transfer_syntax::EXPLICIT_VR_LE,
-    transfer_syntax::IMPLICIT_VR_LE,
-    transfer_syntax::DEFLATED,
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.5",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-    "1.2.840.10008.1.2.4.91",
-];
 
 /// Why a member does not give an instance.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +147,7 @@ impl Lines {
         let member = self.source.routes.get(route).ok_or(FetchError::Silent(self.timeout))?;
         let returned = [Returned {
             sop_class: instance.sop_class.clone(),
-            encodings: encodings(&instance.transfer_syntax),
+            encodings: encodings(Some(&instance.transfer_syntax)),
         }];
         let opened = patience.for_answer(member.ask(&returned)).await;
         let mut session = opened.ok_or(FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
@@ -278,18 +263,6 @@ fn is_of_member(error: &FetchError) -> bool {
         FetchError::Member(error) => matches!(error, MemberError::Connect(_) | MemberError::Lost { .. }),
         FetchError::OutsideStudies | FetchError::LeftAlone(_) => false,
     }
-}
-
-/// The encodings an instance may come in: its own first, what it can be made of losslessly, and what archives keep.
-fn encodings(own: &TransferSyntaxUid) -> Vec<TransferSyntaxUid> {
-    let mut encodings = vec![own.clone()];
-    let common = COMMON_ENCODINGS.iter().map(|uid| TransferSyntaxUid::known(uid));
-    for encoding in transcode::targets(own).into_iter().chain(common) {
-        if !encodings.contains(&encoding) {
-            encodings.push(encoding);
-        }
-    }
-    encodings
 }
 
 #[cfg(test)]

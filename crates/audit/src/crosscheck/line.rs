@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use outrigger_dataset::transcode;
 use outrigger_member::breaker::{Breaker, Failure, Permit, Turn};
-use outrigger_member::{Answered, AskSession, Found, Member, MemberError, Returned};
-use outrigger_model::{
-    Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid, transfer_syntax,
-};
+use outrigger_member::{Answered, AskSession, Found, Member, MemberError, Returned, encodings};
+use outrigger_model::{Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{BlockSource as _, Body};
 use tokio::time::timeout;
 
@@ -25,19 +22,6 @@ const ANSWERS_MAX: usize = 5_000;
 
 /// Where there is no randomness: only one task asks, so that nothing has to be spread.
 const NO_JITTER: u8 = 255;
-
-/// Encodings a member may keep an instance in, whatever it was sent in.
-const COMMON_ENCODINGS: [&str; 9] = [
-    transfer_syntax::EXPLICIT_VR_LE,
-    transfer_syntax::IMPLICIT_VR_LE,
-    transfer_syntax::DEFLATED,
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.5",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.91",
-];
 
 /// Why nothing is known of what was asked: never that a member does not have it.
 #[derive(Debug, thiserror::Error)]
@@ -215,17 +199,4 @@ async fn put(session: &mut dyn AskSession, question: &Question<'_>) -> Result<Sa
             Said::Copy(transfer_syntax, body)
         }
     })
-}
-
-/// The encodings an instance may come in: its own first, what it can be made of losslessly, and what archives keep.
-fn encodings(own: Option<&TransferSyntaxUid>) -> Vec<TransferSyntaxUid> {
-    let mut encodings: Vec<TransferSyntaxUid> = own.cloned().into_iter().collect();
-    let remade = own.map(transcode::targets).unwrap_or_default();
-    let common = COMMON_ENCODINGS.iter().map(|uid| TransferSyntaxUid::known(uid));
-    for encoding in remade.into_iter().chain(common) {
-        if !encodings.contains(&encoding) {
-            encodings.push(encoding);
-        }
-    }
-    encodings
 }

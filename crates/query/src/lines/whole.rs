@@ -59,8 +59,10 @@ impl Lines {
             return Ok(None);
         };
         self.make_room();
-        let returned =
-            [Returned { sop_class: first.sop_class.clone(), encodings: encodings(&first.transfer_syntax) }];
+        let returned = [Returned {
+            sop_class: first.sop_class.clone(),
+            encodings: encodings(Some(&first.transfer_syntax)),
+        }];
         let opened = timeout(self.timeout, member.ask(&returned)).await;
         let session = opened.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
         Ok(Some(WholeLine { session, place }))
