@@ -1,6 +1,7 @@
 //! Connections to one member for reading: kept for the next instance, given up when idle.
 
 mod moving;
+mod slow;
 mod whole;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::moving::Patience;
+use self::slow::Pace;
 pub(crate) use self::whole::{Series, WholeLine};
 use crate::plan::Planned;
 use crate::reader::Source;
@@ -33,6 +35,8 @@ pub(crate) enum FetchError {
     OutsideStudies,
     #[error("nothing came of it within {} s", .0.as_secs_f32())]
     Silent(Duration),
+    #[error("it is slow to begin, and others come first")]
+    Slow,
     #[error("it was left alone, having failed {} s ago", .0.as_secs())]
     LeftAlone(Duration),
     #[error(transparent)]
@@ -52,6 +56,7 @@ pub(crate) struct Lines {
 struct State {
     idle: VecDeque<Idle>,
     failing: Option<Failing>,
+    pace: Pace,
     /// Until when it is asked for single instances alone, having given nothing of a series.
     one_by_one_until: Option<Instant>,
 }
@@ -101,8 +106,8 @@ impl Lines {
         // Those who had the places before may have found it silent.
         self.is_asked(turn)?;
         let began = self.begin();
-        let patience = Patience::from(began, self.timeout, instance.length);
-        let fetched = self.fetch_within(patience, instance).await;
+        let mut patience = Patience::from(began, self.timeout, instance.length);
+        let fetched = self.fetch_within(&mut patience, instance).await;
         match &fetched {
             Err(error) if is_of_member(error) => self.note_failure(began, error),
             Ok(_) | Err(_) => self.lock().failing = None,
@@ -112,12 +117,12 @@ impl Lines {
 
     async fn fetch_within(
         &self,
-        mut patience: Patience,
+        patience: &mut Patience,
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let mut last = FetchError::Silent(self.timeout);
         for route in 0..self.source.routes.len() {
-            match self.fetch_by(route, &mut patience, instance).await {
+            match self.fetch_by(route, patience, instance).await {
                 Ok(fetched) => return Ok(fetched),
                 // The time is over for every route.
                 Err(error @ FetchError::Silent(_)) => return Err(error),
@@ -208,7 +213,11 @@ impl Lines {
 
     /// Whether it is asked now, or left alone.
     fn is_asked(&self, turn: Turn) -> Result<(), FetchError> {
-        let Some(Failing { since, failed_at, silences, .. }) = self.lock().failing else { return Ok(()) };
+        let State { failing, pace, .. } = &*self.lock();
+        if *pace == Pace::Slow {
+            return Err(FetchError::Slow);
+        }
+        let Some(Failing { since, failed_at, silences, .. }) = *failing else { return Ok(()) };
         let ago = self.clock.now().saturating_duration_since(since);
         let is_last_resort = match turn {
             Turn::Usual => false,
@@ -261,7 +270,7 @@ fn is_of_member(error: &FetchError) -> bool {
     match error {
         FetchError::Silent(_) => true,
         FetchError::Member(error) => matches!(error, MemberError::Connect(_) | MemberError::Lost { .. }),
-        FetchError::OutsideStudies | FetchError::LeftAlone(_) => false,
+        FetchError::OutsideStudies | FetchError::Slow | FetchError::LeftAlone(_) => false,
     }
 }
 

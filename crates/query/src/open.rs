@@ -6,7 +6,7 @@ use std::sync::Arc;
 use outrigger_ledger::ObjectError;
 use outrigger_ledger::entry::Marks;
 use outrigger_model::{MemberName, MemberSet, TransferSyntaxUid};
-use outrigger_runtime::BlockSource;
+use outrigger_runtime::{BlockSource, Body};
 use tokio::time::Instant;
 
 use crate::judge::{Copy, Decision, Doubtful, Judged, Unfit, decide, judge};
@@ -131,12 +131,13 @@ impl Reader {
         for lines in self.holders(instance, &marks) {
             match round.ask(lines, Turn::Usual).await {
                 Answer::Proven(copy) => return Ok(Opened::proven(copy)),
-                Answer::LeftAlone | Answer::Silent => again.push(lines),
+                Answer::LeftAlone | Answer::Slow | Answer::Silent => again.push(lines),
                 Answer::No => {}
             }
         }
         // Better asked once more than given up; not where somebody gave something already.
         again.sort_by_key(|lines| lines.failed_at());
+        let mut slow = Vec::new();
         for lines in again {
             if !round.doubtful.is_empty() {
                 break;
@@ -145,8 +146,19 @@ impl Reader {
                 Answer::Proven(copy) => return Ok(Opened::proven(copy)),
                 Answer::LeftAlone => {
                     round.said.push(format!("{}: it was left alone, having failed", lines.source.name));
+                    slow.push(lines);
                 }
-                Answer::No | Answer::Silent => {}
+                Answer::Slow | Answer::Silent => slow.push(lines),
+                Answer::No => {}
+            }
+        }
+        // Who is there and gave nothing in time may have to fetch it from tape first.
+        for lines in slow {
+            if !round.doubtful.is_empty() {
+                break;
+            }
+            if let Answer::Proven(copy) = round.wait_for(lines).await {
+                return Ok(Opened::proven(copy));
             }
         }
         round.decide()
@@ -195,6 +207,8 @@ enum Answer {
     Proven(Copy),
     /// It failed a moment ago and was not asked.
     LeftAlone,
+    /// It was not asked, as it is slow to begin.
+    Slow,
     /// Nothing came of it in time, which is noted.
     Silent,
     /// What it said, or what it gave, is noted.
@@ -203,10 +217,25 @@ enum Answer {
 
 impl Round<'_> {
     async fn ask(&mut self, lines: &Lines, turn: Turn) -> Answer {
+        let fetched = lines.fetch(self.instance, turn).await;
+        self.look_at(lines, fetched).await
+    }
+
+    async fn wait_for(&mut self, lines: &Lines) -> Answer {
+        let fetched = lines.fetch_patiently(self.instance).await;
+        self.look_at(lines, fetched).await
+    }
+
+    async fn look_at(
+        &mut self,
+        lines: &Lines,
+        fetched: Result<(TransferSyntaxUid, Body), FetchError>,
+    ) -> Answer {
         let name = &lines.source.name;
-        let (transfer_syntax, body) = match lines.fetch(self.instance, turn).await {
+        let (transfer_syntax, body) = match fetched {
             Ok(fetched) => fetched,
             Err(FetchError::LeftAlone(_)) => return Answer::LeftAlone,
+            Err(FetchError::Slow) => return Answer::Slow,
             Err(error @ FetchError::Silent(_)) => {
                 self.note(name, &error);
                 return Answer::Silent;

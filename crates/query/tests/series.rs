@@ -52,6 +52,8 @@ enum Gives {
     Hangs(u32),
     /// An error at once, and single instances well.
     Nothing,
+    /// Nothing of the series, and single instances after so long.
+    Late(Duration),
 }
 
 /// A member with the series; clones are the same one.
@@ -125,7 +127,8 @@ async fn back(named: u32, number: u32) -> CameBack {
 #[async_trait]
 impl Member for Shelved {
     async fn health(&self) -> Result<(), MemberError> {
-        Err(MemberError::NotFound)
+        let is_slow = matches!(*self.0.gives.lock().unwrap(), Gives::Late(_));
+        if is_slow { Ok(()) } else { Err(MemberError::NotFound) }
     }
 
     async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
@@ -193,8 +196,11 @@ impl AskSession for Line {
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let state = &self.member.0;
         state.singles.fetch_add(1, Ordering::Relaxed);
-        if matches!(*state.gives.lock().unwrap(), Gives::Hangs(_)) {
-            pending::<()>().await;
+        let gives = *state.gives.lock().unwrap();
+        match gives {
+            Gives::Hangs(_) => pending().await,
+            Gives::Late(time) => tokio::time::sleep(time).await,
+            _ => {}
         }
         let phantom = phantom(number(instance).ok_or(MemberError::NotFound)?);
         Ok((phantom.transfer_syntax.clone(), body(phantom.data_set).await))
@@ -220,6 +226,7 @@ impl AskSession for Line {
             }
             Gives::Cut(count) | Gives::Dies(count) | Gives::Hangs(count) => order.truncate(count as usize),
             Gives::Nothing => return Err(lost()),
+            Gives::Late(_) => pending().await,
             Gives::All => {}
         }
         for (named, number) in order {
@@ -425,4 +432,32 @@ async fn one_who_sends_slowly_keeps_no_connection() {
     }
     assert_eq!(a.counted()[0], 1);
     assert!(a.counted()[1] > 100);
+}
+
+/// Goal: what only an archive has that fetches it from tape first is given, each instance as soon as it comes; what another has too does not wait
+/// for that one.
+#[tokio::test(start_paused = true)]
+async fn what_only_an_archive_has_that_is_slow_to_begin_is_waited_for() {
+    let late = TIMEOUT * 5;
+    let (a, b) = (Shelved::gives(Gives::Late(late)), Shelved::default());
+    *b.0.is_dead.lock().unwrap() = true;
+    let rig = rig(&a, &b).await;
+    let instances = planned(0..5);
+    let open = async |instance: &Planned| {
+        let begun = Instant::now();
+        rig.reader.open(instance).await.unwrap();
+        begun.elapsed()
+    };
+    let (first, second) = (open(&instances[0]).await, open(&instances[1]).await);
+    assert!(late < first && first < late + 3 * TIMEOUT, "{first:?}");
+    assert_eq!(second, late, "what was learnt of it costs no time again");
+    *b.0.is_dead.lock().unwrap() = false;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert!(open(&instances[2]).await < TIMEOUT, "another has it");
+    *b.0.is_dead.lock().unwrap() = true;
+    a.is(Gives::All);
+    assert!(
+        open(&instances[3]).await < TIMEOUT,
+        "it does not say that it is there, and gives it all the same"
+    );
 }

@@ -9,7 +9,7 @@ use outrigger_member::{
 };
 use outrigger_model::{
     AeTitle, MemberName, MemberNumber, MemberSet, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid,
-    TransactionUid,
+    TransactionUid, transfer_syntax,
 };
 use outrigger_runtime::Content;
 use tokio::task::JoinSet;
@@ -27,6 +27,8 @@ enum Mode {
     Hangs,
     /// It gives an object for which it takes so long.
     Slow(Duration),
+    /// It takes so long before the first byte of an object.
+    Late(Duration),
     /// It gives so much of an object, and hangs then.
     Stops(Duration),
     /// Connections are refused, and those that were open are gone.
@@ -84,7 +86,11 @@ fn refused() -> MemberError {
 #[async_trait]
 impl Member for Fake {
     async fn health(&self) -> Result<(), MemberError> {
-        Err(MemberError::NotFound)
+        match self.mode() {
+            Mode::Hangs => pending().await,
+            Mode::Away => Err(refused()),
+            _ => Ok(()),
+        }
     }
 
     async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
@@ -93,7 +99,7 @@ impl Member for Fake {
 
     async fn ask(&self, returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         match self.mode() {
-            Mode::Gives | Mode::HasNone | Mode::Slow(_) | Mode::Stops(_) => {}
+            Mode::Gives | Mode::HasNone | Mode::Slow(_) | Mode::Late(_) | Mode::Stops(_) => {}
             Mode::Hangs => pending().await,
             Mode::Away => return Err(refused()),
         }
@@ -162,6 +168,7 @@ impl AskSession for Session {
         match self.fake.mode() {
             Mode::Gives => {}
             Mode::Slow(takes) => self.fake.gives_for(takes).await,
+            Mode::Late(takes) => tokio::time::sleep(takes).await,
             Mode::Stops(after) => {
                 self.fake.gives_for(after).await;
                 pending::<()>().await;
@@ -203,11 +210,23 @@ fn lines(fake: &Fake) -> Lines {
 
 /// What asking came to, in a word, and how long it took.
 async fn asked(lines: &Lines, turn: Turn) -> (&'static str, Duration) {
+    in_words(lines.fetch(&instance(), turn)).await
+}
+
+/// The same of one that is waited for.
+async fn waited_for(lines: &Lines) -> (&'static str, Duration) {
+    in_words(lines.fetch_patiently(&instance())).await
+}
+
+async fn in_words(
+    asked: impl Future<Output = Result<(TransferSyntaxUid, Body), FetchError>>,
+) -> (&'static str, Duration) {
     let began = Instant::now();
-    let word = match lines.fetch(&instance(), turn).await {
+    let word = match asked.await {
         Ok(_) => "given",
         Err(FetchError::Silent(_)) => "silent",
         Err(FetchError::LeftAlone(_)) => "left alone",
+        Err(FetchError::Slow) => "slow",
         Err(FetchError::Member(MemberError::NotFound)) => "not found",
         Err(FetchError::Member(_) | FetchError::OutsideStudies) => "failed",
     };
@@ -347,4 +366,41 @@ async fn connections_kept_for_another_class_make_room() {
         assert_eq!(all.join_all().await, [true; 2 * CONNECTIONS]);
     }
     assert_eq!(fake.0.most_open.load(Ordering::Relaxed), CONNECTIONS);
+}
+
+/// Goal: an archive that fetches an object from tape first is waited for by who has nobody else to ask; those who have are not held up by
+/// it, once that is known.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_slow_to_begin_is_waited_for_last() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    let late = TIMEOUT * 5;
+    fake.is(Mode::Late(late));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("silent", TIMEOUT));
+    assert_eq!(waited_for(&lines).await, ("given", late));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("slow", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::LastResort(Instant::now())).await, ("slow", Duration::ZERO));
+    assert_eq!(lines.series(), Series::LeftAlone);
+    // What was fetched from tape comes at once, and so may what is asked for next.
+    fake.is(Mode::Gives);
+    assert_eq!(waited_for(&lines).await, ("given", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_hangs_is_not_waited_for_and_one_that_gives_nothing_only_once() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    fake.is(Mode::Hangs);
+    assert_eq!(waited_for(&lines).await, ("silent", TIMEOUT), "it does not say that it is there");
+    assert_eq!(waited_for(&lines).await, ("left alone", Duration::ZERO));
+    tokio::time::advance(LEFT_ALONE).await;
+    fake.is(Mode::Late(Duration::MAX));
+    let (word, took) = waited_for(&lines).await;
+    assert!(word == "silent" && took >= Duration::from_secs(600), "{word} after {took:?}");
+    assert_eq!(waited_for(&lines).await, ("left alone", Duration::ZERO));
+    assert_eq!(asked(&lines, Turn::Usual).await, ("left alone", Duration::ZERO));
+    tokio::time::advance(took).await;
+    fake.is(Mode::Gives);
+    assert_eq!(waited_for(&lines).await, ("given", Duration::ZERO));
 }

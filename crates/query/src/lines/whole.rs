@@ -6,6 +6,7 @@ use outrigger_member::{AskSession, MemberError, Returned};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use super::slow::Pace;
 use super::{FetchError, Lines, encodings};
 use crate::plan::Planned;
 
@@ -33,7 +34,7 @@ impl Lines {
     /// How the instances of a series are had from the member.
     pub(crate) fn series(&self) -> Series {
         let state = self.lock();
-        if state.failing.is_some() {
+        if state.failing.is_some() || state.pace == Pace::Slow {
             return Series::LeftAlone;
         }
         // By the first route, as single instances are: another is not taken for the sake of speed.
@@ -84,7 +85,10 @@ impl Lines {
             FetchError::Member(_) if came == 0 => {
                 self.lock().one_by_one_until = Some(self.clock.now() + ONE_BY_ONE);
             }
-            FetchError::Member(_) | FetchError::OutsideStudies | FetchError::LeftAlone(_) => {}
+            FetchError::Member(_)
+            | FetchError::OutsideStudies
+            | FetchError::Slow
+            | FetchError::LeftAlone(_) => {}
         }
     }
 }
