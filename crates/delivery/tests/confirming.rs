@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outrigger_delivery::confirm::ability::LEARN_AGAIN;
+use outrigger_ledger::Why;
 use outrigger_member::Ability;
 use outrigger_model::ConfirmLevel;
 
@@ -89,4 +90,36 @@ async fn what_a_member_withholds_that_gives_nothing_at_all_is_asked_for_on_and_o
     assert!(rig.member.asked().retrievals > 8, "{:?}", rig.member.asked());
     let member = rig.stands(&withheld).await;
     assert_eq!(member.state, "pending", "{member:?}");
+}
+
+/// As archives do that go by the patient too, where the second version is of another patient.
+#[tokio::test(start_paused = true)]
+async fn a_second_version_that_is_shown_and_not_given_is_kept_beside_the_first_and_not_lost() {
+    for is_shown in [true, false] {
+        let rig = Rig::new(Verified).await;
+        rig.member.can(&[Ability::Query, Ability::ReadBack]);
+        rig.gives(1).await;
+        assert_eq!(rig.closes(1).await, Verified);
+        let uid = "1.2.1.1.1";
+        let first = rig.ledger.why(Why::Uid(uid.to_owned())).await.unwrap().studies[0].instances[0].entry;
+        rig.member.finds_nothing_of(uid);
+        rig.accepts_another_version(uid).await;
+        if !is_shown {
+            rig.member.loses(&outrigger_model::SopInstanceUid::known(uid));
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let member = rig.last_stands(uid).await;
+        let told = format!("{member:?}");
+        if is_shown {
+            assert_eq!(member.state, "suspense", "{told}");
+            let reason = member.reason.unwrap();
+            assert!(reason.contains(&format!("keeps this version beside that of entry {first}")), "{told}");
+            assert_eq!(reason.matches("came before").count(), 1, "{told}");
+            let step = member.next_step.unwrap();
+            assert!(step.contains(&format!("remove entry {first}'s there and `retry`")), "{told}");
+        } else {
+            assert_ne!(member.state, "suspense", "the control: it is stored again: {told}");
+            assert!(member.attempts[0].text.contains("not shown by a query afterwards"), "{told}");
+        }
+    }
 }

@@ -53,6 +53,8 @@ struct State {
     refuses: Option<u16>,
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
+    /// What it finds nothing of when it is asked for it by its UIDs.
+    unfound: BTreeSet<SopInstanceUid>,
     /// How long it takes to give anything back.
     hesitates: Duration,
     is_deaf: bool,
@@ -74,6 +76,11 @@ impl Told {
     /// It has this from now on.
     pub(crate) fn has(&self, instance: SopInstanceUid) {
         self.state().shown.insert(instance);
+    }
+
+    /// It gives this no more, whatever it shows.
+    pub(crate) fn finds_nothing_of(&self, instance: &str) {
+        self.state().unfound.insert(SopInstanceUid::new(instance).unwrap());
     }
 
     /// It loses the connection whenever it is sent this.
@@ -251,6 +258,9 @@ impl AskSession for Told {
         self.denies(Ability::ReadBack, "C-GET")?;
         let hesitates = self.state().hesitates;
         tokio::time::sleep(hesitates).await;
+        if self.state().unfound.contains(instance) {
+            return Err(MemberError::NotFound);
+        }
         if let Some(body) = self.state().given.remove(instance) {
             return Ok((TransferSyntaxUid::known(EXPLICIT_VR_LE), body));
         }

@@ -204,6 +204,11 @@ impl Rig {
         self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();
     }
 
+    /// The member accepts another content of an object that it accepted before.
+    pub(crate) async fn accepts_another_version(&self, uid: &str) {
+        self.accepted(uid, Acceptance { body: acceptance("1.9").await.body, ..acceptance(uid).await }).await;
+    }
+
     /// The member accepts an object without Study Instance UID, which it cannot be asked for; gives its UID.
     pub(crate) async fn accepts_outside_studies(&self, instance: u32) -> String {
         let uid = format!("1.2.1.1.{instance}");
@@ -223,6 +228,13 @@ impl Rig {
     pub(crate) async fn stands(&self, uid: &str) -> WhyMember {
         let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
         why.studies[0].instances[0].members[0].clone()
+    }
+
+    /// How the last version of an object stands at the member.
+    pub(crate) async fn last_stands(&self, uid: &str) -> WhyMember {
+        let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+        let last = why.studies[0].instances.iter().max_by_key(|instance| instance.entry).unwrap();
+        last.members[0].clone()
     }
 
     /// The words of what was tried to have this object confirmed.

@@ -324,7 +324,7 @@ impl Asker {
                     stepped.reports.push(self.sender.verified(&self.ledger, &due, syntax, body).await);
                 }
                 Err(MemberError::NotFound) => {
-                    stepped.reports.push(lost(&due, at, &route, self.sender.jitter()));
+                    stepped.reports.push(self.not_given(&due, at, &route).await);
                 }
                 Err(error) if ability::lack(&error).is_some() => {
                     stepped.lack = Some(error);
@@ -359,6 +359,26 @@ impl Asker {
             Next::Suspend(reason) => Report { outcome: ReportOutcome::Suspend(reason), ..report },
             _ => report,
         }
+    }
+
+    /// What a member does not give is lost, unless it is a second version and the member shows it: storing it again would change nothing.
+    async fn not_given(&mut self, due: &Due, at: WallTime, route: &str) -> Report {
+        let header = &due.header;
+        if let (Some(earlier), Some(study), Some(series)) = (due.earlier, &header.study, &header.series) {
+            let answer = self.line.ask(&self.sender, &[], Question::Shown(study, series)).await;
+            self.sender.asked(&self.ledger, &answer).await;
+            match answer {
+                Ok(Answer::Shown(found)) if found.instances.contains(&header.sop_instance) => {
+                    return verify::beside(due, earlier, at, route);
+                }
+                // Where it cannot be asked, what it does not give is all there is to know.
+                Err(error) if ability::lack(&error).is_none() && !matches!(error, MemberError::NotFound) => {
+                    return unasked(due, at, self.sender.again(due), route, &error);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        lost(due, at, route, self.sender.jitter())
     }
 
     /// Reads closed postings back, so that each entry is verified at one member. What this one cannot give is another's to

@@ -3,7 +3,7 @@
 use outrigger_dataset::normal::Verdict;
 use outrigger_ledger::{Attempt, Due, Ledger, MemberCopy, Report, ReportOutcome};
 use outrigger_member::MemberError;
-use outrigger_model::{ConfirmLevel, Sha256Digest, SuspenseReason, TransferSyntaxUid, WallTime};
+use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, SuspenseReason, TransferSyntaxUid, WallTime};
 use outrigger_runtime::Body;
 
 use crate::compare::{Copy, compare};
@@ -23,6 +23,21 @@ fn differs(due: &Due, at: WallTime, route: &str, what: &str) -> Report {
         None => String::new(),
     };
     let attempt = Attempt { at, route: route.to_owned(), status: None, text: format!("{what}{before}") };
+    Report {
+        posting: due.posting,
+        attempt: Some(attempt),
+        outcome: ReportOutcome::Suspend(SuspenseReason::Differs),
+    }
+}
+
+/// The report on a second version that a query shows and that is not given: where an archive goes by the patient too, a version of
+/// another patient stands beside the first one, and what is asked for by its UIDs alone is neither.
+pub(crate) fn beside(due: &Due, earlier: Seq, at: WallTime, route: &str) -> Report {
+    let text = format!(
+        "shown by a query and not given when asked for by its UIDs: as it seems the member keeps this version beside that of \
+         entry {earlier}, which came before under the same SOP Instance UID, and does not tell the two apart"
+    );
+    let attempt = Attempt { at, route: route.to_owned(), status: None, text };
     Report {
         posting: due.posting,
         attempt: Some(attempt),
