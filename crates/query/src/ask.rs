@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outrigger_member::breaker::{Breaker, Failure, Turn};
 use outrigger_member::{Answered, AskSession, MemberError};
-use outrigger_model::{Level, Query, QueryRoot};
+use outrigger_model::{Level, Query, QueryRoot, WallTime};
 use outrigger_runtime::Clock;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -50,6 +50,8 @@ pub(crate) struct Respondent {
 struct State {
     idle: VecDeque<Idle>,
     breaker: Breaker,
+    /// Since when it is left alone.
+    left_alone_since: Option<WallTime>,
 }
 
 struct Idle {
@@ -89,6 +91,11 @@ impl Respondent {
 
     pub(crate) fn breaker(&self) -> Breaker {
         self.lock().breaker
+    }
+
+    /// Since when it is left alone, if it is.
+    pub(crate) fn left_alone_since(&self) -> Option<WallTime> {
+        self.lock().left_alone_since
     }
 
     /// Asks it, by one route after another, for at most so many matches.
@@ -194,8 +201,13 @@ impl Respondent {
             Some(failure) => state.breaker.failed(failure, now, NO_JITTER),
             None => state.breaker.succeeded(),
         };
-        if turn == Turn::Opened {
-            state.idle.clear();
+        match turn {
+            Turn::Opened => {
+                state.idle.clear();
+                state.left_alone_since = Some(WallTime(self.clock.wall_us()));
+            }
+            Turn::Closed => state.left_alone_since = None,
+            Turn::None => {}
         }
         drop(state);
         let member = &self.source.name;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use outrigger_ledger::Ledger;
 use outrigger_member::Member;
 use outrigger_member::breaker::Breaker;
-use outrigger_model::{MemberName, MemberNumber};
+use outrigger_model::{MemberName, MemberNumber, WallTime};
 use outrigger_runtime::{Clock, Threads};
 use tokio::sync::Semaphore;
 
@@ -117,6 +117,12 @@ impl Reader {
     pub fn standing(&self, member: MemberNumber) -> Option<Breaker> {
         let found = self.shared.respondents.iter().find(|respondent| respondent.source.number == member);
         found.map(|respondent| respondent.breaker())
+    }
+
+    /// Since when a member answers no queries and is left alone, if it is.
+    pub fn left_alone_since(&self, member: MemberNumber) -> Option<WallTime> {
+        let found = self.shared.respondents.iter().find(|respondent| respondent.source.number == member);
+        found.and_then(|respondent| respondent.left_alone_since())
     }
 }
 

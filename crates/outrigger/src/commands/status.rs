@@ -54,7 +54,8 @@ fn show(status: &Value) {
     let members: Vec<Vec<String>> = rows("members")
         .iter()
         .map(|member| {
-            ["name", "state", "owed", "oldest_owed_s", "suspense"].map(|key| plain(member.get(key))).to_vec()
+            let of = |key: &str| plain(member.get(key));
+            vec![of("name"), standing(member), of("owed"), of("oldest_owed_s"), of("suspense")]
         })
         .collect();
     let columns = [Column::Text("member"), Column::Text("state")];
@@ -69,6 +70,16 @@ fn show(status: &Value) {
         .collect();
     if !peers.is_empty() {
         output::table(&[Column::Text("peer"), Column::Count("objects"), Column::Text("last seen")], &peers);
+    }
+}
+
+/// How a member is, and since when it does not answer where that is known.
+fn standing(member: &Value) -> String {
+    let state = plain(member.get("state"));
+    let silent = member.pointer("/queries/since").and_then(Value::as_str);
+    match (state.as_str(), member.get("away_since").and_then(Value::as_str).or(silent)) {
+        ("held" | "retired", _) | (_, None) => state,
+        (_, Some(since)) => format!("{state}, no answer since {since}"),
     }
 }
 
@@ -184,6 +195,21 @@ mod tests {
         let all = differences(&status(DIFFERENCES_MAX + 4));
         assert_eq!(all.len(), DIFFERENCES_MAX + 1);
         assert_eq!(all.last().map(String::as_str), Some("and 3 more: `outrigger status --json`"));
+    }
+
+    #[test]
+    fn the_table_says_since_when_a_member_does_not_answer() {
+        let at = "2026-01-01T00:00:00.000Z";
+        let (asked, silent) =
+            (serde_json::json!({"state": "asked"}), serde_json::json!({"state": "left alone", "since": at}));
+        let told = |state: &str, away: Option<&str>, queries: &Value| {
+            standing(&serde_json::json!({"state": state, "away_since": away, "queries": queries}))
+        };
+        assert_eq!(told("up", None, &asked), "up");
+        assert_eq!(told("shaky", None, &silent), format!("shaky, no answer since {at}"));
+        assert_eq!(told("away", Some(at), &asked), format!("away, no answer since {at}"));
+        assert_eq!(told("held", None, &silent), "held");
+        assert_eq!(told("shaky", None, &asked), "shaky");
     }
 
     #[test]

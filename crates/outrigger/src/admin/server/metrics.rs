@@ -13,6 +13,7 @@ use outrigger_model::WallTime;
 
 use super::crosscheck;
 use super::node::NodeAdmin;
+use super::queries;
 use super::status::{STATES, standing, state_word};
 use crate::process::Failure;
 
@@ -86,7 +87,8 @@ fn members(admin: &NodeAdmin, facts: &StatusFacts) {
             member.oldest_owed.map_or(0.0, |oldest| now.since(oldest).as_secs_f64())
         };
         set("outrigger_member_oldest_owed_seconds", known.map(age));
-        let state = state_word(facts, known, standing(admin, *number).0);
+        let answering = queries::standing(&admin.reader, *number).answering;
+        let state = state_word(facts, known, (standing(admin, *number).0, answering));
         for word in STATES {
             let is_it = f64::from(u8::from(word == state));
             gauge!("outrigger_member_state", "member" => name.to_owned(), "state" => word).set(is_it);

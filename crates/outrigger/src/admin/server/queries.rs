@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use outrigger_member::breaker::Breaker;
-use outrigger_model::{Level, MemberNumber, QueryRoot};
+use outrigger_model::{Level, MemberNumber, QueryRoot, WallTime};
 use outrigger_query::{Answering, Reader, Reply};
 use serde_json::{Value, json};
 
@@ -19,18 +19,31 @@ pub(crate) async fn lately(State(admin): State<NodeAdmin>) -> Json<Value> {
 /// How a member stands as one that answers queries.
 pub(super) struct Standing {
     pub(super) shown: Value,
-    pub(super) is_left_alone: bool,
+    pub(super) answering: Answers,
+}
+
+/// Whether a member answers queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// As far as is known.
+    Yes,
+    /// It is left alone since then.
+    NotSince(Option<WallTime>),
 }
 
 /// Whether a member is asked.
 pub(super) fn standing(reader: &Reader, member: MemberNumber) -> Standing {
     match reader.standing(member) {
-        None => Standing { shown: Value::Null, is_left_alone: false },
+        None => Standing { shown: Value::Null, answering: Answers::Yes },
         Some(Breaker::Closed { failures }) => {
-            Standing { shown: json!({"state": "asked", "failures": failures}), is_left_alone: false }
+            Standing { shown: json!({"state": "asked", "failures": failures}), answering: Answers::Yes }
         }
         Some(Breaker::Open { failures, .. } | Breaker::Probing { failures }) => {
-            Standing { shown: json!({"state": "left alone", "failures": failures}), is_left_alone: true }
+            let since = reader.left_alone_since(member);
+            Standing {
+                shown: json!({"state": "left alone", "failures": failures, "since": since.map(moment)}),
+                answering: Answers::NotSince(since),
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::commitments;
 use super::crosscheck;
 use super::inventory;
 use super::node::NodeAdmin;
-use super::queries;
+use super::queries::{self, Answers};
 use super::scrub;
 use crate::moment::rfc3339;
 use crate::output::counted;
@@ -73,7 +73,8 @@ fn member(
     let Some(setup) = admin.members.get(&number) else { return Value::Null };
     let known = facts.members.iter().find(|member| member.number == number);
     let (standing, since, error) = standing(admin, number);
-    let state = state_word(facts, known, standing);
+    let queries = queries::standing(&admin.reader, number);
+    let state = state_word(facts, known, (standing, queries.answering));
     match (state, &error) {
         ("away", Some(error)) => reasons.push(format!("member {} is away: {error}", setup.name)),
         ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
@@ -82,11 +83,13 @@ fn member(
         }
         _ => {}
     }
-    let queries = queries::standing(&admin.reader, number);
     // Who is away is named above.
-    if queries.is_left_alone && state != "away" {
-        reasons
-            .push(format!("member {} does not answer queries in time, and is not asked for now", setup.name));
+    if let (Answers::NotSince(since), true) = (queries.answering, state != "away") {
+        let since = since.map_or_else(String::new, |since| format!(" since {}", moment(since)));
+        reasons.push(format!(
+            "member {} has not answered queries in time{since}, and is not asked for now",
+            setup.name
+        ));
     }
     let cannot = known.map(|member| member.cannot.as_slice()).unwrap_or_default();
     // A lack of what nobody asks of it, say of giving objects back where it need not, is no reason to look.
@@ -153,18 +156,20 @@ pub(super) fn standing(
 pub(super) fn state_word(
     facts: &StatusFacts,
     known: Option<&MemberFacts>,
-    standing: StandingState,
+    (standing, answering): (StandingState, Answers),
 ) -> &'static str {
     match (known.map(|member| member.state), standing) {
         (Some(MemberState::Held), _) => "held",
         (Some(MemberState::Retired), _) => "retired",
         // The books list members until they are retired.
         (None, _) if facts.trouble.is_none() => "retired",
+        (_, StandingState::Away) => "away",
+        // Where nothing is owed to it, queries alone show that it hangs.
+        _ if answering != Answers::Yes => "shaky",
         (_, StandingState::Up) => "up",
         // What it did not take was written off or went to suspense: nothing waits for it.
         (Some(_), StandingState::TakesNothing) if known.is_some_and(|member| member.owed == 0) => "up",
         (_, StandingState::Shaky | StandingState::TakesNothing) => "shaky",
-        (_, StandingState::Away) => "away",
     }
 }
 
