@@ -167,7 +167,7 @@ impl WebFront {
         let listener = self.net.listen(options.listen).await?;
         let address = listener.local_addr()?;
         if let Some(tls) = &options.tls {
-            let watch = certificate::watch(tls.expires_us(), address, self.clock.clone(), shutdown.clone());
+            let watch = certificate::watch(tls.validity(), address, self.clock.clone(), shutdown.clone());
             drop(tokio::spawn(watch));
         }
         let permits = Permits::new(options.limits);

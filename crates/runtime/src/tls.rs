@@ -31,11 +31,20 @@ pub struct IdentityFiles {
     pub key: PathBuf,
 }
 
+/// When a certificate is valid, with all above it: in microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// From then on.
+    pub begins_us: i64,
+    /// Until then.
+    pub expires_us: i64,
+}
+
 /// The accepting side.
 #[derive(Clone)]
 pub struct TlsServer {
     acceptor: TlsAcceptor,
-    expires_us: i64,
+    validity: Validity,
 }
 
 /// The calling side.
@@ -43,7 +52,7 @@ pub struct TlsServer {
 pub struct TlsClient {
     connector: TlsConnector,
     server_name: Option<String>,
-    expires_us: Option<i64>,
+    validity: Option<Validity>,
 }
 
 impl TlsServer {
@@ -55,7 +64,7 @@ impl TlsServer {
     ) -> Result<Self, TlsError> {
         let provider = provider();
         let (chain, key) = (pem::chain(disk, &identity.certificate)?, pem::key(disk, &identity.key)?);
-        let expires_us = pem::expiry(&identity.certificate, &chain)?;
+        let validity = pem::validity(&identity.certificate, &chain)?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(VERSIONS)
             .map_err(TlsError::settings)?;
@@ -68,7 +77,7 @@ impl TlsServer {
             }
         };
         let config = builder.with_single_cert(chain, key).map_err(TlsError::pair(identity))?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), expires_us })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), validity })
     }
 
     /// Ends when the handshake is done; the caller bounds the time.
@@ -76,9 +85,9 @@ impl TlsServer {
         Ok(Box::new(self.acceptor.accept(stream).await?))
     }
 
-    /// When our certificate ceases to be valid, in microseconds since 1970-01-01 UTC.
-    pub fn expires_us(&self) -> i64 {
-        self.expires_us
+    /// When our certificate is valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 }
 
@@ -89,16 +98,16 @@ impl TlsClient {
             .with_protocol_versions(VERSIONS)
             .map_err(TlsError::settings)?
             .with_root_certificates(roots(disk, ca)?);
-        let (config, expires_us) = match identity {
+        let (config, validity) = match identity {
             None => (builder.with_no_client_auth(), None),
             Some(files) => {
                 let (chain, key) = (pem::chain(disk, &files.certificate)?, pem::key(disk, &files.key)?);
-                let expires_us = pem::expiry(&files.certificate, &chain)?;
+                let validity = pem::validity(&files.certificate, &chain)?;
                 let config = builder.with_client_auth_cert(chain, key).map_err(TlsError::pair(files))?;
-                (config, Some(expires_us))
+                (config, Some(validity))
             }
         };
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), server_name: None, expires_us })
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), server_name: None, validity })
     }
 
     /// The name that certificates must carry, where it is not the host that is called.
@@ -114,9 +123,9 @@ impl TlsClient {
         Ok(Box::new(self.connector.connect(name, stream).await?))
     }
 
-    /// When our certificate, if we have one, ceases to be valid, in microseconds since 1970-01-01 UTC.
-    pub fn expires_us(&self) -> Option<i64> {
-        self.expires_us
+    /// When our certificate, if we have one, is valid.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 
@@ -145,13 +154,13 @@ pub async fn dial(
 
 impl std::fmt::Debug for TlsServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsServer").field("expires_us", &self.expires_us).finish_non_exhaustive()
+        f.debug_struct("TlsServer").field("validity", &self.validity).finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsClient").field("expires_us", &self.expires_us).finish_non_exhaustive()
+        f.debug_struct("TlsClient").field("validity", &self.validity).finish_non_exhaustive()
     }
 }
 

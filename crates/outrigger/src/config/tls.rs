@@ -39,7 +39,7 @@ impl PartialEq for ListenerTls {
     fn eq(&self, other: &Self) -> bool {
         self.identity == other.identity
             && self.client_ca == other.client_ca
-            && self.server.expires_us() == other.server.expires_us()
+            && self.server.validity() == other.server.validity()
     }
 }
 
@@ -49,7 +49,7 @@ impl PartialEq for RouteTls {
         self.ca == other.ca
             && self.server_name == other.server_name
             && self.identity == other.identity
-            && self.client.expires_us() == other.client.expires_us()
+            && self.client.validity() == other.client.validity()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use outrigger_runtime::Disk;
+use outrigger_runtime::tls::Validity;
 
 use super::archive::ArchiveConfig;
 use super::audit::SyslogTransport;
@@ -14,6 +15,7 @@ use super::route::RouteConfig;
 /// A certificate is told of when it ends within this many days: time to order another.
 const EXPIRY_WARNING_DAYS: i64 = 30;
 const DAY_US: i64 = 86_400_000_000;
+const HOUR_US: i64 = DAY_US / 24;
 
 impl NodeConfig {
     /// A sentence for each; `now_us` is the wall-clock time in microseconds since 1970-01-01 UTC.
@@ -40,17 +42,17 @@ fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64)
     let of_webs = base.webs.iter().filter_map(|web| web.hosts_remark.clone());
     let of_members = members.iter().filter_map(|member| member.modalities_remark.clone());
     let emptied = emptied.chain(of_webs).chain(of_members);
-    let expiring = certificates(base, members).into_iter();
-    let expiring = expiring.filter_map(|(file, expires_us)| expiry(file, expires_us - now_us));
+    let certificates = certificates(base, members).into_iter();
+    let expiring = certificates.flat_map(|(file, validity)| remarks(file, validity, now_us));
     let routes = members.iter().flat_map(|member| &member.routes);
     of_peers.chain(emptied).chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
 }
 
-/// Every certificate that is shown by a listener, to a member or to the audit collector, with its end in microseconds.
-fn certificates<'a>(base: &'a Base, members: &'a [MemberConfig]) -> Vec<(&'a Path, i64)> {
+/// Every certificate that is shown by a listener, to a member or to the audit collector, with when it is valid.
+fn certificates<'a>(base: &'a Base, members: &'a [MemberConfig]) -> Vec<(&'a Path, Validity)> {
     let webs = base.webs.iter().filter_map(|web| web.tls.as_ref());
     let listeners = base.fronts.iter().filter_map(|front| front.tls.as_ref()).chain(webs);
-    let listeners = listeners.map(|tls| (tls.identity.certificate.as_path(), tls.server.expires_us()));
+    let listeners = listeners.map(|tls| (tls.identity.certificate.as_path(), tls.server.validity()));
     let routes = members.iter().flat_map(|member| &member.routes).filter_map(RouteConfig::tls);
     let collector = base.audit.syslog.as_ref().and_then(|syslog| match &syslog.transport {
         SyslogTransport::Tls(tls) => Some(tls),
@@ -58,8 +60,24 @@ fn certificates<'a>(base: &'a Base, members: &'a [MemberConfig]) -> Vec<(&'a Pat
     });
     let callers = routes
         .chain(collector)
-        .filter_map(|tls| Some((tls.identity.as_ref()?.certificate.as_path(), tls.client.expires_us()?)));
+        .filter_map(|tls| Some((tls.identity.as_ref()?.certificate.as_path(), tls.client.validity()?)));
     listeners.chain(callers).collect()
+}
+
+/// What is to be said of a certificate.
+fn remarks(file: &Path, validity: Validity, now_us: i64) -> impl Iterator<Item = String> {
+    let begins = beginning(file, validity.begins_us.saturating_sub(now_us));
+    begins.into_iter().chain(expiry(file, validity.expires_us.saturating_sub(now_us)))
+}
+
+fn beginning(file: &Path, wait_us: i64) -> Option<String> {
+    let hours = wait_us.div_euclid(HOUR_US) + 1;
+    (wait_us > 0).then(|| {
+        format!(
+            "the certificate {} is not valid yet, and will be within {hours} hours: whoever checks it will not connect before; put one in its place that is valid, or set the clock right",
+            file.display()
+        )
+    })
 }
 
 fn expiry(file: &Path, left_us: i64) -> Option<String> {
@@ -84,5 +102,16 @@ mod tests {
         assert!(said(-3).contains("c.pem expired 2 days ago"), "{}", said(-3));
         assert!(said(29).contains("expires in 29 days"));
         assert_eq!(said(30), "");
+    }
+
+    #[test]
+    fn a_certificate_is_told_of_before_it_begins() {
+        let said = |begins_us: i64, expires_us: i64| {
+            remarks(Path::new("c.pem"), Validity { begins_us, expires_us }, 7).collect::<Vec<_>>()
+        };
+        let [told] = &said(7 + 2 * HOUR_US + 1, i64::MAX)[..] else { panic!("one remark") };
+        assert!(told.contains("c.pem is not valid yet, and will be within 3 hours"), "{told}");
+        assert!(said(7, i64::MAX).is_empty());
+        assert_eq!(said(8, DAY_US).len(), 2, "of both ends");
     }
 }

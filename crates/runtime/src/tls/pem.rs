@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::VerifierBuilderError;
 use x509_cert::der::Decode;
 
-use super::IdentityFiles;
+use super::{IdentityFiles, Validity};
 use crate::disk::{Disk, read_small};
 
 /// Longest PEM file read, in bytes: a bundle of all public authorities is a fifth of it.
@@ -115,14 +115,17 @@ pub(super) fn key(disk: &dyn Disk, path: &Path) -> Result<PrivateKeyDer<'static>
     PrivateKeyDer::from_pem_slice(&read(disk, path)?).map_err(bad)
 }
 
-/// When the first of the chain to expire does so, in microseconds since 1970-01-01 UTC.
-pub(super) fn expiry(path: &Path, chain: &[CertificateDer<'_>]) -> Result<i64, TlsError> {
-    let mut first = i64::MAX;
+/// When a chain is valid: from the time the last of it begins to the time the first of it ends.
+pub(super) fn validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Validity, TlsError> {
+    let mut valid = Validity { begins_us: i64::MIN, expires_us: i64::MAX };
+    let micros =
+        |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_micros()).unwrap_or(i64::MAX);
     for der in chain {
         let certificate = x509_cert::Certificate::from_der(der)
             .map_err(|source| TlsError::Validity { path: path.to_owned(), source })?;
-        let until = certificate.tbs_certificate.validity.not_after.to_unix_duration();
-        first = first.min(i64::try_from(until.as_micros()).unwrap_or(i64::MAX));
+        let of = certificate.tbs_certificate.validity;
+        valid.begins_us = valid.begins_us.max(micros(of.not_before));
+        valid.expires_us = valid.expires_us.min(micros(of.not_after));
     }
-    Ok(first)
+    Ok(valid)
 }

@@ -12,6 +12,9 @@ use crate::net::Tcp;
 /// 2033-05-18T03:33:20Z.
 const EXPIRES_S: i64 = 2_000_000_000;
 
+/// 2017-07-14T02:40:00Z.
+const BEGINS_S: i64 = 1_500_000_000;
+
 fn authority(directory: &Path, name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -23,6 +26,7 @@ fn authority(directory: &Path, name: &str) -> CertifiedIssuer<'static, KeyPair> 
 
 fn identity(directory: &Path, name: &str, ca: &CertifiedIssuer<'static, KeyPair>) -> IdentityFiles {
     let mut params = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+    params.not_before = ::time::OffsetDateTime::from_unix_timestamp(BEGINS_S).unwrap();
     params.not_after = ::time::OffsetDateTime::from_unix_timestamp(EXPIRES_S).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, ca).unwrap();
@@ -75,12 +79,15 @@ async fn both_sides_are_checked() {
 }
 
 #[test]
-fn expiry_is_read_and_mistakes_name_the_file() {
+fn validity_is_read_and_mistakes_name_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let ca = authority(directory.path(), "ca");
     let files = identity(directory.path(), "server", &ca);
     let server = TlsServer::load(&RealDisk, &files, None).unwrap();
-    assert_eq!(server.expires_us(), EXPIRES_S * 1_000_000);
+    let validity = Validity { begins_us: BEGINS_S * 1_000_000, expires_us: EXPIRES_S * 1_000_000 };
+    assert_eq!(server.validity(), validity);
+    let client = TlsClient::load(&RealDisk, &directory.path().join("ca.pem"), Some(&files)).unwrap();
+    assert_eq!(client.validity(), Some(validity));
 
     let swapped = IdentityFiles { certificate: files.key.clone(), key: files.certificate.clone() };
     let error = TlsServer::load(&RealDisk, &swapped, None).unwrap_err();
