@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_dataset::dictionary;
 use outrigger_dataset::element::Vr;
 use outrigger_dataset::identifier::{compared, level_of};
-use outrigger_model::{Level, Tag};
+use outrigger_model::{Items, Level, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::matching::date_digits;
@@ -67,8 +67,29 @@ pub fn kept_at(level: Level) -> impl Iterator<Item = Tag> {
 
 /// Values by tag; as JSON an object whose keys are eight hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "BTreeMap<Tag, String>")]
 pub(crate) struct Attributes(BTreeMap<Tag, String>);
+
+/// A value that cannot be one of its attribute: the row is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("the value of {0} is no text of a sequence")]
+pub(crate) struct NoSequence(Tag);
+
+impl TryFrom<BTreeMap<Tag, String>> for Attributes {
+    type Error = NoSequence;
+
+    fn try_from(values: BTreeMap<Tag, String>) -> Result<Self, NoSequence> {
+        match values.iter().find(|(tag, value)| !is_readable(**tag, value)) {
+            Some((tag, _)) => Err(NoSequence(*tag)),
+            None => Ok(Self(values)),
+        }
+    }
+}
+
+/// Whether a text can be the value of an attribute: of sequences it has a form.
+fn is_readable(tag: Tag, value: &str) -> bool {
+    kind(tag) != Kind::Items || Items::from_text(value).is_some()
+}
 
 /// The study date as it is indexed.
 pub(crate) fn study_date(attributes: &Attributes) -> Option<String> {
@@ -116,6 +137,10 @@ impl ByLevel {
     ) -> Self {
         let mut split = Self::default();
         for (tag, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if !is_readable(*tag, value) {
+                tracing::warn!(%tag, "what came for a sequence is no text of one, and the catalogue does not keep it");
+                continue;
+            }
             let level = known(*tag).map_or(Level::Image, |known| known.level);
             split.at(level).0.entry(*tag).or_insert_with(|| value.clone());
         }
@@ -145,5 +170,30 @@ mod tests {
         let text = serde_json::to_string(&attributes).unwrap();
         assert_eq!(text, r#"{"00100010":"DOE^JANE"}"#);
         assert_eq!(serde_json::from_str::<Attributes>(&text).unwrap(), attributes);
+    }
+
+    #[test]
+    fn a_damaged_sequence_is_no_sequence_without_items() {
+        let of = |value: &str| {
+            serde_json::from_value::<Attributes>(serde_json::json!({"00400275": value}))
+                .map_err(|error| error.to_string())
+        };
+        let items = r#"[{"00400009":"S1"}]"#;
+        assert_eq!(of(items).unwrap().get(Tag::REQUEST_ATTRIBUTES), Some(items));
+        for damaged in [&items[1..], &items[..items.len() - 2], "S1"] {
+            assert_eq!(
+                of(damaged).unwrap_err(),
+                "the value of (0040,0275) is no text of a sequence",
+                "{damaged}"
+            );
+            let put = [(Tag::REQUEST_ATTRIBUTES, damaged.to_owned()), (Tag::MODALITY, "CT".to_owned())];
+            let split = ByLevel::of(&put, None);
+            assert_eq!(
+                split.series.get(Tag::REQUEST_ATTRIBUTES),
+                None,
+                "a row with it could not be read again"
+            );
+            assert_eq!(split.series.get(Tag::MODALITY), Some("CT"));
+        }
     }
 }

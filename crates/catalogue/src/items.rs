@@ -25,7 +25,7 @@ impl ItemKeys {
 
     /// Whether one item of a sequence matches.
     pub(crate) fn matches(&self, stored: &str) -> bool {
-        let items = Items::from_text(stored).unwrap_or_default();
+        let items = items_of(stored);
         items.0.iter().any(|item| self.matches_item(item))
     }
 
@@ -60,7 +60,7 @@ impl ItemsWanted {
 
     /// What is returned of a sequence that has this value; an attribute that an item lacks has no value there.
     pub fn out_of(&self, stored: &str) -> String {
-        let items = Items::from_text(stored).unwrap_or_default().0.into_iter();
+        let items = items_of(stored).0.into_iter();
         let matching = items.filter(|item| self.keys.as_ref().is_none_or(|keys| keys.matches_item(item)));
         let asked = |item: Item| -> Item {
             let value = |tag: &Tag| (*tag, item.get(tag).cloned().unwrap_or_default());
@@ -68,6 +68,14 @@ impl ItemsWanted {
         };
         Items(matching.map(asked).collect()).to_text()
     }
+}
+
+/// The items of a sequence that was kept or answered: both were read before, so that what is no text of one is a fault of ours.
+pub(crate) fn items_of(text: &str) -> Items {
+    Items::from_text(text).unwrap_or_else(|| {
+        tracing::error!("the text of a sequence cannot be read; nothing of it is compared or returned");
+        Items::default()
+    })
 }
 
 #[cfg(test)]

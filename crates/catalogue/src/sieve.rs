@@ -1,8 +1,9 @@
 //! The keys of a query, held against answers that others gave: archives ignore keys they do not know, and compare as they like.
 
-use outrigger_model::{Answer, Items, Level, Query, Tag};
+use outrigger_model::{Answer, Level, Query, Tag};
 
 use crate::attributes::{Kind, kind, known};
+use crate::items::items_of;
 use crate::matching::{Matcher, date_digits};
 use crate::plan::{Filter, filters};
 
@@ -105,7 +106,7 @@ pub fn normalised(tag: Tag, value: &str) -> String {
 
 /// The same of what is known of each item; of a text that is none of a sequence, nothing.
 fn normalised_items(text: &str) -> String {
-    let mut items = Items::from_text(text).unwrap_or_default();
+    let mut items = items_of(text);
     for (tag, value) in items.0.iter_mut().flatten() {
         *value = if kind(*tag) == Kind::Items { String::new() } else { normalised(*tag, value) };
     }

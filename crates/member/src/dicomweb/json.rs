@@ -1,5 +1,7 @@
 //! DICOM JSON (PS3.18 Annex F) as the answers of a query.
 
+use outrigger_dataset::dictionary;
+use outrigger_dataset::element::Vr;
 use outrigger_model::{Answer, Item, Items, Tag};
 use serde_json::Value;
 
@@ -8,11 +10,26 @@ pub(super) fn answer(data_set: &Value) -> Option<Answer> {
     let mut attributes: Vec<(Tag, String)> = data_set
         .as_object()?
         .iter()
-        .filter_map(|(tag, element)| Some((Tag::from_hex(tag).ok()?, text(element)?)))
+        .filter_map(|(tag, element)| Some((Tag::from_hex(tag).ok()?, element)))
+        .filter(|(tag, element)| is_as_it_should_be(*tag, element))
+        .filter_map(|(tag, element)| Some((tag, text(element)?)))
         .filter(|(_, text)| !text.is_empty())
         .collect();
     attributes.sort_by_key(|(tag, _)| *tag);
     Some(Answer { attributes })
+}
+
+/// Whether what comes for a sequence is one, and nothing else is: the text of a sequence has a form that other values have not.
+fn is_as_it_should_be(tag: Tag, element: &Value) -> bool {
+    let is_good = match (dictionary::vr(tag), is_sequence(element)) {
+        (Vr::SQ, is_one) => is_one || element.get("Value").is_none(),
+        (Vr::UN, _) => true,
+        (_, is_one) => !is_one,
+    };
+    if !is_good {
+        tracing::warn!(%tag, "a member answers with a sequence where none belongs, or the reverse; the attribute is left out");
+    }
+    is_good
 }
 
 /// The values of an element, joined by `\`.
@@ -87,5 +104,19 @@ mod tests {
             ]
         );
         assert_eq!(answer(&json!([])), None);
+    }
+
+    #[test]
+    fn what_is_no_sequence_does_not_come_for_one() {
+        let read = answer(&json!({
+            "00400275": {"vr": "LO", "Value": ["S1"]},
+            "00080050": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": ["S1"]}}]},
+            "00081111": {"vr": "SQ"},
+            "00080060": {"vr": "CS", "Value": ["CT"]},
+            "00091001": {"vr": "SQ", "Value": [{"00400009": {"vr": "SH", "Value": ["S1"]}}]},
+        }));
+        let attributes = read.unwrap().attributes;
+        let tags: Vec<Tag> = attributes.iter().map(|(tag, _)| *tag).collect();
+        assert_eq!(tags, [Tag(0x0008, 0x0060), Tag(0x0009, 0x1001)], "{attributes:?}");
     }
 }
