@@ -24,7 +24,7 @@ type Pair = (SopClassUid, SopInstanceUid);
 
 /// Decides a request.
 pub(crate) async fn commit(archive: &Archive, request: CommitRequest) -> Result<Committing, CommitRefusal> {
-    let CommitRequest { transaction, requestor, called, mut instances } = request;
+    let CommitRequest { transaction, requestor, called, mut instances, places: named } = request;
     if instances.len() > INSTANCES_MAX {
         let text = format!("at most {INSTANCES_MAX} instances are taken in one request");
         return Err(CommitRefusal { status: RESOURCE_LIMITATION, text, source: None });
@@ -48,8 +48,14 @@ pub(crate) async fn commit(archive: &Archive, request: CommitRequest) -> Result<
         .map_err(|error| failed("the catalogue could not be read", error))?;
     let (disk, places) = (archive.intake.disk.clone(), archive.intake.places.clone());
     let decided = archive.threads.blocking("blobs of a commitment", move || {
-        let mut result =
-            CommitResult { transaction, requestor, called, committed: Vec::new(), failed: Vec::new() };
+        let mut result = CommitResult {
+            transaction,
+            requestor,
+            called,
+            committed: Vec::new(),
+            failed: Vec::new(),
+            places: named,
+        };
         for (located, pair) in located {
             match lacking(&*disk, &places, located.as_ref(), &pair) {
                 None => result.committed.push(pair),

@@ -1,18 +1,32 @@
 //! Storage commitment as web services ask for it and answer (PS3.18 section 13): the modules of Annex J in DICOM JSON.
 
+mod by_study;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use outrigger_model::{SopClassUid, SopInstanceUid, UidError};
+use outrigger_model::{SeriesPlace, SopClassUid, SopInstanceUid, UidError};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 /// Instances of one request at most: as many as are kept of one.
 pub const INSTANCES_MAX: usize = 10_000;
+/// Series of one request by study at most, those of each SOP class counted: what is kept of a request names each of them.
+pub const GROUPS_MAX: usize = 1_000;
 /// Longest request, in bytes: so many instances with UIDs of full length, each element on lines of its own.
 pub const REQUEST_BYTES_MAX: usize = 8 << 20;
 
 type Pair = (SopClassUid, SopInstanceUid);
+
+/// The instances that a request names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Named {
+    /// Each with its SOP class.
+    pub instances: Vec<Pair>,
+    /// The series of each, where the request names them by study.
+    pub places: BTreeMap<SopInstanceUid, SeriesPlace>,
+}
 
 /// Why a request for storage commitment cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -22,21 +36,27 @@ pub enum CommitmentError {
     Json(#[source] serde_json::Error),
     /// It names nothing.
     #[error(
-        "the request names no instance: Referenced SOP Sequence (00081199) is expected with at least one item"
+        "the request names no instance: Referenced SOP Sequence (00081199) or Referenced Study Sequence (00081110) is \
+         expected with at least one"
     )]
     Nothing,
-    /// It names them by study.
+    /// It names some by study and some not, so that the answer would be of neither form.
     #[error(
-        "Referenced Study Sequence (00081110) is not read: name the instances in Referenced SOP Sequence (00081199)"
+        "the request has both Referenced SOP Sequence (00081199) and Referenced Study Sequence (00081110); one is expected"
     )]
-    ByStudy,
+    BothWays,
     /// It names more than are taken.
     #[error("the request names more than {INSTANCES_MAX} instances; ask in several")]
     TooMany,
+    /// It names more series than are kept of one.
+    #[error(
+        "the request names more than {GROUPS_MAX} series, those of each SOP class counted; ask in several"
+    )]
+    TooManyGroups,
     /// A UID cannot be one.
-    #[error("item {item} of Referenced SOP Sequence has a {what} that cannot be one: {source}")]
+    #[error("instance {item} of the request has a {what} that cannot be one: {source}")]
     BadUid {
-        /// Which item, from 1.
+        /// Which instance, from 1.
         item: usize,
         /// Which attribute.
         what: &'static str,
@@ -47,12 +67,17 @@ pub enum CommitmentError {
 }
 
 /// Reads a Storage Commitment Request Module (PS3.18 table J.1-1); attributes beside it are passed over.
-pub fn request(body: &[u8]) -> Result<Vec<Pair>, CommitmentError> {
+pub fn request(body: &[u8]) -> Result<Named, CommitmentError> {
     let request: Request = serde_json::from_slice(body).map_err(CommitmentError::Json)?;
-    if request.studies.is_some() {
-        return Err(CommitmentError::ByStudy);
+    match (request.instances, request.studies) {
+        (Some(instances), None) => Ok(Named { instances: by_sop(instances.items)?, places: BTreeMap::new() }),
+        (None, Some(studies)) => by_study::named(&studies),
+        (Some(_), Some(_)) => Err(CommitmentError::BothWays),
+        (None, None) => Err(CommitmentError::Nothing),
     }
-    let Items(items) = request.instances.ok_or(CommitmentError::Nothing)?.items;
+}
+
+fn by_sop(Items(items): Items) -> Result<Vec<Pair>, CommitmentError> {
     if items.len() > INSTANCES_MAX {
         return Err(CommitmentError::TooMany);
     }
@@ -72,8 +97,16 @@ fn pair(place: usize, item: &Item) -> Result<Pair, CommitmentError> {
     ))
 }
 
-/// Writes a Storage Commitment Response Module (PS3.18 table J.2-1); those that failed have their Failure Reason.
-pub fn response(committed: &[Pair], failed: &[(Pair, u16)]) -> Vec<u8> {
+/// Writes a Storage Commitment Response Module (PS3.18 table J.2-1), by study where the request was; those that failed have
+/// their Failure Reason.
+pub fn response(
+    committed: &[Pair],
+    failed: &[(Pair, u16)],
+    places: &BTreeMap<SopInstanceUid, SeriesPlace>,
+) -> Vec<u8> {
+    if !places.is_empty() {
+        return by_study::response(committed, failed, places);
+    }
     let committed = committed.iter().map(reference).map(Value::Object).collect();
     let failed = failed.iter().map(|(pair, reason)| {
         let mut item = reference(pair);
@@ -91,11 +124,14 @@ pub fn response(committed: &[Pair], failed: &[(Pair, u16)]) -> Vec<u8> {
 }
 
 fn reference((sop_class, sop_instance): &Pair) -> Map<String, Value> {
-    let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
     [("00081150", uid(sop_class.as_str())), ("00081155", uid(sop_instance.as_str()))]
         .into_iter()
         .map(|(tag, value)| (tag.to_owned(), value))
         .collect()
+}
+
+fn uid(uid: &str) -> Value {
+    json!({"vr": "UI", "Value": [uid]})
 }
 
 #[derive(Deserialize)]
@@ -103,7 +139,7 @@ struct Request {
     #[serde(rename = "00081199")]
     instances: Option<Sequence>,
     #[serde(rename = "00081110")]
-    studies: Option<IgnoredAny>,
+    studies: Option<by_study::Studies>,
 }
 
 #[derive(Deserialize)]
@@ -191,10 +227,13 @@ mod tests {
     fn a_request_is_read_and_what_stands_beside_it_is_passed_over() {
         let (one, two) = (item("1.1", "1.2"), item("1.1", "1.3"));
         let pair = |instance| (SopClassUid::new("1.1").unwrap(), SopInstanceUid::new(instance).unwrap());
-        assert_eq!(request(&module(&format!("{one},{two}"))).unwrap(), [pair("1.2"), pair("1.3")]);
+        assert_eq!(request(&module(&format!("{one},{two}"))).unwrap().instances, [pair("1.2"), pair("1.3")]);
         let beside =
             format!(r#"{{"00081195":{{"vr":"UI","Value":["1.9"]}},"00081199":{{"Value":[{one}]}}}}"#);
-        assert_eq!(request(beside.as_bytes()).unwrap(), [pair("1.2")]);
+        assert_eq!(
+            request(beside.as_bytes()).unwrap(),
+            Named { instances: vec![pair("1.2")], places: BTreeMap::new() }
+        );
     }
 
     #[test]
@@ -221,11 +260,9 @@ mod tests {
         for body in ["{}".as_bytes(), &module(""), br#"{"00081199":{"vr":"SQ"}}"#] {
             check(body, "names no instance");
         }
-        check(br#"{"00081110":{"vr":"SQ","Value":[]}}"#, "Referenced Study Sequence");
-        check(
-            &module(&item("1.1", "")),
-            "item 1 of Referenced SOP Sequence has a Referenced SOP Instance UID",
-        );
+        check(br#"{"00081110":{"vr":"SQ","Value":[]}}"#, "names no instance");
+        check(br#"{"00081110":{"vr":"SQ"},"00081199":{"vr":"SQ"}}"#, "has both");
+        check(&module(&item("1.1", "")), "instance 1 of the request has a Referenced SOP Instance UID");
         check(&module(&item(&"1".repeat(1000), "1.2")), "Referenced SOP Class UID");
     }
 
@@ -235,7 +272,7 @@ mod tests {
         let items: Vec<String> = (0..INSTANCES_MAX).map(long).collect();
         let body = module(&items.join(",\n      "));
         assert!(body.len() < REQUEST_BYTES_MAX / 2, "{}", body.len());
-        assert_eq!(request(&body).unwrap().len(), INSTANCES_MAX);
+        assert_eq!(request(&body).unwrap().instances.len(), INSTANCES_MAX);
         let more = module(&format!("{},{}", items.join(","), long(INSTANCES_MAX)));
         assert!(matches!(request(&more), Err(CommitmentError::TooMany)));
     }
@@ -246,13 +283,13 @@ mod tests {
         let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
         let item = |instance: &str| json!({"00081150": {"vr": "UI", "Value": ["1.1"]}, "00081155": {"vr": "UI", "Value": [instance]}});
         assert_eq!(
-            read(response(&[pair("1.2")], &[])),
+            read(response(&[pair("1.2")], &[], &BTreeMap::new())),
             json!({"00081199": {"vr": "SQ", "Value": [item("1.2")]}})
         );
         let mut failed = item("1.3");
         failed["00081197"] = json!({"vr": "US", "Value": [274]});
         assert_eq!(
-            read(response(&[pair("1.2")], &[(pair("1.3"), 0x0112)])),
+            read(response(&[pair("1.2")], &[(pair("1.3"), 0x0112)], &BTreeMap::new())),
             json!({"00081198": {"vr": "SQ", "Value": [failed]}, "00081199": {"vr": "SQ", "Value": [item("1.2")]}})
         );
     }

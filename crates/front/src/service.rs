@@ -1,11 +1,12 @@
 //! What stands behind a front door: the pair, or an embedded archive.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Requestor, Selection, SeriesUid, SopClassUid,
-    SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Requestor, Selection, SeriesPlace, SeriesUid,
+    SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
 
@@ -175,6 +176,8 @@ pub struct CommitRequest {
     pub called: AeTitle,
     /// What is to be committed.
     pub instances: Vec<(SopClassUid, SopInstanceUid)>,
+    /// The series that they are named in, where they are named by study (PS3.18 table J.1-1): so is then the result.
+    pub places: BTreeMap<SopInstanceUid, SeriesPlace>,
 }
 
 /// What a request for storage commitment ends with.
@@ -190,6 +193,8 @@ pub struct CommitResult {
     pub committed: Vec<(SopClassUid, SopInstanceUid)>,
     /// What is not, each with its Failure Reason (PS3.3 section C.14.1.1).
     pub failed: Vec<((SopClassUid, SopInstanceUid), u16)>,
+    /// The series that the request named them in.
+    pub places: BTreeMap<SopInstanceUid, SeriesPlace>,
 }
 
 /// How a request for storage commitment was taken.

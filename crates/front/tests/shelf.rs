@@ -164,14 +164,14 @@ impl Service for Shelf {
         if self.refusing.lock().unwrap().is_some() {
             return Err(CommitRefusal { status: Status(0x0131), text: "told to".into(), source: None });
         }
-        let CommitRequest { transaction, requestor, called, instances } = request;
+        let CommitRequest { transaction, requestor, called, instances, places } = request;
         let kept = self.kept();
         let has = |(class, instance): &(SopClassUid, SopInstanceUid)| {
             kept.iter().any(|kept| kept.class == *class && kept.instance == *instance)
         };
         let (committed, missing): (Vec<_>, Vec<_>) = instances.into_iter().partition(has);
         let failed = missing.into_iter().map(|pair| (pair, 0x0112)).collect();
-        Ok(Committing::Decided(CommitResult { transaction, requestor, called, committed, failed }))
+        Ok(Committing::Decided(CommitResult { transaction, requestor, called, committed, failed, places }))
     }
 
     async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {

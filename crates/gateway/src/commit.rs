@@ -44,8 +44,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// Keeps a request until its result was told, or was there to be looked at for long enough.
 pub(crate) async fn keep(ledger: &Ledger, request: CommitRequest) -> Result<Committing, CommitRefusal> {
-    let CommitRequest { transaction, requestor, called, instances } = request;
-    let asked = Asked::new(transaction.clone(), (requestor.clone(), called), instances);
+    let CommitRequest { transaction, requestor, called, instances, places } = request;
+    let mut asked = Asked::new(transaction.clone(), (requestor.clone(), called), instances);
+    if !places.is_empty() {
+        asked = asked.by_study(&places);
+    }
     let mut news = ledger.watch();
     ledger.promise(asked).await.map_err(refusal)?;
     if let Requestor::Ae(_) = requestor {
@@ -278,5 +281,6 @@ fn result(promise: &Promise) -> CommitResult {
         called: promise.asked.called.clone(),
         committed: promise.committed().map(owned).collect(),
         failed: promise.failed().map(|(pair, reason)| (owned(pair), reason)).collect(),
+        places: promise.asked.places().map(|(instance, place)| (instance.clone(), place.clone())).collect(),
     }
 }

@@ -4,7 +4,11 @@
 //! Whoever is told that an object is committed deletes its own copy. So a request stands in the journal before it is answered, and
 //! its objects stay there, however full it gets, until every required member has them.
 
-use outrigger_model::{AeTitle, Requestor, SopClassUid, SopInstanceUid, TransactionUid, WallTime};
+use std::collections::BTreeMap;
+
+use outrigger_model::{
+    AeTitle, Requestor, SeriesPlace, SopClassUid, SopInstanceUid, TransactionUid, WallTime,
+};
 use serde::{Deserialize, Serialize};
 
 mod inherited;
@@ -16,6 +20,10 @@ pub(crate) use verdict::{Rule, Verdict, required};
 
 /// Instances of one request at most: studies have some thousands, and one record of the journal takes the UIDs of this many.
 pub const INSTANCES_MAX: usize = 10_000;
+
+/// Groups of instances of one request at most, by SOP class and, where it names them by study, by series: with the UIDs of
+/// their instances they fit a record, whose limit is 1 MiB.
+pub const GROUPS_MAX: usize = 1_000;
 
 /// Requests open at once at most, whoever asked: some days of a large site whose modalities are all off.
 pub const OPEN_MAX: usize = 4_096;
@@ -52,6 +60,9 @@ pub enum CommitPolicy {
 pub struct OfClass {
     /// The SOP class that the request names.
     pub sop_class: SopClassUid,
+    /// The series that the request names them in, where it names them by study (PS3.18 table J.1-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SeriesPlace>,
     /// The instances, each once, in order.
     pub sop_instances: Vec<SopInstanceUid>,
 }
@@ -132,6 +143,28 @@ impl Asked {
         Self { transaction, requestor, called, instances: grouped(sorted) }
     }
 
+    /// The same request, which names these instances by study.
+    pub fn by_study(mut self, places: &BTreeMap<SopInstanceUid, SeriesPlace>) -> Self {
+        let place = |pair: &(SopClassUid, SopInstanceUid)| places.get(&pair.1).cloned();
+        let mut pairs: Vec<_> =
+            self.each().map(|(class, instance)| (class.clone(), instance.clone())).collect();
+        pairs.sort_by_cached_key(|pair| (pair.0.clone(), place(pair)));
+        let alike = |one: &(_, _), other: &(_, _)| one.0 == other.0 && place(one) == place(other);
+        let groups = pairs.chunk_by(alike).filter_map(|group| {
+            let first = group.first()?;
+            let sop_instances = group.iter().map(|(_, instance)| instance.clone()).collect();
+            Some(OfClass { sop_class: first.0.clone(), place: place(first), sop_instances })
+        });
+        self.instances = groups.collect();
+        self
+    }
+
+    /// The series that it names its instances in; none where it does not name them by study.
+    pub fn places(&self) -> impl Iterator<Item = (&SopInstanceUid, &SeriesPlace)> {
+        let placed = self.instances.iter().filter_map(|of| Some((of.place.as_ref()?, &of.sop_instances)));
+        placed.flat_map(|(place, instances)| instances.iter().map(move |instance| (instance, place)))
+    }
+
     /// Its instances.
     pub fn each(&self) -> impl Iterator<Item = (&SopClassUid, &SopInstanceUid)> {
         each(&self.instances)
@@ -192,7 +225,7 @@ pub(crate) fn grouped(pairs: impl IntoIterator<Item = (SopClassUid, SopInstanceU
     for (sop_class, sop_instance) in pairs {
         match groups.last_mut().filter(|last| last.sop_class == sop_class) {
             Some(group) => group.sop_instances.push(sop_instance),
-            None => groups.push(OfClass { sop_class, sop_instances: vec![sop_instance] }),
+            None => groups.push(OfClass { sop_class, place: None, sop_instances: vec![sop_instance] }),
         }
     }
     groups
@@ -200,6 +233,10 @@ pub(crate) fn grouped(pairs: impl IntoIterator<Item = (SopClassUid, SopInstanceU
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use outrigger_model::{SeriesUid, StudyUid};
+
     use super::*;
 
     #[test]
@@ -233,7 +270,7 @@ mod tests {
             pairs.map(|(of, number)| (class(of), instance(number))),
         );
         assert_eq!(asked.each().count(), 4, "the same one twice is one");
-        let of = OfClass { sop_class: class("1.1"), sop_instances: vec![instance(2)] };
+        let of = OfClass { sop_class: class("1.1"), place: None, sop_instances: vec![instance(2)] };
         let failed = vec![Failing { reason: reason::CLASS_CONFLICT, of }];
         let at = WallTime(0);
         let head = PromiseHead {
@@ -251,5 +288,56 @@ mod tests {
         assert_eq!(committed, expected.map(|(of, instance)| (of.to_owned(), instance.to_owned())));
         let failed: Vec<_> = promise.failed().map(|((of, _), why)| (of.to_string(), why)).collect();
         assert_eq!(failed, [("1.1".to_owned(), 0x0119)]);
+    }
+
+    #[test]
+    fn a_request_by_study_is_the_same_instances_and_knows_their_series() {
+        let instance = |number: u32| SopInstanceUid::new(&format!("1.2.{number}")).unwrap();
+        let place = |series: u32| SeriesPlace {
+            study: StudyUid::known("1.5"),
+            series: SeriesUid::new(&format!("1.5.{series}")).unwrap(),
+        };
+        let pairs = [("1.1", 3), ("1.2", 1), ("1.1", 2), ("1.1", 4)]
+            .map(|(of, number)| (SopClassUid::known(of), instance(number)));
+        let requestor = Requestor::Web(outrigger_model::WebClient::Anyone);
+        let plain = Asked::new(TransactionUid::known("1.9"), (requestor, AeTitle::known("O")), pairs);
+        let places: BTreeMap<_, _> =
+            [(3, 1), (1, 2), (2, 2), (4, 1)].map(|(number, series)| (instance(number), place(series))).into();
+        let asked = plain.clone().by_study(&places);
+        let each = |asked: &Asked| {
+            asked.each().map(|(class, of)| (class.clone(), of.clone())).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(each(&asked), each(&plain));
+        assert_ne!(asked, plain, "one is not the other again");
+        assert_eq!(asked.instances.len(), 3);
+        let known = |asked: &Asked| {
+            asked.places().map(|(of, place)| (of.clone(), place.clone())).collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(known(&asked), places);
+        assert!(known(&plain).is_empty());
+        let kept = serde_json::to_string(&asked).unwrap();
+        assert_eq!(serde_json::from_str::<Asked>(&kept).unwrap(), asked);
+        let of_before = r#"{"sop_class":"1.1","sop_instances":["1.2.3"]}"#;
+        assert_eq!(serde_json::from_str::<OfClass>(of_before).unwrap().place, None);
+        assert!(!serde_json::to_string(&plain).unwrap().contains("place"));
+    }
+
+    #[test]
+    fn the_largest_request_fits_a_record() {
+        let uid = |of: u8, number: usize| format!("{of}.{number:0>62}");
+        let class = SopClassUid::new(&uid(1, 0)).unwrap();
+        let place = |number: usize| SeriesPlace {
+            study: StudyUid::new(&uid(2, number % GROUPS_MAX)).unwrap(),
+            series: SeriesUid::new(&uid(1, number % GROUPS_MAX)).unwrap(),
+        };
+        let instance = |number| SopInstanceUid::new(&uid(0, number)).unwrap();
+        let pairs = (0..INSTANCES_MAX).map(|number| (class.clone(), instance(number)));
+        let places = (0..INSTANCES_MAX).map(|number| (instance(number), place(number))).collect();
+        let requestor = Requestor::Web(outrigger_model::WebClient::Anyone);
+        let asked = Asked::new(TransactionUid::known("1.9"), (requestor, AeTitle::known("O")), pairs);
+        let asked = asked.by_study(&places);
+        assert_eq!(asked.instances.len(), GROUPS_MAX);
+        let bytes = serde_json::to_vec(&asked).unwrap().len();
+        assert!(bytes < 1_000_000, "{bytes}");
     }
 }

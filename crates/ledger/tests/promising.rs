@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_journal::Seq as JournalSeq;
-use outrigger_ledger::promise::{Copies, INSTANCES_MAX, PromiseHead, reason};
+use outrigger_ledger::promise::{Copies, GROUPS_MAX, INSTANCES_MAX, PromiseHead, reason};
 use outrigger_ledger::store::read;
 use outrigger_ledger::{
     Asked, CommitPolicy, Compared, LedgerStore, PromiseError, PromiseFacts, Promised, REPORT_AGAIN_MAX,
@@ -233,6 +233,10 @@ async fn a_transaction_that_is_open_is_one_request() {
         let refused = rig.ledger.promise(asked(2, &many)).await;
         assert!(matches!(refused, Err(PromiseError::TooMany { .. })), "{refused:?}");
         rig.ledger.promise(asked(2, &many[1..])).await.unwrap();
+        let classes: Vec<String> = (0..=GROUPS_MAX).map(|class| format!("1.1.{class}")).collect();
+        let many: Vec<(&str, u32)> = classes.iter().map(|class| (class.as_str(), 1)).collect();
+        let refused = rig.ledger.promise(asked(3, &many)).await;
+        assert!(matches!(refused, Err(PromiseError::TooMany { most: GROUPS_MAX, .. })), "{refused:?}");
     }
 }
 

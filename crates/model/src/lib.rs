@@ -14,6 +14,7 @@ mod member_set;
 mod posting;
 mod query;
 mod requestor;
+mod series_place;
 pub mod sop_class;
 mod status;
 mod tag;
@@ -32,6 +33,7 @@ pub use member_set::MemberSet;
 pub use posting::{ConfirmLevel, PostingState, SuspenseReason};
 pub use query::{Answer, Level, Query, QueryKey, QueryRoot, Rules, Selection};
 pub use requestor::{Requestor, WebClient};
+pub use series_place::SeriesPlace;
 pub use status::{Status, StatusClass};
 pub use tag::Tag;
 pub use uid::{

@@ -4,6 +4,8 @@ mod here;
 mod message;
 mod reporter;
 
+use std::collections::BTreeMap;
+
 use outrigger_dataset::commitment;
 use outrigger_dataset::form::Form;
 use outrigger_dimse::{Association, AssociationError, Command, DataSet, Outcome};
@@ -114,6 +116,7 @@ async fn take(session: &mut Session, request: Request, asked: commitment::Reques
         requestor: Requestor::Ae(session.party.calling.clone()),
         called: session.party.called.clone(),
         instances: instances.into_iter().map(|one| (one.sop_class, one.sop_instance)).collect(),
+        places: BTreeMap::new(),
     };
     match session.door.front.service.commit(request).await {
         Ok(taken) => {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use outrigger_dataset::commitment;
 use outrigger_dataset::form::Form;
-use outrigger_dicomweb::commitment::{CommitmentError, REQUEST_BYTES_MAX, request, response};
+use outrigger_dicomweb::commitment::{CommitmentError, Named, REQUEST_BYTES_MAX, request, response};
 use outrigger_dicomweb::media::{DICOM_JSON, MediaType};
 use outrigger_dicomweb::resource::transaction;
 use outrigger_model::{Requestor, SopClassUid, Status, TransactionUid, WebClient, sop_class};
@@ -57,7 +57,7 @@ async fn ask(
     let transaction = transaction(&uid).map_err(Refusal::bad)?;
     let inactivity = door.options.timers.inactivity;
     let bytes = whole_body(&head.headers, body, REQUEST_BYTES_MAX as u64, inactivity).await?;
-    let instances = request(&bytes).map_err(|error| unreadable(&error))?;
+    let Named { instances, places } = request(&bytes).map_err(|error| unreadable(&error))?;
     drop(bytes);
     tracing::info!(%transaction, count = instances.len(), "storage commitment is asked for");
     record(&door, &caller, &transaction).await;
@@ -66,6 +66,7 @@ async fn ask(
         requestor: requestor(&caller),
         called: door.options.ae_title.clone(),
         instances,
+        places,
     };
     Ok(answer(door.front.service.commit(request).await?))
 }
@@ -110,21 +111,23 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 fn unreadable(error: &CommitmentError) -> Refusal {
     match error {
-        CommitmentError::TooMany => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        CommitmentError::TooMany | CommitmentError::TooManyGroups => {
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+        }
         CommitmentError::Json(_)
         | CommitmentError::Nothing
-        | CommitmentError::ByStudy
+        | CommitmentError::BothWays
         | CommitmentError::BadUid { .. } => Refusal::bad(error),
     }
 }
 
 /// 200 with the result, or 202 without one.
 fn answer(committing: Committing) -> Response {
-    let CommitResult { committed, failed, .. } = match committing {
+    let CommitResult { committed, failed, places, .. } = match committing {
         Committing::Kept => return (StatusCode::ACCEPTED, [(RETRY_AFTER, LOOK_AGAIN_S)]).into_response(),
         Committing::Decided(result) => result,
     };
-    let body = Body::from(response(&committed, &failed));
+    let body = Body::from(response(&committed, &failed, &places));
     (StatusCode::OK, [(CONTENT_TYPE, HeaderValue::from_static(DICOM_JSON))], body).into_response()
 }
 

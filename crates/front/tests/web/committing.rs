@@ -65,6 +65,37 @@ async fn a_request_is_answered_with_its_result_and_what_failed_says_why() {
     assert_eq!(asked, [one.clone(), one], "the request and the look are on record");
 }
 
+/// PS3.18 tables J.1-1 and J.2-1: what is named by study is answered by study, however often it is looked at.
+#[tokio::test]
+async fn a_request_by_study_is_answered_by_study() {
+    let door = Door::open(options()).await;
+    let stored = phantoms(1).remove(0);
+    door.post("/dicomweb/studies", MULTIPART, &multipart(&[file(&stored)])).await;
+    door.service.decides.store(true, Ordering::SeqCst);
+    let header = &stored.header;
+    let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
+    let here = json!({"00081155": uid(header.sop_instance.as_str())});
+    let mut missing = json!({"00081155": uid("1.2.3")});
+    let study = |items: Vec<&Value>| {
+        let classes =
+            json!([{"00081150": uid(header.sop_class.as_str()), "0008114A": {"vr": "SQ", "Value": items}}]);
+        let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
+        let series = json!([{"0020000E": uid(series.as_str()), "00081112": {"vr": "SQ", "Value": classes}}]);
+        json!({"vr": "SQ", "Value": [{"0020000D": uid(study.as_str()), "00081115": {"vr": "SQ", "Value": series}}]})
+    };
+    let body = json!({"00081110": study(vec![&here, &missing])}).to_string();
+    let said = door.post(PATH, JSON, body.as_bytes()).await;
+    missing["00081197"] = json!({"vr": "US", "Value": [0x0112]});
+    let result = json!({"00081110": study(vec![&here]), "0008119B": study(vec![&missing])});
+    assert_eq!((said.status, said.json()), (200, result.clone()), "{said:?}");
+    let said = door.get(PATH).await;
+    assert_eq!((said.status, said.json()), (200, result));
+    let both =
+        json!({"00081110": study(vec![&here]), "00081199": {"vr": "SQ", "Value": [reference(CT, "1.2")]}});
+    let said = door.post(PATH, JSON, both.to_string().as_bytes()).await;
+    assert!(said.status == 400 && said.text().contains("both"), "{said:?}");
+}
+
 #[tokio::test]
 async fn a_request_that_waits_is_accepted_and_looked_at_by_who_asked_alone() {
     let door = Door::open(with_tokens()).await;

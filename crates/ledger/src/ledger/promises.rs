@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::promise::{
-    Asked, Attestations, Attested, CommitPolicy, Failing, GOOD_FOR, INSTANCES_MAX, OPEN_MAX, Promise,
-    PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, room,
+    Asked, Attestations, Attested, CommitPolicy, Failing, GOOD_FOR, GROUPS_MAX, INSTANCES_MAX, OPEN_MAX,
+    Promise, PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, room,
 };
 use crate::record::{Decision, DecisionRecord};
 use crate::store::{LedgerReads, StoreError};
@@ -109,6 +109,10 @@ impl Ledger {
     pub async fn promise(&self, asked: Asked) -> Result<Promised, PromiseError> {
         if asked.each().count() > INSTANCES_MAX {
             return Err(PromiseError::TooMany { what: "instances of one request", most: INSTANCES_MAX });
+        }
+        if asked.instances.len() > GROUPS_MAX {
+            let what = "series and SOP classes of one request";
+            return Err(PromiseError::TooMany { what, most: GROUPS_MAX });
         }
         // A request is compared with those that are in the journal and not in the books yet, too.
         self.caught_up().await?;

@@ -168,3 +168,68 @@ async fn peer_pynetdicom_and_curl_do_not_take_each_others_transactions() {
         (&json!(1), &json!(0))
     );
 }
+
+/// The instances of Referenced or Failed Study Sequence, each with its study, series and class.
+fn placed(module: &Value, tag: &str) -> Vec<[String; 4]> {
+    let items = |of: &Value, tag: &str| of[tag]["Value"].as_array().cloned().unwrap_or_default();
+    let uid = |of: &Value, tag: &str| of[tag]["Value"][0].as_str().unwrap_or("none").to_owned();
+    let mut all = Vec::new();
+    for study in items(module, tag) {
+        for series in items(&study, "00081115") {
+            for class in items(&series, "00081112") {
+                all.extend(items(&class, "0008114A").iter().map(|instance| {
+                    let place = [uid(&study, "0020000D"), uid(&series, "0020000E")];
+                    let [study, series] = place;
+                    [study, series, uid(&class, "00081150"), uid(instance, "00081155")]
+                }));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Who names instances by study is answered by study (PS3.18 tables J.1-1 and J.2-1), also by what a restart left.
+#[tokio::test]
+async fn peer_curl_asks_by_study_and_is_answered_so_after_a_kill() {
+    let (mut site, _tokens) = site("wait = \"8s\"").await;
+    let (sent, missing) = (objects(86, 3), objects(87, 1));
+    send(&site.door.station(), &sent).await;
+    site.door.balance_exits(0, PATIENCE).await;
+    let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
+    let sequence = |item: Value| json!({"vr": "SQ", "Value": [item]});
+    let place = |Object { header, .. }: &Object| {
+        let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
+        [study.as_str(), series.as_str(), header.sop_class.as_str(), header.sop_instance.as_str()]
+            .map(str::to_owned)
+    };
+    let item = |object: &Object| {
+        let [study, series, class, instance] = place(object);
+        let class =
+            json!({"00081150": uid(&class), "0008114A": sequence(json!({"00081155": uid(&instance)}))});
+        let series = json!({"0020000E": uid(&series), "00081112": sequence(class)});
+        json!({"0020000D": uid(&study), "00081115": sequence(series)})
+    };
+    let items: Vec<Value> = sent.iter().chain(&missing).map(item).collect();
+    let body = json!({"00081110": {"vr": "SQ", "Value": items}}).to_string();
+    let url = |site: &Site| {
+        format!("http://{}/dicomweb/commitment-requests/1.2.9.7", site.door.node.listening().unwrap().web[0])
+    };
+    let token = format!("Authorization: Bearer {ONE}");
+    let kind = "Content-Type: application/dicom+json";
+    let asks = ["--silent", "--header", &token, "--header", kind, "--data-binary", &body];
+    let status = ["--output", "/dev/null", "--write-out", "%{http_code}"];
+    let asked =
+        ToolRun::of("curl", &[&asks[..], &status, &[&url(&site)]].concat(), Nagle::Off).await.unwrap();
+    assert_eq!(asked.stdout, "202", "{asked:?}");
+    site.door.node.process().restart().await.unwrap();
+    assert_eq!(result(&site, ONE, "1.2.9.7").await.status, 200);
+    let looks = ["--silent", "--header", &token, &url(&site)];
+    let looked = ToolRun::of("curl", &looks, Nagle::Off).await.unwrap();
+    let module: Value = serde_json::from_str(&looked.stdout).unwrap_or_else(|_| panic!("{looked:?}"));
+    let mut expected: Vec<[String; 4]> = sent.iter().map(place).collect();
+    expected.sort();
+    assert_eq!(placed(&module, "00081110"), expected, "{module:#}");
+    assert_eq!(placed(&module, "0008119B"), [place(&missing[0])], "{module:#}");
+    assert_eq!((&module["00081199"], &module["00081198"]), (&Value::Null, &Value::Null));
+}

@@ -12,8 +12,9 @@ use crate::modality::{Object, objects};
 
 /// Stores files, searches at each level, and retrieves; says what it saw.
 const SCRIPT: &str = r#"
-import json, sys, pathlib, pydicom
+import json, sys, pathlib, pydicom, warnings
 from dicomweb_client.api import DICOMwebClient
+from requests.exceptions import HTTPError
 url, files = sys.argv[1:]
 client = DICOMwebClient(url)
 sent = [pydicom.dcmread(path) for path in sorted(pathlib.Path(files).glob("*.dcm"))]
@@ -25,13 +26,23 @@ while page := client.search_for_instances(study, limit=3, offset=offset):
     pages.append([match["00080018"]["Value"][0] for match in page])
     offset += len(page)
 got = client.retrieve_study(study)
-import warnings
-from requests.exceptions import HTTPError
 def refused(**filters):
     try:
         client.search_for_studies(search_filters=filters)
     except HTTPError as error:
         return error.response.status_code
+by_uid = {dataset.SOPInstanceUID: dataset for dataset in sent}
+saw = {
+    "stored": len(response.ReferencedSOPSequence),
+    "studies": client.search_for_studies(search_filters={"PatientID": sent[0].PatientID}, fields=["StudyDescription"]),
+    "series": client.search_for_series(study),
+    "fuzzy": len(client.search_for_studies(fuzzymatching=True)),
+    "none": client.search_for_studies(search_filters={"PatientID": "nobody"}),
+    "pages": pages,
+    "refused": [refused(StudyDate="20241399"), refused(StudyTime="9999"), refused(StudyDate="20200101-20991231")],
+    "metadata": len(client.retrieve_series_metadata(study, series)),
+    "same_pixels": sum(by_uid[dataset.SOPInstanceUID].PixelData == dataset.PixelData for dataset in got),
+}
 lost = pydicom.dcmread(sorted(pathlib.Path(files).glob("*.dcm"))[0])
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -46,20 +57,9 @@ with warnings.catch_warnings():
     odd.SOPInstanceUID = odd.file_meta.MediaStorageSOPInstanceUID = "1.02.003"
     client.store_instances([odd])
     back = client.retrieve_instance(odd.StudyInstanceUID, odd.SeriesInstanceUID, "1.02.003")
-by_uid = {dataset.SOPInstanceUID: dataset for dataset in sent}
-print(json.dumps({
-    "stored": len(response.ReferencedSOPSequence),
-    "studies": client.search_for_studies(search_filters={"PatientID": sent[0].PatientID}, fields=["StudyDescription"]),
-    "series": client.search_for_series(study),
-    "fuzzy": len(client.search_for_studies(fuzzymatching=True)),
-    "none": client.search_for_studies(search_filters={"PatientID": "nobody"}),
-    "pages": pages,
-    "refused": [refused(StudyDate="20241399"), refused(StudyTime="9999"), refused(StudyDate="20200101-20991231")],
-    "lost": lost_status,
-    "odd": back.SOPInstanceUID == "1.02.003" and back.PixelData == odd.PixelData,
-    "metadata": len(client.retrieve_series_metadata(study, series)),
-    "same_pixels": sum(by_uid[dataset.SOPInstanceUID].PixelData == dataset.PixelData for dataset in got),
-}))
+saw["lost"] = lost_status
+saw["odd"] = back.SOPInstanceUID == "1.02.003" and back.PixelData == odd.PixelData
+print(json.dumps(saw))
 "#;
 
 #[tokio::test]
