@@ -102,6 +102,21 @@ fn answers_that_mean_the_same_do_not_differ_and_what_is_not_said_contradicts_nob
     assert_eq!((three[0].wrong.clone(), three[0].witness), (vec![B], Witness::Members));
 }
 
+#[test]
+fn a_budget_of_nothing_and_bytes_without_end_are_taken_as_they_are() {
+    let now = Instant::now();
+    let mut purse = Purse::new(Budget { between: Duration::ZERO, bytes_per_second: 0 }, now);
+    purse.read(3, now);
+    assert_eq!(purse.free_at(), now + Duration::from_secs(3), "at least one a second");
+    purse.read(u64::MAX, now);
+    purse.read(u64::MAX, now);
+    assert!(purse.free_at() >= now + Duration::from_secs(3));
+    // What is counted may begin anew.
+    let mut quiet = Quiet::new(Duration::from_secs(1), 7, now);
+    let later = now + Duration::from_secs(1);
+    assert_eq!((quiet.look(7, later), quiet.look(2, later)), (None, Some(later + Duration::from_secs(1))));
+}
+
 proptest! {
     #[test]
     fn every_instance_comes_round_and_no_round_is_without_one(

@@ -12,8 +12,8 @@ use outrigger_member::{
     Returned, StoreSession, Wholeness,
 };
 use outrigger_model::{
-    AeTitle, Query, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, StudyUid, Tag, TransactionUid,
-    TransferSyntaxUid, WallTime,
+    AeTitle, Query, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid, Status, StudyUid, Tag,
+    TransactionUid, TransferSyntaxUid, WallTime,
 };
 use outrigger_runtime::{Body, Content};
 use sha2::{Digest, Sha256};
@@ -37,7 +37,28 @@ struct State {
     /// Instances it leaves out of lists, and shows when asked for by name.
     unlisted: BTreeSet<SopInstanceUid>,
     is_away: bool,
+    manner: Manner,
     heard: Vec<(Instant, Heard)>,
+    /// Connections that were asked for, and those that are open.
+    knocks: usize,
+    open: usize,
+}
+
+/// How it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Manner {
+    #[default]
+    Well,
+    /// Not at all.
+    Silent,
+    /// Queries are refused; what is in a series is shown.
+    RefusesQueries,
+    /// Queries end in a failure behind all that it found.
+    EndsInFailure,
+    /// Queries end in a failure before anything.
+    FindsNothing,
+    /// Each connection is ended behind so many questions, at the next one.
+    Dies(usize),
 }
 
 /// The member; clones share it.
@@ -81,6 +102,16 @@ impl Holder {
 
     pub(crate) fn come_back(&self) {
         self.state().is_away = false;
+    }
+
+    pub(crate) fn answers(&self, manner: Manner) {
+        self.state().manner = manner;
+    }
+
+    /// Connections that were asked for, and those that are open.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.knocks, state.open)
     }
 
     pub(crate) fn heard(&self) -> Vec<(Instant, Heard)> {
@@ -140,11 +171,13 @@ impl Member for Holder {
     }
 
     async fn ask(&self, _returned: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
+        self.state().knocks += 1;
         if self.state().is_away {
             let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
             return Err(MemberError::Connect(ConnectError::Network { address: "here".to_owned(), source }));
         }
-        Ok(Box::new(Session(self.clone())))
+        self.state().open += 1;
+        Ok(Box::new(Session { holder: self.clone(), asked: 0 }))
     }
 
     async fn abilities(&self) -> Result<BTreeSet<Ability>, MemberError> {
@@ -160,12 +193,37 @@ impl Member for Holder {
     }
 }
 
-struct Session(Holder);
+struct Session {
+    holder: Holder,
+    asked: usize,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.holder.state().open -= 1;
+    }
+}
+
+impl Session {
+    /// Hears a question, as the manner is.
+    async fn hear(&mut self, heard: Heard) -> Result<MutexGuard<'_, State>, MemberError> {
+        let manner = self.holder.state().manner;
+        self.asked += 1;
+        if manner == Manner::Silent {
+            std::future::pending::<()>().await;
+        }
+        if matches!(manner, Manner::Dies(after) if self.asked > after) {
+            let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
+            return Err(MemberError::Lost { operation: "a question", source });
+        }
+        self.holder.hear(heard)
+    }
+}
 
 #[async_trait]
 impl AskSession for Session {
     fn is_open(&self) -> bool {
-        !self.0.state().is_away
+        !self.holder.state().is_away
     }
 
     fn gives(&self, _class: &SopClassUid) -> bool {
@@ -177,7 +235,7 @@ impl AskSession for Session {
     }
 
     async fn present(&mut self, study: &StudyUid, series: &SeriesUid) -> Result<Found, MemberError> {
-        let state = self.0.hear(Heard::Present(study.clone()))?;
+        let state = self.hear(Heard::Present(study.clone())).await?;
         let of_series =
             state.objects.values().filter(|phantom| phantom.header.series.as_ref() == Some(series));
         let instances = of_series.map(|phantom| phantom.header.sop_instance.clone());
@@ -185,7 +243,19 @@ impl AskSession for Session {
     }
 
     async fn find(&mut self, query: &Query, _most: usize) -> Result<Answered, MemberError> {
-        Ok(self.0.hear(Heard::Find(query.clone()))?.find(query))
+        let state = self.hear(Heard::Find(query.clone())).await?;
+        match state.manner {
+            Manner::RefusesQueries => {
+                Err(MemberError::Refused { operation: "C-FIND", status: Status(0xC001) })
+            }
+            Manner::EndsInFailure => {
+                Ok(Answered { whole: Wholeness::Ended(Status(0xC001)), ..state.find(query) })
+            }
+            Manner::FindsNothing => {
+                Ok(Answered { answers: Vec::new(), whole: Wholeness::Ended(Status(0xC001)) })
+            }
+            Manner::Well | Manner::Silent | Manner::Dies(_) => Ok(state.find(query)),
+        }
     }
 
     async fn fetch(
@@ -196,10 +266,10 @@ impl AskSession for Session {
         _class: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
         let length = {
-            let state = self.0.state();
+            let state = self.holder.state();
             state.objects.get(instance).map_or(0, |phantom| phantom.data_set.len() as u64)
         };
-        let state = self.0.hear(Heard::Fetch(instance.clone(), length))?;
+        let state = self.hear(Heard::Fetch(instance.clone(), length)).await?;
         let phantom = state.objects.get(instance).ok_or(MemberError::NotFound)?;
         let mut bytes = phantom.data_set.to_vec();
         if state.altered.contains(instance) {

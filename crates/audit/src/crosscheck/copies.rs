@@ -248,3 +248,6 @@ fn each_block(bytes: &dyn BlockSource, mut visit: impl FnMut(&[u8])) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! One member that is asked: over one connection, by one route after another, and not at all while it is away.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_member::breaker::{Breaker, Failure, Permit, Turn};
 use outrigger_member::{Answered, AskSession, Found, Member, MemberError, Returned, encodings};
 use outrigger_model::{Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{BlockSource as _, Body};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::pace::Pace;
 use crate::inventory::Source;
@@ -14,7 +15,8 @@ use crate::inventory::Source;
 /// Longest wait for one answer: an archive that reads from a slow disk gives its most within that, and nobody waits for it.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
 
-/// Longest that a connection is kept open without a question.
+/// Longest that a connection is kept open without a question: the next turn may be hours away, and archives count associations that
+/// are idle.
 const KEPT_OPEN: Duration = Duration::from_secs(3);
 
 /// Answers read to one query: series of one study, some megabytes.
@@ -49,8 +51,56 @@ pub(crate) struct Named<'n> {
 pub(crate) struct Line {
     pub(crate) source: Source,
     breaker: Breaker,
-    session: Option<Box<dyn AskSession>>,
+    session: Kept,
     returned: Vec<Returned>,
+}
+
+/// A connection between two questions; it is ended where none comes soon.
+#[derive(Default)]
+struct Kept(Arc<Mutex<Slot>>);
+
+#[derive(Default)]
+struct Slot {
+    session: Option<Box<dyn AskSession>>,
+    /// Times that one was put here.
+    puts: u64,
+}
+
+impl Kept {
+    fn take(&self) -> Option<Box<dyn AskSession>> {
+        lock(&self.0).session.take()
+    }
+
+    fn put(&self, session: Box<dyn AskSession>) {
+        let put = {
+            let mut slot = lock(&self.0);
+            slot.session = Some(session);
+            slot.puts += 1;
+            slot.puts
+        };
+        // With whoever asks gone, so is the connection.
+        let slot = Arc::downgrade(&self.0);
+        drop(tokio::spawn(async move {
+            sleep(KEPT_OPEN).await;
+            let Some(slot) = slot.upgrade() else { return };
+            let idle = lock(&slot).idle_since(put);
+            if let Some(session) = idle {
+                session.release().await;
+            }
+        }));
+    }
+}
+
+impl Slot {
+    /// The connection, if it is still there as it was put.
+    fn idle_since(&mut self, put: u64) -> Option<Box<dyn AskSession>> {
+        if self.puts == put { self.session.take() } else { None }
+    }
+}
+
+/// A leaf lock: nothing is awaited under it.
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Question<'q> {
@@ -67,7 +117,7 @@ enum Said {
 
 impl Line {
     pub(crate) fn new(source: Source) -> Self {
-        Self { source, breaker: Breaker::default(), session: None, returned: Vec::new() }
+        Self { source, breaker: Breaker::default(), session: Kept::default(), returned: Vec::new() }
     }
 
     /// Prepares for instances of these classes to be read; each with the encoding it was accepted in.
@@ -124,11 +174,7 @@ impl Line {
         if self.breaker.permit(pace.clock.now()) != Permit::Call {
             return Err(Unknown::LeftAlone);
         }
-        if timeout(KEPT_OPEN, pace.turn()).await.is_err() {
-            // The turn may be hours away, and archives count associations that are idle.
-            self.hang_up().await;
-            pace.turn().await;
-        }
+        pace.turn().await;
         let said = timeout(ANSWER_TIME, self.by_any_route(question)).await.unwrap_or(Err(Unknown::Silent));
         let now = pace.clock.now();
         let turn = match &said {
@@ -156,7 +202,7 @@ impl Line {
                 // A kept connection may have been ended meanwhile.
                 Err(MemberError::Lost { .. } | MemberError::Connect(_)) => {}
                 said => {
-                    self.session = Some(session);
+                    self.session.put(session);
                     return said.map_err(Unknown::Member);
                 }
             }
@@ -165,7 +211,7 @@ impl Line {
         for route in &self.source.routes {
             match by(&**route, &self.returned, question).await {
                 Ok((session, said)) => {
-                    self.session = Some(session);
+                    self.session.put(session);
                     return Ok(said);
                 }
                 Err(error) => last = Unknown::Member(error),
