@@ -13,12 +13,13 @@ use outrigger_member::{
     Need, Returned, StoreSession,
 };
 use outrigger_model::{
-    AeTitle, MemberName, MemberSet, Query, SeriesUid, SopClassUid, SopInstanceUid, StudyUid, TransactionUid,
-    TransferSyntaxUid,
+    AeTitle, MemberName, MemberSet, Query, Seq, SeriesUid, Sha256Digest, SopClassUid, SopInstanceUid,
+    StudyUid, TransactionUid, TransferSyntaxUid,
 };
 use outrigger_query::{Keeping, Planned, Respondents, Retrieval, Source};
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Body, Random, Spool, Threads};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -42,6 +43,8 @@ enum Gives {
     AllBut(u32),
     /// This one under another's name.
     Another(u32),
+    /// This one with another value in it.
+    Altered(u32),
     /// Others of the same series before them.
     Strangers(u32),
     /// So many, and then the connection is lost.
@@ -112,6 +115,13 @@ async fn body(bytes: bytes::Bytes) -> Body {
     let mut writer = spool.begin();
     writer.push(bytes).await.unwrap();
     writer.finish().await.unwrap()
+}
+
+/// The object with another last byte, which is of a text.
+fn altered(number: u32) -> bytes::Bytes {
+    let mut bytes = phantom(number).data_set.to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    bytes.into()
 }
 
 async fn back(named: u32, number: u32) -> CameBack {
@@ -227,12 +237,16 @@ impl AskSession for Line {
             Gives::Cut(count) | Gives::Dies(count) | Gives::Hangs(count) => order.truncate(count as usize),
             Gives::Nothing => return Err(lost()),
             Gives::Late(_) => pending().await,
-            Gives::All => {}
+            Gives::All | Gives::Altered(_) => {}
         }
         for (named, number) in order {
             self.arrived.add(1);
             state.given.fetch_add(1, Ordering::Relaxed);
-            if taken.send(back(named, number).await).await.is_err() {
+            let mut instance = back(named, number).await;
+            if gives == Gives::Altered(number) {
+                instance.body = body(altered(number)).await;
+            }
+            if taken.send(instance).await.is_err() {
                 return Ok(());
             }
         }
@@ -264,6 +278,17 @@ fn planned(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
         }
     });
     planned.collect()
+}
+
+/// The same as they were accepted here, of which the journal has nothing any more.
+fn accepted(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
+    let accepted = |mut planned: Planned| {
+        let bytes = phantom(number(&planned.sop_instance).unwrap()).data_set;
+        let sha256 = Sha256Digest(Sha256::digest(&bytes).into());
+        planned.keeping = Keeping::Accepted { entry: Seq(1_000_000), sha256 };
+        planned
+    };
+    planned(numbers).into_iter().map(accepted).collect()
 }
 
 /// Two members with the series, of which the first is preferred.
@@ -460,4 +485,44 @@ async fn what_only_an_archive_has_that_is_slow_to_begin_is_waited_for() {
         open(&instances[3]).await < TIMEOUT,
         "it does not say that it is there, and gives it all the same"
     );
+}
+
+/// Goal: an instance with other bytes than were accepted is not taken from the series, and the series is not read on: the rest is asked
+/// for one by one. The control is one as it was accepted.
+#[tokio::test(start_paused = true)]
+async fn other_bytes_than_were_accepted_end_the_series() {
+    for (gives, singles) in [(Gives::All, 0..=0), (Gives::Altered(20), 100..=180)] {
+        let (a, b) = (Shelved::gives(gives), Shelved::default());
+        opened(&rig(&a, &b).await, &accepted(0..INSTANCES)).await;
+        assert!(singles.contains(&a.counted()[1]), "{gives:?}: {:?}", a.counted());
+    }
+}
+
+/// Goal: a member that failed is passed over for series as well, and the other gives it whole.
+#[tokio::test(start_paused = true)]
+async fn a_series_comes_from_the_other_member_where_the_first_has_failed() {
+    let (a, b) = (Shelved::default(), Shelved::default());
+    *a.0.is_dead.lock().unwrap() = true;
+    let rig = rig(&a, &b).await;
+    opened(&rig, &planned(0..1)).await;
+    opened(&rig, &planned(0..INSTANCES)).await;
+    assert_eq!((a.counted(), b.counted()[0]), ([0; 3], 1));
+}
+
+/// Goal: what the journal has of a series is not counted among what is left of it.
+#[tokio::test(start_paused = true)]
+async fn a_few_instances_that_the_journal_has_not_are_asked_for_one_by_one() {
+    let (a, b) = (Shelved::default(), Shelved::default());
+    let rig = rig(&a, &b).await;
+    let mut here = accepted(100..116);
+    for (study, instance) in (0..).zip(&mut here) {
+        let entry = rig.stored(study, "DOE").await;
+        instance.keeping = Keeping::Accepted { entry, sha256: Sha256Digest([0; 32]) };
+    }
+    let there = planned(0..5);
+    let retrieval = rig.reader.retrieval(&[here.clone(), there.clone()].concat()).unwrap();
+    for instance in here.iter().chain(&there) {
+        retrieval.open(instance).await.unwrap();
+    }
+    assert_eq!(a.counted(), [0, 5, 0]);
 }
