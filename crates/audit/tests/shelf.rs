@@ -22,6 +22,8 @@ pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 pub(crate) struct Manner {
     /// Most answers it gives, if it limits them.
     pub(crate) cap: Option<usize>,
+    /// Answers beyond which it answers as if there were nothing.
+    pub(crate) hides_beyond: Option<usize>,
     /// Attributes it does not give.
     pub(crate) without: Vec<Tag>,
     /// Questions after which it is away, until it is told to come back.
@@ -133,6 +135,9 @@ impl Shelf {
             Level::Image => ended = state.manner.of_instances(&state.catalogue, query, &mut answers),
             Level::Study => state.manner.says_of(&mut answers),
             Level::Patient | Level::Series => {}
+        }
+        if state.manner.hides_beyond.is_some_and(|most| answers.len() > most) {
+            answers.clear();
         }
         answers.truncate(state.manner.cap.unwrap_or(usize::MAX));
         for answer in &mut answers {

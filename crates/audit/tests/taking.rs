@@ -459,6 +459,28 @@ async fn a_member_that_refuses_every_query_is_not_taken_for_empty() {
     assert_eq!(rig.ledger.inventory(A).studies, 20);
 }
 
+/// Studies without a date among too many are found by what the catalogue knows of those with one.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_answers_nothing_for_too_much_is_gone_through() {
+    let shelf = Shelf::default();
+    let dated = (0..60).map(|study| instance(study, 1, 1));
+    let undated = (200..212).map(|study| {
+        let mut instance = instance(study, 1, 1);
+        instance.header.attributes.retain(|(tag, _)| ![Tag::STUDY_DATE, Tag::STUDY_TIME].contains(tag));
+        instance
+    });
+    let mut new = instance(300, 1, 1);
+    new.header.attributes.retain(|(tag, _)| *tag != Tag::STUDY_DATE);
+    new.header.attributes.push((Tag::STUDY_DATE, "20251230".to_owned()));
+    shelf.put(&dated.chain(undated).chain([new]).collect::<Vec<_>>());
+    shelf.manner(|manner| manner.hides_beyond = Some(10));
+    let rig = Rig::new(vec![shelf]).await;
+    tokio::time::sleep(EVERY / 2).await;
+    let facts = rig.ledger.inventory(A);
+    assert_eq!((facts.studies, facts.instances), (73, 73), "{facts:?}");
+    assert!(facts.complete.is_none(), "that there may be more is said");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_of_which_a_part_cannot_be_listed_is_never_complete() {
     let shelf = Shelf::default();

@@ -6,12 +6,15 @@
 //! last the archive is cut once more by the starts of values that studies without a date have too.
 //!
 //! Some archives answer a question for too much as if there were nothing. One that has nothing at all is therefore asked for single
-//! days; if it has something in one of them, nothing is believed of no more than a day.
+//! days; if it has something in one of them, nothing is believed of no more than a day, and of that only where nothing speaks against it.
+
+mod doubt;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use self::doubt::{Days, Part};
 use super::day::Day;
 use super::slice::{Dates, End, Key, Slice};
 
@@ -48,6 +51,8 @@ pub struct Sweep {
     today: Day,
     #[serde(default)]
     nothing: Nothing,
+    #[serde(default)]
+    days: Days,
     /// Answers to the question for everything, if it was answered.
     everything: Option<Everything>,
     /// Answers with a date in parts by date that were whole.
@@ -134,6 +139,8 @@ enum Whole {
 struct Pending {
     slice: Slice,
     half: Half,
+    #[serde(default)]
+    part: Part,
     /// Set for the question whether wildcards in UIDs are taken: the UID that has to be among the answers.
     probe: Option<String>,
 }
@@ -187,13 +194,14 @@ impl Sweep {
     /// A new one, begun today, of an archive of which this is known.
     pub fn new(mut learnt: Learnt, today: Day) -> Self {
         learnt.most = 0;
-        let everything = Pending { slice: Slice::all(), half: Half::Not, probe: None };
+        let everything = Pending { slice: Slice::all(), half: Half::Not, part: Part::Usual, probe: None };
         Self {
             learnt,
             phase: Phase::Everything,
             todo: vec![everything],
             today,
             nothing: Nothing::Believed,
+            days: Days::default(),
             everything: None,
             dated: 0,
             unlisted: 0,
@@ -258,6 +266,7 @@ impl Sweep {
         }
         self.everything_was(pending, whole, shown.len() as u64, dated);
         self.compare_halves(pending, dated);
+        self.look_closer(pending, dated);
         if whole == Whole::Surely {
             if slice.dates != Dates::Any && slice.start.is_none() {
                 self.dated += dated;
@@ -396,7 +405,7 @@ impl Sweep {
             self.unlisted += 1;
             return;
         }
-        self.todo.push(Pending { slice, half, probe: None });
+        self.todo.push(Pending { slice, half, part: Part::Usual, probe: None });
     }
 
     /// Wildcards in UIDs are taken where the study is found by the start of its own, and nothing else is.
@@ -428,7 +437,7 @@ impl Sweep {
             Phase::ByDate if self.everything_was_whole() => self.phase = Phase::Ended,
             Phase::ByDate => {
                 self.phase = Phase::Undated;
-                // Of those without a date nothing can mean too many.
+                // Of those without a date nothing can mean too many, if none with a date is known to be among them.
                 self.unlisted += u64::from(self.nothing == Nothing::Doubted);
                 self.cut_by_start(&Slice::all());
             }
@@ -475,7 +484,8 @@ impl Sweep {
         }
         let start = super::slice::Start { key: Key::StudyUid, text, end: End::Open };
         let slice = Slice { start: Some(start), ..Slice::all() };
-        self.todo.push(Pending { slice, half: Half::Not, probe: Some(uid.to_owned()) });
+        let probe = Some(uid.to_owned());
+        self.todo.push(Pending { slice, half: Half::Not, part: Part::Usual, probe });
     }
 }
 

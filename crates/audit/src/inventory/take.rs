@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outrigger_catalogue::{SeenSeries, SeenStudy, SetDigest};
+use outrigger_catalogue::{Cursor, SeenSeries, SeenStudy, SetDigest};
 use outrigger_ledger::{CompleteInventory, Inventory, Ledger, LedgerError, Sighting};
 use outrigger_model::{Answer, Level, Query, Tag, WallTime};
 use outrigger_runtime::backoff::Backoff;
@@ -13,6 +13,7 @@ use super::asking::{AskError, Asking, Source};
 use super::day::Day;
 use super::gone;
 use super::listing::{Listed, StudyAnswer, list, query, value};
+use super::slice::Slice;
 use super::sweep::{Ended, Learnt, Shown, Sweep};
 use super::vanished::{self, Vanished};
 
@@ -27,6 +28,9 @@ const FAILURES_MAX: u32 = 8;
 
 /// Instances entered in one transaction: some 20 ms of the books' owner, for whom others wait.
 const INSTANCES_PER_WRITE: usize = 500;
+
+/// Studies of a part of which it is looked whether the member has shown one: enough to meet one where it has too many of them.
+const KNOWN_MAX: usize = 1_000;
 
 /// How inventories are taken.
 #[derive(Clone)]
@@ -157,7 +161,13 @@ impl Taker {
         while let Some(slice) = sweep.next() {
             let before = sweep.unlisted;
             let asked = self.patiently(asking, &query(Level::Study, slice.keys())).await?;
-            if let Some((answers, ended)) = asked {
+            if let Some((answers, Ended::AsAll)) = &asked
+                && answers.is_empty()
+                && sweep.doubts_next()
+                && self.knows(slice).await?
+            {
+                sweep.hidden();
+            } else if let Some((answers, ended)) = asked {
                 let mut next = sweep.clone();
                 next.answered(&answers.iter().map(shown).collect::<Vec<_>>(), ended);
                 for answer in &answers {
@@ -193,6 +203,18 @@ impl Taker {
             "the inventory of a member has come to its end"
         );
         Ok(self.ledger.note_inventory(inventory).await?)
+    }
+
+    /// Whether the member has shown a study of a part before.
+    async fn knows(&self, slice: &Slice) -> Result<bool, TakeError> {
+        let question = query(Level::Study, slice.keys());
+        let page = self.ledger.find(question, Cursor::default(), KNOWN_MAX).await?;
+        for study in page.items.iter().filter_map(StudyAnswer::read) {
+            if self.ledger.sighting(study.study, self.source.number).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Asks again where a member refuses a question, as it may be busy; `None` where it never answers this one.
