@@ -144,6 +144,7 @@ impl Asked {
     }
 
     /// The same request, which names these instances by study.
+    #[must_use]
     pub fn by_study(mut self, places: &BTreeMap<SopInstanceUid, SeriesPlace>) -> Self {
         let place = |pair: &(SopClassUid, SopInstanceUid)| places.get(&pair.1).cloned();
         let mut pairs: Vec<_> =

@@ -134,7 +134,7 @@ fn written(tree: Tree<'_>) -> Value {
 }
 
 fn sequence(items: Vec<Value>) -> Value {
-    json!({"vr": "SQ", "Value": items})
+    json!({"vr": "SQ", "Value": Value::Array(items)})
 }
 
 #[cfg(test)]
