@@ -67,6 +67,17 @@ pub(crate) struct Allowed {
     pub(crate) until: Instant,
     /// What a time that runs out says.
     pub(crate) overrun: Overrun,
+    /// Whether it is asked while it is left alone.
+    pub(crate) left_alone: LeftAlone,
+}
+
+/// What becomes of a query to a member that is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeftAlone {
+    /// It is not asked.
+    Spared,
+    /// It is: nobody else answers, and it may be back.
+    AskedToo,
 }
 
 /// What it says of a member that it did not answer in time.
@@ -105,6 +116,11 @@ impl Respondent {
         most: usize,
         allowed: Allowed,
     ) -> Result<Answered, Unanswered> {
+        if allowed.left_alone == LeftAlone::AskedToo {
+            // Only so many find out at once.
+            let Ok(_place) = self.places.try_acquire() else { return Err(Unanswered::LeftAlone) };
+            return self.ask_now(query, most, allowed).await;
+        }
         if self.is_left_alone() {
             return Err(Unanswered::LeftAlone);
         }
@@ -115,6 +131,15 @@ impl Respondent {
         if self.is_left_alone() {
             return Err(Unanswered::LeftAlone);
         }
+        self.ask_now(query, most, allowed).await
+    }
+
+    async fn ask_now(
+        self: &Arc<Self>,
+        query: &Query,
+        most: usize,
+        allowed: Allowed,
+    ) -> Result<Answered, Unanswered> {
         let asked_at = self.clock.now();
         let answered = match timeout_at(allowed.until, self.by_any_route(query, most)).await {
             Ok(answered) => answered,

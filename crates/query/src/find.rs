@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Page};
 use outrigger_ledger::LedgerError;
-use outrigger_model::{Answer, Query, QueryKey, WallTime};
+use outrigger_model::{Answer, Query, QueryKey, StudyUid, Tag, WallTime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -22,6 +22,15 @@ const ANSWERS_AHEAD_MAX: usize = 500;
 pub const ANSWERED_AT_ONCE_MAX: usize = 256;
 /// What members named and the catalogue did not is looked up in it by so many at once.
 const LOOKED_UP_AT_ONCE: usize = 100;
+
+/// Keys that name what somebody knows to be there.
+const NAMES: [Tag; 5] = [
+    Tag::STUDY_INSTANCE_UID,
+    Tag::SERIES_INSTANCE_UID,
+    Tag::SOP_INSTANCE_UID,
+    Tag::ACCESSION_NUMBER,
+    Tag::PATIENT_ID,
+];
 
 /// Why a query was not answered to its end.
 #[derive(Debug, thiserror::Error)]
@@ -104,12 +113,24 @@ async fn answer(
     let mut giving = Giving { shared, query, keyed, answers, given: 0, of_catalogue: 0 };
     let asked = async {
         match shared.asked {
-            Respondents::Catalogue => Ok(Gathered::default()),
-            Respondents::Members | Respondents::All => gather(shared, &baseline(&giving.keyed)).await,
+            Respondents::Catalogue => Ok(None),
+            Respondents::Members | Respondents::All => {
+                gather(shared, &baseline(&giving.keyed)).await.map(Some)
+            }
         }
     };
-    let (first, gathered) = tokio::join!(page(shared, &giving.keyed, Cursor::default()), asked);
-    let Gathered { parts, replies, shortfall } = gathered?;
+    let (first, gathering) = tokio::join!(page(shared, &giving.keyed, Cursor::default()), asked);
+    let (first, mut gathering) = (first?, gathering?);
+    // It may have come beside the front door to a member that was not asked.
+    if let Some(gathering) = &mut gathering
+        && first.items.is_empty()
+        && gathering.is_nothing_found()
+        && names_something(query)
+    {
+        gathering.ask_the_rest(shared, &baseline(&giving.keyed)).await;
+    }
+    let gathered = gathering.map_or_else(Gathered::default, |gathering| gathering.summed_up(shared));
+    let Gathered { parts, replies, shortfall } = gathered;
     let mut merge = Merge::new(&giving.keyed);
     let mut places = Vec::new();
     for said in parts {
@@ -117,7 +138,13 @@ async fn answer(
         // Kept until the answers have gone.
         places.push(said.held);
     }
-    if giving.all(first?, &mut merge).await?.is_err() {
+    let given = giving.all(first, &mut merge).await?;
+    for (study, shown) in std::mem::take(&mut merge.more) {
+        if let Ok(study) = StudyUid::new(&study) {
+            shared.more.note(study, shown, shared.clock.now());
+        }
+    }
+    if given.is_err() {
         return Ok(());
     }
     let answering = Answering {
@@ -134,6 +161,14 @@ async fn answer(
     answering.log();
     shared.lately.note(answering);
     shortfall.map_or(Ok(()), |shortfall| Err(FindError::Incomplete(shortfall)))
+}
+
+/// Whether a query names what it is about, so that nothing found is worth to be made sure of.
+fn names_something(query: &Query) -> bool {
+    let is_name = |key: &QueryKey| {
+        NAMES.contains(&key.tag) && !key.value.trim().is_empty() && !key.value.contains(['*', '?', '"'])
+    };
+    query.keys.iter().any(is_name)
 }
 
 async fn page(shared: &Shared, query: &Query, after: Cursor) -> Result<Page<Answer>, FindError> {

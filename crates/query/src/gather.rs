@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answered::{Reply, Shortfall, in_words};
-use crate::ask::{Allowed, Overrun, Respondent, Unanswered};
+use crate::ask::{Allowed, LeftAlone, Overrun, Respondent, Unanswered};
 use crate::choose::{Books, Call, Choice, Content, Standing, choose};
 use crate::find::FindError;
 use crate::reader::Shared;
@@ -24,6 +24,8 @@ pub const MATCHES_MAX: usize = 5_000;
 pub const MATCHES_HELD_MAX: usize = 100_000;
 /// What is left at least for the members that are asked when the preferred one did not answer, as a part of the time-out.
 const SECOND_CHANCE: u32 = 4;
+/// A member that had all of the time-out but one part in so many had it.
+const MOST: u32 = 4;
 
 /// What the members said to a query.
 #[derive(Default)]
@@ -48,21 +50,63 @@ struct Heard {
     took: Duration,
 }
 
+/// Members being asked one query.
+pub(crate) struct Gathering {
+    standings: Vec<Standing>,
+    heard: Vec<Heard>,
+    begun: Instant,
+    /// Who was not asked, as others answered.
+    unasked: Vec<usize>,
+}
+
 /// Asks whom the choice names.
-pub(crate) async fn gather(shared: &Arc<Shared>, query: &Query) -> Result<Gathered, FindError> {
+pub(crate) async fn gather(shared: &Arc<Shared>, query: &Query) -> Result<Gathering, FindError> {
     let standings = standings(shared, query).await?;
     let Choice { first, then } = choose(shared.asked, &standings);
     let begun = shared.clock.now();
     let preferred = first.first().copied();
-    let allowed = Allowed { until: begun + shared.timeout, overrun: Overrun::Silent };
+    let left_alone = LeftAlone::Spared;
+    let allowed = Allowed { until: begun + shared.timeout, overrun: Overrun::Silent, left_alone };
     let mut heard = ask_all(shared, query, &first, allowed).await;
-    if !then.is_empty() && !heard.iter().any(|heard| Some(heard.place) == preferred && is_whole(heard)) {
+    let mut unasked = then;
+    if !unasked.is_empty() && !heard.iter().any(|heard| Some(heard.place) == preferred && is_whole(heard)) {
         let now = shared.clock.now();
         let until = (begun + shared.timeout).max(now + shared.timeout / SECOND_CHANCE);
-        heard.extend(ask_all(shared, query, &then, Allowed { until, overrun: Overrun::Nothing }).await);
+        let allowed = Allowed { until, overrun: Overrun::Nothing, left_alone };
+        heard.extend(ask_all(shared, query, &std::mem::take(&mut unasked), allowed).await);
     }
-    heard.sort_by_key(|heard| heard.place);
-    Ok(summed_up(shared, &standings, heard))
+    Ok(Gathering { standings, heard, begun, unasked })
+}
+
+impl Gathering {
+    /// Whether nobody who was asked shows anything.
+    pub(crate) fn is_nothing_found(&self) -> bool {
+        let is_nothing =
+            |heard: &Heard| heard.answered.as_ref().map_or(true, |answered| answered.answers.is_empty());
+        self.heard.iter().all(is_nothing)
+    }
+
+    /// Asks those who were not asked; where nobody answered, those that are left alone.
+    pub(crate) async fn ask_the_rest(&mut self, shared: &Arc<Shared>, query: &Query) {
+        let (mut rest, mut left_alone) = (std::mem::take(&mut self.unasked), LeftAlone::Spared);
+        if !self.heard.iter().any(|heard| heard.answered.is_ok()) {
+            let standings = self.standings.iter().enumerate();
+            left_alone = LeftAlone::AskedToo;
+            rest.extend(standings.filter(|(_, of)| of.call == Call::LeftAlone).map(|(place, _)| place));
+        }
+        let now = shared.clock.now();
+        let until = (self.begun + shared.timeout).max(now + shared.timeout / SECOND_CHANCE);
+        // Whoever has most of the time is silent if it uses it up.
+        let is_most = until.saturating_duration_since(now) >= shared.timeout / MOST * (MOST - 1);
+        let overrun = if is_most { Overrun::Silent } else { Overrun::Nothing };
+        self.heard.extend(ask_all(shared, query, &rest, Allowed { until, overrun, left_alone }).await);
+    }
+
+    /// What all of them said.
+    pub(crate) fn summed_up(mut self, shared: &Shared) -> Gathered {
+        self.heard.sort_by_key(|heard| heard.place);
+        summed_up(shared, &self.standings, self.heard)
+    }
 }
 
 /// How the members stand toward the query, the preferred first.

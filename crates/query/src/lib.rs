@@ -17,6 +17,7 @@ mod gather;
 mod judge;
 mod lines;
 mod merge;
+mod more;
 mod open;
 mod plan;
 mod reader;

@@ -47,6 +47,8 @@ pub(crate) fn keyed(query: &Query) -> Query {
     keyed
 }
 
+/// Studies noted of one query as shown with more than is known: those of a patient.
+const MORE_MAX: usize = 16;
 /// An attribute that is to be empty, in the text of an item.
 const EMPTY_IN_ITEM: &str = r#":"\"\"""#;
 
@@ -78,7 +80,11 @@ pub(crate) fn baseline(query: &Query) -> Query {
 pub(crate) struct Merge {
     level: Level,
     sieve: Sieve,
+    /// The one study that is asked about, if there is one.
+    study: Option<String>,
     groups: BTreeMap<About, Vec<Part>>,
+    /// Studies of which members show more than the catalogue knows, and what they show.
+    pub(crate) more: BTreeMap<String, String>,
     /// Answers that were left out: to another question, or about nothing.
     pub(crate) left_out: usize,
 }
@@ -86,7 +92,10 @@ pub(crate) struct Merge {
 impl Merge {
     pub(crate) fn new(query: &Query) -> Self {
         let sieve = Sieve::of(query);
-        Self { level: query.level, sieve, groups: BTreeMap::new(), left_out: 0 }
+        let named = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID);
+        let study = named.map(|key| key.value.clone()).filter(|uid| !uid.is_empty() && !uid.contains('\\'));
+        let (groups, more) = (BTreeMap::new(), BTreeMap::new());
+        Self { level: query.level, sieve, study, groups, more, left_out: 0 }
     }
 
     /// Adds what a member answered; members come in the order of preference.
@@ -108,7 +117,32 @@ impl Merge {
     pub(crate) fn with_members(&mut self, answer: Answer) -> Answer {
         let about = about(self.level, &answer);
         let parts = about.and_then(|about| self.take(&about)).unwrap_or_default();
-        if parts.is_empty() { answer } else { unite(Some(&answer), &parts) }
+        if parts.is_empty() {
+            return answer;
+        }
+        if let Some(most) = parts.iter().filter_map(|part| self.count(&part.answer)).max()
+            && self.count(&answer).is_some_and(|known| most > known)
+        {
+            self.note_more(&answer, most.to_string());
+        }
+        unite(Some(&answer), &parts)
+    }
+
+    /// How many instances an answer says that there are of a study or a series.
+    fn count(&self, answer: &Answer) -> Option<u64> {
+        let counts = match self.level {
+            Level::Patient | Level::Image => return None,
+            Level::Study => Tag::STUDY_RELATED_INSTANCES,
+            Level::Series => Tag::SERIES_RELATED_INSTANCES,
+        };
+        value(answer, counts)?.trim().parse().ok()
+    }
+
+    fn note_more(&mut self, answer: &Answer, shown: String) {
+        let study = value(answer, Tag::STUDY_INSTANCE_UID).cloned().or_else(|| self.study.clone());
+        if let Some(study) = study.filter(|_| self.more.len() < MORE_MAX) {
+            self.more.entry(study).or_insert(shown);
+        }
     }
 
     /// What is left, which the catalogue did not name in its answer, by unique key.
@@ -121,6 +155,9 @@ impl Merge {
         let parts = self.groups.remove(about)?;
         let surely = parts.iter().any(|part| part.held == Held::Matches);
         let united = unite(known, &parts);
+        if known.is_none() && matches!(self.level, Level::Series | Level::Image) {
+            self.note_more(&united, about.id.clone());
+        }
         let is_answer = match known {
             _ if surely => true,
             // It knows the value that nobody returned, or that there is none.
@@ -148,10 +185,13 @@ impl Merge {
     }
 }
 
+fn value(answer: &Answer, tag: Tag) -> Option<&String> {
+    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value)
+}
+
 /// What an answer is about, if it says so.
 pub(crate) fn about(level: Level, answer: &Answer) -> Option<About> {
-    let value =
-        |tag| answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.clone());
+    let value = |tag| value(answer, tag).cloned();
     let id = value(unique_key(level)).filter(|id| !id.is_empty() && !id.contains('\\'))?;
     let issuer = if level == Level::Patient {
         value(Tag::ISSUER_OF_PATIENT_ID).unwrap_or_default()

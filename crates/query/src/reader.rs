@@ -17,6 +17,7 @@ use crate::choose::Respondents;
 use crate::find::ANSWERED_AT_ONCE_MAX;
 use crate::gather::MATCHES_HELD_MAX;
 use crate::lines::Lines;
+use crate::more::More;
 
 /// A member as readers see it.
 #[derive(Clone)]
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     /// Places for queries that are being answered.
     pub(crate) answering: Arc<Semaphore>,
     pub(crate) lately: Lately,
+    /// What members showed beyond the catalogue.
+    pub(crate) more: More,
     /// Queries begun and ended, instances opened: so that what may wait can see that others are served.
     pub(crate) served: AtomicU64,
 }
@@ -103,6 +106,7 @@ impl Reader {
             held,
             answering,
             lately,
+            more: More::default(),
             served: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }

@@ -5,6 +5,7 @@ mod asked;
 mod away;
 mod crowd;
 mod member;
+mod named;
 mod rig;
 mod second;
 mod series;
