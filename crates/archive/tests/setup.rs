@@ -142,7 +142,7 @@ async fn body(archive: &Archive, bytes: &Bytes) -> Result<Body, SpoolError> {
 
 /// The one instance of an object, if the archive has it.
 pub(crate) async fn planned(archive: &Archive, object: Object) -> Option<Retrievable> {
-    archive.plan(Selection::Instances(vec![object.uid()])).await.unwrap().pop()
+    archive.plan(Selection::Instances { study: None, instances: vec![object.uid()] }).await.unwrap().pop()
 }
 
 /// All bytes of an object as the archive gives them.

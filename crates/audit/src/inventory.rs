@@ -14,5 +14,5 @@ mod take;
 mod vanished;
 
 pub use asking::Source;
-pub use look::Lookup;
+pub use look::{Lookup, Named, STUDIES_LOOKED_UP_MAX};
 pub use take::{InventoryOptions, start};

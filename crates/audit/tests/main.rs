@@ -4,6 +4,7 @@
 mod crosschecking;
 mod deciding;
 mod holder;
+mod looking;
 mod shelf;
 mod sweeping;
 mod taking;

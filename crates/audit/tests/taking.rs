@@ -17,26 +17,26 @@ use crate::shelf::{RefusesAll, Shelf, asked, instance};
 
 mod gone;
 
-const A: MemberNumber = MemberNumber(0);
-const B: MemberNumber = MemberNumber(1);
+pub(crate) const A: MemberNumber = MemberNumber(0);
+pub(crate) const B: MemberNumber = MemberNumber(1);
 
 /// Time between two queries.
 const BETWEEN: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_secs(86_400);
 
 /// A node without doors.
-struct Rig {
+pub(crate) struct Rig {
     disk: SimDisk,
     store: MemoryStore,
-    clock: Clock,
-    shelves: Vec<Shelf>,
+    pub(crate) clock: Clock,
+    pub(crate) shelves: Vec<Shelf>,
     journal: JournalHandle,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     stop: ShutdownGuard,
 }
 
 impl Rig {
-    async fn new(shelves: Vec<Shelf>) -> Self {
+    pub(crate) async fn new(shelves: Vec<Shelf>) -> Self {
         let disk = SimDisk::new(1, 1 << 30);
         let (store, clock) = (MemoryStore::default(), Clock::simulated(1_767_225_600_000_000));
         let (journal, ledger, stop) = begin(&disk, &store, &clock, &shelves).await;
@@ -54,7 +54,7 @@ impl Rig {
     }
 
     /// Waits until the inventory of a member was taken once more.
-    async fn complete(&self, member: MemberNumber, after: Option<outrigger_model::WallTime>) {
+    pub(crate) async fn complete(&self, member: MemberNumber, after: Option<outrigger_model::WallTime>) {
         let is_later = || self.ledger.inventory(member).complete.map(|complete| complete.began_at) > after;
         let mut waits = 0;
         while !is_later() {
@@ -64,7 +64,7 @@ impl Rig {
         }
     }
 
-    async fn instances(&self, study: u32) -> Vec<Option<MemberSet>> {
+    pub(crate) async fn instances(&self, study: u32) -> Vec<Option<MemberSet>> {
         let selection = Selection::Studies(vec![StudyUid::new(&format!("1.2.{study}")).unwrap()]);
         let page = self.ledger.select(selection, Cursor::default(), 1_000).await.unwrap();
         let who = |current: &Current| match current {

@@ -44,7 +44,7 @@ pub(crate) fn select(
     limit: usize,
 ) -> Result<Page<Located>, CatalogueError> {
     let narrow = match selection {
-        Selection::Instances(instances) => return select_instances(view, instances, after, limit),
+        Selection::Instances { instances, .. } => return select_instances(view, instances, after, limit),
         Selection::Patient { patient_id } => Narrow::PatientId(patient_id.clone()),
         Selection::Studies(studies) => Narrow::Studies(studies.iter().map(ToString::to_string).collect()),
         Selection::Series { series, .. } => Narrow::Series(series.iter().map(ToString::to_string).collect()),
@@ -62,7 +62,7 @@ fn selects(selection: &Selection, row: &Joined) -> bool {
         Selection::Series { study: wanted, series: any } => {
             wanted.as_ref().is_none_or(|wanted| study.uid == *wanted) && any.contains(&series.uid)
         }
-        Selection::Instances(instances) => {
+        Selection::Instances { instances, .. } => {
             row.instance.as_ref().is_some_and(|instance| instances.contains(&instance.row.uid))
         }
     }

@@ -378,9 +378,10 @@ fn selections_list_each_instance_once() {
             &["1.2.3.2.1", "1.2.3.2.2", "1.2.5.1.1", "1.2.5.1.2"],
         ),
         (
-            Selection::Instances(
-                ["1.2.9", "1.2.5.1.1", "1.2.0.1.1", "1.2.5.1.1", "1.2.0.1.2"].map(uid).to_vec(),
-            ),
+            Selection::Instances {
+                study: None,
+                instances: ["1.2.9", "1.2.5.1.1", "1.2.0.1.1", "1.2.5.1.1", "1.2.0.1.2"].map(uid).to_vec(),
+            },
             &["1.2.5.1.1", "1.2.0.1.1", "1.2.0.1.2"],
         ),
     ];
@@ -458,7 +459,10 @@ fn an_instance_outside_patients_and_studies_is_kept() {
         assert_eq!(catalogue.put(&[palette.clone()]).unwrap().remove(0).put, Put::Same);
         assert_eq!(catalogue.lookup(&palette.header.sop_instance).unwrap().unwrap().study, None);
         assert_eq!(
-            selected(catalogue, &Selection::Instances(vec![palette.header.sop_instance])),
+            selected(
+                catalogue,
+                &Selection::Instances { study: None, instances: vec![palette.header.sop_instance] }
+            ),
             ["1.2.1.1.1"]
         );
         assert!(found(catalogue, Level::Image, &[], Tag::SOP_INSTANCE_UID).is_empty());

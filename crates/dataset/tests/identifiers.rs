@@ -92,7 +92,8 @@ fn selections_go_there_and_back() {
         Selection::Studies(vec![study.clone(), StudyUid::known("1.3")]),
         Selection::Series { study: Some(study.clone()), series: vec![series.clone()] },
         Selection::Series { study: None, series: vec![series.clone()] },
-        Selection::Instances(instances.clone()),
+        Selection::Instances { study: Some(study.clone()), instances: instances.clone() },
+        Selection::Instances { study: None, instances: instances.clone() },
     ] {
         for form in FORMS {
             let bytes = write_selection(form, &selection);
@@ -101,7 +102,7 @@ fn selections_go_there_and_back() {
     }
     let bytes = write_instances(Form::ImplicitLittle, &study, &series, &instances);
     let selection = read_selection(QueryRoot::Study, Form::ImplicitLittle, &bytes).unwrap();
-    assert_eq!(selection, Selection::Instances(instances));
+    assert_eq!(selection, Selection::Instances { study: Some(study), instances });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Knows the ledger and the shape of a service; never a member's protocol.
 
 mod commit;
+mod plan;
 mod retrieve;
 mod service;
 mod syntaxes;

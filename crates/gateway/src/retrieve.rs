@@ -1,13 +1,10 @@
 //! Queries and retrievals, as a front door asks for them.
 
-use outrigger_audit::inventory::Lookup;
 use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
-use outrigger_model::{Answer, MemberSet, Query, Selection, Seq, Sha256Digest, Status, StudyUid};
+use outrigger_model::{Answer, MemberSet, Query, Seq, Sha256Digest, Status};
 use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader, Retrieval};
 use tokio::sync::mpsc;
 
-/// Studies of one retrieval that are looked up at the members: more than a person asks for at once.
-const LOOKED_UP_MAX: usize = 16;
 /// Answers between the reader and the front door: the reader reads ahead itself.
 const ANSWERS_BETWEEN: usize = 1;
 
@@ -22,34 +19,6 @@ pub(crate) fn find(reader: &Reader, query: Query) -> mpsc::Receiver<Result<Answe
         }
     });
     taken
-}
-
-pub(crate) async fn plan(
-    reader: &Reader,
-    lookup: Option<&Lookup>,
-    selection: Selection,
-) -> Result<Vec<Retrievable>, FindRefusal> {
-    let mut planned = reader.plan(selection.clone()).await.map_err(unplanned)?;
-    let unknown = unknown(&selection, &planned);
-    if let Some(lookup) = lookup.filter(|_| !unknown.is_empty()) {
-        // It was found by a query, as members answer those.
-        for study in unknown.into_iter().take(LOOKED_UP_MAX) {
-            lookup.look(study).await;
-        }
-        planned = reader.plan(selection).await.map_err(unplanned)?;
-    }
-    Ok(planned.into_iter().map(retrievable).collect())
-}
-
-/// The studies of a selection of which nothing is known here.
-fn unknown<'s>(selection: &'s Selection, planned: &[Planned]) -> Vec<&'s StudyUid> {
-    let named: Vec<&StudyUid> = match selection {
-        Selection::Studies(studies) => studies.iter().collect(),
-        Selection::Series { study, .. } if planned.is_empty() => study.iter().collect(),
-        Selection::Series { .. } | Selection::Patient { .. } | Selection::Instances(_) => Vec::new(),
-    };
-    let is_known = |study: &&StudyUid| planned.iter().any(|instance| instance.study.as_ref() == Some(*study));
-    named.into_iter().filter(|study| !is_known(study)).collect()
 }
 
 pub(crate) fn retrieval(reader: &Reader, instances: &[Retrievable]) -> Option<Retrieval> {
@@ -104,7 +73,7 @@ fn unopened(text: String, source: Option<Box<dyn std::error::Error + Send + Sync
     FindRefusal { status: Status::CANNOT_PERFORM_SUBOPERATIONS, text, source }
 }
 
-fn retrievable(planned: Planned) -> Retrievable {
+pub(crate) fn retrievable(planned: Planned) -> Retrievable {
     Retrievable {
         place: place(planned.keeping),
         sop_class: planned.sop_class,
@@ -161,7 +130,7 @@ fn unanswered(error: FindError) -> FindRefusal {
     }
 }
 
-fn unplanned(error: PlanError) -> FindRefusal {
+pub(crate) fn unplanned(error: PlanError) -> FindRefusal {
     let status = match &error {
         PlanError::Catalogue(_) => Status::CANNOT_UNDERSTAND,
         PlanError::TooMany => Status::CANNOT_COUNT_MATCHES,

@@ -15,6 +15,7 @@ use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
 
 use crate::commit;
+use crate::plan;
 use crate::retrieve;
 use crate::syntaxes::{self, Undeliverable};
 
@@ -85,7 +86,7 @@ impl Service for Gateway {
     }
 
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
-        retrieve::plan(&self.options.reader, self.options.lookup.as_ref(), selection).await
+        plan::plan(&self.options.reader, self.options.lookup.as_ref(), selection).await
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

@@ -94,6 +94,11 @@ pub enum Selection {
         /// The series.
         series: Vec<SeriesUid>,
     },
-    /// Single instances.
-    Instances(Vec<SopInstanceUid>),
+    /// Single instances, wherever they stand.
+    Instances {
+        /// Their study as it was named, which says where they can be looked for; absent in a relational retrieval.
+        study: Option<StudyUid>,
+        /// The instances.
+        instances: Vec<SopInstanceUid>,
+    },
 }

@@ -104,6 +104,7 @@ async fn serve(
     let setups = members.setups.clone();
     inventory::start(world, config, storage, &members.setups, &node_stops);
     let lookup = inventory::lookup(world, config, storage, &members.setups);
+    inventory::look_up_what_is_shown(lookup.clone(), reader.clone(), node_stops.clone());
     let crosscheck = crosscheck::start(world, config, storage, &members.setups, &reader, &node_stops);
     let delivery = delivering::start(world, config, storage, members, &node_stops);
     let gateway = |undeliverable: Undeliverable| {

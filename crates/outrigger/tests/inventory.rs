@@ -15,6 +15,7 @@ use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, answers, configuration};
 use crate::modality::{Object, objects, same_at, send};
 
+mod beside;
 mod capped;
 
 const PATIENCE: Duration = Duration::from_secs(60);

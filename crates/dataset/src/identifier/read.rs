@@ -46,7 +46,11 @@ pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selec
             Ok(Selection::Series { study, series })
         }
         Level::Image => {
-            Ok(Selection::Instances(uids(&data_set, Tag::SOP_INSTANCE_UID, SopInstanceUid::new)?))
+            let instances = uids(&data_set, Tag::SOP_INSTANCE_UID, SopInstanceUid::new)?;
+            // It only says where they may be found: one that is no UID is of no account.
+            let study = data_set.plain(Tag::STUDY_INSTANCE_UID).and_then(|_| studies().ok());
+            let study = study.and_then(|studies| studies.into_iter().next());
+            Ok(Selection::Instances { study, instances })
         }
     }
 }

@@ -102,8 +102,11 @@ pub fn write_selection(form: Form, selection: &Selection) -> Vec<u8> {
             data_set.put(list(Tag::SERIES_INSTANCE_UID, series.iter().map(SeriesUid::as_str)));
             finished(form, data_set)
         }
-        Selection::Instances(instances) => {
+        Selection::Instances { study, instances } => {
             let mut data_set = at(Level::Image);
+            if let Some(study) = study {
+                data_set.put(list(Tag::STUDY_INSTANCE_UID, [study.as_str()]));
+            }
             data_set.put(list(Tag::SOP_INSTANCE_UID, instances.iter().map(SopInstanceUid::as_str)));
             finished(form, data_set)
         }

@@ -120,7 +120,7 @@ impl Service for Rack {
                 Selection::Series { series, .. } => {
                     series.iter().any(|series| header.series.as_ref() == Some(series))
                 }
-                Selection::Instances(instances) => instances.contains(&header.sop_instance),
+                Selection::Instances { instances, .. } => instances.contains(&header.sop_instance),
                 Selection::Patient { .. } => panic!("DICOMweb selects no patients"),
             }
         };

@@ -98,7 +98,7 @@ async fn get(
 ) -> Result<Command, AssociationError> {
     let identifier = association.data_set(OBJECT_BYTES_MAX).await?;
     let selection = read_selection(QueryRoot::Study, form(association, context), &identifier);
-    let Ok(Selection::Instances(wanted)) = selection else {
+    let Ok(Selection::Instances { instances: wanted, .. }) = selection else {
         let (outcome, sub_operations) = (Outcome::of(BAD_IDENTIFIER), SubOperations::default());
         return Ok(Command::CGetRsp { message_id, sop_class: None, outcome, sub_operations });
     };

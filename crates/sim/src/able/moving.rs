@@ -30,7 +30,7 @@ pub(super) async fn move_(
         outcome: Outcome::of(status),
         sub_operations,
     };
-    let Ok(Selection::Instances(wanted)) = selection else {
+    let Ok(Selection::Instances { instances: wanted, .. }) = selection else {
         return association.send(context, &response(BAD_IDENTIFIER, SubOperations::default())).await;
     };
     let asked_by = (association.peer().calling.clone(), message_id);

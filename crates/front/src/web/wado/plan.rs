@@ -39,7 +39,9 @@ pub(super) fn resource_of(resource: &Resource, instance: &Retrievable) -> Resour
 /// What a resource selects.
 pub(super) fn selection(resource: &Resource) -> Selection {
     match (&resource.series, &resource.instance) {
-        (_, Some(instance)) => Selection::Instances(vec![instance.clone()]),
+        (_, Some(instance)) => {
+            Selection::Instances { study: Some(resource.study.clone()), instances: vec![instance.clone()] }
+        }
         (Some(series), None) => {
             Selection::Series { study: Some(resource.study.clone()), series: vec![series.clone()] }
         }

@@ -1,0 +1,163 @@
+//! Listing what a retrieval takes; what it names and the catalogue does not know is looked up at the members first, as members
+//! answer queries for what came to them beside the front door.
+
+use outrigger_audit::inventory::{Lookup, Named, STUDIES_LOOKED_UP_MAX};
+use outrigger_front::{FindRefusal, Retrievable};
+use outrigger_model::{Selection, SeriesUid, SopInstanceUid, StudyUid};
+use outrigger_query::{Planned, Reader};
+
+use crate::retrieve::{retrievable, unplanned};
+
+/// What of a selection is to be looked up at the members.
+#[derive(Debug, PartialEq, Eq)]
+enum Missing<'s> {
+    /// Nothing.
+    Nothing,
+    /// Studies of which nothing is known.
+    Studies(Vec<&'s StudyUid>),
+    /// More of a study of which something may be known.
+    MoreOf(&'s StudyUid),
+    /// Series of no named study.
+    Series(Vec<&'s SeriesUid>),
+    /// Instances of no named study.
+    Instances(Vec<&'s SopInstanceUid>),
+    /// Whatever there is of a patient.
+    Patient(&'s str),
+}
+
+pub(crate) async fn plan(
+    reader: &Reader,
+    lookup: Option<&Lookup>,
+    selection: Selection,
+) -> Result<Vec<Retrievable>, FindRefusal> {
+    let listed = |selection| async { reader.plan(selection).await.map_err(unplanned) };
+    let Some(lookup) = lookup else {
+        return Ok(listed(selection).await?.into_iter().map(retrievable).collect());
+    };
+    take_in(reader, lookup, &selection).await;
+    let mut planned = listed(selection.clone()).await?;
+    let missing = missing(&selection, &planned);
+    if missing != Missing::Nothing {
+        look(lookup, missing).await;
+        planned = listed(selection).await?;
+    }
+    Ok(planned.into_iter().map(retrievable).collect())
+}
+
+/// Looks up what a query was shown a moment ago, and waits for what is being looked up.
+async fn take_in(reader: &Reader, lookup: &Lookup, selection: &Selection) {
+    let named = match selection {
+        Selection::Studies(studies) => studies.as_slice(),
+        Selection::Series { study, .. } | Selection::Instances { study, .. } => study.as_slice(),
+        Selection::Patient { .. } => &[],
+    };
+    for study in named.iter().take(STUDIES_LOOKED_UP_MAX) {
+        match reader.take_shown_more(study) {
+            Some(study) => lookup.look(&study).await,
+            None => lookup.settled(study).await,
+        }
+    }
+}
+
+async fn look(lookup: &Lookup, missing: Missing<'_>) {
+    let found = match missing {
+        Missing::Nothing => Vec::new(),
+        Missing::MoreOf(study) => return lookup.look_again(study).await,
+        Missing::Studies(studies) => {
+            for study in studies.into_iter().take(STUDIES_LOOKED_UP_MAX) {
+                lookup.look(study).await;
+            }
+            return;
+        }
+        Missing::Series(series) => lookup.studies_of(Named::Series(&series)).await,
+        Missing::Instances(instances) => lookup.studies_of(Named::Instances(&instances)).await,
+        Missing::Patient(id) => lookup.studies_of(Named::Patient(id)).await,
+    };
+    for study in &found {
+        lookup.look_again(study).await;
+    }
+}
+
+/// What of a selection is not planned.
+fn missing<'s>(selection: &'s Selection, planned: &[Planned]) -> Missing<'s> {
+    match selection {
+        Selection::Studies(studies) => {
+            let is_known = |study: &StudyUid| planned.iter().any(|of| of.study.as_ref() == Some(study));
+            some(studies.iter().filter(|study| !is_known(study)).collect(), Missing::Studies)
+        }
+        Selection::Series { study, series } => {
+            let is_known = |series: &SeriesUid| planned.iter().any(|of| of.series.as_ref() == Some(series));
+            let unknown: Vec<_> = series.iter().filter(|series| !is_known(series)).collect();
+            match study {
+                Some(study) => some(unknown, |_| Missing::MoreOf(study)),
+                None => some(unknown, Missing::Series),
+            }
+        }
+        Selection::Instances { study, instances } => {
+            let known: std::collections::HashSet<_> = planned.iter().map(|of| &of.sop_instance).collect();
+            let unknown: Vec<_> = instances.iter().filter(|instance| !known.contains(instance)).collect();
+            match study {
+                Some(study) => some(unknown, |_| Missing::MoreOf(study)),
+                None => some(unknown, Missing::Instances),
+            }
+        }
+        Selection::Patient { patient_id } if planned.is_empty() => Missing::Patient(patient_id),
+        Selection::Patient { .. } => Missing::Nothing,
+    }
+}
+
+fn some<'s, T>(unknown: Vec<T>, missing: impl FnOnce(Vec<T>) -> Missing<'s>) -> Missing<'s> {
+    if unknown.is_empty() { Missing::Nothing } else { missing(unknown) }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_model::{MemberSet, SopClassUid, TransferSyntaxUid};
+    use outrigger_query::Keeping;
+
+    use super::*;
+
+    fn study(uid: &str) -> StudyUid {
+        StudyUid::new(uid).unwrap()
+    }
+
+    /// An instance `1.2.3.4.5` in the series `1.2.3.4` of the study `1.2.3`.
+    fn known() -> Vec<Planned> {
+        vec![Planned {
+            sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
+            sop_instance: SopInstanceUid::known("1.2.3.4.5"),
+            study: Some(study("1.2.3")),
+            series: Some(SeriesUid::known("1.2.3.4")),
+            transfer_syntax: TransferSyntaxUid::known("1.2.840.10008.1.2.1"),
+            length: 0,
+            keeping: Keeping::Inherited { members: MemberSet(1) },
+        }]
+    }
+
+    #[test]
+    fn what_is_named_and_not_known_is_looked_up() {
+        let (mine, other) = (study("1.2.3"), study("1.9"));
+        let (here, there) = (SeriesUid::known("1.2.3.4"), SeriesUid::known("1.2.3.9"));
+        let (given, new) = (SopInstanceUid::known("1.2.3.4.5"), SopInstanceUid::known("1.2.3.4.9"));
+        let of_both = Selection::Studies(vec![mine.clone(), other.clone()]);
+        assert_eq!(missing(&of_both, &known()), Missing::Studies(vec![&other]));
+        assert_eq!(missing(&Selection::Studies(vec![mine.clone()]), &known()), Missing::Nothing);
+        let series = |study: Option<&StudyUid>, series: &SeriesUid| Selection::Series {
+            study: study.cloned(),
+            series: vec![here.clone(), series.clone()],
+        };
+        assert_eq!(missing(&series(Some(&mine), &here), &known()), Missing::Nothing);
+        assert_eq!(missing(&series(Some(&mine), &there), &known()), Missing::MoreOf(&mine));
+        assert_eq!(missing(&series(None, &there), &known()), Missing::Series(vec![&there]));
+        let instances = |study: Option<&StudyUid>, instance: &SopInstanceUid| Selection::Instances {
+            study: study.cloned(),
+            instances: vec![given.clone(), instance.clone()],
+        };
+        assert_eq!(missing(&instances(None, &given), &known()), Missing::Nothing);
+        assert_eq!(missing(&instances(Some(&mine), &new), &known()), Missing::MoreOf(&mine));
+        assert_eq!(missing(&instances(None, &new), &known()), Missing::Instances(vec![&new]));
+        let patient = Selection::Patient { patient_id: "4711".to_owned() };
+        assert_eq!(missing(&patient, &[]), Missing::Patient("4711"));
+        assert_eq!(missing(&patient, &known()), Missing::Nothing);
+    }
+}

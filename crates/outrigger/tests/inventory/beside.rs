@@ -1,0 +1,119 @@
+//! What comes to a member beside the front door, behind its inventory, is found and given as what came before.
+
+use std::time::Duration;
+
+use outrigger_model::{Level, QueryRoot};
+use outrigger_sim::peers::{FindScu, GetScu};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use super::{PATIENCE, blind, complete, found, got, listening, priors, studies};
+use crate::archives::Archive;
+use crate::door::{Behind, Door, ae, configuration};
+use crate::modality::{Object, compared, objects, reached, same_at, send};
+
+/// A front door that takes no inventories.
+async fn door(members: &[Behind], rewritten: impl Fn(&str) -> String) -> Door {
+    let directory = TempDir::new().unwrap();
+    let text = rewritten(&listening(None, &configuration(directory.path(), members)));
+    Door::open_with(directory, &text).await
+}
+
+/// A configuration by which members are asked.
+fn asking(text: &str) -> String {
+    text.to_owned()
+}
+
+fn study(object: &Object) -> String {
+    object.header.study.as_ref().unwrap().to_string()
+}
+
+/// How many instances are given to who names one by its own UID alone.
+async fn got_alone(door: &Door, object: &Object) -> usize {
+    let key = format!("0008,0018={}", object.header.sop_instance);
+    let into = TempDir::new().unwrap();
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let get = GetScu {
+        calling: &calling,
+        called: &called,
+        into: into.path(),
+        root: QueryRoot::Study,
+        level: Level::Image,
+        keys: &[&key],
+    };
+    let (run, got) = get.run().await.unwrap();
+    assert!(run.success(), "{}", run.said());
+    got.len()
+}
+
+/// How many studies are found by a key.
+async fn found_by(door: &Door, key: &str) -> usize {
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let keys = [key, "0010,0020"];
+    let root = QueryRoot::Study;
+    let find = FindScu { calling: &calling, called: &called, root, level: Level::Study, keys: &keys };
+    find.run().await.unwrap().answers.len()
+}
+
+#[tokio::test]
+async fn peer_dcmtk_is_given_single_instances_that_came_beside_the_door() {
+    let archive = Archive::start("B", "redb").await;
+    let unseen = priors(5_920, 2, 3);
+    send(&archive.station(), &unseen).await;
+    let member = [Behind::new("b", &archive.station(), "present")];
+    let control = door(&member, blind).await;
+    assert_eq!(got_alone(&control, &unseen[0]).await, 0, "the control");
+    compared(&reached(&control.station(), None), &unseen[3]).await.unwrap_err();
+    drop(control);
+    let door = door(&member, asking).await;
+    assert_eq!(got_alone(&door, &unseen[0]).await, 1, "{}", door.log());
+    // Its study is named here.
+    same_at(&door.station(), &unseen[3..]).await;
+}
+
+#[tokio::test]
+async fn peer_dcmtk_is_given_what_came_to_a_known_study_beside_the_door() {
+    let archive = Archive::start("B", "redb").await;
+    let all = objects(5_930, 6);
+    send(&archive.station(), &all[..2]).await;
+    let member = [Behind::new("b", &archive.station(), "present")];
+    let door = door(&member, asking).await;
+    assert_eq!(got(&door, &study(&all[0])).await, 2);
+    send(&archive.station(), &all[2..4]).await;
+    assert_eq!(got(&door, &study(&all[0])).await, 2, "the control: nobody has seen that there is more");
+    found(&door).await;
+    assert_eq!(got(&door, &study(&all[0])).await, 4, "{}", door.log());
+    // Nobody queries, and one is named that nobody knows: it is looked up, though not again and again.
+    send(&archive.station(), &all[4..]).await;
+    let given = async {
+        while compared(&reached(&door.station(), None), &all[4]).await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, given).await.unwrap();
+    assert_eq!(got(&door, &study(&all[0])).await, 6);
+}
+
+/// The preferred member does not have it, and its inventory and that of the other are complete.
+#[tokio::test]
+async fn peer_dcmtk_finds_what_only_another_than_the_preferred_member_got() {
+    let (a, b) = (Archive::start("A", "redb").await, Archive::start("B", "redb").await);
+    let before = objects(5_940, 1);
+    for archive in [&a, &b] {
+        send(&archive.station(), &before).await;
+    }
+    let members = [
+        Behind::new("a", &a.station(), "present").with("preference = 1"),
+        Behind::new("b", &b.station(), "present").with("preference = 2"),
+    ];
+    let inventoried = |text: &str| text.replace("[inventory]\nenabled = false", "[inventory]\nrate = 1000");
+    let door = door(&members, inventoried).await;
+    complete(&door, "a").await;
+    complete(&door, "b").await;
+    let unseen = objects(5_941, 3);
+    send(&b.station(), &unseen).await;
+    assert_eq!(found(&door).await.0, studies(&before), "the control: the preferred member alone is asked");
+    assert_eq!(found_by(&door, &format!("0020,000d={}", study(&unseen[0]))).await, 1, "{}", door.log());
+    assert_eq!(found_by(&door, "0020,000d=2.25.404").await, 0);
+    assert_eq!(got(&door, &study(&unseen[0])).await, 3);
+}
