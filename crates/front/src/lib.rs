@@ -13,6 +13,7 @@ pub mod service;
 mod sound;
 pub mod versions;
 pub mod web;
+mod whole;
 
 pub use admit::{Destination, Peer, Peers, Permission, WhenIncomplete};
 pub use audit::{AuditEvent, Party, StudyTally};

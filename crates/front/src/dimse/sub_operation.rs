@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use outrigger_dataset::transcode;
 use outrigger_dimse::{Context, SubOperations};
 use outrigger_model::{SopClassUid, SopInstanceUid, Status, StatusClass, TransferSyntaxUid};
-use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource, Threads};
 
 use crate::service::{FindRefusal, Opened, Retrievable};
 use crate::versions::{Mixed, OneVersion};
+use crate::whole::whole;
 
 /// The largest object decoded for a peer, in bytes: it is held in memory twice while that is done.
 const TRANSCODED_BYTES_MAX: u64 = 256 << 20;
@@ -173,16 +173,6 @@ pub(super) async fn prepare(
     };
     let transcoded = threads.blocking("transcode", work).await.map_err(SubOperationError::Thread)??;
     Ok((way.context, Arc::new(Bytes::from(transcoded))))
-}
-
-/// The whole object; synchronous, may block.
-fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
-    let blocks = object.length().div_ceil(BLOCK_BYTES as u64);
-    let mut bytes = BytesMut::new();
-    for index in 0..blocks {
-        bytes.extend_from_slice(&object.read_block(index)?);
-    }
-    Ok(bytes.freeze())
 }
 
 #[cfg(test)]

@@ -14,10 +14,11 @@ use outrigger_runtime::{BlockError, BlockSource};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::failure::{failed, too_large};
-use super::read::{Spare, Unread, reader, whole};
+use super::read::{Spare, Unread, reader};
 use super::{HELD_MIB, Wado};
 use crate::service::{Opened, Provenance, Retrievable};
 use crate::web::Refusal;
+use crate::whole::whole;
 
 /// The largest object held as a whole, to be transcoded; it is held more than once while that is done.
 const WHOLE_BYTES_MAX: u64 = 256 << 20;

@@ -180,8 +180,3 @@ pub(super) fn gathered(object: &dyn BlockSource, places: &[Place]) -> Result<Byt
     }
     Ok(out.freeze())
 }
-
-/// The whole object; synchronous, may block.
-pub(super) fn whole(object: &dyn BlockSource) -> Result<Bytes, BlockError> {
-    gathered(object, &[Place { offset: 0, length: object.length() }])
-}
