@@ -150,6 +150,10 @@ async fn withstands(door: &Door, name: &str, process: &mut Process, sent: &[Obje
             assert!(took < longest, "{name} {blow:?} {round}: {took:?}\n{}", door.log());
         }
         assert_eq!(queries(&door.json(&["status"]).await, name), "left alone", "{name} {blow:?}");
+        let table = door.ask(&["status"]).await.stdout;
+        let row = table.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+        assert!(row.contains(", no answer since 20"), "{name} {blow:?}: {table}");
+        assert!(!row.contains(" up"), "{name} {blow:?}: {table}");
         match blow {
             Blow::Pause => process.resume().unwrap(),
             Blow::Kill => process.restart().await.unwrap(),
@@ -160,6 +164,8 @@ async fn withstands(door: &Door, name: &str, process: &mut Process, sent: &[Obje
 
 async fn is_asked_again(door: &Door, name: &str) {
     door.until(&["status"], PATIENCE, |status| queries(status, name) == "asked").await;
+    let table = door.ask(&["status"]).await.stdout;
+    assert!(!table.contains(&format!("member {name} has not answered")), "{table}");
 }
 
 /// Whether a member is asked, by the word of `status`.

@@ -69,9 +69,13 @@ fn checking(text: &str) -> String {
 
 /// The object with a bit of its last pixel turned over.
 fn altered(object: &Object) -> Object {
+    Object { bytes: flipped(object, 1), ..object.clone() }
+}
+
+fn flipped(object: &Object, bits: u8) -> Bytes {
     let mut bytes = object.bytes.to_vec();
-    *bytes.last_mut().unwrap() ^= 1;
-    Object { bytes: Bytes::from(bytes), ..object.clone() }
+    *bytes.last_mut().unwrap() ^= bits;
+    Bytes::from(bytes)
 }
 
 async fn findings(door: &Door) -> Vec<Value> {
@@ -114,6 +118,14 @@ async fn peer_orthanc_that_altered_and_forgot_is_found_with_the_journal_as_witne
     let status = open(&door, [1, 1, 0]).await;
     assert_eq!(status["state"], "degraded", "{status}");
     let found = findings(&door).await;
+    let table = door.ask(&["status"]).await.exits(3).stdout;
+    let of_study = door.ask(&["why", sent[0].header.study.as_ref().unwrap().as_str()]).await.exits(0).stdout;
+    for finding in &found {
+        let text = finding["text"].as_str().unwrap();
+        assert!(text.contains("(witness: "), "{text}");
+        assert_eq!(table.matches(text).count(), 1, "{table}");
+        assert!(of_study.contains(text), "{text} is not in {of_study}");
+    }
     for (kind, object, witness) in [("altered", &sent[0], "journal"), ("forgotten", &sent[1], "books")] {
         let finding = found.iter().find(|finding| finding["kind"] == kind).unwrap();
         assert_eq!(finding["member"], "orthanc", "{finding}");
@@ -122,6 +134,13 @@ async fn peer_orthanc_that_altered_and_forgot_is_found_with_the_journal_as_witne
         let why = door.ask(&["why", object.header.sop_instance.as_str()]).await.exits(0);
         assert!(why.stdout.contains(finding["text"].as_str().unwrap()), "{why:?}");
     }
+
+    // Altered once more, in the same words.
+    site.replace(&Object { bytes: flipped(&sent[0], 2), ..sent[0].clone() }).await;
+    let is_changed = |status: &Value| status["crosscheck"]["changed"] == 1;
+    door.until(&["status"], PATIENCE, is_changed).await;
+    let table = door.ask(&["status"]).await.exits(3).stdout;
+    assert!(table.contains("something else is seen there"), "{table}");
 
     site.replace(&sent[0]).await;
     let study = sent[1].header.study.as_ref().unwrap();

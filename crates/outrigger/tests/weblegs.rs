@@ -286,3 +286,35 @@ async fn peer_orthanc_without_its_dicom_port_is_a_member_over_its_web_server_alo
         assert!(findings(&door).await.is_empty(), "{protocol}: {:?}", findings(&door).await);
     }
 }
+
+/// The object as one of another patient, whose identifier is as long.
+fn of_another_patient(object: &Object) -> Object {
+    let attribute = object.header.attributes.iter().find(|(tag, _)| *tag == Tag::PATIENT_ID).unwrap();
+    let (before, mut bytes) = (attribute.1.as_bytes(), object.bytes.to_vec());
+    let at = bytes.windows(before.len()).position(|window| window == before).unwrap();
+    bytes[at..at + before.len()].fill(b'Z');
+    Object { bytes: bytes.into(), ..object.clone() }
+}
+
+/// Orthanc goes by the patient too, and keeps both versions of an instance that comes again with another patient.
+#[tokio::test]
+async fn peer_orthanc_that_keeps_a_second_version_beside_the_first_has_not_lost_it() {
+    let peer = Orthanc::start(&OrthancSetup::new(&ae("ONE"), &[])).await.unwrap();
+    let door = open(&member("web", "verified", &[web("dicomweb", &peer.dicomweb())])).await;
+    let sent = objects(3, 1);
+    send(&door.station(), &sent).await;
+    door.balance_exits(0, PATIENCE).await;
+    send(&door.station(), &[of_another_patient(&sent[0])]).await;
+    let balance = door.balance_exits(4, PATIENCE).await;
+    assert_eq!(line(&balance, "web")["suspense"], 1, "{balance:#}");
+    assert_eq!(peer.rest().count().await.unwrap(), 2, "it has both, and was sent each once");
+    let why = door.json(&["why", sent[0].header.sop_instance.as_str()]).await;
+    let versions = why["studies"][0]["instances"].as_array().unwrap();
+    let [first, second] = ["confirmed", "suspense"]
+        .map(|state| versions.iter().find(|version| version["members"][0]["state"] == state).unwrap());
+    let member = &second["members"][0];
+    let beside = format!("keeps this version beside that of entry {}", first["entry"]);
+    assert!(member["reason"].as_str().unwrap().contains(&beside), "{why:#}");
+    assert_eq!(member["attempts"].as_array().unwrap().len(), 2, "stored once, and asked for once: {why:#}");
+    assert!(member["next_step"].as_str().unwrap().contains("remove entry"), "{why:#}");
+}
