@@ -143,3 +143,15 @@ async fn move_gives_up_a_destination_that_died_and_names_what_it_has_not() {
         "nothing is fetched for a destination that died"
     );
 }
+
+/// Losses between which something was taken are none in a row: the destination is there.
+#[tokio::test]
+async fn move_goes_on_with_a_destination_that_aborts_now_and_then() {
+    let station = stocked(6).await;
+    let aborts = |count| if [2, 4, 6, 7].contains(&count) { ABORTS } else { 0 };
+    let workstation = Workstation::start(&[EXPLICIT_VR_LE], aborts).await;
+    station.peers.send_replace(workstation.peers());
+    let (outcome, sub_operations, failed) = finished(&mut moving(&station, "WS1").await).await;
+    assert_eq!((outcome.status, sub_operations), (Status::COERCED, counted(5, 1, 0)));
+    assert_eq!(failed, [phantom(3).header.sop_instance]);
+}

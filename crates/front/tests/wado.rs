@@ -1,5 +1,6 @@
 //! WADO-RS.
 
+mod complete;
 mod exchange;
 mod frames;
 mod metadata;
