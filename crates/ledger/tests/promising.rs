@@ -17,6 +17,8 @@ use outrigger_model::{
 use crate::inventory::seen;
 use crate::kit::{A, B, Kind, Place, Rig, START_US, member};
 
+mod room;
+
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 const HOUR: Duration = Duration::from_secs(3600);
