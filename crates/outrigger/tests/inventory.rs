@@ -17,6 +17,7 @@ use crate::modality::{Object, objects, same_at, send};
 
 mod beside;
 mod capped;
+mod returning;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
