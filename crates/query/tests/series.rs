@@ -53,6 +53,8 @@ enum Gives {
     Dies(u32),
     /// So many, and then nothing.
     Hangs(u32),
+    /// All, each piece by piece for longer than the time-out.
+    Slowly,
     /// An error at once, and single instances well.
     Nothing,
     /// Nothing of the series, and single instances after so long.
@@ -237,9 +239,13 @@ impl AskSession for Line {
             Gives::Cut(count) | Gives::Dies(count) | Gives::Hangs(count) => order.truncate(count as usize),
             Gives::Nothing => return Err(lost()),
             Gives::Late(_) => pending().await,
-            Gives::All | Gives::Altered(_) => {}
+            Gives::All | Gives::Slowly | Gives::Altered(_) => {}
         }
         for (named, number) in order {
+            for _ in 0..if gives == Gives::Slowly { 6 } else { 0 } {
+                tokio::time::sleep(TIMEOUT / 3).await;
+                self.arrived.add(1);
+            }
             self.arrived.add(1);
             state.given.fetch_add(1, Ordering::Relaxed);
             let mut instance = back(named, number).await;
@@ -525,4 +531,27 @@ async fn a_few_instances_that_the_journal_has_not_are_asked_for_one_by_one() {
         retrieval.open(instance).await.unwrap();
     }
     assert_eq!(a.counted(), [0, 5, 0]);
+}
+
+/// Goal: one who gives slowly is waited for as long as bytes come.
+#[tokio::test(start_paused = true)]
+async fn a_series_is_read_as_long_as_bytes_come() {
+    let (a, b) = (Shelved::gives(Gives::Slowly), Shelved::default());
+    opened(&rig(&a, &b).await, &planned(0..20)).await;
+    assert_eq!((&a.counted()[..2], b.counted()), (&[1, 0][..], [0; 3]));
+}
+
+/// Goal: one who sends slowly all the time keeps the connection no longer than one who stops once.
+#[tokio::test(start_paused = true)]
+async fn waits_for_room_are_counted_together() {
+    let (a, b) = (Shelved::default(), Shelved::default());
+    let rig = rig(&a, &b).await;
+    let instances = planned(0..INSTANCES);
+    let retrieval = rig.reader.retrieval(&instances).unwrap();
+    for instance in &instances[..40] {
+        retrieval.open(instance).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    let given = a.counted()[2];
+    assert!(given < 80, "{given} were read");
 }

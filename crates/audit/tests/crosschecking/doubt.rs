@@ -44,6 +44,7 @@ async fn a_study_takes_one_connection_which_is_not_kept_while_others_are_served(
     assert_eq!((progress.copies, progress.opened), (48, 0));
 
     rig.holders[0].answers(Manner::Well);
+    rig.progress.wait_for(|seen| seen.round == 3).await.unwrap();
     let heard = rig.heard().len();
     while rig.heard().len() < heard + 3 {
         tokio::time::sleep(BETWEEN).await;
