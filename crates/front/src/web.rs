@@ -6,6 +6,7 @@ mod capabilities;
 mod commit;
 mod connection;
 mod cors;
+pub mod host;
 mod refusal;
 mod router;
 mod search;

@@ -130,16 +130,46 @@ async fn balanced_books_are_shown_with_the_fields_that_scripts_read() {
     assert_eq!((pair.a.kept().len(), pair.b.kept().len()), (6, 6));
 }
 
+/// What the admin API answers to a request of these lines.
+async fn answer(door: &Door, lines: &str) -> String {
+    let mut stream = TcpStream::connect(door.admin().replace("http://", "")).await.unwrap();
+    stream.write_all(format!("{lines}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 /// The metrics of a node, line by line.
 pub(crate) async fn metrics(door: &Door) -> String {
     let address = door.admin().replace("http://", "");
-    let mut stream = TcpStream::connect(&address).await.unwrap();
-    let asked = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(asked.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let answer = answer(door, &format!("GET /metrics HTTP/1.1\r\nHost: {address}")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     answer
+}
+
+/// Goal: what a page from elsewhere has a browser of this machine ask, by a name of its own that leads here or across origins, is
+/// refused.
+#[tokio::test]
+async fn the_admin_api_is_for_programs_of_this_machine_and_no_page_from_elsewhere() {
+    let pair = Pair::open().await;
+    let port = pair.door.admin().rsplit(':').next().unwrap().to_owned();
+    for (lines, status) in [
+        ("GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1:PORT", "200"),
+        ("GET /api/v1/status HTTP/1.1\r\nHost: localhost:PORT", "200"),
+        ("GET /health HTTP/1.0", "200"),
+        ("GET /api/v1/status HTTP/1.1\r\nHost: rebound.example:PORT", "403"),
+        ("GET http://rebound.example/api/v1/status HTTP/1.1\r\nHost: rebound.example", "403"),
+        ("GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: rebound.example", "400"),
+        (
+            "POST /api/v1/reload HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nOrigin: https://elsewhere.example\r\nContent-Length: 0",
+            "403",
+        ),
+        ("POST /api/v1/reload HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nOrigin: null\r\nContent-Length: 0", "403"),
+        ("GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nOrigin: http://127.0.0.1:PORT", "200"),
+    ] {
+        let answer = answer(&pair.door, &lines.replace("PORT", &port)).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{lines}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
+use super::host::is_here;
+
 /// What a token lets its holder do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
@@ -163,22 +165,6 @@ pub(super) fn admit(access: &Access, hosts: &[IpNet], asked: &Asked<'_>) -> Resu
             }
         }
     }
-}
-
-/// Whether a Host header names this machine by address or as localhost. A page from elsewhere whose name was made to lead
-/// here (DNS rebinding) carries its own name, and could read everything.
-fn is_here(host: &str) -> bool {
-    let port = |rest: &str| {
-        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
-    };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']'),
-        None => Some(host.find(':').map_or((host, ""), |at| host.split_at(at))),
-    };
-    let name = name.filter(|(_, rest)| port(rest)).map(|(name, _)| name);
-    name.is_some_and(|name| {
-        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
 }
 
 /// The token of an Authorization header (RFC 6750 section 2.1).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_ENCODING, HOST, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_ENCODING, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use outrigger_model::AeTitle;
 
 use super::access::{Asked, Right, admit};
 use super::connection::Line;
-use super::{Caller, Door, Refusal, capabilities, commit, cors, search, store, viewer, wado};
+use super::{Caller, Door, Refusal, capabilities, commit, cors, host, search, store, viewer, wado};
 use crate::audit::{AuditEvent, Party};
 
 /// The AE title under which callers of the web are recorded: they have none.
@@ -97,7 +97,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
         return Err(Turned::away(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, limit.to_string())));
     }
     let headers = request.headers();
-    let host = host(request).map_err(Turned::away)?;
+    let host = host::of(request).map_err(|error| Turned::away(Refusal::bad(&error.to_string())))?;
     let options = &door.options;
     let needed: &[Right] = match *request.method() {
         // A modality that may only store looks for what it asked itself; nobody is shown another's.
@@ -140,25 +140,6 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
 /// A header field as text; what is no text counts as not given.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The host that a request is for: one, however it is said (RFC 9112 section 3.2). A request that names two is read as the one
-/// by whoever let it pass, and as the other behind it.
-fn host(request: &Request) -> Result<Option<String>, Refusal> {
-    let mut fields = request.headers().get_all(HOST).iter();
-    let field =
-        fields.next().map(|value| value.to_str().map_err(|_| Refusal::bad("the field Host is no text")));
-    let field = field.transpose()?;
-    if fields.next().is_some() {
-        return Err(Refusal::bad("the request has more than one field Host"));
-    }
-    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    match (target, field) {
-        (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => {
-            Err(Refusal::bad("the request is for another host than its field Host says"))
-        }
-        (target, field) => Ok(target.or(field).map(str::to_owned)),
-    }
 }
 
 /// The URL of the service as the caller reached it.

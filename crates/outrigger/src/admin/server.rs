@@ -4,6 +4,7 @@ mod archive;
 mod balance;
 mod commitments;
 mod crosscheck;
+mod guard;
 mod health;
 mod inventory;
 mod members;
@@ -26,6 +27,7 @@ use std::net::SocketAddr;
 use axum::Json;
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use outrigger_runtime::Shutdown;
@@ -51,6 +53,11 @@ impl Refusal {
     /// There is no such member.
     pub(crate) fn no_member(name: &str) -> Self {
         Self::bad(format!("there is no member `{name}`; `outrigger member list` shows those there are"))
+    }
+
+    /// It is not for who asks.
+    pub(crate) fn forbidden(error: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, error: error.into() }
     }
 
     /// There is nothing that it concerns.
@@ -116,6 +123,7 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let stopping = async move { shutdown.stopping().await };
+    let router = router.layer(middleware::from_fn(guard::local));
     let server = axum::serve(listener, router).with_graceful_shutdown(stopping).into_future();
     drop(tokio::spawn(async move {
         if let Err(error) = server.await {
