@@ -97,7 +97,7 @@ fn caller(door: &Door, line: Line, request: &Request) -> Result<Caller, Turned> 
         return Err(Turned::away(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, limit.to_string())));
     }
     let headers = request.headers();
-    let host = host::of(request).map_err(|error| Turned::away(Refusal::bad(&error.to_string())))?;
+    let host = host::of(request).map_err(|error| Turned::away(Refusal::bad(error)))?;
     let options = &door.options;
     let needed: &[Right] = match *request.method() {
         // A modality that may only store looks for what it asked itself; nobody is shown another's.
