@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_audit::inventory::{InventoryOptions, Source, start};
-use outrigger_catalogue::{Current, Cursor};
+use outrigger_catalogue::{CatalogueInstance, Current, Cursor};
 use outrigger_journal::{Journal, JournalHandle, Options, Seq as JournalSeq};
 use outrigger_ledger::scope::Scope;
 use outrigger_ledger::{Inventoried, Ledger, LedgerOptions, MemberPolicy, MemberSet, MemoryStore, Need};
@@ -433,6 +433,33 @@ async fn more_instances_of_a_series_than_are_given_are_asked_for_by_number() {
     let rig = Rig::new(vec![shelf]).await;
     rig.complete(A, None).await;
     assert_eq!(rig.ledger.inventory(A).instances, 1_050);
+}
+
+/// A study of 50 series and one of a series of 45 instances, none with a number, among 35 others.
+fn unnumbered() -> Vec<CatalogueInstance> {
+    let others = (100..135).map(|study| instance(study, 1, 1));
+    let series = (75..125).map(|series| instance(1, series, 1));
+    let instances = (475..520).map(|number| instance(2, 1, number));
+    let unnumbered = series.chain(instances).map(|mut instance| {
+        instance
+            .header
+            .attributes
+            .retain(|(tag, _)| ![Tag::SERIES_NUMBER, Tag::INSTANCE_NUMBER].contains(tag));
+        instance
+    });
+    others.chain(unnumbered).collect()
+}
+
+/// What cannot be listed is said, and not taken for what is not there.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_listed_for_want_of_numbers_is_counted() {
+    let shelf = Shelf::default();
+    shelf.put(&unnumbered());
+    shelf.manner(|manner| manner.cap = Some(20));
+    let rig = Rig::new(vec![shelf]).await;
+    rig.complete(A, None).await;
+    let facts = rig.ledger.inventory(A);
+    assert_eq!((facts.studies, facts.instances, facts.unlisted), (37, 75, 55));
 }
 
 #[tokio::test(start_paused = true)]

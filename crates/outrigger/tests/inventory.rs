@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use outrigger_dataset::form::Form;
+use outrigger_dataset::read::read;
+use outrigger_dataset::write::write;
 use outrigger_model::{Level, QueryRoot, Tag};
 use outrigger_sim::peers::{
     DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, free_port,
 };
+use outrigger_sim::phantom::{Phantom, Place, Shape};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -183,6 +187,40 @@ async fn peer_orthancs_priors_are_found_and_given() {
     send(orthanc.station(), &priors).await;
     let member = Behind::new("orthanc", orthanc.station(), "present");
     priors_are_seen(member, "orthanc", Some(&ours), &priors).await;
+}
+
+fn without_numbers(mut phantom: Phantom) -> Object {
+    let mut set = read(&phantom.transfer_syntax, phantom.data_set).unwrap();
+    for tag in [Tag::SERIES_NUMBER, Tag::INSTANCE_NUMBER] {
+        set.remove(tag);
+        phantom.header.attributes.retain(|(known, _)| *known != tag);
+    }
+    phantom.data_set = write(&set, Form::ExplicitLittle).into();
+    phantom.into()
+}
+
+/// One that gives no more than twenty answers is known whole where what there is has numbers; what has none is said not to be known.
+#[tokio::test]
+async fn peer_orthanc_that_gives_few_answers_is_known_as_far_as_there_are_numbers() {
+    let ours = answers();
+    let few = OrthancSetup {
+        answers_max: Some(20),
+        ..OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours))
+    };
+    let orthanc = Orthanc::start(&few).await.unwrap();
+    let made = |place| Phantom::new(5_920, place, Shape::SmallCt);
+    let numbered = (0..30).map(|series| Object::from(made(Place { series, ..Place::default() })));
+    let others =
+        (0..30).map(|series| without_numbers(made(Place { patient: 1, series, ..Place::default() })));
+    let priors: Vec<Object> = numbered.chain(others).collect();
+    send(orthanc.station(), &priors).await;
+    let door = door(Some(&ours), &[Behind::new("orthanc", orthanc.station(), "present")], 1_000).await;
+    let inventory = complete(&door, "orthanc").await;
+    assert_eq!((&inventory["instances"], &inventory["unlisted"]), (&50.into(), &10.into()), "{inventory}");
+    assert_eq!(got(&door, priors[0].header.study.as_ref().unwrap().as_str()).await, 30);
+    let status = door.json(&["status"]).await;
+    let reasons = status["reasons"].to_string();
+    assert!(reasons.contains("member orthanc has 10 series or instances that it does not list"), "{reasons}");
 }
 
 /// The same over its web server, in both of its languages.

@@ -36,6 +36,8 @@ pub(crate) struct StudyAnswer {
     pub(crate) attributes: Vec<(Tag, String)>,
     /// How many instances the member says it has of it.
     pub(crate) instances: Option<u64>,
+    /// How many series it says it has of it.
+    series: Option<u64>,
     /// The one SOP class it says it has of it.
     class: Option<SopClassUid>,
 }
@@ -85,6 +87,8 @@ impl StudyAnswer {
             study: StudyUid::new(value(answer, Tag::STUDY_INSTANCE_UID)).ok()?,
             attributes: kept(answer, Level::Study),
             instances: number(answer, Tag::STUDY_RELATED_INSTANCES),
+            // Some count nothing and say 0.
+            series: number(answer, Tag::STUDY_RELATED_SERIES).filter(|count| *count > 0),
             class: SopClassUid::new(classes).ok().filter(|_| !classes.contains('\\')),
         })
     }
@@ -134,7 +138,7 @@ pub(crate) async fn list(
         above: of_study.clone(),
         uid: Tag::SERIES_INSTANCE_UID,
         number: Tag::SERIES_NUMBER,
-        expected: None,
+        expected: study.series,
     };
     let (found, unlisted) = all_below(asking, learnt, &below).await?;
     listed.unlisted += unlisted;
@@ -170,6 +174,8 @@ pub(crate) async fn list(
         }
         listed.seen.series.push(seen);
     }
+    let shown = listed.instances.count;
+    listed.unlisted = listed.unlisted.max(study.instances.map_or(0, |count| count.saturating_sub(shown)));
     Ok(listed)
 }
 

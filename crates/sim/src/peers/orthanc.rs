@@ -57,6 +57,8 @@ pub struct OrthancSetup {
     pub postgresql: Option<u16>,
     /// Whether it listens for DICOM.
     pub dicom_port: DicomPort,
+    /// Most answers it gives to a query, if it limits them.
+    pub answers_max: Option<u32>,
 }
 
 impl OrthancSetup {
@@ -69,6 +71,7 @@ impl OrthancSetup {
             tls: None,
             postgresql: None,
             dicom_port: DicomPort::Open,
+            answers_max: None,
         }
     }
 
@@ -85,6 +88,9 @@ impl OrthancSetup {
             "AuthenticationEnabled": false,
             "Plugins": [DICOMWEB_PLUGIN],
             "DicomModalities": self.modalities(),
+            // Both are without a limit at 0.
+            "LimitFindResults": self.answers_max.unwrap_or(0),
+            "LimitFindInstances": self.answers_max.unwrap_or(0),
         });
         if let (Some(tls), Some(settings)) = (&self.tls, settings.as_object_mut()) {
             settings.insert("DicomTlsEnabled".into(), true.into());

@@ -4,6 +4,7 @@ use outrigger_ledger::{Inventoried, Inventory};
 use serde_json::{Value, json};
 
 use super::status::moment;
+use crate::output::counted;
 
 /// An inventory as `status` shows it.
 pub(super) fn shown(inventory: &Inventory) -> Value {
@@ -34,6 +35,21 @@ pub(super) fn in_words(inventory: &Inventory) -> String {
             format!("running: {studies} studies, {} unlisted", inventory.unlisted)
         }
         Inventoried::Running { studies, .. } => format!("running: {studies} studies"),
+        Inventoried::Complete { as_of } if inventory.unlisted > 0 => {
+            format!("complete as of {}, {} unlisted", moment(as_of), inventory.unlisted)
+        }
         Inventoried::Complete { as_of } => format!("complete as of {}", moment(as_of)),
     }
+}
+
+/// What is to be looked at: priors that nobody can find.
+pub(super) fn reason(inventory: &Inventory, member: &str) -> Option<String> {
+    let is_done = matches!(inventory.inventoried(), Inventoried::Complete { .. });
+    (is_done && inventory.unlisted > 0).then(|| {
+        format!(
+            "member {member} has {} that it does not list, or shows without a SOP class; they are neither found nor given \
+             here: raise the number of answers that it gives to a query, if it has a limit",
+            counted(inventory.unlisted, "series or instance", "series or instances")
+        )
+    })
 }

@@ -101,6 +101,8 @@ fn member(
         let are = if suspense == 1 { "is" } else { "are" };
         reasons.push(format!("{postings} of member {} {are} in suspense", setup.name));
     }
+    let inventory = admin.ledger.inventory(number);
+    reasons.extend(inventory::reason(&inventory, setup.name.as_str()));
     let delivery = admin.delivery.standing(setup.number);
     let resting = |number| delivery.and_then(|delivery| delivery.routes().resting(number, admin.clock.now()));
     let route = |(number, route): (usize, &outrigger_delivery::Route)| {
@@ -120,7 +122,7 @@ fn member(
         "oldest_owed_s": known.and_then(|member| member.oldest_owed).map(|oldest| now.since(oldest).as_secs()),
         "suspense": suspense,
         "queries": queries.shown,
-        "inventory": inventory::shown(&admin.ledger.inventory(number)),
+        "inventory": inventory::shown(&inventory),
         "findings": cannot.iter().map(|(_, text)| text).collect::<Vec<_>>(),
         "routes": setup.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
     })
