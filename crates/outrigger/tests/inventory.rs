@@ -220,7 +220,10 @@ async fn peer_orthanc_that_gives_few_answers_is_known_as_far_as_there_are_number
     assert_eq!(got(&door, priors[0].header.study.as_ref().unwrap().as_str()).await, 30);
     let status = door.json(&["status"]).await;
     let reasons = status["reasons"].to_string();
-    assert!(reasons.contains("member orthanc has 10 series or instances that it does not list"), "{reasons}");
+    assert!(
+        reasons.contains("member orthanc has 10 series, instances or parts that it does not list"),
+        "{reasons}"
+    );
 }
 
 /// The same over its web server, in both of its languages.

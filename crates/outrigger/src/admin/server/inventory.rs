@@ -44,12 +44,11 @@ pub(super) fn in_words(inventory: &Inventory) -> String {
 
 /// What is to be looked at: priors that nobody can find.
 pub(super) fn reason(inventory: &Inventory, member: &str) -> Option<String> {
-    let is_done = matches!(inventory.inventoried(), Inventoried::Complete { .. });
-    (is_done && inventory.unlisted > 0).then(|| {
+    (inventory.unlisted > 0).then(|| {
         format!(
-            "member {member} has {} that it does not list, or shows without a SOP class; they are neither found nor given \
-             here: raise the number of answers that it gives to a query, if it has a limit",
-            counted(inventory.unlisted, "series or instance", "series or instances")
+            "member {member} has {} that it does not list, or shows without a SOP class; what is there is neither found nor \
+             given here: raise the number of answers that it gives to a query, if it has a limit",
+            counted(inventory.unlisted, "series, instance or part", "series, instances or parts")
         )
     })
 }
