@@ -8,6 +8,7 @@ pub mod day;
 mod gone;
 mod listing;
 mod look;
+mod shortfall;
 pub mod slice;
 pub mod sweep;
 mod take;

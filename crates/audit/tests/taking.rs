@@ -460,6 +460,14 @@ async fn what_cannot_be_listed_for_want_of_numbers_is_counted() {
     rig.complete(A, None).await;
     let facts = rig.ledger.inventory(A);
     assert_eq!((facts.studies, facts.instances, facts.unlisted), (37, 75, 55));
+    let said = async |study: &'static str| rig.ledger.said_of(StudyUid::known(study)).await.unwrap();
+    assert_eq!((said("1.2.1").await, said("1.2.2").await, said("1.2.101").await), (Some(50), Some(45), None));
+    rig.shelves[0].manner(|manner| manner.cap = None);
+    let last = facts.complete.unwrap().began_at;
+    let mut rig = rig;
+    rig.restart().await;
+    rig.complete(A, Some(last)).await;
+    assert_eq!(rig.ledger.said_of(StudyUid::known("1.2.1")).await.unwrap(), None, "it lists all of it now");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use crate::account::AccountChange;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Sighting};
+use crate::inventory::{Inventory, Shortfall, Sighting};
 use crate::note::{Note, NoteKind};
 use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
@@ -51,6 +51,8 @@ pub struct Changes {
     pub inventories: BTreeMap<MemberNumber, Inventory>,
     /// Studies that members show.
     pub sightings: Vec<Sighting>,
+    /// Studies that members do not list whole, or now do.
+    pub shortfalls: Vec<Shortfall>,
     /// Storage commitment transactions begun.
     pub commitments_begun: Vec<Commitment>,
     /// Storage commitment transactions ended.

@@ -83,6 +83,17 @@ pub enum Seen {
     Since(WallTime),
 }
 
+/// A study of which a member says it has more instances than it lists: retrieving it must not pass for giving all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The study.
+    pub study: StudyUid,
+    /// The member.
+    pub member: MemberNumber,
+    /// How many instances it says it has; 0 where it lists them all.
+    pub says: u64,
+}
+
 /// A study as a member showed it last; it stays when the member shows it no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {

@@ -15,7 +15,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Seen, Sighting};
+use crate::inventory::{Inventory, Seen, Shortfall, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -170,6 +170,9 @@ pub trait LedgerReads {
 
     /// Studies of which a member showed instances, seen there last at such a time, in order of their UIDs, at most `limit`.
     fn sightings(&self, member: MemberNumber, seen: Seen, limit: usize) -> Result<Vec<Sighting>, StoreError>;
+
+    /// What members say they have of a study and do not list.
+    fn shortfalls(&self, study: &StudyUid) -> Result<Vec<Shortfall>, StoreError>;
 
     /// Those who sent objects.
     fn peers(&self) -> Result<Vec<Peer>, StoreError>;

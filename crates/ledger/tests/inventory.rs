@@ -2,7 +2,7 @@
 
 use outrigger_catalogue::{Current, Cursor, SeenInstance, SeenSeries, SeenStudy};
 use outrigger_ledger::{
-    Accepted, CompleteInventory, Inventoried, Inventory, Ledger, MemberSet, Seen, Sighting,
+    Accepted, CompleteInventory, Inventoried, Inventory, Ledger, MemberSet, Seen, Shortfall, Sighting,
 };
 use outrigger_model::{
     Level, MemberNumber, Query, QueryKey, QueryRoot, Selection, SeriesUid, SopClassUid, SopInstanceUid,
@@ -125,6 +125,26 @@ async fn when_a_study_was_seen_first_stays() {
         let expected = Sighting { first_seen: WallTime(10), ..sighting(20, 3) };
         assert_eq!(rig.ledger.sighting(study.clone(), A).await.unwrap(), Some(expected), "{kind:?}");
         assert_eq!(rig.ledger.sighting(study, B).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_members_do_not_list_of_a_study_is_kept_until_they_do() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let study = StudyUid::known("1.2.1");
+        let row = |member, says| Shortfall { study: StudyUid::known("1.2.1"), member, says };
+        for (says, most) in [((A, 150), Some(150)), ((B, 120), Some(150)), ((A, 0), Some(120))] {
+            rig.ledger.fell_short(row(says.0, says.1)).await.unwrap();
+            assert_eq!(rig.ledger.said_of(study.clone()).await.unwrap(), most, "{kind:?}");
+        }
+        if matches!(kind, Kind::Sqlite) {
+            rig.restart().await;
+            assert_eq!(rig.ledger.said_of(study.clone()).await.unwrap(), Some(120), "after a restart");
+        }
+        rig.ledger.fell_short(row(B, 0)).await.unwrap();
+        assert_eq!(rig.ledger.said_of(study).await.unwrap(), None);
+        assert_eq!(rig.ledger.said_of(StudyUid::known("1.2.2")).await.unwrap(), None);
     }
 }
 

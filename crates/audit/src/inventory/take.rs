@@ -13,6 +13,7 @@ use super::asking::{AskError, Asking, Source};
 use super::day::Day;
 use super::gone;
 use super::listing::{Listed, StudyAnswer, list, query, value};
+use super::shortfall;
 use super::slice::Slice;
 use super::sweep::{Ended, Learnt, Shown, Sweep};
 use super::vanished::{self, Vanished};
@@ -270,6 +271,7 @@ impl Taker {
                     let count = gone::take_out(&self.ledger, member, asking, &study, &listed).await?;
                     self.tell_gone(&study, count);
                 }
+                shortfall::note(&self.ledger, member, &study, &listed).await?;
                 let Listed { instances, unlisted, .. } = listed;
                 inventory.unlisted += unlisted;
                 let (first_seen, last_seen) = (now, now);

@@ -3,7 +3,7 @@
 //! An inventory that came to its end without them says so once; each is asked for by itself then, and so is one that was shown, which the
 //! member must find before and behind them. A member that has nothing left is thus believed nothing: it may stand empty for an hour.
 
-use outrigger_ledger::{Ledger, Seen, Sighting};
+use outrigger_ledger::{Ledger, Seen, Shortfall, Sighting};
 use outrigger_model::{Level, MemberNumber, QueryKey, StudyUid, Tag, WallTime};
 
 use super::asking::{AskError, Asking};
@@ -74,6 +74,7 @@ async fn take_out_one(ledger: &Ledger, member: MemberNumber, sighting: &Sighting
     // None of it is there: should it come back, it is listed anew.
     let none = Sighting { instances: 0, identities: 0, ..sighting.clone() };
     ledger.sighted(none, ledger.inventory(member)).await?;
+    ledger.fell_short(Shortfall { study: sighting.study.clone(), member, says: 0 }).await?;
     Ok(count)
 }
 

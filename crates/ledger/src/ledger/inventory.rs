@@ -7,8 +7,9 @@ use outrigger_catalogue::{Inheritance, SeenStudy};
 use outrigger_model::{MemberNumber, SopInstanceUid, StudyUid};
 
 use crate::error::LedgerError;
-use crate::inventory::{Inventoried, Inventory, Seen, Sighting};
+use crate::inventory::{Inventoried, Inventory, Seen, Shortfall, Sighting};
 use crate::ledger::Ledger;
+use crate::record::MemberState;
 
 /// The inventories as the database has them, so that every query can ask; a leaf lock.
 #[derive(Debug, Default)]
@@ -81,6 +82,33 @@ impl Ledger {
         .await?;
         self.shared.inventories.known().insert(inventory.member, inventory);
         Ok(())
+    }
+
+    /// Notes what a member says it has of a study and does not list, or that it lists all of it now.
+    pub async fn fell_short(&self, shortfall: Shortfall) -> Result<(), LedgerError> {
+        self.write(move |writer| {
+            writer.change(|desk| {
+                let known = desk.reads().shortfalls(&shortfall.study)?;
+                let before =
+                    known.iter().find(|row| row.member == shortfall.member).map_or(0, |row| row.says);
+                if before != shortfall.says {
+                    desk.changes.shortfalls.push(shortfall.clone());
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The most instances that a member in service says it has of a study and does not list, if one does.
+    pub async fn said_of(&self, study: StudyUid) -> Result<Option<u64>, LedgerError> {
+        let known = self.query(move |books| books.shortfalls(&study)).await?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let states = self.member_states().await?;
+        let serves = |row: &&Shortfall| states.get(&row.member) != Some(&MemberState::Retired);
+        Ok(known.iter().filter(serves).map(|row| row.says).max())
     }
 
     /// How a member showed a study when it was last seen there.

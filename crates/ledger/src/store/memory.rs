@@ -16,7 +16,7 @@ use crate::changes::{Changes, EntryChangeKind, LaneChange, Urgency};
 use crate::commitment::Commitment;
 use crate::entry::{Bytes, EntryRow, LaneNumber, Relation};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Seen, Sighting};
+use crate::inventory::{Inventory, Seen, Shortfall, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -122,6 +122,7 @@ struct Books {
     pins: BTreeSet<(SopInstanceUid, TransactionUid)>,
     inventories: BTreeMap<MemberNumber, Inventory>,
     sightings: BTreeMap<(StudyUid, MemberNumber), Sighting>,
+    shortfalls: BTreeMap<(StudyUid, MemberNumber), u64>,
     catalogue: MemoryCatalogue,
 }
 
@@ -248,6 +249,9 @@ impl Books {
         self.inventories.extend(changes.inventories.iter().map(|(member, row)| (*member, row.clone())));
         let key = |sighting: &Sighting| (sighting.study.clone(), sighting.member);
         self.sightings.extend(changes.sightings.iter().map(|sighting| (key(sighting), sighting.clone())));
+        for row in &changes.shortfalls {
+            self.shortfalls.insert((row.study.clone(), row.member), row.says);
+        }
         for begun in &changes.commitments_begun {
             self.commitments.insert(begun.transaction.clone(), begun.clone());
         }
@@ -455,6 +459,16 @@ impl LedgerReads for Books {
         let of_member = self.sightings.values().filter(|sighting| sighting.member == member);
         let shown = of_member.filter(|sighting| sighting.instances > 0).filter(is_seen);
         Ok(shown.take(limit).cloned().collect())
+    }
+
+    fn shortfalls(&self, study: &StudyUid) -> Result<Vec<Shortfall>, StoreError> {
+        let of_study = self.shortfalls.iter().filter(|((of, _), says)| of == study && **says > 0);
+        let row = |((study, member), says): (&(StudyUid, MemberNumber), &u64)| Shortfall {
+            study: study.clone(),
+            member: *member,
+            says: *says,
+        };
+        Ok(of_study.map(row).collect())
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

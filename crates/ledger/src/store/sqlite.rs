@@ -23,7 +23,7 @@ use crate::changes::Changes;
 use crate::commitment::Commitment;
 use crate::entry::{EntryRow, LaneNumber};
 use crate::healing::Healing;
-use crate::inventory::{Inventory, Seen, Sighting};
+use crate::inventory::{Inventory, Seen, Shortfall, Sighting};
 use crate::ledger::Passed;
 use crate::note::{Note, NoteKind, NotesOf};
 use crate::peer::Peer;
@@ -402,6 +402,10 @@ impl LedgerReads for Books<'_> {
 
     fn sightings(&self, member: MemberNumber, seen: Seen, limit: usize) -> Result<Vec<Sighting>, StoreError> {
         inventory::sightings(self.0, member, seen, limit)
+    }
+
+    fn shortfalls(&self, study: &StudyUid) -> Result<Vec<Shortfall>, StoreError> {
+        inventory::shortfalls(self.0, study)
     }
 
     fn peers(&self) -> Result<Vec<Peer>, StoreError> {

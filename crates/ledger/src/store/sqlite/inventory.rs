@@ -8,7 +8,7 @@ use super::read::{all, one};
 use super::rows::Reading;
 use super::write::put;
 use crate::changes::Changes;
-use crate::inventory::{CompleteInventory, Inventory, Seen, Sighting};
+use crate::inventory::{CompleteInventory, Inventory, Seen, Shortfall, Sighting};
 use crate::store::StoreError;
 
 pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
@@ -38,7 +38,21 @@ pub(super) fn write(connection: &Connection, changes: &Changes) -> Result<(), St
             .blob(&identities);
         put(connection, "writing how a member shows a study", sql, cells.sealed())?;
     }
+    for row in &changes.shortfalls {
+        let sql = "INSERT OR REPLACE INTO shortfall VALUES (?1, ?2, ?3, ?4)";
+        let cells = Cells::default().text(row.study.as_str()).int(row.member.0).number(row.says);
+        put(connection, "writing what a member does not list of a study", sql, cells.sealed())?;
+    }
     Ok(())
+}
+
+pub(super) fn shortfalls(connection: &Connection, study: &StudyUid) -> Result<Vec<Shortfall>, StoreError> {
+    let sql = "SELECT study, member, says, seal FROM shortfall WHERE study = ?1 AND says > 0";
+    let doing = "reading what members do not list of a study";
+    all(connection, doing, sql, [study.as_str()], |row| {
+        let mut cells = Reading::new(row, "shortfall", 0, 4)?;
+        Ok(Shortfall { study: cells.parsed()?, member: MemberNumber(cells.small()?), says: cells.number()? })
+    })
 }
 
 pub(super) fn inventories(connection: &Connection) -> Result<Vec<Inventory>, StoreError> {

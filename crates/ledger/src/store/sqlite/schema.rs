@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const FORMAT: u32 = 1;
 
 /// The tables whose rows are sealed, each with its number of columns.
-pub(super) const SEALED: [(&str, usize); 19] = [
+pub(super) const SEALED: [(&str, usize); 20] = [
     ("books", 5),
     ("member", 11),
     ("entry", 27),
@@ -23,6 +23,7 @@ pub(super) const SEALED: [(&str, usize); 19] = [
     ("commitment", 5),
     ("inventory", 9),
     ("sighting", 7),
+    ("shortfall", 4),
     ("promise", 7),
     ("promised", 4),
     ("pin", 3),
@@ -206,6 +207,13 @@ CREATE TABLE IF NOT EXISTS sighting (
     last_seen INTEGER NOT NULL,
     instances INTEGER NOT NULL,
     identities BLOB NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (study, member)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shortfall (
+    study TEXT NOT NULL,
+    member INTEGER NOT NULL,
+    says INTEGER NOT NULL,
     seal INTEGER NOT NULL,
     PRIMARY KEY (study, member)
 ) STRICT, WITHOUT ROWID;
