@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use outrigger_front::{
     Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, OtherSyntaxes,
-    Retrievable, Service, StoreRefusal, Stored,
+    Retrievable, Service, StoreRefusal, Stored, StudyPatient,
 };
 use outrigger_model::{
-    Answer, Query, Selection, Sha256Digest, SopClassUid, TransferSyntaxUid, WallTime, sop_class,
+    Answer, Query, Selection, Sha256Digest, SopClassUid, StudyUid, TransferSyntaxUid, WallTime, sop_class,
     transfer_syntax,
 };
 use outrigger_runtime::disk::DiskFile;
@@ -144,6 +144,10 @@ impl Service for Archive {
 
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
         retrieve::plan(&self.reader, selection).await
+    }
+
+    async fn patient_of(&self, study: &StudyUid) -> Option<StudyPatient> {
+        retrieve::patient_of(&self.reader, study).await
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use outrigger_catalogue::{Current, Cursor, Located};
-use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
-use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status};
+use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable, StudyPatient};
+use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status, StudyUid};
 use outrigger_runtime::Threads;
 use outrigger_runtime::threads::WorkLost;
 
@@ -40,6 +40,19 @@ pub(crate) async fn plan(reader: &Reader, selection: Selection) -> Result<Vec<Re
         match page.next {
             Some(next) => after = next,
             None => return Ok(found),
+        }
+    }
+}
+
+/// The patient of a study as the catalogue has it.
+pub(crate) async fn patient_of(reader: &Reader, study: &StudyUid) -> Option<StudyPatient> {
+    let query = StudyPatient::query(study);
+    match reader.ask(move |catalogue| catalogue.find(&query, Cursor::default(), 1)).await {
+        Ok(page) => page.items.first().map(StudyPatient::named),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%study, error, "the audit trail is not told whose a study is");
+            None
         }
     }
 }

@@ -51,6 +51,10 @@ async fn a_study_is_planned_once_each_and_an_unknown_place_is_refused() {
     let plan = archive.plan(Selection::Studies(vec![study.clone(), study])).await.unwrap();
     let uids: Vec<_> = plan.iter().map(|instance| instance.sop_instance.to_string()).collect();
     assert_eq!(uids, (10..20).map(|number| small(number).uid().to_string()).collect::<Vec<_>>());
+    // The audit trail is told whose it is, and nothing of what is not here.
+    let patient = archive.patient_of(&StudyUid::new("1.2.1").unwrap()).await.unwrap();
+    assert_eq!((patient.id.as_deref(), patient.name.as_deref()), (Some("P1"), Some("DOE^1")));
+    assert_eq!(archive.patient_of(&StudyUid::new("1.2.999").unwrap()).await, None);
     let mut elsewhere = plan.first().unwrap().clone();
     for place in ["", "1", "../../etc/passwd", "zz/00", "00000009/".to_owned().as_str()] {
         place.clone_into(&mut elsewhere.place);

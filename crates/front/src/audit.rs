@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use outrigger_model::{AeTitle, AssociationId, InstanceHeader, SopClassUid, StudyUid, Tag};
 
+use crate::outbox::Outbox;
+use crate::service::{Retrievable, Service, StudyPatient};
+
 /// Studies tallied for one association before they are reported: an association that touches more reports in parts.
 const STUDIES_MAX: usize = 64;
 
@@ -54,16 +57,39 @@ pub enum AuditEvent {
         /// Its identifier as it came.
         identifier: bytes::Bytes,
     },
-    /// Instances were given out: DICOM Instances Transferred (110104), we being the source.
+    /// Instances of one study were given out: DICOM Instances Transferred (110104), we being the source.
     Retrieved {
         /// Who asked.
         party: Party,
         /// Where they went, if not to the one who asked.
         destination: Option<AeTitle>,
-        /// Instances given out, by SOP class.
-        classes: BTreeMap<SopClassUid, u32>,
-        /// The identifier as it came: it names the patient or the studies.
-        identifier: bytes::Bytes,
+        /// What.
+        study: StudyTally,
+    },
+    /// What somebody who was let in asked for was refused, or is not here.
+    Unserved {
+        /// Who asked.
+        party: Party,
+        /// For what.
+        what: Unserved,
+        /// Why not, in words.
+        reason: String,
+    },
+}
+
+/// What was asked for and not done; of a transfer no instance is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unserved {
+    /// To be given instances of a study.
+    Retrieval(StudyTally),
+    /// To take instances, of a study where the request names it.
+    Store(StudyTally),
+    /// To be told what is here.
+    Query {
+        /// The SOP class of the query.
+        sop_class: SopClassUid,
+        /// What was asked, as it came.
+        asked: bytes::Bytes,
     },
 }
 
@@ -78,6 +104,55 @@ pub struct StudyTally {
     pub patient_name: Option<String>,
     /// Instances by SOP class.
     pub classes: BTreeMap<SopClassUid, u32>,
+}
+
+impl StudyTally {
+    /// Instances of a study that is known by its UID alone; the service knows whose it is.
+    pub(crate) async fn of(
+        service: &dyn Service,
+        study: Option<StudyUid>,
+        classes: BTreeMap<SopClassUid, u32>,
+    ) -> Self {
+        let patient = match &study {
+            Some(study) => service.patient_of(study).await,
+            None => None,
+        };
+        let StudyPatient { id: patient_id, name: patient_name } = patient.unwrap_or_default();
+        Self { study, patient_id, patient_name, classes }
+    }
+}
+
+/// Instances that one retrieval has given out, or parts of them, by study.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Transferred(BTreeMap<Option<StudyUid>, BTreeMap<SopClassUid, u32>>);
+
+impl Transferred {
+    /// Counts an instance.
+    pub(crate) fn count(&mut self, instance: &Retrievable) {
+        let classes = self.0.entry(instance.study.clone()).or_default();
+        let count = classes.entry(instance.sop_class.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How many of its study and class were counted.
+    #[cfg(test)]
+    pub(crate) fn count_of(&self, instance: &Retrievable) -> u32 {
+        self.0[&instance.study][&instance.sop_class]
+    }
+
+    /// Tells the audit trail: an event for each study, so that each is of one patient.
+    pub(crate) async fn tell(
+        self,
+        service: &dyn Service,
+        audit: &Outbox<AuditEvent>,
+        (party, destination): (&Party, Option<&AeTitle>),
+    ) {
+        for (study, classes) in self.0 {
+            let study = StudyTally::of(service, study, classes).await;
+            let (party, destination) = (party.clone(), destination.cloned());
+            audit.put(AuditEvent::Retrieved { party, destination, study }).await;
+        }
+    }
 }
 
 /// What one association has stored and not reported yet.

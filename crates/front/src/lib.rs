@@ -16,13 +16,13 @@ pub mod web;
 mod whole;
 
 pub use admit::{Destination, Peer, Peers, Permission, WhenIncomplete};
-pub use audit::{AuditEvent, Party, StudyTally};
+pub use audit::{AuditEvent, Party, StudyTally, Unserved};
 pub use dimse::{DimseFront, DimseOptions, Listening, ReportError, Reporter};
 pub use outbox::Outbox;
 pub use outrigger_runtime::permits::Limits;
 pub use quarantine::{Quarantine, RefusalEvent};
 pub use service::{
     Accepts, Arrival, CommitRefusal, CommitRequest, CommitResult, Committing, FindRefusal, Opened,
-    OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored,
+    OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored, StudyPatient,
 };
 pub use web::{Access, Origins, RenewedTokens, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use outrigger_model::{
-    AeTitle, Answer, InstanceHeader, Oddity, Origin, Query, Requestor, Selection, SeriesPlace, SeriesUid,
-    SopClassUid, SopInstanceUid, Status, StudyUid, TransactionUid, TransferSyntaxUid,
+    AeTitle, Answer, InstanceHeader, Level, Oddity, Origin, Query, QueryKey, QueryRoot, Requestor, Selection,
+    SeriesPlace, SeriesUid, SopClassUid, SopInstanceUid, Status, StudyUid, Tag, TransactionUid,
+    TransferSyntaxUid,
 };
 use outrigger_runtime::{BlockSource, Body, Spool};
 
@@ -142,6 +143,37 @@ pub struct Retrievable {
     pub place: String,
 }
 
+/// The patient of a study.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StudyPatient {
+    /// Patient ID.
+    pub id: Option<String>,
+    /// Patient's Name.
+    pub name: Option<String>,
+}
+
+impl StudyPatient {
+    /// What a catalogue is asked for the patient of a study.
+    pub fn query(study: &StudyUid) -> Query {
+        let key = |tag, value: &str| QueryKey { tag, value: value.to_owned() };
+        let keys = vec![
+            key(Tag::STUDY_INSTANCE_UID, study.as_str()),
+            key(Tag::PATIENT_ID, ""),
+            key(Tag::PATIENT_NAME, ""),
+        ];
+        Query::new(QueryRoot::Study, Level::Study, keys)
+    }
+
+    /// The patient that an answer to [`query`](Self::query) names.
+    pub fn named(answer: &Answer) -> Self {
+        let value = |tag| {
+            let found = answer.attributes.iter().find(|(of, _)| *of == tag);
+            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+        };
+        Self { id: value(Tag::PATIENT_ID), name: value(Tag::PATIENT_NAME) }
+    }
+}
+
 /// The bytes of an instance.
 #[derive(Debug, Clone)]
 pub struct Opened {
@@ -240,6 +272,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Lists the instances of a selection, each once.
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal>;
+
+    /// Whose a study is, as far as it is known here; nobody else is asked.
+    async fn patient_of(&self, _study: &StudyUid) -> Option<StudyPatient> {
+        None
+    }
 
     /// Opens the bytes of an instance.
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal>;

@@ -12,6 +12,7 @@ mod router;
 mod search;
 mod stall;
 mod store;
+mod unserved;
 mod viewer;
 pub(crate) mod wado;
 

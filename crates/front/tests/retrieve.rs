@@ -6,7 +6,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dimse::{
     Association, Command, Incoming, Outcome, Priority, RoleSelection, Roles, SubOperations,
 };
-use outrigger_front::{AuditEvent, Provenance};
+use outrigger_front::{AuditEvent, Provenance, StudyTally};
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
     Selection, SopClassUid, SopInstanceUid, Status, StudyUid, TransferSyntaxUid, sop_class,
@@ -135,7 +135,9 @@ async fn get_gives_the_bytes_as_they_are_kept() {
     assert_eq!((outcome.status, sub_operations, failed), (Status::SUCCESS, counted(3, 0, 0), vec![]));
     association.release().await.unwrap();
     let told = [station.audit.recv().await.unwrap(), station.audit.recv().await.unwrap()];
-    let AuditEvent::Retrieved { classes, destination: None, .. } = &told[1] else { panic!("{told:?}") };
+    let AuditEvent::Retrieved { study: StudyTally { classes, .. }, destination: None, .. } = &told[1] else {
+        panic!("{told:?}")
+    };
     assert_eq!(classes.values().copied().collect::<Vec<_>>(), [3]);
 }
 

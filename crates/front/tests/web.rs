@@ -7,3 +7,4 @@ mod hostile;
 mod listed;
 mod searching;
 mod storing;
+mod unserved;

@@ -1,7 +1,8 @@
 //! Queries and retrievals, as a front door asks for them.
 
-use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable};
-use outrigger_model::{Answer, MemberSet, Query, Seq, Sha256Digest, Status};
+use outrigger_front::{FindRefusal, Opened, Provenance, Retrievable, StudyPatient};
+use outrigger_ledger::Ledger;
+use outrigger_model::{Answer, MemberSet, Query, Seq, Sha256Digest, Status, StudyUid};
 use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader, Retrieval};
 use tokio::sync::mpsc;
 
@@ -19,6 +20,18 @@ pub(crate) fn find(reader: &Reader, query: Query) -> mpsc::Receiver<Result<Answe
         }
     });
     taken
+}
+
+/// The patient of a study as the catalogue has it.
+pub(crate) async fn patient_of(ledger: &Ledger, study: &StudyUid) -> Option<StudyPatient> {
+    match ledger.first(StudyPatient::query(study)).await {
+        Ok(answer) => answer.as_ref().map(StudyPatient::named),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%study, error, "the audit trail is not told whose a study is");
+            None
+        }
+    }
 }
 
 pub(crate) fn retrieval(reader: &Reader, instances: &[Retrievable]) -> Option<Retrieval> {

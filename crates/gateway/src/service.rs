@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use outrigger_audit::inventory::Lookup;
 use outrigger_front::{
     Accepts, Arrival, CommitRefusal, CommitRequest, Committing, FindRefusal, Opened, RefusalKind,
-    Retrievable, Service, StoreRefusal, Stored,
+    Retrievable, Service, StoreRefusal, Stored, StudyPatient,
 };
 use outrigger_ledger::{AcceptError, Acceptance, Accepted, Ledger};
-use outrigger_model::{Answer, Query, Requestor, Selection, SopClassUid, TransactionUid, sop_class};
+use outrigger_model::{
+    Answer, Query, Requestor, Selection, SopClassUid, StudyUid, TransactionUid, sop_class,
+};
 use outrigger_query::{Reader, Retrieval};
 use outrigger_runtime::Spool;
 use tokio::sync::mpsc;
@@ -87,6 +89,10 @@ impl Service for Gateway {
 
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal> {
         plan::plan(&self.options.reader, self.options.lookup.as_ref(), selection).await
+    }
+
+    async fn patient_of(&self, study: &StudyUid) -> Option<StudyPatient> {
+        retrieve::patient_of(&self.options.ledger, study).await
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use outrigger_dataset::part10;
+use outrigger_model::Tag;
 use outrigger_sim::node::{Node, Role};
 use outrigger_sim::peers::{Nagle, Station, ToolRun};
 use serde_json::Value;
@@ -105,6 +106,9 @@ async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
         get(&url, &format!("/studies?StudyInstanceUID={study}&includefield=StudyDescription")).await;
     assert_eq!(studies[0]["00081190"]["Value"][0], format!("{url}/studies/{study}"), "{studies:#}");
 
+    assert_eq!(get(&url, &format!("/studies/{study}/metadata")).await.0, 200);
+    assert_eq!(get(&url, "/studies/1.2.3/metadata").await.0, 404);
+
     let balance = door.balance_exits(0, PATIENCE).await;
     assert_eq!(line(&balance, "archive")["confirmed"], sent.len(), "{balance:#}");
     same_at(&station, &sent).await;
@@ -115,6 +119,18 @@ async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
     for (code, user) in [("110104", "token:"), ("110112", "token:"), ("110113", "DICOMWEB")] {
         assert!(trail.lines().any(|line| line.contains(code) && line.contains(user)), "{code}: {trail}");
     }
+    let patient = sent[0].header.attribute(Tag::PATIENT_ID).unwrap();
+    let (of_study, of_patient) = (format!("ID=\"{study}\""), format!("ID=\"{patient}\""));
+    let given = |line: &str| line.contains("EventActionCode=\"R\"") && line.contains("token:");
+    assert!(
+        trail.lines().any(|line| given(line) && line.contains(&of_study) && line.contains(&of_patient)),
+        "{trail}"
+    );
+    let refused = ["EventOutcomeIndicator=\"4\"", "ID=\"1.2.3\""];
+    assert!(
+        trail.lines().any(|line| given(line) && refused.iter().all(|part| line.contains(part))),
+        "{trail}"
+    );
     for secret in [READ, WRITE, "nobody-knows"] {
         assert!(!trail.contains(secret) && !door.log().contains(secret), "{secret}");
     }

@@ -40,7 +40,7 @@ pub(super) async fn get(
     };
     let mut progress = Progress::new(plan.len());
     let ended = send_all(session, association, request, &asked, &plan, &mut progress).await;
-    retrieve::audit(session, &asked, &mut progress, None).await;
+    retrieve::audit(session, &mut progress, None).await;
     let (response, failed) = retrieve::last_words(&asked, &progress, ended?);
     finish_with(association, request, &asked, response, failed).await
 }

@@ -58,7 +58,7 @@ pub(super) async fn move_(
     };
     let mut progress = Progress::new(plan.len());
     let ended = send_all(association, request, &asked, &plan, mover, &mut progress).await;
-    retrieve::audit(session, &asked, &mut progress, Some(destination.clone())).await;
+    retrieve::audit(session, &mut progress, Some(&destination)).await;
     let (last, failed) = retrieve::last_words(&asked, &progress, ended?);
     respond(association, request, Some(asked.sop_class), last, failed).await
 }

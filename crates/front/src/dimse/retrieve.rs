@@ -8,7 +8,6 @@ use outrigger_model::{AeTitle, QueryRoot};
 use super::association::Session;
 use super::identifier::{self, Identifier};
 use super::sub_operation::{Finish, Progress};
-use crate::audit::AuditEvent;
 use crate::service::Retrievable;
 
 /// The instances asked for, each once, or what to answer.
@@ -23,17 +22,10 @@ pub(super) async fn plan(
 }
 
 /// Tells the audit trail what was given out, however the retrieval ended.
-pub(super) async fn audit(
-    session: &Session,
-    asked: &Identifier,
-    progress: &mut Progress,
-    destination: Option<AeTitle>,
-) {
-    let classes = std::mem::take(&mut progress.sent);
-    if !classes.is_empty() {
-        let (party, identifier) = (session.party.clone(), asked.bytes.clone());
-        session.door.front.audit.put(AuditEvent::Retrieved { party, destination, classes, identifier }).await;
-    }
+pub(super) async fn audit(session: &Session, progress: &mut Progress, destination: Option<&AeTitle>) {
+    let front = &session.door.front;
+    let sent = std::mem::take(&mut progress.sent);
+    sent.tell(&*front.service, &front.audit, (&session.party, destination)).await;
 }
 
 /// The final status and counters, and the list of what was not delivered.

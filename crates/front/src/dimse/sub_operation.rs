@@ -1,6 +1,5 @@
 //! The C-STORE sub-operations of C-GET and C-MOVE: what is sent how, and how it is counted (PS3.4 section C.4.2, C.4.3).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use outrigger_model::{SopClassUid, SopInstanceUid, Status, StatusClass, Transfer
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource, Threads};
 
+use crate::audit::Transferred;
 use crate::service::{FindRefusal, Opened, Retrievable};
 use crate::versions::{Mixed, OneVersion};
 use crate::whole::whole;
@@ -24,8 +24,8 @@ pub(super) struct Progress {
     completed: usize,
     warnings: usize,
     failed: Vec<SopInstanceUid>,
-    /// Instances given out, by SOP class, for the audit trail.
-    pub(super) sent: BTreeMap<SopClassUid, u32>,
+    /// Instances given out, for the audit trail.
+    pub(super) sent: Transferred,
 }
 
 /// How a request ended, as far as it is not told by the counters.
@@ -51,8 +51,7 @@ impl Progress {
                 return;
             }
         }
-        let count = self.sent.entry(instance.sop_class.clone()).or_default();
-        *count = count.saturating_add(1);
+        self.sent.count(instance);
     }
 
     /// The counters; what 16 bits cannot hold stays at their end. Only pending and cancelled responses say what remains.

@@ -14,6 +14,7 @@ use outrigger_model::AeTitle;
 
 use super::access::{Asked, Right, admit};
 use super::connection::Line;
+use super::unserved::Wanted;
 use super::{Caller, Door, Refusal, capabilities, commit, cors, host, search, store, viewer, wado};
 use crate::audit::{AuditEvent, Party};
 
@@ -59,8 +60,14 @@ async fn let_in(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = match caller(&door, line, &request) {
         Ok(caller) => {
+            let party = caller.party.clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let wanted = Wanted::of(&mut request).await;
+            let response = next.run(request).await;
+            if let Some(wanted) = wanted {
+                wanted.answered(&door, party, response.status()).await;
+            }
+            response
         }
         Err(Turned { refusal, party }) => {
             if let Some((party, reason)) = party.map(|party| *party) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use outrigger_dataset::part10;
 use outrigger_dataset::phantom::Shape;
-use outrigger_front::AuditEvent;
+use outrigger_front::{AuditEvent, StudyTally};
+use outrigger_model::Tag;
 
 use super::rack::{Counter, Lying, State};
 use super::{RLE, phantom};
@@ -39,7 +40,14 @@ async fn a_study_comes_as_files_one_after_another() {
         let location = format!("http://localhost/dicomweb{}", lying.path());
         assert_eq!(part.fields["content-location"], location);
     }
-    let Some(AuditEvent::Retrieved { classes, .. }) = counter.audit.recv().await else { panic!() };
+    let Some(AuditEvent::Retrieved { study, destination: None, .. }) = counter.audit.recv().await else {
+        panic!()
+    };
+    let header = &objects[0].phantom.header;
+    assert_eq!(study.study, header.study);
+    assert!(study.patient_id.is_some() && study.patient_name.is_some(), "{study:?}");
+    assert_eq!(study.patient_id.as_deref(), header.attribute(Tag::PATIENT_ID));
+    let classes = study.classes;
     let count = |lying: &Lying| classes[&lying.phantom.header.sop_class];
     assert_eq!((count(&objects[0]), count(&objects[2]), count(&objects[3])), (2, 1, 1));
 }
@@ -127,7 +135,11 @@ async fn what_fails_in_the_middle_is_never_silently_left_out() {
         let (parts, is_ended) = response.parts();
         assert_eq!((response.status, response.is_whole, is_ended), (200, is_whole, is_whole), "{state:?}");
         assert_eq!(parts[0].body, objects[0].phantom.file(), "{state:?}");
-        let Some(AuditEvent::Retrieved { classes, .. }) = counter.audit.recv().await else { panic!() };
+        let Some(AuditEvent::Retrieved { study: StudyTally { classes, .. }, .. }) =
+            counter.audit.recv().await
+        else {
+            panic!()
+        };
         let given: BTreeMap<_, _> = classes.into_iter().collect();
         let expected = match state {
             State::There => 3,

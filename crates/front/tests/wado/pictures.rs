@@ -5,7 +5,7 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
-use outrigger_front::AuditEvent;
+use outrigger_front::{AuditEvent, StudyTally};
 use outrigger_model::Tag;
 
 use super::exchange::Response;
@@ -89,7 +89,11 @@ async fn studies_series_and_lists_of_frames_come_picture_by_picture() {
             let alone = counter.get_as(&format!("{}/rendered", object.path()), media).await;
             assert!(part.body == alone.body, "a part is what the instance alone gives");
         }
-        let Some(AuditEvent::Retrieved { classes, .. }) = counter.audit.recv().await else { panic!() };
+        let Some(AuditEvent::Retrieved { study: StudyTally { classes, .. }, .. }) =
+            counter.audit.recv().await
+        else {
+            panic!()
+        };
         assert_eq!(classes.values().sum::<u32>(), 3);
         while counter.audit.try_recv().is_ok() {}
     }

@@ -12,10 +12,10 @@ use outrigger_dataset::phantom::Phantom;
 use outrigger_dataset::transcode::transcode;
 use outrigger_front::{
     Accepts, Access, Arrival, AuditEvent, FindRefusal, Limits, Listening, Opened, Origins, OtherSyntaxes,
-    Outbox, Provenance, Quarantine, RefusalEvent, Retrievable, Service, StoreRefusal, Stored, WebFront,
-    WebOptions, WebTimers,
+    Outbox, Provenance, Quarantine, RefusalEvent, Retrievable, Service, StoreRefusal, Stored, StudyPatient,
+    WebFront, WebOptions, WebTimers,
 };
-use outrigger_model::{AeTitle, Answer, Query, Selection, Status, TransferSyntaxUid};
+use outrigger_model::{AeTitle, Answer, Query, Selection, Status, StudyUid, Tag, TransferSyntaxUid};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::net::Tcp;
 use outrigger_runtime::{
@@ -136,6 +136,14 @@ impl Service for Rack {
             place: place.to_string(),
         };
         Ok(found.map(retrievable).collect())
+    }
+
+    async fn patient_of(&self, study: &StudyUid) -> Option<StudyPatient> {
+        let objects = self.objects.lock().unwrap();
+        let header =
+            &objects.iter().find(|lying| lying.phantom.header.study.as_ref() == Some(study))?.phantom.header;
+        let value = |tag| header.attribute(tag).map(str::to_owned);
+        Some(StudyPatient { id: value(Tag::PATIENT_ID), name: value(Tag::PATIENT_NAME) })
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {

@@ -6,25 +6,37 @@ use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::transcode::transcode;
 use outrigger_dataset::write::write;
-use outrigger_model::Tag;
+use outrigger_front::{AuditEvent, Unserved};
+use outrigger_model::{StudyUid, Tag};
 
 use super::phantom;
 use super::rack::{Counter, Lying};
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
+/// The ends of those paths of the next test that name a resource by UIDs.
+const SAYS_SOMETHING: &[&str] = &[
+    "/studies/1.2.3",
+    "/studies/1.2.3/metadata",
+    "/bulkdata/00100010/1/00100010",
+    "/bulkdata/00091010",
+    "/bulkdata/PatientName",
+    "/bulkdata/..%2F..%2Fetc%2Fpasswd",
+    "/bulkdata/../../../etc/passwd",
+];
+
 #[tokio::test]
 async fn paths_that_lead_nowhere_are_refused() {
     let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
     let other = Lying::of(phantom(Shape::SmallCt, 1, 0));
-    let counter = Counter::with(&[lying.clone(), other.clone()]).await;
+    let mut counter = Counter::with(&[lying.clone(), other.clone()]).await;
     let instance = lying.path();
     let (series, uid) = instance.rsplit_once("/instances/").unwrap();
     let misplaced = format!("{}/instances/{uid}", other.path().rsplit_once("/instances/").unwrap().0);
     for (path, status) in [
         ("/studies/1.2.3".to_owned(), 404),
         ("/studies/1.2.3/metadata".to_owned(), 404),
-        (misplaced, 404),
+        (misplaced.clone(), 404),
         (format!("{instance}/nothing"), 404),
         (format!("{instance}/bulkdata/00100010/1/00100010"), 404),
         (format!("{instance}/bulkdata/00091010"), 404),
@@ -43,6 +55,19 @@ async fn paths_that_lead_nowhere_are_refused() {
         let response = counter.get(&path).await;
         assert_eq!(response.status, status, "{path}: {}", response.text());
         assert!(!response.text().trim().is_empty(), "{path}");
+        // Whoever tries UIDs is on record, with the patient of a study that is here; a path that says nothing is not.
+        let tried = counter.audit.try_recv().ok();
+        match path.strip_prefix("/studies/").and_then(|path| path.split('/').next()) {
+            Some(study) if SAYS_SOMETHING.iter().any(|part| path.ends_with(part)) || path == misplaced => {
+                let Some(AuditEvent::Unserved { what: Unserved::Retrieval(of), reason, .. }) = tried else {
+                    panic!("{path}: {tried:?}")
+                };
+                assert_eq!(of.study.as_ref().map(StudyUid::as_str), Some(study), "{path}");
+                assert_eq!(of.patient_id.is_some(), study != "1.2.3", "{path}");
+                assert!(of.classes.is_empty() && reason.contains(&status.to_string()), "{path}: {reason}");
+            }
+            _ => assert_eq!(tried, None, "{path}"),
+        }
     }
 }
 

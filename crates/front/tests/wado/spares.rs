@@ -3,7 +3,7 @@
 use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
-use outrigger_front::AuditEvent;
+use outrigger_front::{AuditEvent, StudyTally};
 use outrigger_model::Tag;
 
 use super::rack::{Counter, Lying, State};
@@ -61,6 +61,9 @@ async fn what_is_not_described_is_not_told_as_given() {
     objects[1].state = State::Gone;
     let mut counter = Counter::with(&objects).await;
     assert_eq!(counter.get(&format!("{}/metadata", objects[0].study())).await.status, 200);
-    let Some(AuditEvent::Retrieved { classes, .. }) = counter.audit.recv().await else { panic!() };
+    let Some(AuditEvent::Retrieved { study: StudyTally { classes, .. }, .. }) = counter.audit.recv().await
+    else {
+        panic!()
+    };
     assert_eq!(classes.values().copied().collect::<Vec<_>>(), [2]);
 }

@@ -16,6 +16,11 @@ impl Ledger {
         self.follow(tail).await
     }
 
+    /// The first answer of the catalogue to a query.
+    pub async fn first(&self, query: Query) -> Result<Option<Answer>, LedgerError> {
+        Ok(self.find(query, Cursor::default(), 1).await?.items.pop())
+    }
+
     /// Answers a query from the catalogue, from `after` on, with at most `limit` answers.
     pub async fn find(&self, query: Query, after: Cursor, limit: usize) -> Result<Page<Answer>, LedgerError> {
         self.query(move |books| books.find(&query, after, limit)).await

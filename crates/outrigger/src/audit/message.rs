@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use outrigger_front::{AuditEvent, Party, StudyTally};
+use outrigger_front::{AuditEvent, Party, StudyTally, Unserved};
 use outrigger_model::SopClassUid;
 
 use super::tally::{Fate, LegReport, Passage, Way};
@@ -63,7 +63,7 @@ pub(crate) fn of_event(event: &AuditEvent, at_us: i64, node: &str) -> String {
             let mut message = Message::new(QUERY, "E", Outcome::Success, at_us);
             message.caller(party, Some(SOURCE), Some(DESTINATION)).query(sop_class, identifier).end(node)
         }
-        AuditEvent::Retrieved { party, destination, classes, identifier } => {
+        AuditEvent::Retrieved { party, destination, study } => {
             let mut message = Message::new(TRANSFERRED, "R", Outcome::Success, at_us);
             // Who asks for a C-MOVE is a party of its own.
             let asks = destination.is_none().then_some(DESTINATION);
@@ -71,9 +71,33 @@ pub(crate) fn of_event(event: &AuditEvent, at_us: i64, node: &str) -> String {
             if let Some(destination) = destination {
                 message.participant(destination.as_str(), None, Requestor::No, Some(DESTINATION));
             }
-            message.retrieved(classes, identifier).end(node)
+            message.study(study).end(node)
+        }
+        AuditEvent::Unserved { party, what, reason } => of_unserved(party, what, reason, at_us).end(node),
+    }
+}
+
+/// The message of what was asked for and not done; it lacks its end.
+fn of_unserved(party: &Party, what: &Unserved, reason: &str, at_us: i64) -> Message {
+    let (event, action) = match what {
+        Unserved::Retrieval(_) => (TRANSFERRED, "R"),
+        Unserved::Store(_) => (TRANSFERRED, "C"),
+        Unserved::Query { .. } => (QUERY, "E"),
+    };
+    let mut message = Message::new(event, action, Outcome::Minor, at_us);
+    message.outcome(reason);
+    match what {
+        Unserved::Retrieval(study) => {
+            message.caller(party, Some(DESTINATION), Some(SOURCE)).study(study);
+        }
+        Unserved::Store(study) => {
+            message.caller(party, Some(SOURCE), Some(DESTINATION)).study(study);
+        }
+        Unserved::Query { sop_class, asked } => {
+            message.caller(party, Some(SOURCE), Some(DESTINATION)).query(sop_class, asked);
         }
     }
+    message
 }
 
 /// The message of a process that begins or ends.
@@ -144,6 +168,13 @@ impl Message {
         Self { event, participants: String::new(), objects: String::new() }
     }
 
+    /// Says in words how it ended; what stands before it in an event are its codes.
+    fn outcome(&mut self, words: &str) -> &mut Self {
+        let words = escaped(words);
+        self.event.push_str(&format!("<EventOutcomeDescription>{words}</EventOutcomeDescription>"));
+        self
+    }
+
     fn event_type(&mut self, kind: Code) -> &mut Self {
         self.event.push_str(&code("EventTypeCode", kind));
         self
@@ -212,18 +243,6 @@ impl Message {
             content: Content::Query(identifier),
             detail: "",
             description: "",
-        })
-    }
-
-    fn retrieved(&mut self, classes: &BTreeMap<SopClassUid, u32>, identifier: &[u8]) -> &mut Self {
-        self.object(&Object {
-            id: "identifier",
-            is: Is::SystemObject,
-            role: Role::Report,
-            kind: SOP_CLASS,
-            content: Content::Query(identifier),
-            detail: "",
-            description: &class_counts(classes),
         })
     }
 
@@ -415,6 +434,39 @@ mod tests {
             assert!(xml.contains(part), "{part} in {xml}");
         }
         assert!(!xml.contains('\n'));
+    }
+
+    /// PS3.15 section A.5.3.7: studies and the patient are mandatory, in what is given out as well.
+    #[test]
+    fn a_retrieval_names_study_and_patient_and_one_that_failed_says_so() {
+        let study = StudyTally {
+            study: Some(StudyUid::new("1.2.3").unwrap()),
+            patient_id: Some("P1".into()),
+            patient_name: None,
+            classes: BTreeMap::new(),
+        };
+        let given = AuditEvent::Retrieved { party: party(), destination: None, study: study.clone() };
+        let what = Unserved::Retrieval(study);
+        let refused = AuditEvent::Unserved { party: party(), what, reason: "answered <404>".into() };
+        let kind = |code: &str| format!("<ParticipantObjectIDTypeCode csd-code=\"{code}\"");
+        for (event, outcome) in [
+            (given, "EventOutcomeIndicator=\"0\"><EventID csd-code=\"110104\""),
+            (refused, "EventOutcomeIndicator=\"4\"><EventID csd-code=\"110104\""),
+        ] {
+            let xml = of_event(&event, 0, "n");
+            assert!(xml.contains(outcome), "{xml}");
+            for (id, code) in [("1.2.3", "110180"), ("P1", "2")] {
+                let object =
+                    xml.split("<ParticipantObjectIdentification ").find(|part| part.contains(&kind(code)));
+                let id = format!("ParticipantObjectID=\"{id}\"");
+                assert!(object.is_some_and(|object| object.starts_with(&id)), "{xml}");
+            }
+            let words = "<EventOutcomeDescription>answered &lt;404&gt;</EventOutcomeDescription></EventIdentification>";
+            assert_eq!(xml.contains(words), matches!(event, AuditEvent::Unserved { .. }), "{xml}");
+        }
+        let what = Unserved::Query { sop_class: SopClassUid::new("1.2").unwrap(), asked: "?x".into() };
+        let xml = of_event(&AuditEvent::Unserved { party: party(), what, reason: "no".into() }, 0, "n");
+        assert!(xml.contains("110112") && xml.contains(&base64(b"?x")), "{xml}");
     }
 
     #[test]

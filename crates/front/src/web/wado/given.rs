@@ -1,15 +1,9 @@
 //! What a request was given, for the audit trail.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::write_selection;
-use outrigger_model::SopClassUid;
-
-use super::asking::{Asking, Resource};
-use super::plan::selection;
-use crate::audit::{AuditEvent, Party};
+use super::asking::Asking;
+use crate::audit::{Party, Transferred};
 use crate::service::Retrievable;
 use crate::web::Door;
 
@@ -17,35 +11,24 @@ use crate::web::Door;
 pub(super) struct Given {
     door: Arc<Door>,
     party: Party,
-    resource: Resource,
-    classes: BTreeMap<SopClassUid, u32>,
+    instances: Transferred,
 }
 
 impl Given {
     /// Nothing yet.
     pub(super) fn new(asking: &Asking) -> Self {
-        Self {
-            door: Arc::clone(&asking.door),
-            party: asking.party.clone(),
-            resource: asking.resource.clone(),
-            classes: BTreeMap::new(),
-        }
+        let (door, party) = (Arc::clone(&asking.door), asking.party.clone());
+        Self { door, party, instances: Transferred::default() }
     }
 
     /// Counts an instance of which something is given.
     pub(super) fn count(&mut self, instance: &Retrievable) {
-        let count = self.classes.entry(instance.sop_class.clone()).or_default();
-        *count = count.saturating_add(1);
+        self.instances.count(instance);
     }
 
     /// Tells the audit trail, however it ended.
     pub(super) async fn tell(self) {
-        if self.classes.is_empty() {
-            return;
-        }
-        let identifier = write_selection(Form::ExplicitLittle, &selection(&self.resource)).into();
-        let (party, classes) = (self.party, self.classes);
-        let event = AuditEvent::Retrieved { party, destination: None, classes, identifier };
-        self.door.front.audit.put(event).await;
+        let front = &self.door.front;
+        self.instances.tell(&*front.service, &front.audit, (&self.party, None)).await;
     }
 }
