@@ -15,5 +15,5 @@ mod take;
 mod vanished;
 
 pub use asking::Source;
-pub use look::{Lookup, Named, STUDIES_LOOKED_UP_MAX};
+pub use look::{Looked, Lookup, Named, STUDIES_LOOKED_UP_MAX};
 pub use take::{InventoryOptions, start};

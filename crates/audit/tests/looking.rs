@@ -81,6 +81,27 @@ async fn those_who_ask_for_one_study_at_once_wait_for_one_look() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+/// "Nobody has it" is final where all who may have it were heard, or the catalogue knows what they hold.
+#[tokio::test(start_paused = true)]
+async fn whoever_was_not_heard_may_have_what_is_not_found() {
+    let (rig, look) = rig().await;
+    let names = |looked, was_shown| {
+        look.may_have(looked, was_shown).iter().map(ToString::to_string).collect::<String>()
+    };
+    assert_eq!(names(look.look(&study(5)).await, true), "", "all were heard");
+    rig.shelves[1].manner(|manner| manner.refuses_all = RefusesAll::Yes);
+    let looked = look.look(&study(5)).await;
+    assert_eq!((names(looked.clone(), false), names(looked, true)), (String::new(), "b".to_owned()));
+    assert_eq!(names(look.look_again(&study(5)).await, true), "b", "what was heard a moment ago stands");
+    let five = study(5);
+    let (looked, waited) = tokio::join!(look.look(&five), look.look(&five));
+    assert_eq!((names(looked, true), names(waited, true)), ("b".to_owned(), "b".to_owned()));
+    let (_, looked) = look.studies_of(Named::Patient("P5")).await;
+    assert_eq!((names(looked.clone(), false), names(looked, true)), (String::new(), "b".to_owned()));
+    rig.shelves[0].manner(|manner| manner.refuses_all = RefusesAll::Yes);
+    assert_eq!(names(look.look(&study(6)).await, false), "ab", "nobody was heard");
+}
+
 /// A relational retrieval names no study.
 #[tokio::test(start_paused = true)]
 async fn the_study_of_what_is_named_alone_is_found() {
@@ -89,19 +110,19 @@ async fn the_study_of_what_is_named_alone_is_found() {
     let (series, none) = (SeriesUid::known("1.2.5.1"), SeriesUid::known("1.2.7.1"));
     let uids = ["1.2.5.1.1", "1.2.6.1.1", "1.2.7.1.1"].map(SopInstanceUid::known);
     let uids: Vec<_> = uids.iter().collect();
-    assert_eq!(look.studies_of(Named::Instances(&uids)).await, [study(5), study(6)]);
-    assert_eq!(look.studies_of(Named::Series(&[&series, &none])).await, [study(5)]);
-    assert!(look.studies_of(Named::Series(&[&none])).await.is_empty());
-    assert_eq!(look.studies_of(Named::Patient("P5")).await, [study(5)]);
-    assert!(look.studies_of(Named::Patient("P*")).await.is_empty(), "no retrieval is of whoever fits");
-    assert!(look.studies_of(Named::Patient("")).await.is_empty());
+    assert_eq!(look.studies_of(Named::Instances(&uids)).await.0, [study(5), study(6)]);
+    assert_eq!(look.studies_of(Named::Series(&[&series, &none])).await.0, [study(5)]);
+    assert!(look.studies_of(Named::Series(&[&none])).await.0.is_empty());
+    assert_eq!(look.studies_of(Named::Patient("P5")).await.0, [study(5)]);
+    assert!(look.studies_of(Named::Patient("P*")).await.0.is_empty(), "no retrieval is of whoever fits");
+    assert!(look.studies_of(Named::Patient("")).await.0.is_empty());
     // One who refuses does not keep the other from saying it.
     rig.shelves[0].manner(|manner| manner.refuses_all = RefusesAll::Yes);
-    assert_eq!(look.studies_of(Named::Instances(&uids)).await, [study(5), study(6)]);
+    assert_eq!(look.studies_of(Named::Instances(&uids)).await.0, [study(5), study(6)]);
     let many: Vec<_> =
         (100..140).map(|study| SopInstanceUid::new(&format!("1.2.{study}.1.1")).unwrap()).collect();
     let instances: Vec<_> = (100..140).map(|study| instance(study, 1, 1)).collect();
     rig.shelves[1].put(&instances);
     let many: Vec<_> = many.iter().collect();
-    assert_eq!(look.studies_of(Named::Instances(&many)).await.len(), STUDIES_LOOKED_UP_MAX);
+    assert_eq!(look.studies_of(Named::Instances(&many)).await.0.len(), STUDIES_LOOKED_UP_MAX);
 }

@@ -111,6 +111,8 @@ pub struct FindRefusal {
 
 /// The status inside of a refusal that ends an answer which is not whole; no peer sees it (PS3.4 table C.4-1 has no warning).
 const INCOMPLETE: Status = Status(0xB001);
+/// The same where nothing was found and the catalogue knows what the members held: no failure for anybody.
+const UNSURE: Status = Status(0xB002);
 
 impl FindRefusal {
     /// What ends an answer that is good as far as it goes, where more may be missing; `text` says what.
@@ -118,9 +120,19 @@ impl FindRefusal {
         Self { status: INCOMPLETE, text, source }
     }
 
+    /// What ends an answer without matches that is good by all that is known, where something may have come to whom `text` names.
+    pub fn unsure(text: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { status: UNSURE, text, source }
+    }
+
     /// Whether the answers before it stand, and more may be missing.
     pub fn is_incomplete(&self) -> bool {
-        self.status == INCOMPLETE
+        [INCOMPLETE, UNSURE].contains(&self.status)
+    }
+
+    /// Whether it [is incomplete](Self::is_incomplete), and that is no failure for anybody.
+    pub fn is_unsure(&self) -> bool {
+        self.status == UNSURE
     }
 }
 

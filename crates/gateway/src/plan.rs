@@ -1,9 +1,11 @@
 //! Listing what a retrieval takes; what it names and the catalogue does not know is looked up at the members first, as members
 //! answer queries for what came to them beside the front door.
 
-use outrigger_audit::inventory::{Lookup, Named, STUDIES_LOOKED_UP_MAX};
+use std::collections::HashMap;
+
+use outrigger_audit::inventory::{Looked, Lookup, Named, STUDIES_LOOKED_UP_MAX};
 use outrigger_front::{FindRefusal, Retrievable};
-use outrigger_model::{Selection, SeriesUid, SopInstanceUid, StudyUid};
+use outrigger_model::{MemberName, Selection, SeriesUid, SopInstanceUid, Status, StudyUid};
 use outrigger_query::{Planned, Reader};
 
 use crate::retrieve::{retrievable, unplanned};
@@ -34,48 +36,75 @@ pub(crate) async fn plan(
     let Some(lookup) = lookup else {
         return Ok(listed(selection).await?.into_iter().map(retrievable).collect());
     };
-    take_in(reader, lookup, &selection).await;
+    let before = take_in(reader, lookup, &selection).await;
     let mut planned = listed(selection.clone()).await?;
     let missing = missing(&selection, &planned);
     if missing != Missing::Nothing {
-        look(lookup, missing).await;
-        planned = listed(selection).await?;
+        let looked = look(lookup, missing, before).await;
+        planned = listed(selection.clone()).await?;
+        if planned.is_empty() {
+            let was_shown = named(&selection).iter().any(|study| reader.was_shown(study));
+            final_or_not(&lookup.may_have(looked, was_shown))?;
+        }
     }
     Ok(planned.into_iter().map(retrievable).collect())
 }
 
-/// Looks up what a query was shown a moment ago, and waits for what is being looked up.
-async fn take_in(reader: &Reader, lookup: &Lookup, selection: &Selection) {
-    let named = match selection {
+/// Refuses to say that there is nothing where members that were not heard may have it.
+fn final_or_not(may_have: &[MemberName]) -> Result<(), FindRefusal> {
+    if may_have.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = may_have.iter().map(MemberName::as_str).collect();
+    let text = format!("who may have it did not answer: {}; nobody else has it", names.join(", "));
+    Err(FindRefusal { status: Status::CANNOT_PERFORM_SUBOPERATIONS, text, source: None })
+}
+
+/// The studies that a selection names.
+fn named(selection: &Selection) -> &[StudyUid] {
+    match selection {
         Selection::Studies(studies) => studies.as_slice(),
         Selection::Series { study, .. } | Selection::Instances { study, .. } => study.as_slice(),
         Selection::Patient { .. } => &[],
-    };
-    for study in named.iter().take(STUDIES_LOOKED_UP_MAX) {
-        match reader.take_shown_more(study) {
-            Some(study) => lookup.look(&study).await,
-            None => lookup.settled(study).await,
-        }
     }
 }
 
-async fn look(lookup: &Lookup, missing: Missing<'_>) {
-    let found = match missing {
-        Missing::Nothing => Vec::new(),
+/// Looks up what a query was shown a moment ago, and waits for what is being looked up.
+async fn take_in(reader: &Reader, lookup: &Lookup, selection: &Selection) -> HashMap<StudyUid, Looked> {
+    let mut all = HashMap::new();
+    for study in named(selection).iter().take(STUDIES_LOOKED_UP_MAX) {
+        let looked = match reader.take_shown_more(study) {
+            Some(study) => Some(lookup.look(&study).await),
+            None => lookup.settled(study).await,
+        };
+        all.extend(looked.map(|looked| (study.clone(), looked)));
+    }
+    all
+}
+
+/// Looks up what is missing and was not a moment before; says who was heard.
+async fn look(lookup: &Lookup, missing: Missing<'_>, mut before: HashMap<StudyUid, Looked>) -> Looked {
+    let (found, mut looked) = match missing {
+        Missing::Nothing => return Looked::default(),
         Missing::MoreOf(study) => return lookup.look_again(study).await,
         Missing::Studies(studies) => {
+            let mut looked = Looked::default();
             for study in studies.into_iter().take(STUDIES_LOOKED_UP_MAX) {
-                lookup.look(study).await;
+                looked.and(match before.remove(study) {
+                    Some(looked) => looked,
+                    None => lookup.look(study).await,
+                });
             }
-            return;
+            return looked;
         }
         Missing::Series(series) => lookup.studies_of(Named::Series(&series)).await,
         Missing::Instances(instances) => lookup.studies_of(Named::Instances(&instances)).await,
         Missing::Patient(id) => lookup.studies_of(Named::Patient(id)).await,
     };
     for study in &found {
-        lookup.look_again(study).await;
+        looked.and(lookup.look_again(study).await);
     }
+    looked
 }
 
 /// What of a selection is not planned.
@@ -132,6 +161,15 @@ mod tests {
             length: 0,
             keeping: Keeping::Inherited { members: MemberSet(1) },
         }]
+    }
+
+    #[test]
+    fn nothing_is_not_final_where_somebody_may_have_it() {
+        assert!(final_or_not(&[]).is_ok());
+        let refusal = final_or_not(&["a", "b"].map(|name| MemberName::new(name).unwrap())).unwrap_err();
+        assert_eq!(refusal.status, Status::CANNOT_PERFORM_SUBOPERATIONS);
+        assert!(refusal.text.contains("did not answer: a, b;"), "{}", refusal.text);
+        assert!(!refusal.is_incomplete());
     }
 
     #[test]

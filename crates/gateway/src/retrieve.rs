@@ -134,6 +134,7 @@ fn unanswered(error: FindError) -> FindRefusal {
     let text = error.to_string();
     match &error {
         FindError::Incomplete(_) => FindRefusal::incomplete(text, Some(Box::new(error))),
+        FindError::Unsure(_) => FindRefusal::unsure(text, Some(Box::new(error))),
         FindError::Busy => {
             FindRefusal { status: Status::OUT_OF_RESOURCES, text, source: Some(Box::new(error)) }
         }

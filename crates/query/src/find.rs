@@ -44,6 +44,9 @@ pub enum FindError {
     /// All that could be had was answered, and something may be missing.
     #[error("{0}")]
     Incomplete(Shortfall),
+    /// Nothing was found of what is named, and it may have come to members since it was known what they hold.
+    #[error("{0}")]
+    Unsure(Shortfall),
 }
 
 /// Nobody takes the answers any more.
@@ -130,7 +133,7 @@ async fn answer(
         gathering.ask_the_rest(shared, &baseline(&giving.keyed)).await;
     }
     let gathered = gathering.map_or_else(Gathered::default, |gathering| gathering.summed_up(shared));
-    let Gathered { parts, replies, shortfall } = gathered;
+    let Gathered { parts, replies, shortfall, unheard } = gathered;
     let mut merge = Merge::new(&giving.keyed);
     let mut places = Vec::new();
     for said in parts {
@@ -147,6 +150,7 @@ async fn answer(
     if given.is_err() {
         return Ok(());
     }
+    let unheard = unheard.filter(|_| giving.given == 0 && names_something(query));
     let answering = Answering {
         at: WallTime(shared.clock.wall_us()),
         root: query.root,
@@ -156,11 +160,15 @@ async fn answer(
         took: shared.clock.now().saturating_duration_since(begun),
         members: replies,
         left_out: merge.left_out,
-        shortfall: shortfall.clone(),
+        shortfall: shortfall.clone().or_else(|| unheard.clone()),
     };
     answering.log();
     shared.lately.note(answering);
-    shortfall.map_or(Ok(()), |shortfall| Err(FindError::Incomplete(shortfall)))
+    match (shortfall, unheard) {
+        (Some(shortfall), _) => Err(FindError::Incomplete(shortfall)),
+        (None, Some(unheard)) => Err(FindError::Unsure(unheard)),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Whether a query names what it is about, so that nothing found is worth to be made sure of.

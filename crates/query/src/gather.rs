@@ -33,6 +33,8 @@ pub(crate) struct Gathered {
     pub(crate) parts: Vec<Said>,
     pub(crate) replies: Vec<Reply>,
     pub(crate) shortfall: Option<Shortfall>,
+    /// Who was not heard, or not to the end, whatever is known of its content.
+    pub(crate) unheard: Option<Shortfall>,
 }
 
 /// What one member said.
@@ -174,7 +176,7 @@ fn is_whole(heard: &Heard) -> bool {
 
 fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gathered {
     let mut gathered = Gathered::default();
-    let mut missing = Vec::new();
+    let (mut missing, mut unheard) = (Vec::new(), Vec::new());
     let mut heard = heard.into_iter().peekable();
     for (place, (member, standing)) in shared.respondents.iter().zip(standings).enumerate() {
         let name = &member.source.name;
@@ -199,11 +201,15 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
                 not_whole
             }
         };
-        if let Some(why) = why.filter(|_| standing.content == Content::Unknown) {
-            missing.push((name.clone(), why));
+        if let Some(why) = why {
+            if standing.content == Content::Unknown {
+                missing.push((name.clone(), why.clone()));
+            }
+            unheard.push((name.clone(), why));
         }
     }
-    gathered.shortfall = (!missing.is_empty()).then_some(Shortfall { members: missing });
+    let shortfall = |members: Vec<_>| (!members.is_empty()).then_some(Shortfall { members });
+    (gathered.shortfall, gathered.unheard) = (shortfall(missing), shortfall(unheard));
     gathered
 }
 

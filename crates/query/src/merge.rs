@@ -155,7 +155,13 @@ impl Merge {
         let parts = self.groups.remove(about)?;
         let surely = parts.iter().any(|part| part.held == Held::Matches);
         let united = unite(known, &parts);
-        if known.is_none() && matches!(self.level, Level::Series | Level::Image) {
+        // A study of a member that is not inventoried comes into the catalogue by its inventory.
+        let is_behind = match self.level {
+            Level::Patient => false,
+            Level::Study => parts.iter().any(|part| part.content == Content::Inventoried),
+            Level::Series | Level::Image => true,
+        };
+        if known.is_none() && is_behind {
             self.note_more(&united, about.id.clone());
         }
         let is_answer = match known {

@@ -72,6 +72,10 @@ impl More {
         state.waiting.remove(at)
     }
 
+    fn was_shown(&self, study: &StudyUid) -> bool {
+        self.lock().shown.contains_key(study)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,5 +90,10 @@ impl Reader {
     /// Takes this study, if a member showed more of it than the catalogue knows, from those that wait to be looked up.
     pub fn take_shown_more(&self, study: &StudyUid) -> Option<StudyUid> {
         self.shared.more.take(study)
+    }
+
+    /// Whether a member showed more of this study than the catalogue knew then, as far as it is remembered.
+    pub fn was_shown(&self, study: &StudyUid) -> bool {
+        self.shared.more.was_shown(study)
     }
 }

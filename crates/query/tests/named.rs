@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use outrigger_member::breaker::Breaker;
 use outrigger_model::{Level, Query, QueryKey, QueryRoot, StudyUid, Tag};
+use outrigger_query::{FindError, Respondents};
 use tokio::time::{Instant, timeout};
 
 use crate::member::Conduct;
@@ -57,6 +58,47 @@ async fn a_member_that_hangs_costs_one_who_finds_nothing_the_time_out_once() {
         let begun = Instant::now();
         assert_eq!(found(&rig, Tag::STUDY_INSTANCE_UID, "1.9").await, [""; 0]);
         assert!(begun.elapsed() <= most + Duration::from_millis(50), "{:?}", begun.elapsed());
+    }
+}
+
+/// Both are inventoried: the catalogue says what they held, and not what came to one since.
+#[tokio::test(start_paused = true)]
+async fn nothing_found_of_what_is_named_is_unsure_while_a_member_is_not_heard() {
+    let rig = Rig::new().await;
+    rig.in_step(1, "DOE").await;
+    let named = |study: &str| study_query(&[(Tag::STUDY_INSTANCE_UID, study), (Tag::PATIENT_ID, "")]);
+    let said = async |query: Query| {
+        let mut taken = rig.reader.find(query);
+        match taken.recv().await {
+            None => "nothing",
+            Some(Ok(_)) => "something",
+            Some(Err(FindError::Unsure(unheard))) if unheard.members[0].0.as_str() == "b" => "unsure",
+            Some(Err(error)) => panic!("{error}"),
+        }
+    };
+    assert_eq!(said(named("1.9")).await, "nothing", "the control: all are heard");
+    rig.b.conduct(Conduct::Hangs);
+    for _ in 0..2 {
+        assert_eq!(said(named("1.9")).await, "unsure");
+    }
+    assert_eq!(said(named(&study_uid(1))).await, "something");
+    assert_eq!(said(by_name("NOBODY")).await, "nothing", "it names nobody for sure");
+}
+
+/// An inventoried member shows a study that the catalogue does not know: it is looked up, and remembered as shown.
+#[tokio::test(start_paused = true)]
+async fn a_study_that_came_behind_an_inventory_is_noted_as_shown() {
+    for is_inventoried in [true, false] {
+        let rig = Rig::uninventoried(Respondents::Members).await;
+        if is_inventoried {
+            rig.is_inventoried(A).await;
+        }
+        rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.9"), (Tag::PATIENT_NAME, "DOE")]);
+        let study = StudyUid::new("1.9").unwrap();
+        assert!(!rig.reader.was_shown(&study));
+        assert_eq!(rig.named("DOE").await.0, ["1.9"]);
+        assert_eq!(shown_more(&rig).await, is_inventoried.then(|| study.clone()));
+        assert_eq!(rig.reader.was_shown(&study), is_inventoried, "what is taken is remembered");
     }
 }
 

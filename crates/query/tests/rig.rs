@@ -115,7 +115,7 @@ impl Rig {
         while let Some(item) = taken.recv().await {
             match item {
                 Ok(answer) => answers.push(answer),
-                Err(FindError::Incomplete(missing)) => shortfall = Some(missing),
+                Err(FindError::Incomplete(missing) | FindError::Unsure(missing)) => shortfall = Some(missing),
                 Err(error) => panic!("{error}"),
             }
         }

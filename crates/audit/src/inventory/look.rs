@@ -2,22 +2,27 @@
 //! inventory.
 
 mod going;
+mod looked;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_ledger::Ledger;
-use outrigger_model::{Answer, Level, Query, QueryKey, QueryRoot, SeriesUid, SopInstanceUid, StudyUid, Tag};
+use outrigger_ledger::{Inventoried, Ledger};
+use outrigger_model::{
+    Answer, Level, MemberName, Query, QueryKey, QueryRoot, SeriesUid, SopInstanceUid, StudyUid, Tag,
+};
 use outrigger_runtime::Clock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::going::Going;
+pub use self::looked::Looked;
+use self::looked::Unheard;
 use super::asking::{Asking, Source};
 use super::listing::{StudyAnswer, list, query, value};
-use super::sweep::Learnt;
+use super::sweep::{Ended, Learnt};
 use super::take::{TakeError, parts};
 
 /// Studies looked up at once: each is a connection to every member, and whoever asks for what nobody has must not keep the others
@@ -59,6 +64,10 @@ enum Said {
     Entered,
     /// It has none.
     Nothing,
+    /// It shows it, and what it shows could not be listed.
+    Unlisted(TakeError),
+    /// It shows none so far, and has not said all.
+    NotAll,
 }
 
 impl Lookup {
@@ -70,99 +79,111 @@ impl Lookup {
     }
 
     /// Asks every member for a study of which nothing is known, and enters what is shown into the catalogue; who does not answer in
-    /// time is left out. Whoever asks for a study that is being looked up waits for that.
-    pub async fn look(&self, study: &StudyUid) {
-        match self.going.begin(study) {
-            Ok(_under_way) => self.look_everywhere(study).await,
+    /// time is left out, and named in what is returned. Whoever asks for a study that is being looked up waits for that.
+    pub async fn look(&self, study: &StudyUid) -> Looked {
+        match self.going.begin(study, self.nobody()) {
+            Ok(under_way) => {
+                let looked = self.look_everywhere(study).await;
+                under_way.done(looked)
+            }
             Err(ended) => ended.wait().await,
         }
     }
 
     /// As [`look`](Self::look), for a study of which something is known: not again and again.
-    pub async fn look_again(&self, study: &StudyUid) {
-        if self.going.was_lately(study) {
-            self.settled(study).await;
-        } else {
-            self.look(study).await;
+    pub async fn look_again(&self, study: &StudyUid) -> Looked {
+        if let Some(looked) = self.settled(study).await {
+            return looked;
+        }
+        match self.going.lately(study) {
+            Some(looked) => looked,
+            None => self.look(study).await,
         }
     }
 
     /// Waits until a study that is being looked up has been.
-    pub async fn settled(&self, study: &StudyUid) {
-        if let Some(ended) = self.going.under_way(study) {
-            ended.wait().await;
+    pub async fn settled(&self, study: &StudyUid) -> Option<Looked> {
+        match self.going.under_way(study) {
+            Some(ended) => Some(ended.wait().await),
+            None => None,
         }
     }
 
-    /// The studies in which members show what is named; some of them where there are many.
-    pub async fn studies_of(&self, named: Named<'_>) -> Vec<StudyUid> {
-        let Some(question) = question(named) else { return Vec::new() };
+    /// The members that may have what was looked up and not found, as they were not heard; none where "nobody has it" is final.
+    pub fn may_have(&self, looked: Looked, was_shown: bool) -> Vec<MemberName> {
+        let is_inventoried = |number| matches!(self.ledger.inventoried(number), Inventoried::Complete { .. });
+        looked.may_have(is_inventoried, was_shown)
+    }
+
+    /// Nobody is heard.
+    fn nobody(&self) -> Looked {
+        let silent = |source: &Source| (source.number, source.name.clone(), Err(Unheard::Silent));
+        Looked::of(self.sources.iter().map(silent).collect())
+    }
+
+    /// The studies in which members show what is named, some of them where there are many; and who was heard.
+    pub async fn studies_of(&self, named: Named<'_>) -> (Vec<StudyUid>, Looked) {
+        let Some(question) = question(named) else { return (Vec::new(), Looked::default()) };
         let Ok(Ok(_place)) = timeout(self.patience, self.places.acquire()).await else {
             tracing::warn!("what a retrieval names is not looked up at the members: too much is at once");
-            return Vec::new();
+            return (Vec::new(), self.nobody());
         };
         let mut asked = JoinSet::new();
         for source in self.sources.iter() {
             let (look, source, question) = (self.clone(), source.clone(), question.clone());
-            asked.spawn(async move { look.shown_at(&source, &question).await });
+            asked.spawn(async move {
+                let shown = look.shown_at(&source, &question).await;
+                (source.number, source.name, shown)
+            });
         }
-        let mut studies = BTreeSet::new();
-        while let Some(shown) = asked.join_next().await {
-            studies.extend(shown.unwrap_or_default());
+        let (mut studies, mut said) = (BTreeSet::new(), Vec::new());
+        for (number, name, (shown, whole)) in asked.join_all().await {
+            studies.extend(shown);
+            said.push((number, name, whole));
         }
-        studies.into_iter().take(STUDIES_LOOKED_UP_MAX).collect()
+        (studies.into_iter().take(STUDIES_LOOKED_UP_MAX).collect(), Looked::of(said))
     }
 
-    /// The studies of a member's answers; none where it does not answer.
-    async fn shown_at(&self, source: &Source, question: &Query) -> Vec<StudyUid> {
+    /// The studies of a member's answers, and whether it was heard to the end.
+    async fn shown_at(&self, source: &Source, question: &Query) -> (Vec<StudyUid>, Result<(), Unheard>) {
         let mut asking = Asking::new(source, Duration::ZERO, self.clock.clone());
         let answered = timeout(self.patience, asking.ask(question)).await;
-        let studies = match answered {
-            Ok(Ok((answers, _))) => {
+        let shown = match answered {
+            Ok(Ok((answers, ended))) => {
                 let fitting = answers.iter().filter(|answer| is_named(question, answer));
                 let uids = fitting.map(|answer| StudyUid::new(value(answer, Tag::STUDY_INSTANCE_UID)));
-                uids.filter_map(Result::ok).collect()
+                let whole = if ended == Ended::AsAll { Ok(()) } else { Err(Unheard::Silent) };
+                (uids.filter_map(Result::ok).collect(), whole)
             }
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::info!(member = %source.name, error, "a member does not say in which study it has what a retrieval names");
-                Vec::new()
+                (Vec::new(), Err(Unheard::Silent))
             }
             Err(_) => {
                 tracing::warn!(member = %source.name, "a member does not say in time in which study it has what a retrieval names");
-                Vec::new()
+                (Vec::new(), Err(Unheard::Silent))
             }
         };
         asking.hang_up().await;
-        studies
+        shown
     }
 
-    async fn look_everywhere(&self, study: &StudyUid) {
+    async fn look_everywhere(&self, study: &StudyUid) -> Looked {
         let Ok(Ok(_place)) = timeout(self.patience, self.places.acquire()).await else {
             tracing::warn!(%study, "a study is not looked up at the members: too many are at once");
-            return;
+            return self.nobody();
         };
         let mut asked = JoinSet::new();
         for source in self.sources.iter().cloned() {
             let (look, study) = (self.clone(), study.clone());
             asked.spawn(async move {
                 let ended = timeout(look.patience + LISTED_WITHIN, look.look_at(&source, &study)).await;
-                match ended {
-                    Ok(Ok(Said::Entered)) => {
-                        tracing::info!(member = %source.name, %study, "a member shows a study that came beside the front door");
-                    }
-                    Ok(Ok(Said::Nothing)) => {}
-                    Ok(Err(error)) => {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::warn!(member = %source.name, %study, error, "a study cannot be looked up at a member");
-                    }
-                    Err(_) => {
-                        tracing::warn!(member = %source.name, %study, "a study is not looked up at a member: it takes too long");
-                    }
-                }
+                let heard = heard(ended.unwrap_or(Err(TakeError::Silent)), &source.name, &study);
+                (source.number, source.name, heard)
             });
         }
-        while asked.join_next().await.is_some() {}
+        Looked::of(asked.join_all().await)
     }
 
     async fn look_at(&self, source: &Source, study: &StudyUid) -> Result<Said, TakeError> {
@@ -183,17 +204,41 @@ impl Lookup {
         let Ok(answered) = timeout(self.patience, asking.ask(&question)).await else {
             return Err(TakeError::Silent);
         };
-        let (answers, _) = answered?;
+        let (answers, ended) = answered?;
         let Some(shown) = answers.iter().filter_map(StudyAnswer::read).find(|answer| answer.study == *study)
         else {
-            return Ok(Said::Nothing);
+            return Ok(if ended == Ended::AsAll { Said::Nothing } else { Said::NotAll });
         };
-        let listed = list(asking, &Learnt::default(), &shown, source.issuer.as_ref()).await?;
-        for part in parts(&listed.seen) {
-            self.ledger.inherit(source.number, part).await?;
-        }
-        Ok(Said::Entered)
+        let listing = async {
+            let listed = list(asking, &Learnt::default(), &shown, source.issuer.as_ref()).await?;
+            for part in parts(&listed.seen) {
+                self.ledger.inherit(source.number, part).await?;
+            }
+            Ok(())
+        };
+        let listed = timeout(LISTED_WITHIN, listing).await.unwrap_or(Err(TakeError::Silent));
+        Ok(listed.map_or_else(Said::Unlisted, |()| Said::Entered))
     }
+}
+
+/// Whether a member was heard of a study, which the log is told.
+fn heard(said: Result<Said, TakeError>, member: &MemberName, study: &StudyUid) -> Result<(), Unheard> {
+    let (error, unheard) = match said {
+        Ok(Said::Entered) => {
+            tracing::info!(%member, %study, "a member shows a study that came beside the front door");
+            return Ok(());
+        }
+        Ok(Said::Nothing) => return Ok(()),
+        Ok(Said::NotAll) => {
+            tracing::warn!(%member, %study, "a member does not say to the end whether it has a study");
+            return Err(Unheard::Silent);
+        }
+        Ok(Said::Unlisted(error)) => (error, Unheard::Unlisted),
+        Err(error) => (error, Unheard::Silent),
+    };
+    let error = &error as &dyn std::error::Error;
+    tracing::warn!(%member, %study, error, "a study cannot be looked up at a member");
+    Err(unheard)
 }
 
 /// The question for the studies of what is named; `None` where it cannot be asked for.

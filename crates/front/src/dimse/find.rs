@@ -86,7 +86,8 @@ async fn stream(
             None => break,
             Some(Err(refusal)) if refusal.is_incomplete() => {
                 tracing::info!(level = ?asked.query.level, count, "query answered, and something may be missing");
-                return Ok(incomplete(session.caller.incomplete, refusal.text));
+                let told = if refusal.is_unsure() { WhenIncomplete::Warn } else { session.caller.incomplete };
+                return Ok(incomplete(told, refusal.text));
             }
             Some(Err(refusal)) => return Ok(identifier::refused(&refusal)),
             Some(Ok(answer)) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_model::{Level, QueryRoot};
-use outrigger_sim::peers::{FindScu, GetScu};
+use outrigger_sim::peers::{FindScu, GetScu, Nagle, ToolRun};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -116,4 +116,84 @@ async fn peer_dcmtk_finds_what_only_another_than_the_preferred_member_got() {
     assert_eq!(found_by(&door, &format!("0020,000d={}", study(&unseen[0]))).await, 1, "{}", door.log());
     assert_eq!(found_by(&door, "0020,000d=2.25.404").await, 0);
     assert_eq!(got(&door, &study(&unseen[0])).await, 3);
+}
+
+/// What curl is answered by the web door, without the body.
+async fn head_of(door: &Door, path: &str) -> String {
+    let url = format!("http://{}/dicomweb{path}", door.node.listening().unwrap().web[0]);
+    let arguments = ["--silent", "--max-time", "60", "--dump-header", "-", "--output", "/dev/null", &url];
+    ToolRun::of("curl", &arguments, Nagle::Off).await.unwrap().stdout.to_lowercase()
+}
+
+/// What DCMTK says of the end of a retrieval of a study.
+async fn end_of(door: &Door, study: &str) -> String {
+    let key = format!("0020,000d={study}");
+    let into = TempDir::new().unwrap();
+    let (calling, called) = (ae("VIEWER"), door.station());
+    let get = GetScu {
+        calling: &calling,
+        called: &called,
+        into: into.path(),
+        root: QueryRoot::Study,
+        level: Level::Study,
+        keys: &[&key],
+    };
+    get.run().await.unwrap().0.said()
+}
+
+/// A configuration with a web door.
+fn webbed(text: &str) -> String {
+    format!("{text}[[front.web]]\nlisten = \"127.0.0.1:0\"\n")
+}
+
+#[tokio::test]
+async fn peer_curl_and_dcmtk_are_not_told_that_there_is_nothing_while_who_may_have_it_hangs() {
+    let mut archive = Archive::start("B", "redb").await;
+    let unseen = objects(5_950, 2);
+    send(&archive.station(), &unseen).await;
+    let door = door(&[Behind::new("b", &archive.station(), "present")], webbed).await;
+    let nobodys = head_of(&door, "/studies/2.25.404/metadata").await;
+    assert!(nobodys.starts_with("http/1.1 404"), "the control: {nobodys}");
+    let nobodys = end_of(&door, "2.25.404").await;
+    assert!(nobodys.contains("0x0000: Success") && !nobodys.contains("0xa702"), "{nobodys}");
+    archive.process().pause().unwrap();
+    let study = study(&unseen[0]);
+    for resource in ["", "/metadata", "/rendered", "/thumbnail"] {
+        let answered = head_of(&door, &format!("/studies/{study}{resource}")).await;
+        assert!(answered.starts_with("http/1.1 503") && answered.contains("retry-after: "), "{answered}");
+    }
+    let ended = end_of(&door, &study).await;
+    assert!(ended.to_lowercase().contains("0xa702"), "{ended}\n{}", door.log());
+}
+
+/// Both members are inventoried: what came to one since may be there while it hangs, and what it showed surely is.
+#[tokio::test]
+async fn peer_curl_is_told_that_nothing_found_is_unsure_while_an_inventoried_member_hangs() {
+    let (a, mut b) = (Archive::start("A", "redb").await, Archive::start("B", "redb").await);
+    let before = objects(5_960, 1);
+    for archive in [&a, &b] {
+        send(&archive.station(), &before).await;
+    }
+    let members = [Behind::new("a", &a.station(), "present"), Behind::new("b", &b.station(), "present")];
+    let inventoried =
+        |text: &str| webbed(&text.replace("[inventory]\nenabled = false", "[inventory]\nrate = 1000"));
+    let door = door(&members, inventoried).await;
+    complete(&door, "a").await;
+    complete(&door, "b").await;
+    let by_uid = |study: &str| format!("/studies?StudyInstanceUID={study}");
+    let sure = head_of(&door, &by_uid("2.25.404")).await;
+    assert!(!sure.contains("warning"), "the control: {sure}");
+    let shown = objects(5_961, 1);
+    send(&b.station(), &shown).await;
+    assert_eq!(found_by(&door, &format!("0020,000d={}", study(&shown[0]))).await, 1);
+    b.process().pause().unwrap();
+    let answered = head_of(&door, &format!("/studies/{}/metadata", study(&shown[0]))).await;
+    assert!(answered.starts_with("http/1.1 503"), "{answered}\n{}", door.log());
+    for _ in 0..2 {
+        let unsure = head_of(&door, &by_uid("2.25.404")).await;
+        assert!(unsure.starts_with("http/1.1 200") || unsure.starts_with("http/1.1 204"), "{unsure}");
+        assert!(unsure.contains("warning: 299") && unsure.contains("incomplete: b: "), "{unsure}");
+    }
+    let known = head_of(&door, "/studies/2.25.404/metadata").await;
+    assert!(known.starts_with("http/1.1 404"), "the catalogue has what it held: {known}");
 }
