@@ -288,6 +288,11 @@ impl Offer<'_> {
     }
 }
 
+/// Whether a SOP class is known to be of another service than storage, so that no object is of it.
+pub fn is_other_service(class: &SopClassUid) -> bool {
+    non_storage::contains(class)
+}
+
 impl StoragePolicy {
     /// Whether an abstract syntax is taken as a storage class: it is listed, or named so by common extended
     /// negotiation, or nothing else is known of it.

@@ -39,6 +39,7 @@ use crate::quarantine::{Quarantine, RefusalEvent};
 use crate::service::Service;
 
 pub use commit::{ReportError, Reporter};
+pub(crate) use policy::takes;
 
 /// What all DIMSE listeners of a node share; clones share it too.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use outrigger_dimse::associate::{AssociateRequest, Roles};
 use outrigger_dimse::negotiate::{
     AcceptorPolicy, IdentityVerdict, RequestorStores, Service, StoragePolicy, TransferSyntaxPreference,
-    Undeliverable, UnknownClasses,
+    Undeliverable, UnknownClasses, is_other_service,
 };
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_BE, EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{SopClassUid, TransferSyntaxUid};
@@ -71,9 +71,18 @@ fn storage(accepts: &Accepts, gets: bool) -> StoragePolicy {
             },
         },
         unknown: UnknownClasses::Store,
-        refused: vec![SopClassUid::known(MEDIA_STORAGE_DIRECTORY)],
+        refused: refused(),
         requestor_stores: if gets { RequestorStores::Allowed } else { RequestorStores::Refused },
     }
+}
+
+/// Whether objects of a class are taken, at any door: all but those of other services and directories of media.
+pub(crate) fn takes(class: &SopClassUid) -> bool {
+    !is_other_service(class) && !refused().contains(class)
+}
+
+fn refused() -> Vec<SopClassUid> {
+    vec![SopClassUid::known(MEDIA_STORAGE_DIRECTORY)]
 }
 
 fn plain() -> Vec<TransferSyntaxUid> {

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use outrigger_dataset::element::{Element, Vr};
+use outrigger_dataset::form::Form;
+use outrigger_dataset::phantom::Phantom;
+use outrigger_dataset::read::read_form;
+use outrigger_dataset::write::write;
 use outrigger_front::{AuditEvent, RefusalKind, WebOptions, WebTimers};
-use outrigger_model::SopClassUid;
+use outrigger_model::{SopClassUid, Tag};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -87,6 +92,49 @@ async fn each_object_that_is_refused_has_its_reason() {
     let refused = door.refusals.recv().await.unwrap();
     assert_eq!(refused.sop_instance.as_ref(), Some(&sent[1].header.sop_instance));
     assert!(refused.kept.unwrap().starts_with(door.directory.path()));
+}
+
+/// A phantom of another class.
+fn of_class(class: &str) -> Phantom {
+    let mut phantom = phantoms(1).remove(0);
+    let mut data_set = read_form(Form::ExplicitLittle, phantom.data_set.clone()).unwrap();
+    data_set.put(Element::text(Tag::SOP_CLASS_UID, Vr::UI, class));
+    phantom.header.sop_class = SopClassUid::new(class).unwrap();
+    phantom.data_set = write(&data_set, Form::ExplicitLittle).into();
+    phantom
+}
+
+/// What no context for storage is accepted for over DIMSE is no object here either; the controls are a class of a vendor and one
+/// of the standard that nobody knows yet.
+#[tokio::test]
+async fn objects_of_another_service_are_refused_as_over_dimse() {
+    let mut door = Door::open(options()).await;
+    for class in [
+        "1.2.840.10008.1.1",
+        "1.2.840.10008.5.1.4.1.2.2.1",
+        "1.2.840.10008.1.20.1",
+        "1.2.840.10008.5.1.4.31",
+        "1.2.840.10008.3.1.2.3.3",
+        "1.2.840.10008.5.1.4.34.6.1",
+        "1.2.840.10008.1.3.10",
+        "1.2.840.10008.5.1.1.1",
+    ] {
+        let phantom = of_class(class);
+        let said = door.post(STUDIES, MULTIPART, &multipart(&[file(&phantom)])).await;
+        assert_eq!(said.status, 409, "{class}: {said:?}");
+        assert_eq!(reasons(&said.json(), "00081198"), [0x0122], "{class}");
+        assert_eq!(uids(&said.json(), "00081198"), [phantom.header.sop_instance.as_str()]);
+        // What the file says beside the object does not make it one.
+        let mut hidden = phantom.clone();
+        hidden.header.sop_class = SopClassUid::new("1.2.840.10008.5.1.4.1.1.2").unwrap();
+        assert_eq!(door.post(STUDIES, MULTIPART, &multipart(&[file(&hidden)])).await.status, 409, "{class}");
+    }
+    assert!(door.service.shelf.kept().is_empty());
+    assert!(door.refusals.try_recv().is_err(), "nothing is kept for diagnosis that could never be stored");
+    for class in ["1.3.6.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.999.1"] {
+        let said = door.post(STUDIES, MULTIPART, &multipart(&[file(&of_class(class))])).await;
+        assert_eq!(said.status, 200, "{class}: {said:?}");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use outrigger_model::transfer_syntax::{Pixels, traits};
 use outrigger_model::{InstanceHeader, Origin, Status, StudyUid, TransferSyntaxUid, WallTime};
 use outrigger_runtime::Spool;
 
+use crate::dimse::takes;
 use crate::intake::{Again, Aside, Intake, Refusal, Taken, of_service};
 use crate::quarantine::Label;
 use crate::service::{Arrival, OtherSyntaxes};
@@ -137,6 +138,9 @@ impl Whole {
     /// Hands the object to the service; the outcome follows its commit.
     pub(super) async fn commit(self, desk: Arc<Desk>) -> Outcome {
         let Self { meta, taken: Taken { body, scanned } } = self;
+        if let Some(outcome) = scanned.as_ref().ok().and_then(|scanned| of_class(&scanned.header)) {
+            return outcome;
+        }
         let judged = scanned.and_then(|scanned| of_study(desk.study.as_ref(), scanned));
         let Scanned { header, oddities, .. } = match judged {
             Ok(scanned) => scanned,
@@ -180,6 +184,19 @@ impl Outcome {
         };
         Self { stored, header: Some(header), again: Again::Never }
     }
+}
+
+/// The outcome of an object whose class is of another service than storage: DIMSE takes it as little.
+fn of_class(header: &InstanceHeader) -> Option<Outcome> {
+    if takes(&header.sop_class) {
+        return None;
+    }
+    let (sop_class, sop_instance) = (Some(header.sop_class.clone()), Some(header.sop_instance.clone()));
+    let status = Status::SOP_CLASS_NOT_SUPPORTED;
+    tracing::warn!(%status, class = %header.sop_class, "an object of no storage class was refused");
+    metrics::counter!("outrigger_stores_total", "outcome" => "refused").increment(1);
+    let stored = Stored { sop_class, sop_instance, fate: Fate::Failed(status.0) };
+    Some(Outcome { stored, header: None, again: Again::Never })
 }
 
 /// An object belongs to the study of the URL it is sent to (PS3.18 section 10.5.1).
