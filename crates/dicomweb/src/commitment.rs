@@ -17,6 +17,9 @@ pub const GROUPS_MAX: usize = 1_000;
 /// Longest request, in bytes: so many instances with UIDs of full length, each element on lines of its own.
 pub const REQUEST_BYTES_MAX: usize = 8 << 20;
 
+const SOP_CLASS: &str = "Referenced SOP Class UID";
+const SOP_INSTANCE: &str = "Referenced SOP Instance UID";
+
 type Pair = (SopClassUid, SopInstanceUid);
 
 /// The instances that a request names.
@@ -64,6 +67,14 @@ pub enum CommitmentError {
         #[source]
         source: UidError,
     },
+    /// A UID has a character that none has: nothing that is named so is stored.
+    #[error("instance {item} of the request has a {what} that holds what no UID can")]
+    NoUid {
+        /// Which instance, from 1.
+        item: usize,
+        /// Which attribute.
+        what: &'static str,
+    },
 }
 
 /// Reads a Storage Commitment Request Module (PS3.18 table J.1-1); attributes beside it are passed over.
@@ -91,10 +102,16 @@ fn pair(place: usize, item: &Item) -> Result<Pair, CommitmentError> {
     let bad = |what| move |source| CommitmentError::BadUid { item: place, what, source };
     let (Uid { value: (sop_class,), .. }, Uid { value: (sop_instance,), .. }) =
         (&item.sop_class, &item.sop_instance);
-    Ok((
-        SopClassUid::new(sop_class).map_err(bad("Referenced SOP Class UID"))?,
-        SopInstanceUid::new(sop_instance).map_err(bad("Referenced SOP Instance UID"))?,
-    ))
+    let sop_class = SopClassUid::new(sop_class).map_err(bad(SOP_CLASS))?;
+    let sop_instance = SopInstanceUid::new(sop_instance).map_err(bad(SOP_INSTANCE))?;
+    can_stand(sop_class.is_addressable(), place, SOP_CLASS)?;
+    can_stand(sop_instance.is_addressable(), place, SOP_INSTANCE)?;
+    Ok((sop_class, sop_instance))
+}
+
+/// Both doors refuse objects whose UIDs cannot stand in a path or a key, so that what is named so would be waited for in vain.
+fn can_stand(is_addressable: bool, item: usize, what: &'static str) -> Result<(), CommitmentError> {
+    if is_addressable { Ok(()) } else { Err(CommitmentError::NoUid { item, what }) }
 }
 
 /// Writes a Storage Commitment Response Module (PS3.18 table J.2-1), by study where the request was; those that failed have
@@ -264,6 +281,12 @@ mod tests {
         check(br#"{"00081110":{"vr":"SQ"},"00081199":{"vr":"SQ"}}"#, "has both");
         check(&module(&item("1.1", "")), "instance 1 of the request has a Referenced SOP Instance UID");
         check(&module(&item(&"1".repeat(1000), "1.2")), "Referenced SOP Class UID");
+        for none in ["../../x", "1.2*", "1.2/3", "..", "1 2"] {
+            check(&module(&item("1.1", none)), "instance 1 of the request has a Referenced SOP Instance UID");
+            check(&module(&item(none, "1.2")), "instance 1 of the request has a Referenced SOP Class UID");
+        }
+        // Legacy ones are stored.
+        assert_eq!(request(&module(&item("1.1", "1.02.A-b_3"))).unwrap().instances.len(), 1);
     }
 
     #[test]

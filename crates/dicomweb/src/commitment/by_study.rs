@@ -6,7 +6,10 @@ use outrigger_model::{SeriesPlace, SeriesUid, SopClassUid, SopInstanceUid, Study
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{CommitmentError, GROUPS_MAX, INSTANCES_MAX, Named, Pair, SequenceVr, Uid, uid};
+use super::{
+    CommitmentError, GROUPS_MAX, INSTANCES_MAX, Named, Pair, SOP_CLASS, SOP_INSTANCE, SequenceVr, Uid,
+    can_stand, uid,
+};
 
 /// Referenced Study Sequence (0008,1110).
 pub(super) type Studies = Sequence<Study>;
@@ -61,6 +64,8 @@ pub(super) fn named(studies: &Studies) -> Result<Named, CommitmentError> {
                 study: StudyUid::new(&study.study.value.0).map_err(bad("Study Instance UID"))?,
                 series: SeriesUid::new(&series.series.value.0).map_err(bad("Series Instance UID"))?,
             };
+            can_stand(place.study.is_addressable(), item, "Study Instance UID")?;
+            can_stand(place.series.is_addressable(), item, "Series Instance UID")?;
             groups += series.classes.items.len();
             if groups > GROUPS_MAX {
                 return Err(CommitmentError::TooManyGroups);
@@ -78,10 +83,11 @@ fn put(named: &mut Named, place: &SeriesPlace, class: &Class) -> Result<(), Comm
     for instance in &class.instances.items {
         let item = named.instances.len() + 1;
         let bad = |what| move |source| CommitmentError::BadUid { item, what, source };
-        let sop_class =
-            SopClassUid::new(&class.sop_class.value.0).map_err(bad("Referenced SOP Class UID"))?;
+        let sop_class = SopClassUid::new(&class.sop_class.value.0).map_err(bad(SOP_CLASS))?;
         let sop_instance = SopInstanceUid::new(&instance.sop_instance.value.0);
-        let sop_instance = sop_instance.map_err(bad("Referenced SOP Instance UID"))?;
+        let sop_instance = sop_instance.map_err(bad(SOP_INSTANCE))?;
+        can_stand(sop_class.is_addressable(), item, SOP_CLASS)?;
+        can_stand(sop_instance.is_addressable(), item, SOP_INSTANCE)?;
         named.places.insert(sop_instance.clone(), place.clone());
         named.instances.push((sop_class, sop_instance));
     }

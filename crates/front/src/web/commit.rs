@@ -117,7 +117,8 @@ fn unreadable(error: &CommitmentError) -> Refusal {
         CommitmentError::Json(_)
         | CommitmentError::Nothing
         | CommitmentError::BothWays
-        | CommitmentError::BadUid { .. } => Refusal::bad(error),
+        | CommitmentError::BadUid { .. }
+        | CommitmentError::NoUid { .. } => Refusal::bad(error),
     }
 }
 

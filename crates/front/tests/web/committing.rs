@@ -140,6 +140,8 @@ async fn what_is_no_request_is_refused_clearly_and_nothing_is_asked() {
         (PATH, JSON, b"{}", 400, "names no instance"),
         (PATH, JSON, &module(&[]), 400, "names no instance"),
         (PATH, JSON, &module(&[""]), 400, "Referenced SOP Instance UID"),
+        (PATH, JSON, &module(&["1.2.3", "../../x"]), 400, "instance 2"),
+        (PATH, JSON, &module(&["1.2*"]), 400, "Referenced SOP Instance UID"),
         (PATH, JSON, many.as_bytes(), 413, "more than 10000 instances"),
         (PATH, JSON, &large, 413, "larger than"),
         ("/dicomweb/commitment-requests/1.2%2f..%2f3", JSON, &good, 400, "Transaction UID"),
