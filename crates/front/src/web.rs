@@ -10,7 +10,6 @@ pub mod host;
 mod refusal;
 mod router;
 mod search;
-mod stall;
 mod store;
 mod unserved;
 mod viewer;

@@ -12,7 +12,8 @@ use outrigger_sim::peers::{EchoScu, Nagle, Station, ToolRun};
 use outrigger_sim::scripted::Scripted;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -31,8 +32,12 @@ struct Started {
 
 impl Started {
     async fn serve(config: &Path) -> Self {
+        Self::run("serve", config).await
+    }
+
+    async fn run(role: &str, config: &Path) -> Self {
         let mut child = Command::new(program())
-            .args(["serve", "--config"])
+            .args([role, "--config"])
             .arg(config)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -48,6 +53,11 @@ impl Started {
         let ready: serde_json::Value = serde_json::from_str(&self.ready).unwrap();
         let address = ready["ready"]["dimse"][0].as_str().unwrap();
         Station { ae_title: ae("OUTRIGGER"), port: address.rsplit_once(':').unwrap().1.parse().unwrap() }
+    }
+
+    fn admin(&self) -> String {
+        let ready: serde_json::Value = serde_json::from_str(&self.ready).unwrap();
+        ready["ready"]["admin"].as_str().unwrap().to_owned()
     }
 
     fn signal(&self, signal: Signal) {
@@ -204,6 +214,33 @@ async fn store_all_again(station: &Station, sent: &[crate::modality::Object]) ->
     }
     session.release().await.unwrap();
     answers
+}
+
+/// A head that is not finished, and answers that are not taken: neither keeps a node from its end.
+#[tokio::test]
+async fn sigterm_ends_a_node_whatever_its_admin_connections_do() {
+    let (directory, config, _) = quiet();
+    let data = directory.path().join("archive");
+    let text = format!(
+        "[node]\nname = \"archive\"\ndata = \"{data}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n\
+         [archive]\nblobs = \"file:{data}/blobs\"\ncatalogue = \"sqlite:{data}/catalogue\"\n",
+        data = data.display()
+    );
+    let archive = directory.path().join("archive.toml");
+    fs::write(&archive, text).unwrap();
+    let asked = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
+    for (role, config) in [("serve", &config), ("archive", &archive)] {
+        for said in ["", "GET /heal", &asked] {
+            let started = Started::run(role, config).await;
+            let mut stream = TcpStream::connect(started.admin()).await.unwrap();
+            // As much as is taken of one who reads nothing.
+            drop(timeout(Duration::from_secs(1), stream.write_all(said.as_bytes())).await);
+            started.signal(Signal::TERM);
+            let ended = timeout(Duration::from_secs(15), started.ended()).await;
+            assert!(ended.is_ok_and(|status| status.success()), "{role}, {} bytes said", said.len());
+        }
+    }
 }
 
 #[tokio::test]

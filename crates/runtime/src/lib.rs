@@ -15,6 +15,7 @@ pub mod random;
 pub mod reserve;
 pub mod shutdown;
 pub mod spool;
+pub mod stall;
 pub mod threads;
 pub mod tls;
 

@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use outrigger_runtime::net::BoxStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::net::BoxStream;
+
 /// Fails a write that the other end takes nothing of for too long.
-pub(super) struct Stalling {
+pub struct Stalling {
     stream: BoxStream,
     longest: Duration,
     deadline: Pin<Box<Sleep>>,
@@ -19,7 +20,8 @@ pub(super) struct Stalling {
 }
 
 impl Stalling {
-    pub(super) fn new(stream: BoxStream, longest: Duration) -> Self {
+    /// Bounds the writes to a connection.
+    pub fn new(stream: BoxStream, longest: Duration) -> Self {
         Self { stream, longest, deadline: Box::pin(sleep(longest)), is_stalled: false }
     }
 

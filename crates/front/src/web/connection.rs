@@ -16,12 +16,12 @@ use outrigger_runtime::Shutdown;
 use outrigger_runtime::listen::{DRAIN, Incoming, Opening};
 use outrigger_runtime::net::BoxStream;
 use outrigger_runtime::permits::{LimitReached, Permit};
+use outrigger_runtime::stall::Stalling;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use super::Door;
-use super::stall::Stalling;
 
 /// Longest head of a request, in bytes, and as much of an answer is held for a slow reader: a URL of a thousand UIDs and a token.
 const HEAD_BYTES_MAX: usize = 96 * 1024;

@@ -3,6 +3,7 @@
 mod archive;
 mod balance;
 mod commitments;
+mod connection;
 mod crosscheck;
 mod guard;
 mod health;
@@ -21,18 +22,15 @@ pub(crate) use archive::{ArchiveAdmin, start_archive};
 pub(crate) use metrics::install as install_metrics;
 pub(crate) use node::{NodeAdmin, NodeParts};
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 
 use axum::Json;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use outrigger_runtime::Shutdown;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::admin::routes;
 use crate::process::{Failure, with_causes};
@@ -110,25 +108,5 @@ pub(crate) async fn start(
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(metrics::of_node));
-    serve(listen, top.nest("/api/v1", api).with_state(admin), shutdown).await
-}
-
-/// Serves a router until stopping is asked for.
-pub(crate) async fn serve(
-    listen: SocketAddr,
-    router: Router,
-    mut shutdown: Shutdown,
-) -> Result<SocketAddr, Failure> {
-    let failed = |error| Failure::of(format!("the admin API cannot listen on {listen}"), error);
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let stopping = async move { shutdown.stopping().await };
-    let router = router.layer(middleware::from_fn(guard::local));
-    let server = axum::serve(listener, router).with_graceful_shutdown(stopping).into_future();
-    drop(tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the admin API ended");
-        }
-    }));
-    Ok(address)
+    connection::serve(listen, top.nest("/api/v1", api).with_state(admin), shutdown).await
 }

@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use outrigger_runtime::Shutdown;
 use serde_json::{Value, json};
 
-use super::{health, metrics};
+use super::{connection, health, metrics};
 use crate::process::Failure;
 
 /// What it knows.
@@ -31,5 +31,5 @@ pub(crate) async fn start_archive(
         .route("/health", get(health::health))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics::metrics));
-    super::serve(listen, Router::new().nest("/api/v1", routes.clone()).merge(routes), shutdown).await
+    connection::serve(listen, Router::new().nest("/api/v1", routes.clone()).merge(routes), shutdown).await
 }
