@@ -285,6 +285,11 @@ pub trait Service: Send + Sync + 'static {
     /// Lists the instances of a selection, each once.
     async fn plan(&self, selection: Selection) -> Result<Vec<Retrievable>, FindRefusal>;
 
+    /// How many instances members say they have of a selection beside those planned, and do not list, so that nobody can ask for them.
+    async fn unlisted(&self, _selection: &Selection, _planned: &[Retrievable]) -> Result<u64, FindRefusal> {
+        Ok(0)
+    }
+
     /// Whose a study is, as far as it is known here; nobody else is asked.
     async fn patient_of(&self, _study: &StudyUid) -> Option<StudyPatient> {
         None

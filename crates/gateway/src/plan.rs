@@ -1,10 +1,11 @@
 //! Listing what a retrieval takes; what it names and the catalogue does not know is looked up at the members first, as members
 //! answer queries for what came to them beside the front door.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use outrigger_audit::inventory::{Looked, Lookup, Named, STUDIES_LOOKED_UP_MAX};
 use outrigger_front::{FindRefusal, Retrievable};
+use outrigger_ledger::Ledger;
 use outrigger_model::{MemberName, Selection, SeriesUid, SopInstanceUid, Status, StudyUid};
 use outrigger_query::{Planned, Reader};
 
@@ -48,6 +49,31 @@ pub(crate) async fn plan(
         }
     }
     Ok(planned.into_iter().map(retrievable).collect())
+}
+
+/// How many instances members say they have of whole studies beside those planned, and do not list.
+pub(crate) async fn unlisted(
+    ledger: &Ledger,
+    selection: &Selection,
+    planned: &[Retrievable],
+) -> Result<u64, FindRefusal> {
+    let studies: BTreeSet<&StudyUid> = match selection {
+        Selection::Studies(studies) => studies.iter().collect(),
+        Selection::Patient { .. } => planned.iter().filter_map(|of| of.study.as_ref()).collect(),
+        // Of which series the rest is, nobody knows.
+        Selection::Series { .. } | Selection::Instances { .. } => BTreeSet::new(),
+    };
+    let mut unlisted = 0;
+    for study in studies {
+        let says = ledger.said_of(study.clone()).await.map_err(|error| FindRefusal {
+            status: Status::CANNOT_UNDERSTAND,
+            text: "what members do not list of a study cannot be read in the books".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        let listed = planned.iter().filter(|of| of.study.as_ref() == Some(study)).count() as u64;
+        unlisted += says.map_or(0, |says| says.saturating_sub(listed));
+    }
+    Ok(unlisted)
 }
 
 /// Refuses to say that there is nothing where members that were not heard may have it.

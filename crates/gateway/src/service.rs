@@ -91,6 +91,10 @@ impl Service for Gateway {
         plan::plan(&self.options.reader, self.options.lookup.as_ref(), selection).await
     }
 
+    async fn unlisted(&self, selection: &Selection, planned: &[Retrievable]) -> Result<u64, FindRefusal> {
+        plan::unlisted(&self.options.ledger, selection, planned).await
+    }
+
     async fn patient_of(&self, study: &StudyUid) -> Option<StudyPatient> {
         retrieve::patient_of(&self.options.ledger, study).await
     }

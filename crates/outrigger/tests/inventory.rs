@@ -6,18 +6,20 @@ use std::time::Duration;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::read::read;
 use outrigger_dataset::write::write;
-use outrigger_model::{Level, QueryRoot, Tag};
+use outrigger_model::{Level, QueryRoot, Status, Tag};
 use outrigger_sim::peers::{
     DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, free_port,
 };
 use outrigger_sim::phantom::{Phantom, Place, Shape};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use self::capped::Capped;
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, answers, configuration};
 use crate::modality::{Object, objects, same_at, send};
+use crate::workstation::{counted, get};
 
 mod beside;
 mod capped;
@@ -201,7 +203,7 @@ fn without_numbers(mut phantom: Phantom) -> Object {
 
 /// One that gives no more than twenty answers is known whole where what there is has numbers; what has none is said not to be known.
 #[tokio::test]
-async fn peer_orthanc_that_gives_few_answers_is_known_as_far_as_there_are_numbers() {
+async fn peer_orthanc_that_gives_few_answers_is_known_as_far_as_there_are_numbers_and_the_rest_is_told() {
     let ours = answers();
     let few = OrthancSetup {
         answers_max: Some(20),
@@ -214,10 +216,24 @@ async fn peer_orthanc_that_gives_few_answers_is_known_as_far_as_there_are_number
         (0..30).map(|series| without_numbers(made(Place { patient: 1, series, ..Place::default() })));
     let priors: Vec<Object> = numbered.chain(others).collect();
     send(orthanc.station(), &priors).await;
-    let door = door(Some(&ours), &[Behind::new("orthanc", orthanc.station(), "present")], 1_000).await;
+    let directory = TempDir::new().unwrap();
+    let members = [Behind::new("orthanc", orthanc.station(), "present")];
+    let text = taken(&listening(Some(&ours), &configuration(directory.path(), &members)), 1_000);
+    let door = Door::open_with(directory, &beside::webbed(&text)).await;
     let inventory = complete(&door, "orthanc").await;
     assert_eq!((&inventory["instances"], &inventory["unlisted"]), (&50.into(), &10.into()), "{inventory}");
-    assert_eq!(got(&door, priors[0].header.study.as_ref().unwrap().as_str()).await, 30);
+    for (study, given, left_out) in [(&priors[..30], 30, 0), (&priors[30..], 20, 10)] {
+        let retrieved = get(&door.station(), study, &watch::Sender::new(0)).await;
+        let status = if left_out == 0 { Status::SUCCESS } else { Status::COERCED };
+        assert_eq!((retrieved.status, retrieved.counted), (status, counted(given, left_out)));
+        assert_eq!((retrieved.came.len(), retrieved.failed.len()), (given, 0), "no UID is known of the rest");
+        for resource in ["", "/metadata"] {
+            let path = format!("/studies/{}{resource}", study[0].header.study.as_ref().unwrap());
+            let head = beside::head_of(&door, &path).await;
+            let warned = head.contains("warning: 299 outrigger \"10 objects are not listed by their archive");
+            assert_eq!(warned, left_out > 0, "{head}");
+        }
+    }
     let status = door.json(&["status"]).await;
     let reasons = status["reasons"].to_string();
     assert!(

@@ -22,6 +22,7 @@ pub use self::looked::Looked;
 use self::looked::Unheard;
 use super::asking::{Asking, Source};
 use super::listing::{StudyAnswer, list, query, value};
+use super::shortfall;
 use super::sweep::{Ended, Learnt};
 use super::take::{TakeError, parts};
 
@@ -214,6 +215,7 @@ impl Lookup {
             for part in parts(&listed.seen) {
                 self.ledger.inherit(source.number, part).await?;
             }
+            shortfall::note(&self.ledger, source.number, &shown, &listed).await?;
             Ok(())
         };
         let listed = timeout(LISTED_WITHIN, listing).await.unwrap_or(Err(TakeError::Silent));

@@ -34,11 +34,10 @@ pub(super) async fn get(
     let Class::Get(root) = class_of(&asked.sop_class) else {
         return respond(association, request, sop_class, Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED)).await;
     };
-    let plan = match retrieve::plan(session, root, &asked).await {
-        Ok(plan) => plan,
+    let (plan, mut progress) = match retrieve::plan(session, root, &asked).await {
+        Ok(planned) => planned,
         Err(outcome) => return respond(association, request, sop_class, outcome).await,
     };
-    let mut progress = Progress::new(plan.len());
     let ended = send_all(session, association, request, &asked, &plan, &mut progress).await;
     retrieve::audit(session, &mut progress, None).await;
     let (response, failed) = retrieve::last_words(&asked, &progress, ended?);

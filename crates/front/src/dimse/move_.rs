@@ -44,8 +44,8 @@ pub(super) async fn move_(
         tracing::warn!(%destination, "move destination unknown");
         return refuse(association, request, sop_class, Outcome::of(Status::MOVE_DESTINATION_UNKNOWN)).await;
     };
-    let plan = match retrieve::plan(session, root, &asked).await {
-        Ok(plan) => plan,
+    let (plan, mut progress) = match retrieve::plan(session, root, &asked).await {
+        Ok(planned) => planned,
         Err(outcome) => return refuse(association, request, sop_class, outcome).await,
     };
     let mover = Mover {
@@ -56,7 +56,6 @@ pub(super) async fn move_(
         originator: (session.party.calling.clone(), request.message_id),
         settings: &session.door.options.settings,
     };
-    let mut progress = Progress::new(plan.len());
     let ended = send_all(association, request, &asked, &plan, mover, &mut progress).await;
     retrieve::audit(session, &mut progress, Some(&destination)).await;
     let (last, failed) = retrieve::last_words(&asked, &progress, ended?);

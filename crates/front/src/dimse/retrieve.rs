@@ -10,15 +10,20 @@ use super::identifier::{self, Identifier};
 use super::sub_operation::{Finish, Progress};
 use crate::service::Retrievable;
 
-/// The instances asked for, each once, or what to answer.
+/// The instances asked for, each once, with what is counted before any is sent; or what to answer.
 pub(super) async fn plan(
     session: &Session,
     root: QueryRoot,
     asked: &Identifier,
-) -> Result<Vec<Retrievable>, Outcome> {
+) -> Result<(Vec<Retrievable>, Progress), Outcome> {
     let selection =
         read_selection(root, asked.form, &asked.bytes).map_err(|error| identifier::not_understood(&error))?;
-    session.door.front.service.plan(selection).await.map_err(|refusal| identifier::refused(&refusal))
+    let service = &session.door.front.service;
+    let refused = |refusal| identifier::refused(&refusal);
+    let planned = service.plan(selection.clone()).await.map_err(refused)?;
+    let unlisted = service.unlisted(&selection, &planned).await.map_err(refused)?;
+    let progress = Progress::new(planned.len(), unlisted);
+    Ok((planned, progress))
 }
 
 /// Tells the audit trail what was given out, however the retrieval ended.
@@ -40,5 +45,6 @@ pub(super) fn last_words(
     metrics::counter!("outrigger_retrievals_total", "status" => status.to_string()).increment(1);
     let failed = progress.failed();
     let list = (!failed.is_empty()).then(|| write_failed(asked.form, failed).into());
-    ((Outcome::of(status), counters), list)
+    let outcome = Outcome { error_comment: progress.comment(), ..Outcome::of(status) };
+    ((outcome, counters), list)
 }

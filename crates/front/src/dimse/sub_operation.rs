@@ -24,6 +24,8 @@ pub(super) struct Progress {
     completed: usize,
     warnings: usize,
     failed: Vec<SopInstanceUid>,
+    /// Instances that a member says it has and does not list: failed, without a UID.
+    unlisted: usize,
     /// Instances given out, for the audit trail.
     pub(super) sent: Transferred,
 }
@@ -36,8 +38,9 @@ pub(super) enum Finish {
 }
 
 impl Progress {
-    pub(super) fn new(instances: usize) -> Self {
-        Self { remaining: instances, ..Self::default() }
+    pub(super) fn new(instances: usize, unlisted: u64) -> Self {
+        let unlisted = usize::try_from(unlisted).unwrap_or(usize::MAX);
+        Self { remaining: instances, unlisted, ..Self::default() }
     }
 
     /// Counts the answer to one sub-operation; `None` is one that was not answered or not possible.
@@ -61,7 +64,7 @@ impl Progress {
         SubOperations {
             remaining: if says_remaining { held(self.remaining) } else { None },
             completed: held(self.completed),
-            failed: held(self.failed.len()),
+            failed: held(self.failed.len().saturating_add(self.unlisted)),
             warning: held(self.warnings),
         }
     }
@@ -70,13 +73,20 @@ impl Progress {
     pub(super) fn status(&self, finish: Finish) -> Status {
         match finish {
             Finish::Cancelled => Status::CANCEL,
-            Finish::Done if self.failed.is_empty() && self.warnings == 0 => Status::SUCCESS,
+            Finish::Done if self.failed.is_empty() && self.unlisted == 0 && self.warnings == 0 => {
+                Status::SUCCESS
+            }
             Finish::Done if self.completed == 0 && self.warnings == 0 => Status::CANNOT_PERFORM_SUBOPERATIONS,
             Finish::Done => Status::COERCED,
         }
     }
 
-    /// The instances that were not delivered.
+    /// What is said of the instances that have no UID here.
+    pub(super) fn comment(&self) -> Option<String> {
+        (self.unlisted > 0).then(|| format!("{} instances are not listed by their archive", self.unlisted))
+    }
+
+    /// The instances that were not delivered, as far as their UIDs are known.
     pub(super) fn failed(&self) -> &[SopInstanceUid] {
         &self.failed
     }

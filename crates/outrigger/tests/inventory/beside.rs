@@ -119,7 +119,7 @@ async fn peer_dcmtk_finds_what_only_another_than_the_preferred_member_got() {
 }
 
 /// What curl is answered by the web door, without the body.
-async fn head_of(door: &Door, path: &str) -> String {
+pub(super) async fn head_of(door: &Door, path: &str) -> String {
     let url = format!("http://{}/dicomweb{path}", door.node.listening().unwrap().web[0]);
     let arguments = ["--silent", "--max-time", "60", "--dump-header", "-", "--output", "/dev/null", &url];
     ToolRun::of("curl", &arguments, Nagle::Off).await.unwrap().stdout.to_lowercase()
@@ -142,7 +142,7 @@ async fn end_of(door: &Door, study: &str) -> String {
 }
 
 /// A configuration with a web door.
-fn webbed(text: &str) -> String {
+pub(super) fn webbed(text: &str) -> String {
     format!("{text}[[front.web]]\nlisten = \"127.0.0.1:0\"\n")
 }
 

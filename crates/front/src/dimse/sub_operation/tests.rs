@@ -19,7 +19,7 @@ fn instance(syntax: &'static str, length: u64) -> Retrievable {
 }
 
 fn counted(completed: usize, warnings: usize, failed: usize) -> Progress {
-    let mut progress = Progress::new(completed + warnings + failed + 1);
+    let mut progress = Progress::new(completed + warnings + failed + 1, 0);
     let one = instance(RLE, 1);
     let of = |count, status| std::iter::repeat_n(status, count);
     let statuses = of(completed, Some(Status::SUCCESS)).chain(of(warnings, Some(Status::COERCED)));
@@ -46,6 +46,18 @@ fn the_final_status_follows_the_counters() {
 }
 
 #[test]
+fn what_no_archive_lists_has_failed_without_a_uid() {
+    let mut progress = Progress::new(1, 70_000);
+    progress.count(&instance(RLE, 1), Some(Status::SUCCESS));
+    assert_eq!(progress.status(Finish::Done), Status::COERCED);
+    assert_eq!(progress.counters(Status::COERCED).failed, Some(65_535));
+    assert_eq!(progress.comment().unwrap(), "70000 instances are not listed by their archive");
+    let nothing = Progress::new(0, 3);
+    assert_eq!(nothing.status(Finish::Done), Status::CANNOT_PERFORM_SUBOPERATIONS);
+    assert_eq!((nothing.failed(), counted(1, 0, 0).comment()), (&[][..], None));
+}
+
+#[test]
 fn counters_saturate_and_remaining_is_said_only_on_the_way() {
     let progress = counted(70_000, 2, 1);
     let pending = progress.counters(Status::PENDING);
@@ -56,7 +68,7 @@ fn counters_saturate_and_remaining_is_said_only_on_the_way() {
     assert_eq!(progress.sent.count_of(&instance(RLE, 1)), 70_002);
     let many = counted(0, 70_000, 70_000).counters(Status::PENDING);
     assert_eq!((many.completed, many.warning, many.failed), (Some(0), Some(65_535), Some(65_535)));
-    assert_eq!(Progress::new(70_000).counters(Status::PENDING).remaining, Some(65_535));
+    assert_eq!(Progress::new(70_000, 0).counters(Status::PENDING).remaining, Some(65_535));
 }
 
 #[test]

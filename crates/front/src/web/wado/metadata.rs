@@ -16,7 +16,7 @@ use super::asking::{Asking, Resource};
 use super::body::{Broken, Pieces, written};
 use super::given::Given;
 use super::opened::Memory;
-use super::plan::{instances, resource_of};
+use super::plan::{instances, resource_of, unlisted, unlisted_warning};
 use crate::service::Retrievable;
 use crate::web::Refusal;
 
@@ -32,6 +32,7 @@ pub(super) async fn metadata(wado: Wado, asking: Asking) -> Result<Response, Ref
         return Err(Refusal::not_acceptable("metadata can be had as application/dicom+json"));
     }
     let planned = instances(&wado, &asking.resource).await?;
+    let unlisted = unlisted_warning(unlisted(&wado, &asking.resource, &planned).await?);
     let mut given = Given::new(&asking);
     let Asking { resource, base, .. } = asking;
     let location = Location { base, resource };
@@ -54,7 +55,9 @@ pub(super) async fn metadata(wado: Wado, asking: Asking) -> Result<Response, Ref
         (pieces, sent)
     });
     let mut response = ([(CONTENT_TYPE, DICOM_JSON)], body).into_response();
-    response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
+    for warning in warning.into_iter().chain(unlisted) {
+        response.headers_mut().append(WARNING, warning);
+    }
     Ok(response)
 }
 

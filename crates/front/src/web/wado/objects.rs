@@ -17,7 +17,7 @@ use super::body::{Broken, Pieces, written};
 use super::failure::failed;
 use super::given::Given;
 use super::opened::{Source, Unchanged};
-use super::plan::{instances, resource_of};
+use super::plan::{instances, resource_of, unlisted, unlisted_warning};
 use crate::service::Retrievable;
 use crate::versions::OneVersion;
 use crate::web::Refusal;
@@ -40,6 +40,7 @@ pub(super) async fn retrieve(mut wado: Wado, asking: Asking) -> Result<Response,
     let packaging =
         forms.first().map(|form| form.packaging).ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
     let mut planned = instances(&wado, &asking.resource).await?;
+    let unlisted = unlisted(&wado, &asking.resource, &planned).await?;
     let listed = planned.len();
     planned.retain(|instance| ObjectChoice::of(&forms, &instance.transfer_syntax).is_some());
     if let Some(service) = wado.service.retrieving(&planned) {
@@ -68,11 +69,12 @@ pub(super) async fn retrieve(mut wado: Wado, asking: Asking) -> Result<Response,
         given.tell().await;
         (pieces, sent)
     });
-    Ok(multipart(&content_type, body, left_out))
+    Ok(multipart(&content_type, body, left_out, unlisted_warning(unlisted)))
 }
 
-fn multipart(content_type: &str, body: Body, left_out: usize) -> Response {
-    let status = if left_out == 0 { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+fn multipart(content_type: &str, body: Body, left_out: usize, unlisted: Option<HeaderValue>) -> Response {
+    let is_all = left_out == 0 && unlisted.is_none();
+    let status = if is_all { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     let mut response = (status, [(CONTENT_TYPE, content_type)], body).into_response();
     if left_out > 0 {
         let text = format!(
@@ -81,6 +83,9 @@ fn multipart(content_type: &str, body: Body, left_out: usize) -> Response {
         if let Ok(warning) = HeaderValue::from_str(&text) {
             response.headers_mut().insert(WARNING, warning);
         }
+    }
+    if let Some(warning) = unlisted {
+        response.headers_mut().append(WARNING, warning);
     }
     response
 }

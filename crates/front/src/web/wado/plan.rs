@@ -1,5 +1,6 @@
 //! Listing what a request takes.
 
+use axum::http::{HeaderValue, StatusCode};
 use outrigger_model::Selection;
 
 use super::Wado;
@@ -16,9 +17,29 @@ pub(super) async fn instances(wado: &Wado, resource: &Resource) -> Result<Vec<Re
             && resource.series.as_ref().is_none_or(|series| instance.series.as_ref() == Some(series))
     });
     if found.is_empty() {
+        let unlisted = unlisted(wado, resource, &found).await?;
+        if unlisted > 0 {
+            let text = format!("{unlisted} instances of {} are not listed by their archive", resource.path());
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        }
         return Err(Refusal::nothing(format!("there is no {}", resource.path())));
     }
     Ok(found)
+}
+
+/// How many instances of a resource a member says it has and does not list.
+pub(super) async fn unlisted(
+    wado: &Wado,
+    resource: &Resource,
+    planned: &[Retrievable],
+) -> Result<u64, Refusal> {
+    Ok(wado.service.unlisted(&selection(resource), planned).await?)
+}
+
+/// What is said of them where others are given.
+pub(super) fn unlisted_warning(unlisted: u64) -> Option<HeaderValue> {
+    let text = format!("299 outrigger \"{unlisted} objects are not listed by their archive and left out\"");
+    (unlisted > 0).then(|| HeaderValue::from_str(&text).ok()).flatten()
 }
 
 /// The one instance of a resource that names it.
