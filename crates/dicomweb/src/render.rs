@@ -12,6 +12,7 @@ mod window;
 mod wishes;
 
 use image::DynamicImage;
+use outrigger_dataset::codestream::CodestreamError;
 use outrigger_dataset::element::{Element, Vr};
 use outrigger_dataset::pixel::{Photometric, PixelError, Shape, ShapeError, show_frame};
 use outrigger_dataset::survey::Survey;
@@ -66,6 +67,9 @@ pub enum RenderError {
     /// A stream that may be lossy cannot be decoded.
     #[error("the frame cannot be decoded")]
     Image(#[from] image::ImageError),
+    /// A stream that may be lossy lacks data.
+    #[error("the frame cannot be decoded: {0}")]
+    Torn(#[from] CodestreamError),
     /// No decoder, or no way to show such pixels.
     #[error("{what} cannot be rendered here")]
     Unsupported {

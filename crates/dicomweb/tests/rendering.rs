@@ -311,16 +311,7 @@ fn compressed_frames_are_decoded_first() {
     let packed = transcode(native.clone(), &syntax(EXPLICIT), &syntax(RLE)).unwrap();
     assert_eq!(levels(&rendered(&packed.into(), RLE, 1, &[]).unwrap()), [0, 64, 128, 255]);
 
-    let mut jpeg = Vec::new();
-    let gray = image::GrayImage::from_pixel(8, 8, image::Luma([77]));
-    gray.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100)).unwrap();
-    let fragments =
-        outrigger_dataset::element::Fragments { fragments: vec![jpeg.into()], ..Default::default() };
-    let value = outrigger_dataset::element::Value::Fragments(fragments);
-    let lossy = with(
-        image("MONOCHROME2", 1, 8, 8, &[]),
-        vec![Element::new(Tag::ROWS, Vr::US, vec![8, 0]), Element { tag: PIXEL_DATA, vr: Vr::OB, value }],
-    );
+    let lossy = jpeg_image(8, jpeg(&image::GrayImage::from_pixel(8, 8, image::Luma([77]))));
     let bytes = Bytes::from(write(&lossy, Form::ExplicitLittle));
     let picture = rendered(&bytes, BASELINE, 1, &[("window", "128,256,linear")]).unwrap();
     assert_eq!((picture.dimensions(), levels(&picture)[3]), ((8, 8), 77));
@@ -328,6 +319,53 @@ fn compressed_frames_are_decoded_first() {
     let narrow = with(lossy, vec![Element::new(Tag::COLUMNS, Vr::US, vec![7, 0])]);
     let bytes = Bytes::from(write(&narrow, Form::ExplicitLittle));
     assert!(rendered(&bytes, BASELINE, 1, &[]).is_err());
+}
+
+fn jpeg<P: image::PixelWithColorType>(picture: &image::ImageBuffer<P, Vec<P::Subpixel>>) -> Vec<u8>
+where
+    [P::Subpixel]: image::EncodableLayout,
+{
+    let mut jpeg = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100);
+    picture.write_with_encoder(encoder).unwrap();
+    jpeg
+}
+
+fn jpeg_image(side: u16, stream: Vec<u8>) -> DataSet {
+    let fragments =
+        outrigger_dataset::element::Fragments { fragments: vec![stream.into()], ..Default::default() };
+    let value = outrigger_dataset::element::Value::Fragments(fragments);
+    with(
+        image("MONOCHROME2", 1, 8, side, &[]),
+        vec![
+            Element::new(Tag::ROWS, Vr::US, side.to_le_bytes().to_vec()),
+            Element { tag: PIXEL_DATA, vr: Vr::OB, value },
+        ],
+    )
+}
+
+/// Goal: what a torn JPEG stream lacks is not made up; a whole one that only lacks EOI is shown.
+#[test]
+fn a_torn_lossy_frame_is_not_shown() {
+    let noise = |x: u32, y: u32| u8::try_from((x * 7919 + y * 104_729 + x * y * 31) % 251).unwrap();
+    let gray = jpeg(&image::GrayImage::from_fn(61, 61, |x, y| image::Luma([noise(x, y)])));
+    let colour = jpeg(&image::RgbImage::from_fn(61, 61, |x, y| image::Rgb([noise(x, y), noise(y, x), 9])));
+    for whole in [gray, colour] {
+        let shown = |stream: &[u8]| {
+            let bytes = Bytes::from(write(&jpeg_image(61, stream.to_vec()), Form::ExplicitLittle));
+            rendered(&bytes, BASELINE, 1, &[]).map(|picture| picture.dimensions())
+        };
+        let data = whole.len() - 2;
+        assert_eq!(shown(&whole).unwrap(), (61, 61));
+        assert_eq!(shown(&whole[..data]).unwrap(), (61, 61), "without EOI");
+        assert_eq!(shown(&[&whole[..], &[0]].concat()).unwrap(), (61, 61), "padded");
+        // At an even length, as a fragment has one: the zero that pads an odd one may stand for blocks without detail.
+        for torn in [data / 2, data * 3 / 4, data - 100, data - 8].map(|length| length & !1) {
+            assert!(shown(&whole[..torn]).is_err(), "{torn} of {data}");
+            let ended = [&whole[..torn], &[0xFF, 0xD9]].concat();
+            assert!(shown(&ended).is_err(), "{torn} of {data}, with EOI");
+        }
+    }
 }
 
 #[test]

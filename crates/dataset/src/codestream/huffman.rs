@@ -66,18 +66,9 @@ impl<'a> Bits<'a> {
 
     /// Reads one difference: its magnitude category by the table, then its bits (T.81 sections F.2.2.1 and H.1.2.2).
     pub(super) fn difference(&mut self, table: &Table) -> Result<i32, CodestreamError> {
-        if self.count < 32 {
-            self.fill();
-        }
-        let top = usize::try_from(self.ahead >> (64 - CODE_BITS)).unwrap_or(0);
-        let (length, category) = table.by_bits.get(top).copied().unwrap_or((0, 0));
-        if length == 0 {
-            return Err(self.short("bits that are no Huffman code"));
-        }
-        self.drop(length.into())?;
-        match category {
+        match self.symbol(table)? {
             0 => Ok(0),
-            1..=15 => {
+            category @ 1..=15 => {
                 let bits = u32::from(category);
                 let value = i32::try_from(self.ahead >> (64 - bits)).unwrap_or(0);
                 self.drop(bits)?;
@@ -88,7 +79,22 @@ impl<'a> Bits<'a> {
         }
     }
 
-    fn drop(&mut self, bits: u32) -> Result<(), CodestreamError> {
+    /// Reads what one code stands for, with the bits that may follow it at hand.
+    pub(super) fn symbol(&mut self, table: &Table) -> Result<u8, CodestreamError> {
+        if self.count < 32 {
+            self.fill();
+        }
+        let top = usize::try_from(self.ahead >> (64 - CODE_BITS)).unwrap_or(0);
+        let (length, value) = table.by_bits.get(top).copied().unwrap_or((0, 0));
+        if length == 0 {
+            return Err(self.short("bits that are no Huffman code"));
+        }
+        self.drop(length.into())?;
+        Ok(value)
+    }
+
+    /// Passes over bits, of which there must be so many.
+    pub(super) fn drop(&mut self, bits: u32) -> Result<(), CodestreamError> {
         self.count = self.count.checked_sub(bits).ok_or(damaged("the entropy-coded data end early"))?;
         self.ahead <<= bits;
         Ok(())

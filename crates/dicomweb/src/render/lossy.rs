@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::{ColorType, DynamicImage, ImageDecoder, Limits};
+use outrigger_dataset::codestream::check_sequential_jpeg;
 use outrigger_dataset::pixel::{Photometric, Planar, Representation, Shape};
 use outrigger_model::transfer_syntax::traits;
 
@@ -30,6 +31,8 @@ pub(super) fn decode(frame: &Frame<'_>, shape: &mut Shape) -> Result<Vec<u8>, Re
             what: "a stream of another size than the attributes".to_owned(),
         });
     }
+    // The decoder fills up what a torn stream lacks, and says nothing.
+    check_sequential_jpeg(frame.bytes)?;
     let is_gray = decoder.color_type() == ColorType::L8;
     let image = DynamicImage::from_decoder(decoder)?;
     let (samples, cells) =

@@ -18,7 +18,8 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS"
 const HEADERS: HeaderValue =
     HeaderValue::from_static("Accept, Authorization, Content-Type, Range, X-Requested-With");
 /// What a page may read of an answer beside what needs no leave.
-const EXPOSED: HeaderValue = HeaderValue::from_static("Content-Location, Retry-After, Warning");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("Accept-Ranges, Content-Location, Content-Range, Retry-After, Warning");
 /// Seconds a browser need not ask again: the longest that one of the common ones keeps.
 const ASKED_AGAIN_S: HeaderValue = HeaderValue::from_static("7200");
 

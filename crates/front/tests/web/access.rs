@@ -167,6 +167,11 @@ async fn pages_of_named_origins_may_read_and_are_told_so_without_a_token() {
     }
     let answered = search(&door, &format!("Origin: {ORIGIN}\r\nAuthorization: Bearer {READ}\r\n")).await;
     assert_eq!((answered.status, answered.fields("access-control-allow-origin")), (200, vec![ORIGIN]));
+    // Who may ask for a range may read which one came.
+    let exposed = answered.fields("access-control-expose-headers")[0];
+    for field in ["Accept-Ranges", "Content-Location", "Content-Range", "Retry-After", "Warning"] {
+        assert!(exposed.split(", ").any(|name| name == field), "{field}: {exposed}");
+    }
     // A refusal may be read as well, or a viewer cannot tell why.
     let refused = search(&door, &format!("Origin: {ORIGIN}\r\n")).await;
     assert_eq!((refused.status, refused.fields("access-control-allow-origin")), (401, vec![ORIGIN]));

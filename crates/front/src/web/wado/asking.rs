@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::header::{ACCEPT, HeaderMap, RANGE};
+use axum::http::header::{ACCEPT, HeaderMap, IF_RANGE, RANGE};
 use axum::http::request::Parts;
 use axum::{Extension, RequestPartsExt};
 use outrigger_dicomweb::accept::Accept;
@@ -35,7 +35,7 @@ pub(super) struct Asking {
     pub(super) frames: Option<String>,
     /// Path of bulk data, as written.
     pub(super) bulk: Option<String>,
-    /// The range of bytes asked for, as written.
+    /// The range of bytes asked for, as written; none where it is asked for under a condition.
     pub(super) range: Option<String>,
 }
 
@@ -95,9 +95,15 @@ impl FromRequestParts<Arc<Door>> for Asking {
             query,
             frames: path.remove("frames"),
             bulk: path.remove("path"),
-            range: parts.headers.get(RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned),
+            range: range(&parts.headers),
         })
     }
+}
+
+/// Answers carry no validator, so that what If-Range has is never the same (RFC 9110 section 13.1.5).
+fn range(headers: &HeaderMap) -> Option<String> {
+    let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE))?;
+    range.to_str().ok().map(str::to_owned)
 }
 
 /// A part of a path with all but unreserved characters escaped (RFC 3986 section 2.3).
