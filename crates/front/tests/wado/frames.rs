@@ -88,6 +88,39 @@ async fn lossy_frames_come_as_they_are_alone() {
     assert_eq!(counter.get_as(&path, BYTES).await.status, 406);
 }
 
+/// Goal: nothing is not told as a frame, nor does a response break off for it that could have been an error.
+#[tokio::test]
+async fn frames_without_bytes_are_refused_before_the_first_byte() {
+    let objects = [(0, 2, vec![Bytes::from_static(b"\xFF\xD8\xFF\xD9"), Bytes::new()]), (1, 1, Vec::new())];
+    let objects = objects.map(|(instance, count, fragments)| {
+        let mut lying = Lying::of(phantom(Shape::SmallCt, 0, instance));
+        let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
+        let fragments = Fragments { offset_table: Bytes::new(), fragments };
+        tree.put(Element { tag: PIXEL_DATA, vr: Vr::OB, value: Value::Fragments(fragments) });
+        tree.put(Element::text(Tag::NUMBER_OF_FRAMES, Vr::IS, &count.to_string()));
+        lying.bytes = write(&tree, Form::ExplicitLittle).into();
+        lying.transfer_syntax = TransferSyntaxUid::new(BASELINE).unwrap();
+        lying
+    });
+    let counter = Counter::with(&objects).await;
+    let (empty, none) = (objects[0].path(), objects[1].path());
+    let one = counter.get(&format!("{empty}/frames/1")).await.whole_parts();
+    assert_eq!(one[0].body.len(), 4);
+    for (path, accept, number) in [
+        (format!("{empty}/frames/2"), "*/*", 2),
+        (format!("{empty}/frames/2"), "image/jpeg", 2),
+        (format!("{empty}/frames/1,2"), "*/*", 2),
+        (format!("{empty}/pixeldata"), "*/*", 2),
+        (format!("{empty}/bulkdata/7FE00010"), "*/*", 2),
+        (format!("{none}/frames/1"), "*/*", 1),
+        (format!("{none}/pixeldata"), "*/*", 1),
+    ] {
+        let response = counter.get_as(&path, accept).await;
+        let text = format!("there are no bytes of frame {number}\n");
+        assert_eq!((response.status, response.text()), (404, text.as_str()), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn frames_that_are_not_there_are_refused_in_words() {
     let lying = Lying::of(phantom(Shape::Us { frames: 2 }, 0, 0));

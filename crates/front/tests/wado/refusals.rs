@@ -91,6 +91,22 @@ async fn what_cannot_be_accepted_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn accept_may_be_written_with_a_bare_plus_in_the_query() {
+    let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
+    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    for (accept, status) in [
+        ("application/dicom+json", 200),
+        ("application/dicom%2Bjson", 200),
+        ("application/dicom+json;+q=0.5", 200),
+        ("application/dicom+xml", 406),
+    ] {
+        let path = format!("{}/metadata?accept={accept}", lying.path());
+        let response = counter.get_as(&path, "text/html").await;
+        assert_eq!(response.status, status, "{accept}: {}", response.text());
+    }
+}
+
 /// Goal: a few kilobytes that claim to be gigabytes are told by their size, and never held. The control is an object of
 /// the same kind that is what it says.
 #[tokio::test]

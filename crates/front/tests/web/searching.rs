@@ -110,6 +110,21 @@ async fn an_answer_that_may_lack_something_is_one_with_a_warning() {
     assert_eq!(said.fields("warning"), ["299 outrigger \"The results may be incomplete: b is away\""]);
 }
 
+/// Goal: a `+` stands for itself in `accept` (RFC 3986), and for a blank where forms put one.
+#[tokio::test]
+async fn accept_may_be_written_with_a_bare_plus() {
+    let door = Door::open(options()).await;
+    for (accept, status) in [
+        ("application/dicom+json", 200),
+        ("application/dicom%2Bjson", 200),
+        ("application/dicom+json;+q=0.5,+text/html", 200),
+        ("application/dicom+xml", 406),
+    ] {
+        let said = door.get(&format!("/dicomweb/studies?accept={accept}")).await;
+        assert_eq!(said.status, status, "{accept}: {said:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody() {
     let door = Door::open(options()).await;

@@ -12,6 +12,7 @@ use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, UidError};
 
 use super::failure::failed;
 use crate::audit::Party;
+use crate::web::accepting::by_query;
 use crate::web::{Caller, Door, Refusal};
 
 /// Most parameters of a query that are looked at.
@@ -133,14 +134,12 @@ fn uid<T>(
 
 /// The query parameter comes before the header field (PS3.18 section 8.3.3.1).
 fn accept(headers: &HeaderMap, query: &[(String, String)]) -> Result<Accept, Refusal> {
-    let asked: Vec<&str> =
-        query.iter().filter(|(name, _)| name == "accept").map(|(_, value)| value.as_str()).collect();
-    let text = if asked.is_empty() {
+    let text = if let Some(text) = by_query(query) {
+        text
+    } else {
         let values: Result<Vec<&str>, _> =
             headers.get_all(ACCEPT).iter().map(|value| value.to_str()).collect();
         values.map_err(|_| Refusal::bad("Accept is no text"))?.join(",")
-    } else {
-        asked.join(",")
     };
     Accept::parse(&text).map_err(Refusal::bad)
 }

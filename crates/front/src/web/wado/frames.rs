@@ -82,6 +82,10 @@ impl Frames {
         if let Some(number) = numbers.iter().find(|number| self.index.frame(**number).is_none()) {
             return Err(Refusal::nothing(format!("there is no frame {number}; the instance has {count}")));
         }
+        let is_empty = |number: &u32| self.index.frame(*number).is_some_and(|span| length(&span) == 0);
+        if let Some(number) = numbers.iter().find(|number| is_empty(number)) {
+            return Err(Refusal::nothing(format!("there are no bytes of frame {number}")));
+        }
         let first = numbers.first().copied().unwrap_or(1);
         if self.choice.container == Container::Single && numbers.len() > 1 {
             let text = format!(
@@ -192,9 +196,13 @@ impl Made {
     fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes, _) => bytes.len() as u64,
-            Self::There(span) => span.places.iter().map(|place| place.length).sum(),
+            Self::There(span) => length(span),
         }
     }
+}
+
+fn length(span: &Span) -> u64 {
+    span.places.iter().map(|place| place.length).sum()
 }
 
 /// What describes one frame of an image as if it were the only one.
@@ -226,7 +234,7 @@ impl Wado {
         span: &Span,
         decoded: u64,
     ) -> Result<(Bytes, Memory), Refusal> {
-        let length: u64 = span.places.iter().map(|place| place.length).sum();
+        let length = length(span);
         if length > FRAME_BYTES_MAX {
             return Err(too_large(&format!("the frame has {length} bytes, more than {FRAME_BYTES_MAX}")));
         }
