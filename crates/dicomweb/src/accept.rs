@@ -4,7 +4,11 @@ mod frames;
 mod objects;
 mod pages;
 
-use crate::media::{MediaType, MediaTypeError, split_outside_quotes};
+use std::sync::Arc;
+
+use outrigger_model::TransferSyntaxUid;
+
+use crate::media::{MULTIPART_RELATED, MediaType, MediaTypeError, split_outside_quotes};
 pub use frames::{Coding, Container, FrameChoice, FrameForm};
 pub use objects::{ObjectChoice, ObjectForm, Otherwise, Packaging, Syntax};
 pub use pages::{IMAGES, RenderedForm, is_json_accepted};
@@ -16,16 +20,32 @@ const RANGES_MAX: usize = 64;
 /// Quality in thousandths (RFC 9110 section 12.4.2).
 const QUALITY_MAX: u16 = 1000;
 
-/// Media ranges, those liked best first.
+/// Media ranges, those liked best first; the last, of quality 0, say what is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
-    ranges: Vec<Range>,
+    ranges: Arc<[Range]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Range {
     media: MediaType,
     quality: u16,
+}
+
+/// A range with some quality, among all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Liked {
+    range: Range,
+    all: Arc<[Range]>,
+}
+
+/// Something that can be sent.
+struct Offer<'a> {
+    container: Container,
+    /// The media type of it, or of its parts.
+    media: &'a str,
+    /// `None` where it has none, or any may be chosen.
+    syntax: Option<&'a TransferSyntaxUid>,
 }
 
 /// Why an Accept header field cannot be used.
@@ -67,20 +87,68 @@ impl Accept {
         }
         // Stable: of equals the first stays first.
         ranges.sort_by_key(|range| std::cmp::Reverse(range.quality));
-        ranges.retain(|range| range.quality > 0);
-        Ok(Self { ranges })
+        Ok(Self { ranges: ranges.into() })
     }
 
-    /// The ranges, the best first.
-    fn media(&self) -> impl Iterator<Item = &MediaType> {
-        self.ranges.iter().map(|range| &range.media)
+    /// The ranges with some quality, the best first.
+    fn liked(&self) -> impl Iterator<Item = Liked> {
+        let ranges = self.ranges.iter().filter(|range| range.quality > 0);
+        ranges.map(|range| Liked { range: range.clone(), all: Arc::clone(&self.ranges) })
+    }
+}
+
+impl Liked {
+    /// Whether what this range takes is not liked less by one that names it more closely (RFC 9110 section 12.5.1).
+    fn stands(&self, offer: &Offer<'_>) -> bool {
+        let own = (self.range.closeness(offer).unwrap_or(0), self.range.named_syntax().is_some());
+        let closer = self.all.iter().filter(|range| range.is_syntax_of(offer)).filter_map(|range| {
+            let closeness = (range.closeness(offer)?, range.named_syntax().is_some());
+            (closeness > own).then_some((closeness, range.quality))
+        });
+        closer.max().is_none_or(|(_, quality)| quality >= self.range.quality)
+    }
+}
+
+impl Range {
+    /// How closely it names something but for the transfer syntax; `None` where it does not take it.
+    fn closeness(&self, offer: &Offer<'_>) -> Option<u8> {
+        match (offer.container, self.media.essence()) {
+            (_, "*/*") => Some(0),
+            (Container::Multipart, "multipart/*") => Some(1),
+            (Container::Multipart, MULTIPART_RELATED) => {
+                let of_parts = closeness(self.media.parameter("type").unwrap_or("*/*"), offer.media)?;
+                Some(2 + of_parts)
+            }
+            (Container::Multipart, _) => None,
+            (Container::Single, range) => closeness(range, offer.media),
+        }
+    }
+
+    /// The one transfer syntax that it takes.
+    fn named_syntax(&self) -> Option<&str> {
+        self.media.parameter("transfer-syntax").filter(|syntax| *syntax != "*")
+    }
+
+    fn is_syntax_of(&self, offer: &Offer<'_>) -> bool {
+        let is_of = |named: &str| offer.syntax.is_some_and(|syntax| syntax.as_str() == named);
+        self.named_syntax().is_none_or(is_of)
+    }
+}
+
+/// How closely a range of media types names one of them; `None` where it does not take it.
+fn closeness(range: &str, media: &str) -> Option<u8> {
+    let kind = media.split('/').next().unwrap_or_default();
+    let is_of_kind = || range.strip_suffix("/*").is_some_and(|own| own.eq_ignore_ascii_case(kind));
+    match range {
+        "*/*" => Some(0),
+        _ if range.eq_ignore_ascii_case(media) => Some(2),
+        _ => is_of_kind().then_some(1),
     }
 }
 
 /// Whether a media range takes a media type.
 fn takes(range: &str, media: &str) -> bool {
-    let kind = media.split('/').next().unwrap_or_default();
-    range == "*/*" || range.eq_ignore_ascii_case(media) || range == format!("{kind}/*")
+    closeness(range, media).is_some()
 }
 
 /// Reads a quality in thousandths.
@@ -102,9 +170,11 @@ mod tests {
     #[test]
     fn the_best_come_first_and_what_is_not_wanted_goes() {
         let accept = Accept::parse("a/b;q=0.5, c/d, e/f;q=0, g/h;q=0.501, i/j;q=1.000,").unwrap();
-        let media: Vec<&str> = accept.media().map(MediaType::essence).collect();
-        assert_eq!(media, ["c/d", "i/j", "g/h", "a/b"]);
-        assert_eq!(Accept::parse(" ").unwrap().media().map(MediaType::essence).collect::<Vec<_>>(), ["*/*"]);
+        let liked = |accept: &Accept| -> Vec<String> {
+            accept.liked().map(|liked| liked.range.media.essence().to_owned()).collect()
+        };
+        assert_eq!(liked(&accept), ["c/d", "i/j", "g/h", "a/b"]);
+        assert_eq!(liked(&Accept::parse(" ").unwrap()), ["*/*"]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use outrigger_model::TransferSyntaxUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Pixels, traits};
 
 use super::objects::Syntax;
-use super::{Accept, takes};
-use crate::media::{MULTIPART_RELATED, MediaType, OCTET_STREAM, frame_media};
+use super::{Accept, Liked, Offer, takes};
+use crate::media::{MULTIPART_RELATED, OCTET_STREAM, frame_media};
 
 /// How frames are put into a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub struct FrameForm {
     /// The media type of a frame, or a range.
     media: String,
     syntax: Syntax,
+    liked: Liked,
 }
 
 /// How the frames of one image are sent.
@@ -51,26 +52,34 @@ pub enum Coding {
 impl FrameForm {
     /// The media types accepted of frames, the best first.
     pub fn accepted(accept: &Accept) -> Vec<Self> {
-        accept.media().filter_map(Self::of).collect()
+        accept.liked().flat_map(|liked| Self::of(&liked)).collect()
     }
 
     /// How a value of plain bytes is put into a response; `None` where such are not accepted.
     pub fn container_of_bytes(forms: &[Self]) -> Option<Container> {
-        forms.iter().find(|form| form.takes(OCTET_STREAM)).map(|form| form.container)
+        forms.iter().find(|form| form.takes(OCTET_STREAM, None)).map(|form| form.container)
     }
 
-    fn of(media: &MediaType) -> Option<Self> {
-        let syntax = Syntax::of(media)?;
-        let (container, media) = match media.essence() {
-            "*/*" | "multipart/*" => (Container::Multipart, "*/*"),
-            MULTIPART_RELATED => (Container::Multipart, media.parameter("type").unwrap_or("*/*")),
-            single => (Container::Single, single),
+    fn of(liked: &Liked) -> Vec<Self> {
+        let asked = &liked.range.media;
+        let Some(syntax) = Syntax::of(asked) else { return Vec::new() };
+        let (containers, media): (&[Container], &str) = match asked.essence() {
+            "*/*" => (&[Container::Multipart, Container::Single], "*/*"),
+            "multipart/*" => (&[Container::Multipart], "*/*"),
+            MULTIPART_RELATED => (&[Container::Multipart], asked.parameter("type").unwrap_or("*/*")),
+            single => (&[Container::Single], single),
         };
-        Some(Self { container, media: media.to_ascii_lowercase(), syntax })
+        let form = |container: &Container| Self {
+            container: *container,
+            media: media.to_ascii_lowercase(),
+            syntax: syntax.clone(),
+            liked: liked.clone(),
+        };
+        containers.iter().map(form).collect()
     }
 
-    fn takes(&self, media: &str) -> bool {
-        takes(&self.media, media)
+    fn takes(&self, media: &str, syntax: Option<&TransferSyntaxUid>) -> bool {
+        takes(&self.media, media) && self.liked.stands(&Offer { container: self.container, media, syntax })
     }
 
     /// How frames in a transfer syntax are sent by this form.
@@ -90,15 +99,20 @@ impl FrameForm {
                     Syntax::Named(named) => *named == explicit || named == stored,
                     Syntax::Default | Syntax::AsStored => true,
                 };
-                (fits && self.takes(OCTET_STREAM)).then(|| choice(OCTET_STREAM, &explicit, Coding::Kept))?
+                (fits && self.takes(OCTET_STREAM, Some(&explicit)))
+                    .then(|| choice(OCTET_STREAM, &explicit, Coding::Kept))?
             }
             Syntax::Named(named) if named == stored => self.kept(own, stored, choice),
             Syntax::AsStored => self.kept(own, stored, choice),
             Syntax::Named(named) if *named != explicit => None,
-            Syntax::Named(_) | Syntax::Default if is_decodable && self.takes(OCTET_STREAM) => {
+            Syntax::Named(_) | Syntax::Default
+                if is_decodable && self.takes(OCTET_STREAM, Some(&explicit)) =>
+            {
                 choice(OCTET_STREAM, &explicit, Coding::Decoded)
             }
-            Syntax::Default if self.takes(own) && own != OCTET_STREAM => choice(own, stored, Coding::Kept),
+            Syntax::Default if self.takes(own, Some(stored)) && own != OCTET_STREAM => {
+                choice(own, stored, Coding::Kept)
+            }
             Syntax::Named(_) | Syntax::Default => None,
         }
     }
@@ -111,7 +125,7 @@ impl FrameForm {
         stored: &TransferSyntaxUid,
         choice: impl Fn(&str, &TransferSyntaxUid, Coding) -> Option<FrameChoice>,
     ) -> Option<FrameChoice> {
-        let media = [own, OCTET_STREAM].into_iter().find(|media| self.takes(media))?;
+        let media = [own, OCTET_STREAM].into_iter().find(|media| self.takes(media, Some(stored)))?;
         choice(media, stored, Coding::Kept)
     }
 }
@@ -184,5 +198,37 @@ mod tests {
         check("application/octet-stream", Container::Single, &[(".1", BYTES), (".4.80", DECODED)]);
         check("video/mp4; transfer-syntax=*", Container::Single, &[(".4.102", "video/mp4 .4.102")]);
         check("application/dicom", Container::Single, &[(".1", "-")]);
+    }
+
+    #[test]
+    fn frames_are_not_sent_as_what_is_excluded() {
+        const BYTES: &str = "application/octet-stream .1";
+        const DECODED: &str = "application/octet-stream .1!";
+        let no_bytes = "multipart/related; type=application/octet-stream;q=0, */*";
+        check(no_bytes, Container::Multipart, &[(".4.80", "image/jls .4.80"), (".4.50", "image/jpeg .4.50")]);
+        check(no_bytes, Container::Single, &[(".1", BYTES)]);
+        check("multipart/related;q=0, */*", Container::Single, &[(".1", BYTES), (".4.80", DECODED)]);
+        check(
+            "multipart/*;q=0, application/*;q=0, */*",
+            Container::Single,
+            &[(".1", "-"), (".5", "image/dicom-rle .5")],
+        );
+        check(
+            "image/jls;transfer-syntax=~.4.81;q=0, image/jls;transfer-syntax=*",
+            Container::Single,
+            &[(".4.80", "image/jls .4.80"), (".4.81", "-")],
+        );
+        // The control: a closer range that is liked too takes nothing away.
+        check(
+            "*/*, application/octet-stream;q=0.5",
+            Container::Multipart,
+            &[(".1", BYTES), (".4.80", DECODED)],
+        );
+        let forms = |accept| FrameForm::accepted(&Accept::parse(accept).unwrap());
+        assert_eq!(FrameForm::container_of_bytes(&forms(no_bytes)), Some(Container::Single));
+        assert_eq!(
+            FrameForm::container_of_bytes(&forms("application/octet-stream;q=0, application/*")),
+            None
+        );
     }
 }

@@ -4,7 +4,7 @@ use outrigger_dataset::transcode::targets;
 use outrigger_model::TransferSyntaxUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_BE, EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 
-use super::Accept;
+use super::{Accept, Container, Liked, Offer};
 use crate::media::{DICOM, MULTIPART_RELATED, MediaType};
 
 /// How objects are put into a response.
@@ -23,6 +23,7 @@ pub struct ObjectForm {
     pub packaging: Packaging,
     /// In which transfer syntax.
     pub syntax: Syntax,
+    liked: Liked,
 }
 
 /// A transfer syntax asked for.
@@ -63,22 +64,39 @@ impl ObjectForm {
     /// The media types accepted of objects, the best first; those of the packaging of the first alone, since a
     /// response has one.
     pub fn accepted(accept: &Accept) -> Vec<Self> {
-        let mut forms: Vec<Self> = accept.media().filter_map(Self::of).collect();
+        let mut forms: Vec<Self> = accept.liked().flat_map(|liked| Self::of(&liked)).collect();
         if let Some(packaging) = forms.first().map(|form| form.packaging) {
             forms.retain(|form| form.packaging == packaging);
         }
         forms
     }
 
-    fn of(media: &MediaType) -> Option<Self> {
+    fn of(liked: &Liked) -> Vec<Self> {
+        let media = &liked.range.media;
         let is_objects = |named: Option<&str>| named.is_none_or(|named| named.eq_ignore_ascii_case(DICOM));
-        let packaging = match media.essence() {
-            "*/*" | "multipart/*" => Packaging::Multipart,
-            MULTIPART_RELATED if is_objects(media.parameter("type")) => Packaging::Multipart,
-            DICOM | "application/*" => Packaging::Single,
-            _ => return None,
+        let packagings: &[Packaging] = match media.essence() {
+            "*/*" => &[Packaging::Multipart, Packaging::Single],
+            "multipart/*" => &[Packaging::Multipart],
+            MULTIPART_RELATED if is_objects(media.parameter("type")) => &[Packaging::Multipart],
+            DICOM | "application/*" => &[Packaging::Single],
+            _ => &[],
         };
-        Some(Self { packaging, syntax: Syntax::of(media)? })
+        let Some(syntax) = Syntax::of(media) else { return Vec::new() };
+        let form = |packaging: &Packaging| Self {
+            packaging: *packaging,
+            syntax: syntax.clone(),
+            liked: liked.clone(),
+        };
+        packagings.iter().map(form).filter(|form| form.stands(form.syntax.named())).collect()
+    }
+
+    /// Whether an object in a transfer syntax, or in any, may be sent by it.
+    fn stands(&self, syntax: Option<&TransferSyntaxUid>) -> bool {
+        let container = match self.packaging {
+            Packaging::Multipart => Container::Multipart,
+            Packaging::Single => Container::Single,
+        };
+        self.liked.stands(&Offer { container, media: DICOM, syntax })
     }
 }
 
@@ -91,13 +109,32 @@ impl Syntax {
             Some(uid) => TransferSyntaxUid::new(uid).ok().map(Self::Named),
         }
     }
+
+    fn named(&self) -> Option<&TransferSyntaxUid> {
+        match self {
+            Self::Named(named) => Some(named),
+            Self::Default | Self::AsStored => None,
+        }
+    }
 }
 
 impl ObjectChoice {
     /// What becomes of an object stored in a transfer syntax: the first of the forms that it can have without loss;
     /// `None` where there is none.
     pub fn of(forms: &[ObjectForm], stored: &TransferSyntaxUid) -> Option<Self> {
-        forms.iter().find_map(|form| Self::by(&form.syntax, stored))
+        forms.iter().find_map(|form| Self::by(&form.syntax, stored)?.taken(form, stored))
+    }
+
+    /// The same as far as a closer range does not exclude it.
+    fn taken(self, form: &ObjectForm, stored: &TransferSyntaxUid) -> Option<Self> {
+        let as_stored = form.stands(Some(stored));
+        match self {
+            Self::AsStored => as_stored.then_some(Self::AsStored),
+            Self::Transcoded { to, otherwise } => {
+                let otherwise = if as_stored { otherwise } else { Otherwise::Refused };
+                form.stands(Some(&to)).then_some(Self::Transcoded { to, otherwise })
+            }
+        }
     }
 
     fn by(syntax: &Syntax, stored: &TransferSyntaxUid) -> Option<Self> {
@@ -167,5 +204,20 @@ mod tests {
         check("multipart/related; type=\"application/dicom\"; transfer-syntax=x", MANY, &[(".1", "-")]);
         check("multipart/related; type=\"application/dicom\"; q=0", None, &[(".1", "-")]);
         check("application/dicom; q=0.1, */*", MANY, &[(".1", "=")]);
+        // The closest range counts, whatever a wider one takes.
+        check("multipart/related; type=\"application/dicom\"; q=0, */*", ONE, &by_default);
+        check("multipart/*;q=0, application/dicom;q=0, application/*, */*", None, &[(".1", "-")]);
+        check(
+            "application/dicom;transfer-syntax=~.4.50;q=0, application/dicom;transfer-syntax=*",
+            ONE,
+            &[(".4.50", "-"), (".4.80", "="), (".1", "=")],
+        );
+        check(
+            "application/dicom;q=0, application/dicom;transfer-syntax=~.4.80",
+            ONE,
+            &[(".4.80", "="), (".4.50", "-")],
+        );
+        check("*/*, application/dicom;q=0.5", MANY, &by_default);
+        check("application/dicom;transfer-syntax=*;q=0.5, application/dicom", ONE, &by_default);
     }
 }

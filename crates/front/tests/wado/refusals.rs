@@ -79,6 +79,7 @@ async fn what_cannot_be_accepted_is_refused() {
         ("text/html", 406),
         ("multipart/related; type=\"application/dicom+xml\"", 406),
         ("application/dicom;q=0", 406),
+        ("multipart/*;q=0, application/dicom;q=0, */*", 406),
         ("multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.80", 406),
         ("nonsense", 400),
         ("application/dicom;q=7", 400),

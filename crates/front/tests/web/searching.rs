@@ -161,6 +161,10 @@ async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody() {
     let xml = "Accept: multipart/related; type=\"application/dicom+xml\"";
     assert_eq!(door.get_with("/dicomweb/studies", xml).await.status, 406);
     assert!(door.service.queries.lock().unwrap().is_empty());
+    for excluded in ["application/dicom+json;q=0, */*", "application/*;q=0, */*"] {
+        let said = door.get_with("/dicomweb/studies", &format!("Accept: {excluded}")).await;
+        assert_eq!(said.status, 406, "{excluded}");
+    }
     // The control: what does make sense asks.
     assert_eq!(door.get_with("/dicomweb/studies", "Accept: application/json").await.status, 200);
     assert_eq!(door.service.queries.lock().unwrap().len(), 1);
