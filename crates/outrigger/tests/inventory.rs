@@ -8,7 +8,7 @@ use outrigger_dataset::read::read;
 use outrigger_dataset::write::write;
 use outrigger_model::{Level, QueryRoot, Status, Tag};
 use outrigger_sim::peers::{
-    DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, free_port,
+    DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, ToolRun, free_port,
 };
 use outrigger_sim::phantom::{Phantom, Place, Shape};
 use serde_json::Value;
@@ -136,9 +136,8 @@ async fn unseen_are_given(member: Behind, ours: Option<&Station>, unseen: &[Obje
     same_at(&door.station(), &of_it).await;
 }
 
-/// How many instances of a study are given.
-async fn got(door: &Door, study: &str) -> usize {
-    let key = format!("0020,000d={study}");
+/// How DCMTK's retrieval of what a key names ended, and how many instances came.
+async fn ended(door: &Door, level: Level, key: &str) -> (ToolRun, usize) {
     let into = TempDir::new().unwrap();
     let (calling, called) = (ae("VIEWER"), door.station());
     let get = GetScu {
@@ -146,12 +145,23 @@ async fn got(door: &Door, study: &str) -> usize {
         called: &called,
         into: into.path(),
         root: QueryRoot::Study,
-        level: Level::Study,
-        keys: &[&key],
+        level,
+        keys: &[key],
     };
-    let (run, got) = get.run().await.unwrap();
+    let (run, came) = get.run().await.unwrap();
+    (run, came.len())
+}
+
+/// How many instances are given of what a key names.
+async fn got_by(door: &Door, level: Level, key: &str) -> usize {
+    let (run, came) = ended(door, level, key).await;
     assert!(run.success(), "{}", run.said());
-    got.len()
+    came
+}
+
+/// How many instances of a study are given.
+async fn got(door: &Door, study: &str) -> usize {
+    got_by(door, Level::Study, &format!("0020,000d={study}")).await
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use outrigger_model::{Level, QueryRoot};
-use outrigger_sim::peers::{FindScu, GetScu, Nagle, ToolRun};
+use outrigger_sim::peers::{FindScu, Nagle, ToolRun};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::{PATIENCE, blind, complete, found, got, listening, priors, studies};
+use super::{PATIENCE, blind, complete, ended, found, got, got_by, listening, priors, studies};
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, configuration};
 use crate::modality::{Object, compared, objects, reached, same_at, send};
@@ -30,20 +30,7 @@ fn study(object: &Object) -> String {
 
 /// How many instances are given to who names one by its own UID alone.
 async fn got_alone(door: &Door, object: &Object) -> usize {
-    let key = format!("0008,0018={}", object.header.sop_instance);
-    let into = TempDir::new().unwrap();
-    let (calling, called) = (ae("VIEWER"), door.station());
-    let get = GetScu {
-        calling: &calling,
-        called: &called,
-        into: into.path(),
-        root: QueryRoot::Study,
-        level: Level::Image,
-        keys: &[&key],
-    };
-    let (run, got) = get.run().await.unwrap();
-    assert!(run.success(), "{}", run.said());
-    got.len()
+    got_by(door, Level::Image, &format!("0008,0018={}", object.header.sop_instance)).await
 }
 
 /// How many studies are found by a key.
@@ -127,18 +114,7 @@ pub(super) async fn head_of(door: &Door, path: &str) -> String {
 
 /// What DCMTK says of the end of a retrieval of a study.
 async fn end_of(door: &Door, study: &str) -> String {
-    let key = format!("0020,000d={study}");
-    let into = TempDir::new().unwrap();
-    let (calling, called) = (ae("VIEWER"), door.station());
-    let get = GetScu {
-        calling: &calling,
-        called: &called,
-        into: into.path(),
-        root: QueryRoot::Study,
-        level: Level::Study,
-        keys: &[&key],
-    };
-    get.run().await.unwrap().0.said()
+    ended(door, Level::Study, &format!("0020,000d={study}")).await.0.said()
 }
 
 /// A configuration with a web door.
