@@ -70,8 +70,8 @@ pub(crate) async fn unlisted(
             text: "what members do not list of a study cannot be read in the books".to_owned(),
             source: Some(Box::new(error)),
         })?;
-        let listed = planned.iter().filter(|of| of.study.as_ref() == Some(study)).count() as u64;
-        unlisted += says.map_or(0, |says| says.saturating_sub(listed));
+        let listed = || planned.iter().filter(|of| of.study.as_ref() == Some(study)).count() as u64;
+        unlisted += says.map_or(0, |says| says.saturating_sub(listed()));
     }
     Ok(unlisted)
 }
