@@ -27,6 +27,8 @@ pub const GROUPS_MAX: usize = 1_000;
 
 /// Requests open at once at most, whoever asked: some days of a large site whose modalities are all off.
 pub const OPEN_MAX: usize = 4_096;
+/// Requests of one requestor that are waited for or not reported at most, so that no client takes the room of all others.
+pub const OPEN_OF_ONE_MAX: usize = OPEN_MAX / 4;
 
 /// Failure Reasons (PS3.3 section C.14.1.1).
 pub mod reason {
@@ -188,6 +190,12 @@ pub(crate) enum Room<'h> {
     Without(&'h TransactionUid),
     /// It may not: all others are waited for, or owed to an AE title.
     None,
+}
+
+/// Whether this requestor has as many requests open as one may; results that are only looked at make room, and do not count.
+pub(crate) fn has_its_share(heads: &[PromiseHead], requestor: &Requestor) -> bool {
+    let of_it = heads.iter().filter(|head| head.requestor == *requestor && !head.is_looked_at());
+    of_it.count() >= OPEN_OF_ONE_MAX
 }
 
 /// Whether one request more may be open beside these, of which `most` may be.

@@ -89,8 +89,14 @@ impl Rig {
 
     /// Stops everything and starts again on the same disk.
     pub(crate) async fn restart(&mut self) {
+        self.restart_between(|_, _| ()).await;
+    }
+
+    /// Stops everything, does something to the books, and starts again on the same disk.
+    pub(crate) async fn restart_between(&mut self, between: impl FnOnce(&mut dyn LedgerStore, WallTime)) {
         self.ledger.close().await;
         self.journal.clone().close().await.unwrap();
+        between(&mut *self.place.open(), self.now());
         let opened = open(&self.disk, &self.place, &self.clock, self.members.clone()).await;
         (self.journal, self.ledger) = opened;
     }

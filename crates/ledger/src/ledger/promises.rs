@@ -12,7 +12,7 @@ use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::promise::{
     Asked, Attestations, Attested, CommitPolicy, Failing, GOOD_FOR, GROUPS_MAX, INSTANCES_MAX, OPEN_MAX,
-    Promise, PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, room,
+    OPEN_OF_ONE_MAX, Promise, PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, has_its_share, room,
 };
 use crate::record::{Decision, DecisionRecord};
 use crate::store::{LedgerReads, StoreError};
@@ -123,7 +123,7 @@ impl Ledger {
                 Err(PromiseError::Duplicate(asked.transaction))
             };
         }
-        self.make_room().await?;
+        self.make_room(&asked.requestor).await?;
         let decision = Decision::CommitmentAsked(asked.clone());
         match self.record(RecordKind::Decision, &DecisionRecord::of_system(decision)).await {
             // It is durable, and takes effect once the database can be written.
@@ -138,8 +138,14 @@ impl Ledger {
     }
 
     /// Lets the oldest result go that is there to be looked at, where as many requests are open as may be.
-    async fn make_room(&self) -> Result<(), PromiseError> {
+    async fn make_room(&self, requestor: &Requestor) -> Result<(), PromiseError> {
         let heads = self.query(|books| books.promise_heads()).await?;
+        if has_its_share(&heads, requestor) {
+            return Err(PromiseError::TooMany {
+                what: "requests of one client that wait",
+                most: OPEN_OF_ONE_MAX,
+            });
+        }
         match room(&heads, OPEN_MAX) {
             Room::Enough => Ok(()),
             Room::None => Err(PromiseError::TooMany { what: "requests that wait", most: OPEN_MAX }),
