@@ -16,14 +16,14 @@ use crate::form::PIXEL_VALUES;
 use crate::read::ReadError;
 pub use frames::{FrameError, FrameIndex, Span, aligned};
 pub use inflated::inflated_length;
-pub use look::survey;
+pub use look::{held_at_most, survey, survey_within};
 
 /// Most bytes of a binary value that is read: a code or a small table; larger ones are fetched apart by who wants them.
 pub const BINARY_BYTES_MAX: u64 = 4 * 1024;
 /// Most bytes of a value of text or numbers that is read: whole reports and lookup tables stay below.
 pub const TEXT_BYTES_MAX: u64 = 1024 * 1024;
-/// Most memory of one survey, elements and values together; objects of a hundred thousand elements stay below.
-const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most memory of one survey: elements, items and values as they lie in memory; objects of half a million elements stay below.
+pub const HELD_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Where bytes lie in a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod objects;
 mod pictures;
 mod rack;
 mod refusals;
+mod room;
 mod spares;
 
 use outrigger_dataset::phantom::{Phantom, Place, Shape};

@@ -13,6 +13,14 @@ use crate::form::{
 use crate::read::{DEPTH_MAX, ReadError};
 
 const PIXEL_REPRESENTATION: Tag = Tag(0x0028, 0x0103);
+/// Memory that a list takes beside what is in it: what the allocator keeps of it.
+const BESIDE_LIST: usize = 16;
+/// Memory that a value takes beside its bytes: what the allocator keeps, and the count of those who share it.
+const BESIDE_VALUE: usize = 48;
+/// Memory that a byte of a data set stands for at most: an element of one byte in a list that grows, which is held twice then.
+const HELD_A_BYTE: u64 = 32;
+/// What is held of a data set however short it is.
+const HELD_AT_LEAST: u64 = 4 * 1024;
 
 /// Looks a data set of `length` bytes over; `read` gives bytes from a position on, at least one where there is one.
 ///
@@ -22,8 +30,29 @@ where
     R: FnMut(u64) -> Result<Bytes, E>,
     E: std::error::Error + 'static,
 {
-    let mut look = Look { window: Window::new(read), position: 0, held: 0 };
-    look.elements(&Around { form, end: length, depth: 0, signed: false }, Ending::AllRead)
+    survey_within(HELD_BYTES_MAX, form, length, read).map(|(survey, _)| survey)
+}
+
+/// Looks a data set over as [`survey`] does and takes no more than so much memory for it; says how much the survey takes.
+pub fn survey_within<R, E>(
+    most: u64,
+    form: Form,
+    length: u64,
+    read: R,
+) -> Result<(Survey, u64), SurveyError<E>>
+where
+    R: FnMut(u64) -> Result<Bytes, E>,
+    E: std::error::Error + 'static,
+{
+    let most = usize::try_from(most.min(HELD_BYTES_MAX)).unwrap_or(usize::MAX);
+    let mut look = Look { window: Window::new(read), position: 0, held: 0, most };
+    let survey = look.elements(&Around { form, end: length, depth: 0, signed: false }, Ending::AllRead)?;
+    Ok((survey, look.held as u64))
+}
+
+/// Memory that the survey of a data set of so many bytes takes at most, while it is made and after.
+pub fn held_at_most(length: u64) -> u64 {
+    length.saturating_mul(HELD_A_BYTE).saturating_add(HELD_AT_LEAST).min(HELD_BYTES_MAX)
 }
 
 /// What encloses the place looked at.
@@ -49,6 +78,8 @@ struct Look<R> {
     position: u64,
     /// Memory taken.
     held: usize,
+    /// Most of it.
+    most: usize,
 }
 
 impl<R, E> Look<R>
@@ -65,7 +96,7 @@ where
             }
             let header = self.header(&around, ITEM_END)?;
             if header.tag == ITEM_END && ending == Ending::Delimiter {
-                return Ok(Survey { elements });
+                return Ok(Survey { elements: self.ended(elements) });
             }
             if header.tag.0 == ITEM_GROUP {
                 return Err(misplaced(header.tag));
@@ -74,10 +105,10 @@ where
             if let (PIXEL_REPRESENTATION, Found::Here(bytes)) = (element.tag, &element.value) {
                 around.signed = bytes.first() == Some(&1);
             }
-            elements.push(element);
+            self.push(&mut elements, element)?;
         }
         match ending {
-            Ending::AllRead => Ok(Survey { elements }),
+            Ending::AllRead => Ok(Survey { elements: self.ended(elements) }),
             Ending::Delimiter => Err(truncated(ITEM_END, 0)),
         }
     }
@@ -96,12 +127,32 @@ where
 
     fn hold(&mut self, bytes: usize) -> Result<(), SurveyError<E>> {
         self.held = self.held.saturating_add(bytes);
-        if self.held > HELD_BYTES_MAX { Err(SurveyError::TooLarge) } else { Ok(()) }
+        if self.held > self.most { Err(SurveyError::TooLarge) } else { Ok(()) }
+    }
+
+    /// Puts one more into a list. One that grows may be held twice for a moment: as it was, and as it becomes.
+    fn push<T>(&mut self, list: &mut Vec<T>, value: T) -> Result<(), SurveyError<E>> {
+        let before = list.capacity();
+        if list.len() == before {
+            let after = (before * 2).max(1);
+            self.hold(size_of_list::<T>(after))?;
+            list.reserve_exact(after - before);
+            self.held = self.held.saturating_sub(size_of_list::<T>(before));
+        }
+        list.push(value);
+        Ok(())
+    }
+
+    /// A list to which nothing comes any more, without the room it has left.
+    fn ended<T>(&mut self, mut list: Vec<T>) -> Vec<T> {
+        let left = list.capacity() - list.len();
+        list.shrink_to_fit();
+        self.held = self.held.saturating_sub(left * size_of::<T>());
+        list
     }
 
     fn element(&mut self, around: &Around, header: Header) -> Result<Surveyed, SurveyError<E>> {
         let Header { tag, mut vr, length, .. } = header;
-        self.hold(size_of::<Surveyed>())?;
         if around.signed && vr == Vr::US && dictionary::follows_pixel_representation(tag) {
             vr = Vr::SS;
         }
@@ -143,7 +194,7 @@ where
         if (bytes.len() as u64) < place.length {
             return Err(truncated(tag, bytes.len() as u64));
         }
-        self.hold(bytes.len())?;
+        self.hold(size_of_value(bytes.len()))?;
         Ok(Found::Here(bytes))
     }
 
@@ -155,19 +206,19 @@ where
         let mut items = Vec::new();
         while self.position < around.end {
             let header = self.header(around, SEQUENCE_END)?;
-            self.hold(size_of::<Survey>())?;
-            match (header.tag, header.length) {
-                (SEQUENCE_END, _) if ending == Ending::Delimiter => return Ok(items),
-                (ITEM, Length::Undefined) => items.push(self.elements(&inside, Ending::Delimiter)?),
+            let item = match (header.tag, header.length) {
+                (SEQUENCE_END, _) if ending == Ending::Delimiter => return Ok(self.ended(items)),
+                (ITEM, Length::Undefined) => self.elements(&inside, Ending::Delimiter)?,
                 (ITEM, Length::Defined(length)) => {
                     let end = self.end(around, ITEM, length)?;
-                    items.push(self.elements(&Around { end, ..inside }, Ending::AllRead)?);
+                    self.elements(&Around { end, ..inside }, Ending::AllRead)?
                 }
                 (tag, _) => return Err(misplaced(tag)),
-            }
+            };
+            self.push(&mut items, item)?;
         }
         match ending {
-            Ending::AllRead => Ok(items),
+            Ending::AllRead => Ok(self.ended(items)),
             Ending::Delimiter => Err(truncated(SEQUENCE_END, 0)),
         }
     }
@@ -176,18 +227,28 @@ where
         let mut fragments = Vec::new();
         loop {
             let header = self.header(around, SEQUENCE_END)?;
-            self.hold(size_of::<Place>())?;
             match (header.tag, header.length) {
-                (SEQUENCE_END, _) => return Ok(fragments),
+                (SEQUENCE_END, _) => return Ok(self.ended(fragments)),
                 (ITEM, Length::Defined(length)) => {
                     let end = self.end(around, ITEM, length)?;
-                    fragments.push(Place { offset: self.position, length: length.into() });
+                    let place = Place { offset: self.position, length: length.into() };
+                    self.push(&mut fragments, place)?;
                     self.position = end;
                 }
                 (tag, _) => return Err(misplaced(tag)),
             }
         }
     }
+}
+
+/// Memory that a list takes with room for so many.
+fn size_of_list<T>(capacity: usize) -> usize {
+    if capacity == 0 { 0 } else { capacity.saturating_mul(size_of::<T>()).saturating_add(BESIDE_LIST) }
+}
+
+/// Memory that a value of so many bytes takes beside its element.
+fn size_of_value(length: usize) -> usize {
+    if length == 0 { 0 } else { length.saturating_add(BESIDE_VALUE) }
 }
 
 fn misplaced<E: std::error::Error>(tag: Tag) -> SurveyError<E> {

@@ -1,6 +1,6 @@
 //! Bytes by position, out of pieces that are read when they are needed.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use outrigger_model::Tag;
 
 use super::SurveyError;
@@ -9,6 +9,8 @@ use crate::read::ReadError;
 
 /// Longest header of an element (PS3.5 section 7.1).
 const HEADER_BYTES_MAX: usize = 12;
+/// Bytes that are made room for before they came.
+const EXACT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads a data set of a known length; `read` gives bytes from a position on, at least one where there is one.
 pub(super) struct Window<R> {
@@ -30,7 +32,7 @@ where
     /// The bytes of `from..to`, or as many as there are; a copy, so that the piece they lie in can go.
     pub(super) fn copy(&mut self, from: u64, to: u64) -> Result<Bytes, SurveyError<E>> {
         let wanted = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         while out.len() < wanted {
             let position = from + out.len() as u64;
             let here = self.at(position)?;
@@ -38,9 +40,14 @@ where
                 break;
             }
             let part = here.get(..(wanted - out.len()).min(here.len())).unwrap_or(&[]);
+            if out.is_empty() {
+                // As long as it becomes, so that small values take no more than they are; a long one grows as it comes.
+                out.reserve_exact(wanted.min(part.len().max(EXACT_BYTES_MAX)));
+            }
             out.extend_from_slice(part);
         }
-        Ok(out.freeze())
+        out.shrink_to_fit();
+        Ok(out.into())
     }
 
     /// The header at `from`, none of it beyond `end`.

@@ -10,6 +10,7 @@ mod bulk;
 mod failure;
 mod frames;
 mod given;
+mod looked;
 mod metadata;
 mod objects;
 mod opened;
@@ -32,8 +33,12 @@ use super::{Door, Refusal};
 use crate::service::Service;
 
 /// Memory that all requests of a listener together may take for objects they hold as a whole, in MiB: to transcode, to
-/// look over, to render. The next waits.
+/// render. The next waits.
 const HELD_MIB: u32 = 1024;
+
+/// Memory that all requests of a listener together may take for surveys of objects, in MiB. The next waits. It is apart,
+/// and taken before that for whole objects: who has looked an object over may wait for that.
+const SURVEYED_MIB: u32 = 512;
 
 /// Memory that all requests of a listener together may take for descriptions that wait to be sent, in MiB.
 const DESCRIBED_MIB: u32 = 256;
@@ -97,6 +102,8 @@ struct Wado {
 struct Memory {
     /// For objects held as a whole.
     objects: Arc<Semaphore>,
+    /// For surveys; never waited for by who has taken memory for objects.
+    surveys: Arc<Semaphore>,
     /// For descriptions; never waited for.
     descriptions: Arc<Semaphore>,
 }
@@ -107,7 +114,8 @@ pub(super) fn routes() -> Router<Arc<Door>> {
     const SERIES: &str = "/studies/{study}/series/{series}";
     const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
     let room = |mib| Arc::new(Semaphore::new(usize::try_from(mib).unwrap_or(Semaphore::MAX_PERMITS)));
-    let memory = Memory { objects: room(HELD_MIB), descriptions: room(DESCRIBED_MIB) };
+    let memory =
+        Memory { objects: room(HELD_MIB), surveys: room(SURVEYED_MIB), descriptions: room(DESCRIBED_MIB) };
     let mut router = Router::new();
     for level in [STUDY, SERIES, INSTANCE] {
         router = router
@@ -125,6 +133,16 @@ pub(super) fn routes() -> Router<Arc<Door>> {
         .layer(Extension(memory))
 }
 
+impl Wado {
+    /// The same for one request that opens instances one by one: who answers nothing is waited for once in it.
+    fn in_one_request(mut self) -> Self {
+        if let Some(service) = self.service.retrieving(&[]) {
+            self.service = service;
+        }
+        self
+    }
+}
+
 impl FromRequestParts<Arc<Door>> for Wado {
     type Rejection = Refusal;
 
@@ -134,6 +152,7 @@ impl FromRequestParts<Arc<Door>> for Wado {
             .await
             .map_err(|error| failed("the listener is not set up", &error))?;
         let service = Arc::clone(&door.front.service);
-        Ok(Self { service, threads: door.front.threads, random: Random::System, memory })
+        let wado = Self { service, threads: door.front.threads, random: Random::System, memory };
+        Ok(wado.in_one_request())
     }
 }

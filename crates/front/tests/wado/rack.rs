@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,7 +53,14 @@ pub(crate) enum State {
     OnceHere,
     /// One keeper alone vouches for it.
     Unproven,
+    /// Its blocks but the first take a while to be read by who begins anew.
+    Slow,
+    /// The keeper who alone has it answers nothing; it is waited for once in a retrieval.
+    Silent,
 }
+
+/// How long is waited for a keeper who answers nothing.
+pub(crate) const SILENCE: Duration = Duration::from_millis(500);
 
 impl Lying {
     /// A phantom as it is.
@@ -86,10 +93,28 @@ impl Lying {
     }
 }
 
-/// A rack of objects.
+/// A rack of objects; clones share it.
+#[derive(Clone)]
 pub(crate) struct Rack {
     spool: Spool,
-    objects: Mutex<Vec<Lying>>,
+    objects: Arc<Mutex<Vec<Lying>>>,
+    readers: Arc<Readers>,
+    /// Whether it was found in this retrieval that a keeper answers nothing.
+    retrieval: Option<Arc<AtomicBool>>,
+}
+
+/// Who reads slow objects.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Readers {
+    /// How many read at once, at most.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
 }
 
 #[async_trait]
@@ -157,12 +182,27 @@ impl Service for Rack {
             }
             State::OnceHere => Arc::new(Once { bytes, is_read: AtomicBool::new(false) }),
             State::There | State::Unproven => Arc::new(bytes),
+            State::Slow => {
+                Arc::new(Slow { bytes, readers: Arc::clone(&self.readers), beginnings: AtomicUsize::new(0) })
+            }
+            State::Silent => {
+                let is_known = self.retrieval.as_ref().is_some_and(|known| known.load(Ordering::SeqCst));
+                if !is_known {
+                    tokio::time::sleep(SILENCE).await;
+                    self.retrieval.iter().for_each(|known| known.store(true, Ordering::SeqCst));
+                }
+                return Err(FindRefusal { status, text: "it was left alone".into(), source: None });
+            }
         };
         let provenance = match state {
             State::Unproven => Provenance::Unproven { keeper: "one".to_owned() },
             _ => Provenance::Proven,
         };
         Ok(Opened { transfer_syntax, bytes: source, provenance })
+    }
+
+    fn retrieving(&self, _: &[Retrievable]) -> Option<Arc<dyn Service>> {
+        Some(Arc::new(Self { retrieval: Some(Arc::default()), ..self.clone() }))
     }
 
     async fn open_elsewhere(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
@@ -213,8 +253,36 @@ impl BlockSource for Once {
     }
 }
 
+/// Bytes whose blocks but the first take a while to be read once the first was read again: objects are read once to see that they
+/// are sound, and looked over for a moment before much room is taken for it.
+#[derive(Debug)]
+struct Slow {
+    bytes: Bytes,
+    readers: Arc<Readers>,
+    beginnings: AtomicUsize,
+}
+
+impl BlockSource for Slow {
+    fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
+        if index == 0 {
+            self.beginnings.fetch_add(1, Ordering::SeqCst);
+        } else if self.beginnings.load(Ordering::SeqCst) > 1 {
+            let now = self.readers.now.fetch_add(1, Ordering::SeqCst) + 1;
+            self.readers.most.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(100));
+            self.readers.now.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.bytes.read_block(index)
+    }
+}
+
 /// A web door before a rack.
 pub(crate) struct Counter {
+    pub(crate) readers: Arc<Readers>,
     pub(crate) listening: Listening,
     pub(crate) audit: mpsc::Receiver<AuditEvent>,
     _refusals: mpsc::Receiver<RefusalEvent>,
@@ -225,7 +293,13 @@ pub(crate) struct Counter {
 impl Counter {
     pub(crate) async fn with(objects: &[Lying]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let rack = Rack { spool: spool(directory.path()), objects: Mutex::new(objects.to_vec()) };
+        let readers = Arc::<Readers>::default();
+        let rack = Rack {
+            spool: spool(directory.path()),
+            objects: Arc::new(Mutex::new(objects.to_vec())),
+            readers: Arc::clone(&readers),
+            retrieval: None,
+        };
         let (audit_box, audit) = Outbox::new("audit");
         let (refusal_box, refusals) = Outbox::new("refusal");
         let front = WebFront {
@@ -248,7 +322,7 @@ impl Counter {
         };
         let (guard, shutdown) = Shutdown::pair();
         let listening = front.listen(options(), shutdown).await.unwrap();
-        Self { listening, audit, _refusals: refusals, _guard: guard, _directory: directory }
+        Self { readers, listening, audit, _refusals: refusals, _guard: guard, _directory: directory }
     }
 }
 

@@ -37,24 +37,24 @@ pub(super) async fn pixel_data(wado: Wado, asking: Asking) -> Result<Response, R
 
 async fn value(wado: Wado, asking: Asking, path: &ElementPath) -> Result<Response, Refusal> {
     let planned = instance(&wado, &asking.resource).await?;
-    let (survey, source) = wado.look(&planned).await?;
+    let looked = wado.look(&planned).await?;
     let mut given = Given::new(&asking);
     given.count(&planned);
     let nothing = || Refusal::nothing("the instance has no such value");
     let is_pixel_data = path.items.is_empty() && path.last == PIXEL_DATA;
     let forms = FrameForm::accepted(&asking.accept);
-    let value = match &survey.follow(path).ok_or_else(nothing)?.value {
+    let value = match &looked.survey.follow(path).ok_or_else(nothing)?.value {
         Found::Items(_) => return Err(nothing()),
-        Found::Fragments(fragments) if is_pixel_data && is_video(&source) => {
-            let choice = FrameChoice::of(&forms, &source.transfer_syntax).ok_or_else(not_as_video)?;
+        Found::Fragments(fragments) if is_pixel_data && is_video(&looked.source) => {
+            let choice = FrameChoice::of(&forms, &looked.source.transfer_syntax).ok_or_else(not_as_video)?;
             let way =
                 Way { container: choice.container, content_type: choice.content_type(), media: choice.media };
             let value = Value::There(fragments.iter().skip(1).copied().collect());
-            return respond(wado, &asking, (source, value), &way, given);
+            return respond(wado, &asking, (looked.source, value), &way, given);
         }
         Found::Fragments(_) if is_pixel_data => {
             let location = format!("{}/{}/frames", asking.base, asking.resource.path());
-            let frames = Frames::new(&wado, &asking, survey, source, location).await?;
+            let frames = Frames::new(&wado, &asking, looked, location).await?;
             let numbers = (1..=frames.index.count()).collect();
             return frames.respond(wado, numbers, given).await;
         }
@@ -65,7 +65,7 @@ async fn value(wado: Wado, asking: Asking, path: &ElementPath) -> Result<Respons
     let container = FrameForm::container_of_bytes(&forms)
         .ok_or_else(|| Refusal::not_acceptable("the value can be had as application/octet-stream"))?;
     let way = Way { container, content_type: OCTET_STREAM.to_owned(), media: OCTET_STREAM.to_owned() };
-    respond(wado, &asking, (source, value), &way, given)
+    respond(wado, &asking, (looked.source, value), &way, given)
 }
 
 fn is_video(source: &Source) -> bool {

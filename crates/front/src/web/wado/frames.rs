@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use outrigger_dataset::element::{DataSet, Element, Vr};
-use outrigger_dataset::pixel::{Shape, decode_frame};
+use outrigger_dataset::pixel::{Shape, ShapeError, decode_frame};
 use outrigger_dataset::survey::{FrameError, FrameIndex, Span, Survey, aligned};
 use outrigger_dicomweb::accept::{Coding, Container, FrameChoice, FrameForm};
 use outrigger_dicomweb::frames::frame_list;
@@ -19,6 +19,7 @@ use super::asking::Asking;
 use super::body::{Broken, Pieces, written};
 use super::failure::{failed, too_large};
 use super::given::Given;
+use super::looked::Looked;
 use super::opened::{Memory, Source};
 use super::plan::instance;
 use super::read::reader;
@@ -34,7 +35,8 @@ const FRAME_BYTES_MAX: u64 = 128 << 20;
 /// One response of frames.
 pub(super) struct Frames {
     pub(super) source: Source,
-    pub(super) survey: Arc<Survey>,
+    /// Each of them as if it were alone.
+    pub(super) shape: Result<Shape, ShapeError>,
     pub(super) index: FrameIndex,
     pub(super) choice: FrameChoice,
     pub(super) boundary: Boundary,
@@ -46,11 +48,11 @@ pub(super) struct Frames {
 pub(super) async fn frames(wado: Wado, asking: Asking) -> Result<Response, Refusal> {
     let numbers = frame_list(asking.frames.as_deref().unwrap_or_default()).map_err(Refusal::bad)?;
     let planned = instance(&wado, &asking.resource).await?;
-    let (survey, source) = wado.look(&planned).await?;
+    let looked = wado.look(&planned).await?;
     let mut given = Given::new(&asking);
     given.count(&planned);
     let location = format!("{}/{}/frames", asking.base, asking.resource.path());
-    let frames = Frames::new(&wado, &asking, survey, source, location).await?;
+    let frames = Frames::new(&wado, &asking, looked, location).await?;
     frames.respond(wado, numbers, given).await
 }
 
@@ -59,16 +61,18 @@ impl Frames {
     pub(super) async fn new(
         wado: &Wado,
         asking: &Asking,
-        survey: Survey,
-        source: Source,
+        looked: Looked,
         location: String,
     ) -> Result<Self, Refusal> {
+        let Looked { survey, source, room } = looked;
         let choice = FrameChoice::of(&FrameForm::accepted(&asking.accept), &source.transfer_syntax)
             .ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
-        let survey = Arc::new(survey);
         let index = wado.index(&survey, &source).await?;
+        let shape = Shape::read(&one_frame(&survey));
+        // Nothing of the survey is needed while the frames are sent, which takes as long as their reader does.
+        drop((survey, room));
         let boundary = wado.boundary()?;
-        Ok(Self { source, survey, index, choice, boundary, location })
+        Ok(Self { source, shape, index, choice, boundary, location })
     }
 
     /// Sends frames by their numbers, of which there is at least one.
@@ -169,8 +173,9 @@ impl Frames {
                 Ok(Made::Bytes(aligned(&bytes, bits).into(), memory))
             }
             (_, Coding::Decoded) => {
-                let shape = Shape::read(&one_frame(&self.survey))
-                    .map_err(|error| failed("the frame is not described by the attributes", &error))?;
+                let shape = self.shape.clone();
+                let shape =
+                    shape.map_err(|error| failed("the frame is not described by the attributes", &error))?;
                 let (bytes, memory) = wado.frame_bytes(&self.source, &span, shape.decoded_bytes()).await?;
                 let syntax = self.source.transfer_syntax.clone();
                 let work = move || decode_frame(&syntax, &shape, &bytes);

@@ -15,6 +15,7 @@ use super::ahead::Ahead;
 use super::asking::{Asking, Resource};
 use super::body::{Broken, Pieces, written};
 use super::given::Given;
+use super::looked::Looked;
 use super::opened::Memory;
 use super::plan::{instances, resource_of, unlisted, unlisted_warning};
 use crate::service::Retrievable;
@@ -185,8 +186,12 @@ type Describing = BoxFuture<'static, Result<Bytes, Refusal>>;
 
 /// The object of one instance.
 async fn described(wado: &Wado, location: &Location, instance: &Retrievable) -> Result<Bytes, Refusal> {
-    let (survey, _) = wado.look(instance).await?;
+    let looked = wado.look(instance).await?;
     let path = resource_of(&location.resource, instance).path();
     let bulk = format!("{}/{path}/bulkdata", location.base);
-    Ok(wado.threads.blocking("metadata", move || json::metadata(&survey, &bulk)).await?.into())
+    let work = move || {
+        let Looked { survey, room: _room, .. } = looked;
+        json::metadata(&survey, &bulk)
+    };
+    Ok(wado.threads.blocking("metadata", work).await?.into())
 }

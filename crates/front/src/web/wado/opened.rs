@@ -5,16 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use outrigger_dataset::form::Form;
 use outrigger_dataset::pixel::Shape;
-use outrigger_dataset::survey::{Survey, SurveyError, inflated_length, survey};
+use outrigger_dataset::survey::{SurveyError, inflated_length};
 use outrigger_dataset::transcode;
 use outrigger_model::TransferSyntaxUid;
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, Encoding, Pixels, Traits, traits};
-use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::failure::{failed, too_large};
-use super::read::{Spare, Unread, reader};
+use super::read::{Spare, reader};
 use super::{HELD_MIB, Wado};
 use crate::service::{Opened, Provenance, Retrievable};
 use crate::web::Refusal;
@@ -24,8 +23,6 @@ use crate::whole::whole;
 const WHOLE_BYTES_MAX: u64 = 256 << 20;
 /// How often an object is held while it is transcoded: as it was, as a tree of decoded pixels, as written anew.
 const COPIES: u64 = 3;
-/// Most bytes of an object that a survey takes memory for; it is bounded by itself.
-const SURVEYED_BYTES_MAX: u64 = 64 << 20;
 
 /// An instance whose bytes are at hand.
 #[derive(Debug, Clone)]
@@ -119,13 +116,35 @@ impl Wado {
 
     /// Memory that transcoding an object takes, held against what it claims before anything is inflated or decoded: a
     /// few kilobytes may stand for gigabytes. `None` for more than is taken.
-    async fn taken(&self, source: &Source) -> Result<Result<Option<u64>, BlockError>, WorkLost> {
-        let source = source.clone();
-        self.threads.blocking("measure", move || measure(&source)).await
+    async fn taken(&self, source: &Source) -> Result<Result<Option<u64>, BlockError>, Refusal> {
+        let length = source.bytes.length();
+        match (traits(&source.transfer_syntax), Form::of(&source.transfer_syntax)) {
+            (Traits { encoding: Encoding::Deflated, .. }, _) => {
+                let bytes = Arc::clone(&source.bytes);
+                let work = move || inflated_length(WHOLE_BYTES_MAX, reader(&*bytes));
+                let inflated = self.threads.blocking("measure", work).await?;
+                Ok(inflated.map(|inflated| inflated.map(|inflated| inflated * COPIES)))
+            }
+            (Traits { pixels: Pixels::Lossless, .. }, Some(form)) => match self.surveyed(source, form).await?
+            {
+                // What describes no pixels decodes none.
+                Ok((survey, _room)) => {
+                    let decoded = Shape::read(&survey.described()).map_or(0, |shape| shape.decoded_bytes());
+                    Ok(Ok(Some(length + decoded * COPIES)))
+                }
+                Err(SurveyError::Source(error)) => Ok(Err(error)),
+                Err(SurveyError::Read(_)) => Ok(Ok(Some(length))),
+                Err(SurveyError::TooLarge) => Ok(Ok(None)),
+            },
+            _ => Ok(Ok(Some(length * COPIES))),
+        }
     }
 
     /// The object in a form that is read by position: little endian, not deflated.
-    async fn legible(&self, source: Source) -> Result<Result<(Form, Source), BlockError>, Refusal> {
+    pub(super) async fn legible(
+        &self,
+        source: Source,
+    ) -> Result<Result<(Form, Source), BlockError>, Refusal> {
         match traits(&source.transfer_syntax).encoding {
             Encoding::ImplicitLittle => return Ok(Ok((Form::ImplicitLittle, source))),
             Encoding::ExplicitLittle => return Ok(Ok((Form::ExplicitLittle, source))),
@@ -144,57 +163,5 @@ impl Wado {
             Err(error @ Unchanged::TooLarge { .. }) => Err(too_large(&error)),
             Err(error) => Err(failed("the instance cannot be read", &error)),
         }
-    }
-
-    /// Opens an instance and looks it over; from somebody else where what the first who has it gives cannot be read.
-    pub(super) async fn look(&self, instance: &Retrievable) -> Result<(Survey, Source), Refusal> {
-        match self.look_over(self.open(instance).await?).await? {
-            Ok(looked) => Ok(looked),
-            Err(unread) => {
-                let other = self.open_elsewhere(instance, &unread).await?;
-                Ok(self.look_over(other).await?.map_err(Unread::Block)?)
-            }
-        }
-    }
-
-    async fn look_over(&self, source: Source) -> Result<Result<(Survey, Source), BlockError>, Refusal> {
-        let (form, source) = match self.legible(source).await? {
-            Ok(legible) => legible,
-            Err(unread) => return Ok(Err(unread)),
-        };
-        let length = source.bytes.length();
-        let memory = self.memory_beside(&source, length.min(SURVEYED_BYTES_MAX)).await?;
-        let bytes = Arc::clone(&source.bytes);
-        let looked = self.threads.blocking("survey", move || survey(form, length, reader(&*bytes))).await?;
-        drop(memory);
-        match looked {
-            Ok(survey) => Ok(Ok((survey, source))),
-            Err(SurveyError::Source(unread)) => Ok(Err(unread)),
-            Err(error @ SurveyError::TooLarge) => Err(too_large(&error)),
-            Err(error) => Err(failed("the instance cannot be read", &error)),
-        }
-    }
-}
-
-/// Memory that transcoding an object takes; synchronous, may block.
-fn measure(source: &Source) -> Result<Option<u64>, BlockError> {
-    let length = source.bytes.length();
-    let mut read = reader(&*source.bytes);
-    match (traits(&source.transfer_syntax), Form::of(&source.transfer_syntax)) {
-        (Traits { encoding: Encoding::Deflated, .. }, _) => {
-            let inflated = inflated_length(WHOLE_BYTES_MAX, read)?;
-            Ok(inflated.map(|inflated| inflated * COPIES))
-        }
-        (Traits { pixels: Pixels::Lossless, .. }, Some(form)) => match survey(form, length, &mut read) {
-            // What describes no pixels decodes none.
-            Ok(survey) => {
-                let decoded = Shape::read(&survey.described()).map_or(0, |shape| shape.decoded_bytes());
-                Ok(Some(length + decoded * COPIES))
-            }
-            Err(SurveyError::Source(error)) => Err(error),
-            Err(SurveyError::Read(_)) => Ok(Some(length)),
-            Err(SurveyError::TooLarge) => Ok(None),
-        },
-        _ => Ok(Some(length * COPIES)),
     }
 }

@@ -9,10 +9,12 @@ use outrigger_dicomweb::media::frame_media;
 use outrigger_dicomweb::render::{
     Animated, Frame, RENDERED_SAMPLES_MAX, RenderError, Wishes, animate, missing_values, render,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::Wado;
 use super::super::failure::{failed, too_large};
 use super::super::frames::one_frame;
+use super::super::looked::Looked;
 use super::super::opened::Source;
 use super::super::read::gathered;
 use crate::service::Retrievable;
@@ -23,8 +25,10 @@ const BYTES_A_SAMPLE: u64 = 16;
 
 /// An instance that was opened and looked over.
 pub(super) struct View {
-    survey: Survey,
+    survey: Arc<Survey>,
     source: Source,
+    /// Memory that the survey takes.
+    _room: OwnedSemaphorePermit,
 }
 
 /// A view of one frame or of all, with what is read of it.
@@ -37,8 +41,8 @@ struct Prepared {
 
 impl View {
     pub(super) async fn open(wado: &Wado, instance: &Retrievable) -> Result<Self, Refusal> {
-        let (survey, source) = wado.look(instance).await?;
-        Ok(Self { survey, source })
+        let Looked { survey, source, room } = wado.look(instance).await?;
+        Ok(Self { survey, source, _room: room })
     }
 
     /// Media type and places of the stream, where the frames are one.
@@ -59,7 +63,7 @@ impl View {
 
     /// Refuses frames that are not there.
     pub(super) async fn check(&self, wado: &Wado, numbers: &[u32]) -> Result<(), Refusal> {
-        let index = wado.index(&Arc::new(self.survey.clone()), &self.source).await?;
+        let index = wado.index(&self.survey, &self.source).await?;
         match numbers.iter().find(|number| index.frame(**number).is_none()) {
             Some(number) => Err(missing(*number, &index)),
             None => Ok(()),
@@ -89,7 +93,7 @@ impl View {
 
     /// All frames as an animation.
     pub(super) async fn animate(&self, wado: &Wado, wishes: Wishes) -> Result<Vec<u8>, Refusal> {
-        let count = wado.index(&Arc::new(self.survey.clone()), &self.source).await?.count();
+        let count = wado.index(&self.survey, &self.source).await?.count();
         let numbers: Vec<u32> = (1..=count).collect();
         let Prepared { survey, index, shape, samples } = self.prepared(wado, &numbers).await?;
         let source = self.source.clone();
@@ -114,13 +118,13 @@ impl View {
 
     /// The survey with all that these frames need, where they lie, and how large they are.
     async fn prepared(&self, wado: &Wado, numbers: &[u32]) -> Result<Prepared, Refusal> {
-        let mut survey = self.survey.clone();
+        let mut survey = Arc::clone(&self.survey);
         for number in numbers {
             for (path, place) in missing_values(&survey, *number) {
-                survey.fill(&path, wado.gather(&self.source, vec![place]).await?);
+                let value = wado.gather(&self.source, vec![place]).await?;
+                Arc::make_mut(&mut survey).fill(&path, value);
             }
         }
-        let survey = Arc::new(survey);
         let index = wado.index(&survey, &self.source).await?;
         let shape = Shape::read(&one_frame(&survey))
             .map_err(|error| Refusal::not_acceptable(format!("the instance cannot be rendered: {error}")))?;
