@@ -48,7 +48,7 @@ async fn rig_with(kind: Kind, requests: impl Iterator<Item = Asked>) -> Rig {
 async fn fault_of_as_many_requests_as_may_be_open_a_result_makes_room_and_one_that_waits_does_not() {
     let (most, share) = (number(OPEN_MAX), number(OPEN_OF_ONE_MAX));
     let request = |number| asked_by(client(number / share), number, &[(CT, number)]);
-    let rig = rig_with(Kind::Memory, (0..most - 2).map(request)).await;
+    let rig = rig_with(Kind::Sqlite, (0..most - 2).map(request)).await;
     for number in most - 2..most {
         assert_eq!(rig.ledger.promise(request(number)).await.unwrap(), Promised::Taken);
     }
