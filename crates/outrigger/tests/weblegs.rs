@@ -140,6 +140,9 @@ async fn a_web_server_that_is_busy_is_tried_again_and_told_of_without_the_passwo
             assert!(stream.read(&mut read).await.unwrap() > 0);
             let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 4\r\n\r\nbusy";
             stream.write_all(busy.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+            // One that closes while the rest of the request comes takes the answer back: the peer sees a reset.
+            tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
         }
     });
     let directory = TempDir::new().unwrap();
