@@ -193,7 +193,7 @@ pub trait LedgerReads {
 pub enum EntryList {
     /// All.
     All,
-    /// Bytes kept, no posting open, confirmed by somebody, read back from nobody.
+    /// Bytes kept, confirmed by somebody, read back from nobody.
     Unverified,
     /// Bytes kept, read back from somebody.
     Verified,

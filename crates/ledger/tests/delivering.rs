@@ -311,6 +311,40 @@ async fn the_preferred_member_is_read_back_and_then_any() {
     }
 }
 
+/// Goal: a member that is away holds up no storage commitment: what another confirmed is read back all the same.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_that_is_away_has_not_or_gives_not_back_is_read_back_from_another() {
+    for kind in Kind::BOTH {
+        let members = ["a", "b"].map(|name| crate::kit::member(name, ConfirmLevel::Accepted));
+        let rig = Rig::with(kind, members.to_vec()).await;
+        let entry = rig.enter(1, 1, 1).await;
+        let unverified = async |member| rig.ledger.unverified(member, 9).await.unwrap();
+        // It is away with the object in its hands.
+        assert_eq!(rig.due(A, Lane::Fresh, 1).await.len(), 1);
+        rig.due(B, Lane::Fresh, 1).await;
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        assert_eq!(unverified(B).await, [], "the other may close it at once, and is preferred");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(unverified(A).await, [], "who has it not gives it not back");
+        let asked = unverified(B).await;
+        assert_eq!(asked.iter().map(|due| due.posting.entry).collect::<Vec<_>>(), [entry]);
+        assert_eq!(unverified(B).await, [], "it is being read back");
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+        assert_eq!(standing(&rig, 0).await, (0, 1, 0), "it is owed as before");
+        assert_eq!(unverified(B).await, [], "once is enough");
+        rig.report(entry, A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+
+        let next = rig.enter(2, 1, 1).await;
+        for member in [A, B] {
+            rig.due(member, Lane::Fresh, 1).await;
+            rig.report(next, member, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        }
+        assert_eq!(unverified(B).await, [], "the other is preferred");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(unverified(B).await.len(), 1, "the preferred one fell after that");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_reports_at_once() {
     for kind in Kind::BOTH {

@@ -43,6 +43,16 @@ pub(crate) enum FetchError {
     Member(MemberError),
 }
 
+impl FetchError {
+    /// What is said of it to clients, who need not know the addresses behind.
+    pub(crate) fn without_address(&self) -> String {
+        match self {
+            Self::Member(MemberError::Http(refusal)) => refusal.without_url(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// The connections to one member.
 pub(crate) struct Lines {
     pub(crate) source: Source,

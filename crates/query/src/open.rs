@@ -237,10 +237,10 @@ impl Round<'_> {
             Err(FetchError::LeftAlone(_)) => return Answer::LeftAlone,
             Err(FetchError::Slow) => return Answer::Slow,
             Err(error @ FetchError::Silent(_)) => {
-                self.note(name, &error);
+                self.note(name, &error, &error);
                 return Answer::Silent;
             }
-            Err(error) => return self.note(name, &error),
+            Err(error) => return self.note(name, &error, &error.without_address()),
         };
         let threads = self.reader.shared.threads;
         match judge(threads, self.instance, name, transfer_syntax, body).await {
@@ -249,14 +249,14 @@ impl Round<'_> {
                 Answer::Proven(copy)
             }
             Ok(Judged::Doubtful(_)) if self.elsewhere().contains(lines.source.number) => {
-                self.note(name, &Unfit::OtherVersion)
+                self.note(name, &Unfit::OtherVersion, &Unfit::OtherVersion)
             }
             Ok(Judged::Doubtful(doubtful)) => {
                 tracing::info!(member = %name, instance = %self.instance.keeping, "a member gives other bytes than were accepted");
                 self.doubtful.push(doubtful);
                 Answer::No
             }
-            Err(unfit) => self.note(name, &unfit),
+            Err(unfit) => self.note(name, &unfit, &unfit),
         }
     }
 
@@ -265,9 +265,15 @@ impl Round<'_> {
         MemberSet(self.marks.suspense.0 | self.marks.superseded.0)
     }
 
-    fn note(&mut self, name: &MemberName, error: &(dyn std::error::Error + 'static)) -> Answer {
+    /// Logs what a member said, and keeps the words of it for the client.
+    fn note(
+        &mut self,
+        name: &MemberName,
+        error: &(dyn std::error::Error + 'static),
+        words: &dyn fmt::Display,
+    ) -> Answer {
         tracing::info!(member = %name, error, instance = %self.instance.keeping, "a member does not give an instance");
-        self.said.push(format!("{name}: {error}"));
+        self.said.push(format!("{name}: {words}"));
         Answer::No
     }
 

@@ -25,8 +25,13 @@ const RETRY_SHARE_BACKLOG: usize = 2;
 /// Unverified entries looked at for each that is asked for: those of other members stand between.
 const UNVERIFIED_LOOKED_AT: usize = 4;
 
-/// How long the preferred member is left to give an entry back before any other may.
-const PREFERRED_FOR: Duration = Duration::from_secs(600);
+/// How long the preferred member is left to give an entry back before any other may: it may have fallen after it confirmed it, and
+/// modalities wait for storage commitment.
+const PREFERRED_FOR: Duration = Duration::from_secs(60);
+
+/// How long an entry is open at a member before it is read back from another: most are closed everywhere sooner, and the preferred
+/// member gives them back.
+const OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// How long "nothing" is answered from memory while the books do not change: all connections of a member ask at the same news,
 /// and the first takes what there is. A posting whose waiting time is over is seen so much later at most.
@@ -126,7 +131,9 @@ impl Ledger {
         .await
     }
 
-    /// Claims entries that are closed everywhere, were read back from nobody, and are for this member to give: the preferred one of those that confirmed them, and any of them once that one had its time.
+    /// Claims entries that were read back from nobody and are for this member to give: the preferred one of those that confirmed them,
+    /// and any of them once that one had its time. Those that another member does not close soon are among them: one that is away
+    /// holds up neither storage commitment nor the rest of the journal.
     pub async fn unverified(&self, member: MemberNumber, limit: usize) -> Result<Vec<Due>, LedgerError> {
         let policies = self.policies();
         self.write(move |writer| {
@@ -139,7 +146,12 @@ impl Ledger {
                     break;
                 }
                 let key = PostingKey { entry: entry.seq, member };
-                let others = writer.claims.is_worked_on(entry.seq, now);
+                // What is on its way to another member is not that one's to give back.
+                let others = entry
+                    .marks
+                    .confirmed
+                    .iter()
+                    .any(|member| !writer.claims.is_free(PostingKey { entry: entry.seq, member }, now));
                 if !others && writer.may_read_back(&policies, entry, member) {
                     writer.claims.claim(key, now);
                     let attempts = writer.read_back_later.get(&key).map_or(0, |later| later.failed);
@@ -215,9 +227,11 @@ impl Writer {
             .filter(|(number, _)| may(*number))
             .min_by_key(|(number, policy)| (policy.preference, *number))
             .map(|(number, _)| number);
-        // One balanced by a clock that was ahead has had its time, as far as anybody knows.
-        let overdue = entry.balanced_at.is_some_and(|at| at.after(PREFERRED_FOR) <= wall || at > wall);
-        may(member) && (overdue || preferred == Some(member))
+        // What was noted by a clock that was ahead has had its time, as far as anybody knows.
+        let had = |at: WallTime, time: Duration| at.after(time) <= wall || at > wall;
+        let is_ready = entry.balanced_at.is_some() || had(entry.at, OPEN_FOR);
+        let overdue = had(entry.balanced_at.unwrap_or(entry.at), PREFERRED_FOR);
+        may(member) && is_ready && (overdue || preferred == Some(member))
     }
 
     /// Claims up to `limit` of what is found, in its order, leaving out what others work on and what must wait for an earlier posting.

@@ -316,10 +316,7 @@ impl LedgerReads for Books {
             let unverified = entry.marks.verified == MemberSet::EMPTY;
             match list {
                 EntryList::All => true,
-                EntryList::Unverified => {
-                    let somebody = !entry.marks.confirmed.is_empty();
-                    kept && unverified && somebody && entry.marks.open().is_empty()
-                }
+                EntryList::Unverified => kept && unverified && !entry.marks.confirmed.is_empty(),
                 EntryList::Verified => kept && !unverified,
                 EntryList::Repeats => kept && matches!(entry.relation, Relation::RepeatOf(_)),
             }

@@ -89,6 +89,14 @@ fn again_in_words(retry_after: Option<&str>) -> String {
     retry_after.map(|value| format!(" (Retry-After: {value})")).unwrap_or_default()
 }
 
+impl HttpRefusal {
+    /// What is said of it to clients, who need not know the servers of the network behind.
+    pub fn without_url(&self) -> String {
+        let Self { operation, code, retry_after, .. } = self;
+        format!("its web server answered {operation} with {code}{}", again_in_words(retry_after.as_deref()))
+    }
+}
+
 impl HttpError {
     /// As the error of an operation.
     pub(crate) fn during(self, operation: &'static str) -> MemberError {

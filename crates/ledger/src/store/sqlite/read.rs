@@ -73,9 +73,10 @@ pub(super) fn entries(
 ) -> Result<Vec<EntryRow>, StoreError> {
     let filter = match list {
         EntryList::All => "",
-        EntryList::Unverified => "AND released = 0 AND open = 0 AND verified = 0 AND confirmed <> 0",
+        // What the index is on.
+        EntryList::Unverified => "AND released = 0 AND verified = 0 AND confirmed <> 0",
         EntryList::Verified => "AND released = 0 AND verified <> 0",
-        // The number of `Relation::RepeatOf`, and what the index is on.
+        // The number of `Relation::RepeatOf`; and again what the index is on.
         EntryList::Repeats => "AND released = 0 AND relation = 1",
     };
     let sql = format!("SELECT {ENTRY} FROM entry WHERE seq > ?1 {filter} ORDER BY seq LIMIT ?2");

@@ -83,7 +83,6 @@ CREATE TABLE IF NOT EXISTS entry (
     open INTEGER NOT NULL,
     seal INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS entry_unverified ON entry (seq) WHERE released = 0 AND open = 0 AND verified = 0;
 CREATE INDEX IF NOT EXISTS entry_verified ON entry (seq) WHERE released = 0 AND verified <> 0;
 CREATE INDEX IF NOT EXISTS entry_balanced ON entry (balanced_at) WHERE released = 0 AND open = 0 AND verified <> 0;
 CREATE TABLE IF NOT EXISTS posting (
@@ -241,6 +240,8 @@ CREATE TABLE IF NOT EXISTS pin (
 CREATE INDEX IF NOT EXISTS copy_by_entry ON copy (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS write_off_by_entry ON write_off (entry) WHERE entry IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entry_repeats ON entry (seq) WHERE released = 0 AND relation = 1;
+DROP INDEX IF EXISTS entry_unverified;
+CREATE INDEX IF NOT EXISTS entry_unread ON entry (seq) WHERE released = 0 AND verified = 0 AND confirmed <> 0;
 CREATE INDEX IF NOT EXISTS entry_unshown ON entry (balanced_at, seq) WHERE released = 0 AND open = 0 AND confirmed & ~(present | origin) <> 0;
 ";
 
