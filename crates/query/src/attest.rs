@@ -1,5 +1,7 @@
 //! Asking members for an instance that was never stored here, so that it can be said who has it: each gives it whole.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use outrigger_dataset::normal::{Fingerprint, Outline, Outliner, Verdict, compare, compare_outlines};
 use outrigger_dataset::scan::Scanner;
@@ -8,7 +10,7 @@ use outrigger_ledger::promise::Copies;
 use outrigger_model::{
     InstanceHeader, MemberNumber, MemberSet, SopInstanceUid, TransferSyntaxUid, with_causes,
 };
-use outrigger_runtime::{BlockSource, Body};
+use outrigger_runtime::BlockSource;
 
 use crate::judge::{Unfit, is_the_object};
 use crate::lines::{FetchError, Lines, Turn};
@@ -41,12 +43,13 @@ enum NotGiven {
 }
 
 /// A copy as it was given.
-struct Given {
+#[derive(Debug)]
+pub(crate) struct Given {
     member: MemberNumber,
     header: InstanceHeader,
     transfer_syntax: TransferSyntaxUid,
     outline: Outline,
-    body: Body,
+    bytes: Arc<dyn BlockSource>,
 }
 
 impl Reader {
@@ -81,22 +84,22 @@ impl Reader {
         let looked = self
             .shared
             .threads
-            .blocking("copy attested", move || look(member, &instance, transfer_syntax, body));
+            .blocking("copy attested", move || look(member, &instance, transfer_syntax, Arc::new(body)));
         Ok(looked.await.map_err(Unfit::Thread)??)
     }
 }
 
 /// Synchronous, may block.
-fn look(
+pub(crate) fn look(
     member: MemberNumber,
     instance: &Planned,
     transfer_syntax: TransferSyntaxUid,
-    body: Body,
+    bytes: Arc<dyn BlockSource>,
 ) -> Result<Given, Unfit> {
     let mut scanner = Scanner::new(&transfer_syntax);
     let mut outliner = Outliner::new(&transfer_syntax);
     for index in 0.. {
-        let block = body.read_block(index).map_err(Unfit::Read)?;
+        let block = bytes.read_block(index).map_err(Unfit::Read)?;
         if block.is_empty() {
             break;
         }
@@ -105,13 +108,13 @@ fn look(
     }
     let header = scanner.finish().map_err(Unfit::Scan)?.header;
     is_the_object(instance, &header)?;
-    Ok(Given { member, header, transfer_syntax, outline: outliner.finish(), body })
+    Ok(Given { member, header, transfer_syntax, outline: outliner.finish(), bytes })
 }
 
 /// What two copies are to each other, by decoding them where only that can tell; synchronous, may block.
-fn compared(one: &Given, other: &Given) -> Option<Verdict> {
+pub(crate) fn compared(one: &Given, other: &Given) -> Option<Verdict> {
     let by_outlines = compare_outlines(&one.outline, &other.outline);
-    let is_small = [one, other].iter().all(|given| given.body.length <= DECODED_BYTES_MAX);
+    let is_small = [one, other].iter().all(|given| given.bytes.length() <= DECODED_BYTES_MAX);
     if by_outlines.is_some() || !is_small {
         return by_outlines;
     }
@@ -121,7 +124,7 @@ fn compared(one: &Given, other: &Given) -> Option<Verdict> {
 fn fingerprint(given: &Given) -> Option<Fingerprint> {
     let mut whole = BytesMut::new();
     for index in 0.. {
-        let block = given.body.read_block(index).ok()?;
+        let block = given.bytes.read_block(index).ok()?;
         if block.is_empty() {
             break;
         }
@@ -151,8 +154,6 @@ fn attestation(given: Vec<Given>, mut said: Vec<String>) -> Attestation {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
     use outrigger_dataset::phantom::{Phantom, Place, Shape};
     use outrigger_dataset::transcode;
@@ -186,7 +187,7 @@ mod tests {
             length: 0,
             keeping: Keeping::Inherited { members: MemberSet(0b11) },
         };
-        look(MemberNumber(member), &instance, syntax, writer.finish().await.unwrap()).unwrap()
+        look(MemberNumber(member), &instance, syntax, Arc::new(writer.finish().await.unwrap())).unwrap()
     }
 
     #[tokio::test]

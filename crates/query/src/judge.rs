@@ -14,6 +14,7 @@ use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
 use sha2::{Digest, Sha256};
 
+use crate::lines::FetchError;
 use crate::plan::{Keeping, Planned};
 
 /// The largest copy of which the accepted bytes are made again to prove it: both are in memory then, and some are opened at once.
@@ -56,6 +57,10 @@ pub(crate) enum Unfit {
     Thread(#[source] WorkLost),
     #[error("by the books it holds another version, and what it gave is not the one accepted")]
     OtherVersion,
+    #[error("it has another version of the series than was given before")]
+    OtherSeries,
+    #[error("what it has of the series cannot be compared with what was given before")]
+    Uncompared(#[source] Box<FetchError>),
     #[error("its copy and that of {other} differ from what was accepted and from one another")]
     Undecided { other: MemberName },
 }

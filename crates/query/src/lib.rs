@@ -25,6 +25,7 @@ mod retrieval;
 mod shelf;
 mod show;
 mod unite;
+mod version;
 
 pub use answered::{Answering, REMEMBERED_MAX, Reply, Shortfall};
 pub use attest::Attestation;

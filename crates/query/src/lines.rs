@@ -59,6 +59,8 @@ pub(crate) struct Lines {
     timeout: Duration,
     clock: Clock,
     places: Semaphore,
+    /// Half of the places: no more are taken by what is waited for long, as from tape, so that it holds up nothing that is at hand.
+    patient: Semaphore,
     state: Mutex<State>,
 }
 
@@ -101,7 +103,8 @@ pub(crate) enum Turn {
 impl Lines {
     pub(crate) fn new(source: Source, timeout: Duration, clock: Clock) -> Self {
         let places = Semaphore::new(source.connections.max(1));
-        Self { source, timeout, clock, places, state: Mutex::default() }
+        let patient = Semaphore::new((source.connections / 2).max(1));
+        Self { source, timeout, clock, places, patient, state: Mutex::default() }
     }
 
     /// Reads an instance from the member, by one route after another, all as long as its bytes move within the time-out.

@@ -99,8 +99,7 @@ impl Reader {
         {
             return Ok(Opened::proven(copy));
         }
-        let began = retrieval.map_or_else(|| self.shared.clock.now(), Retrieval::began);
-        self.open_at_members(instance, began).await.map_err(|members| OpenError { journal, members })
+        self.open_at_members(instance, retrieval).await.map_err(|members| OpenError { journal, members })
     }
 
     /// Opens an instance at the members: what the journal gave turned out on its way not to be readable.
@@ -118,17 +117,26 @@ impl Reader {
             Keeping::Accepted { .. } => Absence::Unreadable,
             Keeping::Inherited { .. } => Absence::NeverStored,
         };
-        let began = retrieval.map_or_else(|| self.shared.clock.now(), Retrieval::began);
-        self.open_at_members(instance, began).await.map_err(|members| OpenError { journal, members })
+        self.open_at_members(instance, retrieval).await.map_err(|members| OpenError { journal, members })
     }
 
-    /// Asks the members for an instance of a retrieval that began then.
-    async fn open_at_members(&self, instance: &Planned, began: Instant) -> Result<Opened, Vec<String>> {
+    /// Asks the members for an instance.
+    async fn open_at_members(
+        &self,
+        instance: &Planned,
+        retrieval: Option<&Retrieval>,
+    ) -> Result<Opened, Vec<String>> {
+        let began = retrieval.map_or_else(|| self.shared.clock.now(), Retrieval::began);
         let marks = self.marks(instance).await;
-        let mut round =
-            Round { reader: self, instance, marks: &marks, said: Vec::new(), doubtful: Vec::new() };
+        let (said, doubtful) = (Vec::new(), Vec::new());
+        let mut round = Round { reader: self, retrieval, instance, marks: &marks, said, doubtful };
         let mut again = Vec::new();
-        for lines in self.holders(instance, &marks) {
+        let whole = retrieval.map(|retrieval| retrieval.have_all(instance)).unwrap_or_default();
+        for lines in self.holders(instance, &marks, whole) {
+            if retrieval.is_some_and(|of| of.versions().is_other(instance, lines.source.number)) {
+                round.said.push(format!("{}: {}", lines.source.name, Unfit::OtherSeries));
+                continue;
+            }
             match round.ask(lines, Turn::Usual).await {
                 Answer::Proven(copy) => return Ok(Opened::proven(copy)),
                 Answer::LeftAlone | Answer::Slow | Answer::Silent => again.push(lines),
@@ -181,14 +189,16 @@ impl Reader {
         }
     }
 
-    /// The members: those that gave the instance back once, or were seen to have it, before the others; each by its preference.
-    pub(crate) fn holders(&self, instance: &Planned, marks: &Marks) -> Vec<&Lines> {
+    /// The members: those that gave the instance back once, or were seen to have it, before the others, and of these the ones that
+    /// have all of what is retrieved of the series; each by its preference.
+    pub(crate) fn holders(&self, instance: &Planned, marks: &Marks, whole: MemberSet) -> Vec<&Lines> {
         let known = match instance.keeping {
             Keeping::Inherited { members } => members,
             Keeping::Accepted { .. } => marks.verified,
         };
         let (mut first, rest): (Vec<&Lines>, Vec<&Lines>) =
             self.shared.lines.iter().partition(|lines| known.contains(lines.source.number));
+        first.sort_by_key(|lines| !whole.contains(lines.source.number));
         first.extend(rest);
         first
     }
@@ -197,6 +207,7 @@ impl Reader {
 /// The members being asked for one instance.
 struct Round<'a> {
     reader: &'a Reader,
+    retrieval: Option<&'a Retrieval>,
     instance: &'a Planned,
     marks: &'a Marks,
     said: Vec<String>,
@@ -245,6 +256,11 @@ impl Round<'_> {
         let threads = self.reader.shared.threads;
         match judge(threads, self.instance, name, transfer_syntax, body).await {
             Ok(Judged::Proven(copy)) => {
+                if let Some(retrieval) = self.retrieval
+                    && let Err(unfit) = retrieval.versions().admit(threads, lines, self.instance, &copy).await
+                {
+                    return self.note(name, &unfit, &unfit);
+                }
                 tracing::debug!(member = %name, instance = %self.instance.keeping, "an instance comes from a member");
                 Answer::Proven(copy)
             }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use outrigger_member::Arrived;
-use outrigger_model::{MemberName, SeriesUid, SopInstanceUid};
+use outrigger_model::{MemberNumber, MemberSet, SeriesUid, SopInstanceUid};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::judge::{Copy, Judged, judge};
 use crate::lines::{FetchError, Lines, Series, WholeLine};
 use crate::open::{OpenError, Opened};
-use crate::plan::Planned;
+use crate::plan::{Keeping, Planned};
 use crate::reader::Reader;
 use crate::shelf::{Next, Shelf};
+use crate::version::Versions;
 
 /// Instances of a series from which on it is asked for as a whole.
 const SERIES_MIN: usize = 8;
@@ -32,6 +33,9 @@ pub struct Retrieval {
     reader: Reader,
     began: Instant,
     series: HashMap<SeriesUid, Mutex<Course>>,
+    /// The members that were seen to have every instance of a series that is retrieved and was never stored here.
+    whole: HashMap<SeriesUid, MemberSet>,
+    versions: Versions,
 }
 
 /// How far a series is.
@@ -45,7 +49,7 @@ enum Course {
 /// A series that is read.
 struct Run {
     shelf: Arc<Shelf>,
-    giver: Arc<OnceLock<MemberName>>,
+    giver: Arc<OnceLock<MemberNumber>>,
     /// Ends with the retrieval.
     _reading: JoinSet<()>,
 }
@@ -58,8 +62,23 @@ impl Reader {
         }
         let is_by_series = self.shared.lines.iter().any(|lines| matches!(lines.series(), Series::Whole(_)));
         let series = if is_by_series { wanted_by_series(planned) } else { HashMap::new() };
-        Some(Retrieval { reader: self.clone(), began: self.shared.clock.now(), series })
+        let (reader, began) = (self.clone(), self.shared.clock.now());
+        Some(Retrieval { reader, began, series, whole: whole(planned), versions: Versions::default() })
     }
+}
+
+/// The members that have all of each series.
+fn whole(planned: &[Planned]) -> HashMap<SeriesUid, MemberSet> {
+    let mut whole = HashMap::new();
+    for instance in planned {
+        if let (Keeping::Inherited { members }, Some(series)) = (instance.keeping, &instance.series) {
+            match whole.get_mut(series) {
+                None => drop(whole.insert(series.clone(), members)),
+                Some(all) => *all = all.common(members),
+            }
+        }
+    }
+    whole
 }
 
 /// The instances of each series that is worth asking for as a whole.
@@ -85,6 +104,17 @@ impl Retrieval {
         self.reader.open_elsewhere_among(instance, Some(self)).await
     }
 
+    /// What was given of each series.
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// The members that have all of the series of an instance.
+    pub(crate) fn have_all(&self, instance: &Planned) -> MemberSet {
+        let whole = instance.series.as_ref().and_then(|series| self.whole.get(series));
+        whole.copied().unwrap_or(MemberSet::EMPTY)
+    }
+
     /// When it began.
     pub(crate) fn began(&self) -> Instant {
         self.began
@@ -94,15 +124,24 @@ impl Retrieval {
     pub(crate) async fn take(&self, instance: &Planned) -> Option<Copy> {
         let run = self.run(instance)?;
         let came = run.shelf.take(&instance.sop_instance).await?;
-        let giver = run.giver.get()?;
+        let (number, shared) = (run.giver.get()?, &self.reader.shared);
+        let lines = shared.lines.iter().find(|lines| lines.source.number == *number)?;
+        let giver = &lines.source.name;
         if came.sop_class == instance.sop_class {
-            let threads = self.reader.shared.threads;
-            match judge(threads, instance, giver, came.transfer_syntax, came.body).await {
+            let judged = judge(shared.threads, instance, giver, came.transfer_syntax, came.body).await;
+            let admitted = match judged {
                 Ok(Judged::Proven(copy)) => {
+                    self.versions.admit(shared.threads, lines, instance, &copy).await.map(|()| Some(copy))
+                }
+                Ok(Judged::Doubtful(_)) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match admitted {
+                Ok(Some(copy)) => {
                     tracing::debug!(member = %giver, instance = %instance.keeping, "an instance comes from a member");
                     return Some(copy);
                 }
-                Ok(Judged::Doubtful(_)) => {}
+                Ok(None) => {}
                 Err(error) => {
                     tracing::debug!(member = %giver, %error, "an instance of a series is of no use");
                 }
@@ -134,7 +173,8 @@ impl Retrieval {
             Course::Wanted(wanted) if wanted.len() < SERIES_MIN => return None,
             Course::Wanted(wanted) => std::mem::take(wanted),
         };
-        let run = Arc::new(Run::begin(self.reader.clone(), instance.clone(), wanted));
+        let whole = self.have_all(instance);
+        let run = Arc::new(Run::begin(self.reader.clone(), (instance.clone(), whole), wanted));
         *course = Course::Begun(Arc::clone(&run));
         Some(run)
     }
@@ -147,8 +187,8 @@ impl std::fmt::Debug for Retrieval {
 }
 
 impl Run {
-    fn begin(reader: Reader, first: Planned, wanted: HashSet<SopInstanceUid>) -> Self {
-        let (shelf, giver) = (Arc::new(Shelf::new(wanted)), Arc::<OnceLock<MemberName>>::default());
+    fn begin(reader: Reader, first: (Planned, MemberSet), wanted: HashSet<SopInstanceUid>) -> Self {
+        let (shelf, giver) = (Arc::new(Shelf::new(wanted)), Arc::<OnceLock<MemberNumber>>::default());
         let (putting, named) = (Arc::clone(&shelf), Arc::clone(&giver));
         let mut reading = JoinSet::new();
         reading.spawn(async move {
@@ -170,9 +210,14 @@ impl Drop for Ending<'_> {
 }
 
 /// Reads the series of an instance at the member that would be asked for that instance.
-async fn read(reader: &Reader, first: &Planned, shelf: &Shelf, giver: &OnceLock<MemberName>) {
+async fn read(
+    reader: &Reader,
+    (first, whole): &(Planned, MemberSet),
+    shelf: &Shelf,
+    giver: &OnceLock<MemberNumber>,
+) {
     let marks = reader.marks(first).await;
-    for lines in reader.holders(first, &marks) {
+    for lines in reader.holders(first, &marks, *whole) {
         let route = match lines.series() {
             Series::LeftAlone => continue,
             Series::OneByOne => return,
@@ -183,7 +228,7 @@ async fn read(reader: &Reader, first: &Planned, shelf: &Shelf, giver: &OnceLock<
         let ended = match lines.whole_line(route, first).await {
             Ok(None) => return,
             Ok(Some(line)) => {
-                giver.get_or_init(|| name.clone());
+                giver.get_or_init(|| lines.source.number);
                 read_over(line, lines, first, shelf).await
             }
             Err(error) => Err((error, 0)),

@@ -10,3 +10,4 @@ mod rig;
 mod second;
 mod series;
 mod untrue;
+mod versions;

@@ -27,11 +27,11 @@ use tokio::time::{Instant, timeout};
 use crate::rig::{A, B, Rig, TIMEOUT};
 
 /// Instances of the series: more than a shelf holds.
-const INSTANCES: u32 = 200;
+pub(crate) const INSTANCES: u32 = 200;
 
 /// What it does when it is asked for a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Gives {
+pub(crate) enum Gives {
     /// All, as they were stored.
     #[default]
     All,
@@ -45,6 +45,8 @@ enum Gives {
     Another(u32),
     /// This one with another value in it.
     Altered(u32),
+    /// All of them with another value in it.
+    Older,
     /// Others of the same series before them.
     Strangers(u32),
     /// So many, and then the connection is lost.
@@ -63,19 +65,21 @@ enum Gives {
 
 /// A member with the series; clones are the same one.
 #[derive(Debug, Clone, Default)]
-struct Shelved(Arc<State>);
+pub(crate) struct Shelved(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     gives: Mutex<Gives>,
     is_dead: Mutex<bool>,
+    /// It has those before this one.
+    lacks_from: Mutex<Option<u32>>,
     series: AtomicUsize,
     singles: AtomicUsize,
     given: AtomicUsize,
 }
 
 impl Shelved {
-    fn gives(gives: Gives) -> Self {
+    pub(crate) fn gives(gives: Gives) -> Self {
         let member = Self::default();
         member.is(gives);
         member
@@ -86,8 +90,17 @@ impl Shelved {
         *self.0.gives.lock().unwrap() = gives;
     }
 
+    /// It has nothing from this one on.
+    pub(crate) fn lacks_from(&self, number: u32) {
+        *self.0.lacks_from.lock().unwrap() = Some(number);
+    }
+
+    fn lacks(&self, number: u32) -> bool {
+        self.0.lacks_from.lock().unwrap().is_some_and(|from| number >= from)
+    }
+
     /// Series and single instances asked for, and instances of series given.
-    fn counted(&self) -> [usize; 3] {
+    pub(crate) fn counted(&self) -> [usize; 3] {
         [&self.0.series, &self.0.singles, &self.0.given].map(|count| count.load(Ordering::Relaxed))
     }
 }
@@ -214,8 +227,11 @@ impl AskSession for Line {
             Gives::Late(time) => tokio::time::sleep(time).await,
             _ => {}
         }
-        let phantom = phantom(number(instance).ok_or(MemberError::NotFound)?);
-        Ok((phantom.transfer_syntax.clone(), body(phantom.data_set).await))
+        let number = number(instance).filter(|number| !self.member.lacks(*number));
+        let number = number.ok_or(MemberError::NotFound)?;
+        let phantom = phantom(number);
+        let bytes = if gives == Gives::Older { altered(number) } else { phantom.data_set };
+        Ok((phantom.transfer_syntax, body(bytes).await))
     }
 
     async fn fetch_series(
@@ -239,8 +255,9 @@ impl AskSession for Line {
             Gives::Cut(count) | Gives::Dies(count) | Gives::Hangs(count) => order.truncate(count as usize),
             Gives::Nothing => return Err(lost()),
             Gives::Late(_) => pending().await,
-            Gives::All | Gives::Slowly | Gives::Altered(_) => {}
+            Gives::All | Gives::Older | Gives::Slowly | Gives::Altered(_) => {}
         }
+        order.retain(|one| !self.member.lacks(one.0));
         for (named, number) in order {
             for _ in 0..if gives == Gives::Slowly { 6 } else { 0 } {
                 tokio::time::sleep(TIMEOUT / 3).await;
@@ -249,7 +266,7 @@ impl AskSession for Line {
             self.arrived.add(1);
             state.given.fetch_add(1, Ordering::Relaxed);
             let mut instance = back(named, number).await;
-            if gives == Gives::Altered(number) {
+            if gives == Gives::Altered(number) || gives == Gives::Older {
                 instance.body = body(altered(number)).await;
             }
             if taken.send(instance).await.is_err() {
@@ -270,7 +287,7 @@ impl AskSession for Line {
     async fn release(self: Box<Self>) {}
 }
 
-fn planned(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
+pub(crate) fn planned(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
     let planned = numbers.into_iter().map(|number| {
         let phantom = phantom(number);
         Planned {
@@ -298,7 +315,7 @@ fn accepted(numbers: impl IntoIterator<Item = u32>) -> Vec<Planned> {
 }
 
 /// Two members with the series, of which the first is preferred.
-async fn rig(a: &Shelved, b: &Shelved) -> Rig {
+pub(crate) async fn rig(a: &Shelved, b: &Shelved) -> Rig {
     let source = |number, name: &str, member: &Shelved| Source {
         number,
         name: MemberName::new(name).unwrap(),

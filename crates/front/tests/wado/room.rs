@@ -12,14 +12,14 @@ use super::{RLE, phantom};
 
 const NATIVE: &str = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
 /// Requests at once.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 6;
 /// Surveys that there is room for where each takes all that one may take: half a gibibyte in all, an eighth of one each.
 const WITH_ALL: usize = 4;
 
-/// An object of six blocks of nothing but empty items.
+/// An object of four blocks of nothing but empty items.
 fn of_items() -> Lying {
     let item = b"\xFE\xFF\0\xE0\0\0\0\0";
-    let count = 6 << 17;
+    let count = 4 << 17;
     let length = u32::try_from(item.len() * count).unwrap().to_le_bytes();
     let header = b"\x40\0\x30\xA7SQ\0\0";
     of_bytes([header.as_slice(), &length, &item.repeat(count)].concat().into())

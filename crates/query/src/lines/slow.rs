@@ -45,6 +45,15 @@ impl Lines {
             return Err(FetchError::Silent(self.timeout));
         }
         self.lock().pace = Pace::Slow;
+        let Ok(_waiting) = (match self.patient.try_acquire() {
+            Ok(place) => Ok(place),
+            Err(_) => match self.fetch_at_once(instance).await {
+                Err(FetchError::Silent(_)) => self.patient.acquire().await,
+                answered => return answered,
+            },
+        }) else {
+            return Err(FetchError::Silent(self.timeout));
+        };
         // Never closed, so that the only failure is none.
         let Ok(_place) = self.places.acquire().await else { return Err(FetchError::Silent(self.timeout)) };
         // Those who had the places before may have waited in vain.
@@ -64,6 +73,13 @@ impl Lines {
             }
         }
         fetched
+    }
+
+    /// Reads an instance while others are waited for long: it may be at hand all the same.
+    async fn fetch_at_once(&self, instance: &Planned) -> Result<(TransferSyntaxUid, Body), FetchError> {
+        let Ok(_place) = self.places.acquire().await else { return Err(FetchError::Silent(self.timeout)) };
+        let mut patience = Patience::from(self.clock.now(), self.timeout, instance.length);
+        self.fetch_within(&mut patience, instance).await
     }
 
     fn is_waited_for(&self) -> Result<(), FetchError> {

@@ -387,6 +387,45 @@ async fn a_member_that_is_slow_to_begin_is_waited_for_last() {
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
 }
 
+/// Clients are told the name of a member, and its addresses stay in the log.
+#[test]
+fn what_clients_are_told_names_no_address() {
+    let refusal = outrigger_member::http::HttpRefusal {
+        operation: "WADO-RS",
+        url: "http://10.0.0.20:8042/dicom-web/studies/1.2".to_owned(),
+        code: 503,
+        words: " Service Unavailable: 10.0.0.21 is down".to_owned(),
+        retry_after: Some("30".to_owned()),
+    };
+    let error = FetchError::Member(MemberError::Http(Box::new(refusal)));
+    let told = error.without_address();
+    assert_eq!(told, "its web server answered WADO-RS with 503 (Retry-After: 30)");
+    assert!(error.to_string().contains("10.0.0.20"), "the log names it: {error}");
+}
+
+/// A study on tape holds up no other study of the same member.
+#[tokio::test(start_paused = true)]
+async fn what_is_at_hand_is_given_while_others_wait_for_long() {
+    let fake = Fake::default();
+    let lines = Arc::new(lines(&fake));
+    let late = TIMEOUT * 30;
+    fake.is(Mode::Late(late));
+    let mut waiting = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let lines = Arc::clone(&lines);
+        waiting.spawn(async move { waited_for(&lines).await });
+    }
+    tokio::time::sleep(TIMEOUT * 2).await;
+    fake.is(Mode::Gives);
+    assert_eq!(waited_for(&lines).await, ("given", Duration::ZERO));
+    fake.is(Mode::Late(late));
+    // Two at a time, of which the second pair tried once before.
+    while let Some(waited) = waiting.join_next().await {
+        let (word, took) = waited.unwrap();
+        assert!(word == "given" && took <= late * 2 + TIMEOUT, "{word} after {took:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_that_hangs_is_not_waited_for_and_one_that_gives_nothing_only_once() {
     let fake = Fake::default();

@@ -28,12 +28,15 @@ const KEPT_MIB_MAX: u32 = 32;
 ///
 /// All instances are described before anything is answered: what cannot be described must not cost the others, and has
 /// to be told in a header field.
-pub(super) async fn metadata(wado: Wado, asking: Asking) -> Result<Response, Refusal> {
+pub(super) async fn metadata(mut wado: Wado, asking: Asking) -> Result<Response, Refusal> {
     if !is_json_accepted(&asking.accept) {
         return Err(Refusal::not_acceptable("metadata can be had as application/dicom+json"));
     }
     let planned = instances(&wado, &asking.resource).await?;
     let unlisted = unlisted_warning(unlisted(&wado, &asking.resource, &planned).await?);
+    if let Some(service) = wado.service.retrieving(&planned) {
+        wado.service = service;
+    }
     let mut given = Given::new(&asking);
     let Asking { resource, base, .. } = asking;
     let location = Location { base, resource };
