@@ -195,6 +195,8 @@ pub enum EntryList {
     All,
     /// Bytes kept, confirmed by somebody, read back from nobody.
     Unverified,
+    /// The same, the last first.
+    LatestUnverified,
     /// Bytes kept, read back from somebody.
     Verified,
     /// Bytes kept, the same as those of an earlier entry.

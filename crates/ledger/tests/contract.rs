@@ -437,6 +437,7 @@ proptest! {
             ask(&*store, |books| Ok((
                 books.entries(EntryList::All, Seq(3), 5)?,
                 books.entries(EntryList::Unverified, Seq(0), 99)?,
+                books.entries(EntryList::LatestUnverified, Seq(1), 2)?,
                 books.entries(EntryList::Verified, Seq(0), 99)?,
                 books.releasable(&rule, 99)?,
                 books.unshown(Passed { balanced_at: WallTime(by / 2), entry: Seq(3) }, Come { by: WallTime(by), beyond: WallTime(by + 20) }, 9)?,

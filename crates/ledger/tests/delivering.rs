@@ -345,6 +345,37 @@ async fn what_a_member_that_is_away_has_not_or_gives_not_back_is_read_back_from_
     }
 }
 
+/// Goal: what a member cannot give back now holds up nothing behind it, and what came last does not wait for all before it.
+#[tokio::test(start_paused = true)]
+async fn what_came_last_is_read_back_beside_the_oldest_and_none_is_in_the_way() {
+    const MANY: u32 = 60;
+    for kind in Kind::BOTH {
+        let rig = Rig::with(kind, vec![crate::kit::member("a", ConfirmLevel::Accepted)]).await;
+        let mut entries = Vec::new();
+        for instance in 1..=MANY {
+            entries.push(rig.enter(instance, 1, 1).await);
+            rig.due(A, Lane::Fresh, 1).await;
+            rig.report(entries[entries.len() - 1], A, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+        }
+        let unverified = async |limit| -> Vec<Seq> {
+            let due = rig.ledger.unverified(A, limit).await.unwrap();
+            due.iter().map(|due| due.posting.entry).collect()
+        };
+        let [.., before_last, last] = entries[..] else { panic!("there are many") };
+        assert_eq!(unverified(4).await, [last, before_last, entries[0], entries[1]]);
+        // It gives none of the others for a while.
+        let later = ReportOutcome::RetryAt { at: rig.now().after(Duration::from_secs(900)) };
+        for entry in entries.iter().filter(|entry| **entry != entries[30]) {
+            rig.report(*entry, A, later.clone()).await;
+        }
+        let mut rounds = 0;
+        while unverified(1).await.is_empty() {
+            rounds += 1;
+            assert!(rounds < 40, "one in the middle is never reached");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn many_reports_at_once() {
     for kind in Kind::BOTH {

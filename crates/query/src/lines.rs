@@ -28,6 +28,9 @@ const LEFT_ALONE: Duration = Duration::from_secs(10);
 /// 2,000 instances these and one more.
 const SILENCES_MAX: u32 = 3;
 
+/// How long a failure to give an object counts where nobody asked for one since: the member may be back.
+const FAILED_LATELY: Duration = Duration::from_secs(600);
+
 /// Why a member does not give an instance.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
@@ -242,6 +245,13 @@ impl Lines {
     /// When it fell, if it has not answered since.
     pub(crate) fn fell_at(&self) -> Option<Instant> {
         self.lock().failing.map(|failing| failing.fell_at)
+    }
+
+    /// How long ago it fell, if it failed lately and has not given anything since.
+    pub(crate) fn gives_nothing_for(&self) -> Option<Duration> {
+        let (now, failing) = (self.clock.now(), self.lock().failing?);
+        let lately = now.saturating_duration_since(failing.failed_at) < FAILED_LATELY;
+        lately.then(|| now.saturating_duration_since(failing.fell_at))
     }
 
     /// When it failed last, if it has not answered since: whose failure is longest ago is most likely back.

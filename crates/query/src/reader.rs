@@ -128,6 +128,13 @@ impl Reader {
         let found = self.shared.respondents.iter().find(|respondent| respondent.source.number == member);
         found.and_then(|respondent| respondent.left_alone_since())
     }
+
+    /// Since when a member gives no objects, if it was asked for one in the last ten minutes and has given none since.
+    pub fn gives_nothing_since(&self, member: MemberNumber) -> Option<WallTime> {
+        let lines = self.shared.lines.iter().find(|lines| lines.source.number == member)?;
+        let span = i64::try_from(lines.gives_nothing_for()?.as_micros()).ok()?;
+        Some(WallTime(self.shared.clock.wall_us().saturating_sub(span)))
+    }
 }
 
 impl std::fmt::Debug for Reader {

@@ -57,6 +57,8 @@ pub(crate) struct Writer {
     pub(crate) closed_lately: ClosedLately,
     /// Closed postings that could not be read back, and when that is tried again.
     pub(crate) read_back_later: HashMap<PostingKey, ReadBackLater>,
+    /// Up to which entry a member was asked to give entries back, when it is asked for the oldest.
+    pub(crate) read_back_to: BTreeMap<MemberNumber, Seq>,
     /// Levels that members cannot be confirmed at, by their kind.
     pub(crate) unable: BTreeSet<(MemberNumber, ConfirmLevel)>,
     /// Who asked for work lately and got none.
@@ -137,6 +139,7 @@ impl Writer {
             late: HashSet::new(),
             closed_lately: ClosedLately::default(),
             read_back_later: HashMap::new(),
+            read_back_to: BTreeMap::new(),
             unable: BTreeSet::new(),
             nothing_due: BTreeMap::new(),
             changes: 0,

@@ -134,30 +134,27 @@ impl Ledger {
     /// Claims entries that were read back from nobody and are for this member to give: the preferred one of those that confirmed them,
     /// and any of them once that one had its time. Those that another member does not close soon are among them: one that is away
     /// holds up neither storage commitment nor the rest of the journal.
+    ///
+    /// Half of them are the latest, as modalities wait for those; the others are gone through from the oldest on, beyond those that
+    /// other members must give or that are asked for later.
     pub async fn unverified(&self, member: MemberNumber, limit: usize) -> Result<Vec<Due>, LedgerError> {
         let policies = self.policies();
         self.write(move |writer| {
-            let more = (limit + writer.claims.at(member)).saturating_mul(UNVERIFIED_LOOKED_AT);
-            let entries = read(&*writer.store, |books| books.entries(EntryList::Unverified, Seq(0), more))?;
-            let now = writer.steady.clock().now();
-            let mut claimed = Vec::new();
-            for entry in &entries {
-                if claimed.len() >= limit || !writer.is_active(member) {
-                    break;
-                }
-                let key = PostingKey { entry: entry.seq, member };
-                // What is on its way to another member is not that one's to give back.
-                let others = entry
-                    .marks
-                    .confirmed
-                    .iter()
-                    .any(|member| !writer.claims.is_free(PostingKey { entry: entry.seq, member }, now));
-                if !others && writer.may_read_back(&policies, entry, member) {
-                    writer.claims.claim(key, now);
-                    let attempts = writer.read_back_later.get(&key).map_or(0, |later| later.failed);
-                    claimed.push(Due { attempts, ..Due::of_entry(entry, key) });
-                }
+            if !writer.is_active(member) {
+                return Ok(Vec::new());
             }
+            let more = (limit + writer.claims.at(member)).saturating_mul(UNVERIFIED_LOOKED_AT);
+            let after = writer.read_back_to.get(&member).copied().unwrap_or(Seq(0));
+            let (latest, oldest) = read(&*writer.store, |books| {
+                let latest = books.entries(EntryList::LatestUnverified, Seq(0), more)?;
+                Ok((latest, books.entries(EntryList::Unverified, after, more)?))
+            })?;
+            let (mut claimed, _) = writer.claim_to_give_back(&policies, &latest, member, limit.div_ceil(2));
+            let (rest, last) = writer.claim_to_give_back(&policies, &oldest, member, limit - claimed.len());
+            claimed.extend(rest);
+            // Behind the last they are gone through anew.
+            let is_end = oldest.len() < more && last == oldest.last().map(|entry| entry.seq);
+            writer.read_back_to.insert(member, if is_end { Seq(0) } else { last.unwrap_or(after) });
             Ok(claimed)
         })
         .await
@@ -212,6 +209,35 @@ struct Candidates {
 }
 
 impl Writer {
+    /// Claims what a member is to give back of these entries, and says which was the last looked at.
+    fn claim_to_give_back(
+        &mut self,
+        policies: &Policies,
+        entries: &[EntryRow],
+        member: MemberNumber,
+        limit: usize,
+    ) -> (Vec<Due>, Option<Seq>) {
+        let now = self.steady.clock().now();
+        let (mut claimed, mut last) = (Vec::new(), None);
+        for entry in entries {
+            if claimed.len() >= limit {
+                break;
+            }
+            last = Some(entry.seq);
+            let key = PostingKey { entry: entry.seq, member };
+            // What is on its way to another member is not that one's to give back.
+            let mut confirmed = entry.marks.confirmed.iter();
+            let others =
+                confirmed.any(|member| !self.claims.is_free(PostingKey { entry: entry.seq, member }, now));
+            if !others && self.may_read_back(policies, entry, member) {
+                self.claims.claim(key, now);
+                let attempts = self.read_back_later.get(&key).map_or(0, |later| later.failed);
+                claimed.push(Due { attempts, ..Due::of_entry(entry, key) });
+            }
+        }
+        (claimed, last)
+    }
+
     /// Whether a member is to give an entry back: it confirmed it, it can, it is not to be asked later, and it is preferred or the preferred one had its time.
     fn may_read_back(&self, policies: &Policies, entry: &EntryRow, member: MemberNumber) -> bool {
         let (steady, wall) = (self.steady.now(), self.steady.wall());

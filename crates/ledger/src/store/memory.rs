@@ -316,13 +316,19 @@ impl LedgerReads for Books {
             let unverified = entry.marks.verified == MemberSet::EMPTY;
             match list {
                 EntryList::All => true,
-                EntryList::Unverified => kept && unverified && !entry.marks.confirmed.is_empty(),
+                EntryList::Unverified | EntryList::LatestUnverified => {
+                    kept && unverified && !entry.marks.confirmed.is_empty()
+                }
                 EntryList::Verified => kept && !unverified,
                 EntryList::Repeats => kept && matches!(entry.relation, Relation::RepeatOf(_)),
             }
         };
         let behind = self.entries.range(Seq(after.0 + 1)..).map(|(_, entry)| entry);
-        Ok(behind.filter(listed).take(limit).cloned().collect())
+        Ok(if list == EntryList::LatestUnverified {
+            behind.rev().filter(listed).take(limit).cloned().collect()
+        } else {
+            behind.filter(listed).take(limit).cloned().collect()
+        })
     }
 
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {

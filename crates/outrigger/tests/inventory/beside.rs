@@ -142,6 +142,30 @@ async fn peer_curl_and_dcmtk_are_not_told_that_there_is_nothing_while_who_may_ha
     assert!(ended.to_lowercase().contains("0xa702"), "{ended}\n{}", door.log());
 }
 
+/// Nobody stores and nobody asks: retrievals alone show that a member is dead, and its state says so.
+#[tokio::test]
+async fn peer_curl_is_told_that_a_dead_member_gives_nothing_and_so_is_its_state() {
+    let mut archive = Archive::start("B", "redb").await;
+    let priors = objects(5_960, 2);
+    send(&archive.station(), &priors).await;
+    let inventoried = |text: &str| webbed(&super::taken(text, 1_000));
+    let door = door(&[Behind::new("b", &archive.station(), "present")], inventoried).await;
+    complete(&door, "b").await;
+    let state = async || {
+        let status = door.json(&["status"]).await;
+        (status["members"][0]["state"].clone(), status["reasons"].to_string())
+    };
+    let path = format!("/studies/{}", study(&priors[0]));
+    let answered = head_of(&door, &path).await;
+    assert!(answered.starts_with("http/1.1 200") && state().await.0 == "up", "the control: {answered}");
+    archive.process().kill().unwrap();
+    let answered = head_of(&door, &path).await;
+    assert!(answered.starts_with("http/1.1 503"), "{answered}");
+    let (state, reasons) = state().await;
+    assert_eq!(state, "shaky", "{reasons}");
+    assert!(reasons.contains("has not given objects that were asked for since"), "{reasons}");
+}
+
 /// Both members are inventoried: what came to one since may be there while it hangs, and what it showed surely is.
 #[tokio::test]
 async fn peer_curl_is_told_that_nothing_found_is_unsure_while_an_inventoried_member_hangs() {

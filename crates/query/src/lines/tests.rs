@@ -387,6 +387,29 @@ async fn a_member_that_is_slow_to_begin_is_waited_for_last() {
     assert_eq!(asked(&lines, Turn::Usual).await, ("given", Duration::ZERO));
 }
 
+/// Who fails when objects are asked for is told of for a while, and no longer once it gives one.
+#[tokio::test(start_paused = true)]
+async fn who_gives_nothing_is_known_until_it_gives_or_ten_minutes_are_over() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    assert_eq!(lines.gives_nothing_for(), None);
+    fake.is(Mode::Away);
+    asked(&lines, Turn::Usual).await;
+    tokio::time::advance(FAILED_LATELY / 2).await;
+    assert_eq!(lines.gives_nothing_for(), Some(FAILED_LATELY / 2));
+    asked(&lines, Turn::Usual).await;
+    tokio::time::advance(FAILED_LATELY / 2).await;
+    assert_eq!(lines.gives_nothing_for(), Some(FAILED_LATELY), "since it fell");
+    tokio::time::advance(FAILED_LATELY / 2).await;
+    assert_eq!(lines.gives_nothing_for(), None, "it may be back");
+    asked(&lines, Turn::Usual).await;
+    assert!(lines.gives_nothing_for().is_some());
+    fake.is(Mode::Gives);
+    tokio::time::advance(LEFT_ALONE).await;
+    asked(&lines, Turn::Usual).await;
+    assert_eq!(lines.gives_nothing_for(), None, "it is back");
+}
+
 /// Clients are told the name of a member, and its addresses stay in the log.
 #[test]
 fn what_clients_are_told_names_no_address() {

@@ -74,12 +74,15 @@ pub(super) fn entries(
     let filter = match list {
         EntryList::All => "",
         // What the index is on.
-        EntryList::Unverified => "AND released = 0 AND verified = 0 AND confirmed <> 0",
+        EntryList::Unverified | EntryList::LatestUnverified => {
+            "AND released = 0 AND verified = 0 AND confirmed <> 0"
+        }
         EntryList::Verified => "AND released = 0 AND verified <> 0",
         // The number of `Relation::RepeatOf`; and again what the index is on.
         EntryList::Repeats => "AND released = 0 AND relation = 1",
     };
-    let sql = format!("SELECT {ENTRY} FROM entry WHERE seq > ?1 {filter} ORDER BY seq LIMIT ?2");
+    let order = if list == EntryList::LatestUnverified { "DESC" } else { "ASC" };
+    let sql = format!("SELECT {ENTRY} FROM entry WHERE seq > ?1 {filter} ORDER BY seq {order} LIMIT ?2");
     let params = params![after.0.cast_signed(), up_to(limit)];
     all(connection, "reading entries", &sql, params, |row| read_entry(row, 0))
 }

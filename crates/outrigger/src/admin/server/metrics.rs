@@ -88,7 +88,8 @@ fn members(admin: &NodeAdmin, facts: &StatusFacts) {
         };
         set("outrigger_member_oldest_owed_seconds", known.map(age));
         let answering = queries::standing(&admin.reader, *number).answering;
-        let state = state_word(facts, known, (standing(admin, *number).0, answering));
+        let gives_nothing = admin.reader.gives_nothing_since(*number);
+        let state = state_word(facts, known, (standing(admin, *number).0, answering, gives_nothing));
         for word in STATES {
             let is_it = f64::from(u8::from(word == state));
             gauge!("outrigger_member_state", "member" => name.to_owned(), "state" => word).set(is_it);

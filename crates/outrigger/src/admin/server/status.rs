@@ -74,7 +74,8 @@ fn member(
     let known = facts.members.iter().find(|member| member.number == number);
     let (standing, since, error) = standing(admin, number);
     let queries = queries::standing(&admin.reader, number);
-    let state = state_word(facts, known, (standing, queries.answering));
+    let gives_nothing = admin.reader.gives_nothing_since(number);
+    let state = state_word(facts, known, (standing, queries.answering, gives_nothing));
     match (state, &error) {
         ("away", Some(error)) => reasons.push(format!("member {} is away: {error}", setup.name)),
         ("away" | "held", _) => reasons.push(format!("member {} is {state}", setup.name)),
@@ -90,6 +91,11 @@ fn member(
             "member {} has not answered queries in time{since}, and is not asked for now",
             setup.name
         ));
+    }
+    if let (Some(since), true) = (gives_nothing, state != "away") {
+        let since = moment(since);
+        reasons
+            .push(format!("member {} has not given objects that were asked for since {since}", setup.name));
     }
     let cannot = known.map(|member| member.cannot.as_slice()).unwrap_or_default();
     // A lack of what nobody asks of it, say of giving objects back where it need not, is no reason to look.
@@ -158,7 +164,7 @@ pub(super) fn standing(
 pub(super) fn state_word(
     facts: &StatusFacts,
     known: Option<&MemberFacts>,
-    (standing, answering): (StandingState, Answers),
+    (standing, answering, gives_nothing): (StandingState, Answers, Option<WallTime>),
 ) -> &'static str {
     match (known.map(|member| member.state), standing) {
         (Some(MemberState::Held), _) => "held",
@@ -167,7 +173,7 @@ pub(super) fn state_word(
         (None, _) if facts.trouble.is_none() => "retired",
         (_, StandingState::Away) => "away",
         // Where nothing is owed to it, queries alone show that it hangs.
-        _ if answering != Answers::Yes => "shaky",
+        _ if answering != Answers::Yes || gives_nothing.is_some() => "shaky",
         (_, StandingState::Up) => "up",
         // What it did not take was written off or went to suspense: nothing waits for it.
         (Some(_), StandingState::TakesNothing) if known.is_some_and(|member| member.owed == 0) => "up",
