@@ -149,6 +149,37 @@ async fn what_a_member_has_given_back_is_committed_at_once_and_what_nobody_sent_
     }
 }
 
+/// A policy of two members is met by members that are left to the default, and by none that are asked for less.
+#[tokio::test]
+async fn as_many_members_give_an_object_back_as_the_policy_asks_for() {
+    for (policy, confirm, is_met) in
+        [("journal+2", "", true), ("2", "", true), ("2", "confirm = \"present\"", false)]
+    {
+        let archives = [Archive::start("A", "sqlite").await, Archive::start("B", "redb").await];
+        let [a, b] = archives.each_ref().map(Archive::station);
+        let members = [Behind::new("a", &a, "present"), Behind::new("b", &b, "present")];
+        let directory = TempDir::new().unwrap();
+        let text = configuration(directory.path(), &members).replace("confirm = \"present\"", confirm);
+        let door =
+            Door::open_with(directory, &format!("{text}[commit]\npolicy = \"{policy}\"\nwait = \"5s\"\n"))
+                .await;
+        let sent = objects(64, 3);
+        send(&door.station(), &sent).await;
+        door.balance_exits(0, PATIENCE).await;
+        let pairs = sent
+            .iter()
+            .map(|object| (object.header.sop_class.clone(), object.header.sop_instance.clone()))
+            .collect::<Vec<_>>();
+        let modality = reached(&door.station(), None);
+        let answer = modality.commit(&TransactionUid::known("1.2.9.3"), &pairs).await.unwrap();
+        let CommitAnswer::Now(report) = answer else {
+            assert!(!is_met, "{policy} {confirm}: {answer:?}");
+            continue;
+        };
+        assert_eq!((report.committed.len(), is_met), (sent.len(), true), "{policy} {confirm}");
+    }
+}
+
 /// The embedded archive as a member that must commit.
 #[tokio::test]
 async fn an_embedded_archive_commits_to_what_it_has() {
@@ -285,6 +316,7 @@ async fn a_policy_that_no_member_can_meet_is_told_of_and_a_wrong_one_refused() {
     let good = configuration(directory.path(), &[Behind::new("a", &archive, "present")]);
     for (policy, status, words) in [
         ("2", 0, "`commit.policy` asks for 2 members, and there are 1"),
+        ("1", 0, ""),
         ("all", 0, ""),
         ("some", 2, "`all`, `journal+N` or `N`"),
         ("journal+0", 2, "`all`, `journal+N` or `N`"),

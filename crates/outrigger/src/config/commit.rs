@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outrigger_ledger::CommitPolicy;
-use outrigger_model::MemberNumber;
+use outrigger_model::{ConfirmLevel, MemberNumber};
 
 use super::keys;
 use super::section::Section;
@@ -37,21 +37,42 @@ fn policy(text: &str) -> Option<CommitPolicy> {
 }
 
 impl CommitConfig {
-    /// In a sentence that the policy asks for more members than there are, if it does.
-    pub(crate) fn beyond_members(&self, members: usize) -> Option<String> {
-        let asked = match self.policy {
+    /// How many members the policy asks for beside the required ones.
+    pub(super) fn members_asked(&self) -> usize {
+        match self.policy {
             CommitPolicy::All => 1,
             CommitPolicy::Journal { members } | CommitPolicy::Members { members } => usize::from(members),
+        }
+    }
+
+    /// In a sentence that the policy asks for more than the members with these levels of confirmation give, if it does.
+    pub(crate) fn beyond_members(&self, levels: &[ConfirmLevel]) -> Option<String> {
+        let (asked, members) = (self.members_asked(), levels.len());
+        if asked > members && members > 0 {
+            return Some(format!(
+                "`commit.policy` asks for {asked} members, and there are {members}: no request for storage commitment can succeed"
+            ));
+        }
+        let (least, words) = match self.policy {
+            CommitPolicy::All | CommitPolicy::Journal { .. } => {
+                (ConfirmLevel::Verified, "`confirm = \"verified\"`")
+            }
+            CommitPolicy::Members { .. } => {
+                (ConfirmLevel::Committed, "`confirm = \"committed\"` or `\"verified\"`")
+            }
         };
-        // Without any there is a warning of its own.
-        (members > 0 && asked > members).then(|| {
-            format!("`commit.policy` asks for {asked} members, and there are {members}: no request for storage commitment can succeed")
+        let surely = levels.iter().filter(|level| **level >= least).count();
+        // Where no member is asked for so much, one gives each object back all the same.
+        (members > 0 && asked > surely.max(1)).then(|| {
+            format!("`commit.policy` asks for {asked} members that surely have an object, and {surely} of {members} have {words}: no request for storage commitment can succeed; set it at {asked} members, or leave `confirm` out")
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ConfirmLevel::{Committed, Present, Verified};
+
     use super::*;
 
     #[test]
@@ -78,10 +99,23 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_be_met_is_told_of() {
         let config = |text| CommitConfig { policy: policy(text).unwrap(), wait: Duration::from_secs(1) };
-        for (text, members, told) in
-            [("2", 1, true), ("journal+3", 2, true), ("2", 2, false), ("all", 2, false), ("2", 0, false)]
-        {
-            assert_eq!(config(text).beyond_members(members).is_some(), told, "{text} of {members}");
+        for (text, levels, told) in [
+            ("2", &[Verified][..], "and there are 1"),
+            ("journal+3", &[Verified; 2], "and there are 2"),
+            ("2", &[Present, Verified], "1 of 2 have `confirm = \"committed\"` or `\"verified\"`"),
+            ("2", &[Present; 2], "0 of 2 have"),
+            ("journal+2", &[Committed, Verified], "1 of 2 have `confirm = \"verified\"`"),
+            ("2", &[Committed, Verified], ""),
+            ("journal+2", &[Verified; 3], ""),
+            ("journal+1", &[Present; 2], ""),
+            ("1", &[Present; 2], ""),
+            ("all", &[Present; 2], ""),
+            ("2", &[], ""),
+        ] {
+            let beyond = config(text).beyond_members(levels);
+            let is_right =
+                beyond.as_ref().map_or(told.is_empty(), |beyond| !told.is_empty() && beyond.contains(told));
+            assert!(is_right, "{text} of {levels:?}: {beyond:?}");
         }
     }
 }

@@ -328,7 +328,7 @@ pub(crate) const CONFIRM: Key = key(
     "confirm",
     "`accepted`, `present`, `committed` or `verified`",
     Some("present"),
-    "how surely it must have an object before the posting closes",
+    "how surely it must have an object before the posting closes; `verified` where it is left out and `commit.policy` asks for two members or more",
 );
 pub(crate) const MEMBER_ISSUER: Key = key(
     "issuer",

@@ -43,6 +43,8 @@ pub(crate) struct MemberConfig {
     pub(crate) preference: u8,
     /// How surely it must have an object.
     pub(crate) confirm: ConfirmLevel,
+    /// Whether that was left to the default.
+    confirm_is_default: bool,
     /// Associations at once.
     pub(crate) connections: usize,
     /// Issuer of patient ID for what it held before.
@@ -92,6 +94,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
     let required = section.truth(&keys::REQUIRED);
     let preference = section.number(&keys::PREFERENCE, 1..100);
     let confirm = section.read(&keys::CONFIRM, confirm_level);
+    let confirm_is_default = !section.has(&keys::CONFIRM);
     let connections = section.number(&keys::CONNECTIONS, 1..33);
     let settle = section.duration(&keys::SETTLE);
     let calling = section.read(&keys::CALLING_AE, |text| match text {
@@ -111,6 +114,7 @@ fn read_member(section: Section<'_>, names: &mut BTreeSet<MemberName>) -> Option
         required: required?,
         preference: u8::try_from(preference?).ok()?,
         confirm: confirm?,
+        confirm_is_default,
         connections: usize::try_from(connections?).ok()?,
         issuer,
         settle: settle?,
@@ -138,6 +142,15 @@ fn read_status_rules(section: &Section<'_>) -> Option<StatusRules> {
         Err(error) => {
             section.wrong(&keys::STATUS_RULES, format!("{} is of no use: {error}", path.display()));
             None
+        }
+    }
+}
+
+impl MemberConfig {
+    /// Asks it to give objects back, where it is left to us how surely it must have them.
+    pub(super) fn confirm_by_reading_back(&mut self) {
+        if self.confirm_is_default {
+            self.confirm = ConfirmLevel::Verified;
         }
     }
 }

@@ -112,11 +112,14 @@ pub(crate) fn read_node(file: &str, text: &str, disk: &dyn Disk) -> Result<NodeC
         let journal = read_journal(root.table(&keys::JOURNAL), data);
         let ledger = read_ledger(root.table(&keys::LEDGER), data);
         let members_listen = read_members_listen(root.table(&keys::MEMBERS));
-        let members = read_members(root);
+        let mut members = read_members(root);
         let query = read_query(root.table(&keys::QUERY));
         let inventory = read_inventory(root.table(&keys::INVENTORY));
         let crosscheck = read_crosscheck(root.table(&keys::CROSSCHECK));
         let commit = read_commit(root.table(&keys::COMMIT));
+        if commit.is_some_and(|commit| commit.members_asked() > 1) {
+            members.iter_mut().flatten().for_each(MemberConfig::confirm_by_reading_back);
+        }
         Some(NodeConfig {
             base: base.finish()?,
             journal: journal?,
