@@ -24,11 +24,14 @@ use crate::segment::{ReadFrame, Segment, Stage};
 /// Read in one step, about: short beside a commit, long beside its overhead.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// A walk through everything that the journal keeps, from the first segment to where the tail was when it got there.
+/// A walk through everything that the journal keeps, from the first segment to that in which the tail was when it began: one that
+/// went on to the tail would not end while entries come.
 #[derive(Debug)]
 pub struct Scrub {
     reader: JournalReader,
     next: Next,
+    /// The last number that was durable when it began.
+    until: Seq,
     /// What the next segment ought to name as the hash of the one before.
     chain: Option<String>,
 }
@@ -80,7 +83,8 @@ struct Walk {
 impl JournalReader {
     /// Begins to check everything anew.
     pub fn scrub(&self) -> Scrub {
-        Scrub { reader: self.clone(), next: Next::Head, chain: None }
+        let until = self.shared.index().tail;
+        Scrub { reader: self.clone(), next: Next::Head, until, chain: None }
     }
 }
 
@@ -122,6 +126,9 @@ impl Scrub {
     }
 
     fn begin(&mut self, from: Seq, step: &mut ScrubStep) -> Next {
+        if from > self.until {
+            return Next::Done;
+        }
         let shared = self.reader.shared.clone();
         loop {
             let segment = {

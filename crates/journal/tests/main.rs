@@ -13,5 +13,6 @@ mod queue;
 mod reader;
 mod records;
 mod room;
+mod scrubbing;
 mod service;
 mod surgery;
