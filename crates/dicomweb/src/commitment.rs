@@ -77,9 +77,14 @@ pub enum CommitmentError {
     },
 }
 
-/// Reads a Storage Commitment Request Module (PS3.18 table J.1-1); attributes beside it are passed over.
+/// Reads a Storage Commitment Request Module (PS3.18 table J.1-1), alone or as an array of one as other services of DICOMweb send
+/// data sets; attributes beside it are passed over.
 pub fn request(body: &[u8]) -> Result<Named, CommitmentError> {
-    let request: Request = serde_json::from_slice(body).map_err(CommitmentError::Json)?;
+    let request = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => serde_json::from_slice(body).map(|(request,): (Request,)| request),
+        _ => serde_json::from_slice(body),
+    };
+    let request = request.map_err(CommitmentError::Json)?;
     match (request.instances, request.studies) {
         (Some(instances), None) => Ok(Named { instances: by_sop(instances.items)?, places: BTreeMap::new() }),
         (None, Some(studies)) => by_study::named(&studies),
@@ -245,6 +250,8 @@ mod tests {
         let (one, two) = (item("1.1", "1.2"), item("1.1", "1.3"));
         let pair = |instance| (SopClassUid::new("1.1").unwrap(), SopInstanceUid::new(instance).unwrap());
         assert_eq!(request(&module(&format!("{one},{two}"))).unwrap().instances, [pair("1.2"), pair("1.3")]);
+        let array = [b" [", module(&one).as_slice(), b"]"].concat();
+        assert_eq!(request(&array).unwrap().instances, [pair("1.2")]);
         let beside =
             format!(r#"{{"00081195":{{"vr":"UI","Value":["1.9"]}},"00081199":{{"Value":[{one}]}}}}"#);
         assert_eq!(
@@ -260,7 +267,7 @@ mod tests {
             let error = request(body).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         };
-        for body in ["", "[]", "{", "\u{0}", "nonsense", &nested, "[{}]", r#"{"00081199":[]}"#] {
+        for body in ["", "[]", "{", "\u{0}", "nonsense", &nested, "[{},{}]", r#"{"00081199":[]}"#] {
             check(body.as_bytes(), "cannot be read");
         }
         for item in [

@@ -241,6 +241,8 @@ async fn what_cannot_be_taken_is_refused_by_its_reason_and_the_association_goes_
     let empty = request("1.9.1", Vec::new()).write(Form::ExplicitLittle).into();
     let mut cut = good.clone();
     cut.truncate(good.len() - 3);
+    let any = InstanceRef { sop_instance: SopInstanceUid::new("*").unwrap(), ..kept.clone() };
+    let any = request("1.9.1", vec![kept.clone(), any]).write(Form::ExplicitLittle).into();
     let long = vec![0_u8; 3 << 20].into();
     for (instance, action_type, information, status) in [
         ("1.2.3", 1, Some(good.clone()), 0x0112),
@@ -248,6 +250,7 @@ async fn what_cannot_be_taken_is_refused_by_its_reason_and_the_association_goes_
         (WELL_KNOWN, 1, None, 0x0115),
         (WELL_KNOWN, 1, Some(empty), 0x0115),
         (WELL_KNOWN, 1, Some(cut), 0x0115),
+        (WELL_KNOWN, 1, Some(any), 0x0115),
         (WELL_KNOWN, 1, Some(long), 0x0213),
     ] {
         let message_id = ask(&mut association, instance, action_type, information).await;

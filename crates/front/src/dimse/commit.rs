@@ -95,7 +95,13 @@ async fn read(
         Ok(asked) if asked.instances.is_empty() => {
             Err(Outcome::with_comment(INVALID_ARGUMENT, "the request names no instance"))
         }
-        Ok(asked) => Ok(asked),
+        Ok(asked) => match asked.instances.iter().position(|one| !can_stand(one)) {
+            None => Ok(asked),
+            Some(at) => {
+                let text = format!("instance {} is named by what is no UID", at + 1);
+                Err(Outcome::with_comment(INVALID_ARGUMENT, text))
+            }
+        },
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -104,6 +110,11 @@ async fn read(
             Err(Outcome::with_comment(INVALID_ARGUMENT, error.to_string()))
         }
     })
+}
+
+/// Whether an object can be stored under such UIDs: what no door takes would be waited for in vain.
+fn can_stand(instance: &commitment::InstanceRef) -> bool {
+    instance.sop_class.is_addressable() && instance.sop_instance.is_addressable()
 }
 
 /// Has a request kept, or decided at once; its result is told over this association if it is still open by then.
