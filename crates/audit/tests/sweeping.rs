@@ -1,9 +1,11 @@
 //! The going through an archive, against archives in memory that answer as badly as real ones do.
 
+mod values;
+
 use std::collections::BTreeSet;
 
 use outrigger_audit::inventory::day::Day;
-use outrigger_audit::inventory::slice::{Dates, End, Key, Slice};
+use outrigger_audit::inventory::slice::{Dates, End, Key, Slice, Start};
 use outrigger_audit::inventory::sweep::{Ended, Learnt, Limit, Shown, Sweep, Wildcards};
 use outrigger_runtime::Random;
 use proptest::prelude::{ProptestConfig, prop_oneof, proptest};
@@ -22,6 +24,48 @@ struct Study {
     second: Option<u32>,
     patient_id: String,
     patient_name: String,
+    accession: String,
+}
+
+impl Study {
+    fn shown(&self) -> Shown {
+        Shown {
+            uid: self.uid.clone(),
+            date: self.date,
+            patient_id: self.patient_id.clone(),
+            patient_name: self.patient_name.clone(),
+            accession: self.accession.clone(),
+        }
+    }
+
+    fn value(&self, key: Key) -> &str {
+        match key {
+            Key::StudyUid => &self.uid,
+            Key::PatientId => &self.patient_id,
+            Key::PatientName => &self.patient_name,
+            Key::AccessionNumber => &self.accession,
+        }
+    }
+}
+
+/// Whether a value begins as a text says, to an archive that leaves out what is beyond ASCII and takes `%` and `_` as SQL does.
+fn is_like(value: &str, text: &str, end: End) -> bool {
+    let plain = |text: &str| text.chars().filter(char::is_ascii).collect::<Vec<_>>();
+    let value = plain(value);
+    // How much of the value is taken.
+    let mut taken = BTreeSet::from([0]);
+    for char in plain(text) {
+        taken = if char == '%' {
+            (*taken.first().unwrap()..=value.len()).collect()
+        } else {
+            let fits = |at: &usize| value.get(*at).is_some_and(|other| char == '_' || char == *other);
+            taken.into_iter().filter(fits).map(|at| at + 1).collect()
+        };
+        if taken.is_empty() {
+            return false;
+        }
+    }
+    end == End::Open || taken.contains(&value.len())
 }
 
 /// How an archive answers.
@@ -37,6 +81,8 @@ struct Manner {
     wildcards: UidWildcards,
     /// In which order it answers.
     order: Order,
+    /// What it makes of characters that are not plain in a question.
+    accents: Accents,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +112,13 @@ enum Order {
     AsStored,
     NewestFirst,
     ByUid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accents {
+    Kept,
+    /// It looks for what is like them, up to its limit, and then leaves out what does not match.
+    LookedOver,
 }
 
 struct Archive {
@@ -100,19 +153,15 @@ impl Archive {
             (Some(_), None) => unknown,
             (Some((from, to)), Some(second)) => from <= second && second <= to,
         };
-        by_date && by_time && self.by_start(study, slice)
+        let by_values = slice.held.iter().chain(&slice.start).all(|start| self.by_start(study, start));
+        by_date && by_time && by_values
     }
 
-    fn by_start(&self, study: &Study, slice: &Slice) -> bool {
-        let Some(start) = &slice.start else { return true };
-        let value = match start.key {
-            Key::StudyUid => &study.uid,
-            Key::PatientId => &study.patient_id,
-            Key::PatientName => &study.patient_name,
-        };
+    fn by_start(&self, study: &Study, start: &Start) -> bool {
+        let value = study.value(start.key);
         let begins = match start.end {
             End::Open => value.starts_with(&start.text),
-            End::Closed => *value == start.text,
+            End::Closed => value == start.text,
         };
         match (start.key, start.end, self.manner.wildcards) {
             (Key::StudyUid, End::Open, UidWildcards::FindNothing) => false,
@@ -122,19 +171,20 @@ impl Archive {
     }
 
     fn answer(&self, slice: &Slice) -> Answered {
-        let mut found: Vec<Shown> = self
-            .studies
-            .iter()
-            .filter(|study| self.matches(study, slice))
-            .map(|study| Shown {
-                uid: study.uid.clone(),
-                date: study.date,
-                patient_id: study.patient_id.clone(),
-                patient_name: study.patient_name.clone(),
-            })
-            .collect();
+        let is_like = |study: &Study, start: &Start| is_like(study.value(start.key), &start.text, start.end);
+        let values = || slice.held.iter().chain(&slice.start);
+        let by_time = Slice { start: None, held: None, ..slice.clone() };
+        let is_looked_at = |study: &&Study| match self.manner.accents {
+            Accents::Kept => self.matches(study, slice),
+            Accents::LookedOver => {
+                self.matches(study, &by_time) && values().all(|start| is_like(study, start))
+            }
+        };
+        let mut found: Vec<&Study> = self.studies.iter().filter(is_looked_at).collect();
         let is_beyond = found.len() > self.manner.cap;
         found.truncate(self.manner.cap);
+        found.retain(|study| self.matches(study, slice));
+        let found: Vec<Shown> = found.into_iter().map(Study::shown).collect();
         match self.manner.beyond {
             Beyond::Refuses if is_beyond => Answered::Refused,
             Beyond::Says if is_beyond => Answered::Some(found, Ended::Short),
@@ -187,6 +237,7 @@ const MANNER: Manner = Manner {
     unknown: Unknown::MatchesNothing,
     wildcards: UidWildcards::FindNothing,
     order: Order::AsStored,
+    accents: Accents::Kept,
 };
 
 /// Studies of ten years; one in `undated` has neither date nor time.
@@ -204,6 +255,7 @@ fn studies(count: u64, undated: u64, seed: u64) -> Vec<Study> {
             second: is_dated.then(|| u32::try_from(second).unwrap()),
             patient_id: format!("P{patient:06}"),
             patient_name: format!("{}OE^J{patient}", ["D", "R", "P"][usize::try_from(patient % 3).unwrap()]),
+            ..Study::default()
         }
     };
     (0..count).map(made).collect()
@@ -297,6 +349,7 @@ fn days_beyond_the_limit_are_found_where_others_near_them_have_something() {
                 second: Some(second),
                 patient_id: format!("Q{at}{number:04}"),
                 patient_name: format!("ROE^Q{number}"),
+                ..Study::default()
             });
         }
     }
@@ -382,6 +435,7 @@ fn manners() -> impl Strategy<Value = Manner> {
         unknown,
         wildcards,
         order,
+        accents: Accents::Kept,
     })
 }
 

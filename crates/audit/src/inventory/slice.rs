@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::day::Day;
 
 /// Longest start of a value that is asked for: the longest a UID, a patient ID or a component of a name may be (PS3.5 table 6.2-1).
-const START_CHARS_MAX: usize = 64;
+pub(super) const START_CHARS_MAX: usize = 64;
 
 /// The last second of a day.
 const LAST_SECOND: u32 = 86_399;
@@ -22,6 +22,9 @@ pub struct Slice {
     pub seconds: Option<(u32, u32)>,
     /// By the start of a value.
     pub start: Option<Start>,
+    /// By another value too, where more studies have it than are given at once.
+    #[serde(default)]
+    pub held: Option<Start>,
 }
 
 /// Study dates.
@@ -66,6 +69,8 @@ pub enum Key {
     PatientId,
     /// Patient's Name, for studies without a patient ID.
     PatientName,
+    /// Accession Number, for studies of one patient, and for those that neither ID nor name of the patient can be asked for.
+    AccessionNumber,
 }
 
 impl Key {
@@ -75,6 +80,7 @@ impl Key {
             Self::StudyUid => Tag::STUDY_INSTANCE_UID,
             Self::PatientId => Tag::PATIENT_ID,
             Self::PatientName => Tag::PATIENT_NAME,
+            Self::AccessionNumber => Tag::ACCESSION_NUMBER,
         }
     }
 }
@@ -82,7 +88,7 @@ impl Key {
 impl Slice {
     /// Everything.
     pub fn all() -> Self {
-        Self { dates: Dates::Any, seconds: None, start: None }
+        Self { dates: Dates::Any, seconds: None, start: None, held: None }
     }
 
     /// These dates.
@@ -105,7 +111,7 @@ impl Slice {
             // The fraction, so that the last second is in it whole.
             key(Tag::STUDY_TIME, format!("{}-{}.999999", clock(from), clock(to)));
         }
-        if let Some(start) = &self.start {
+        for start in self.held.iter().chain(&self.start) {
             let open = if start.end == End::Open { "*" } else { "" };
             key(start.key.tag(), format!("{}{open}", start.text));
         }
@@ -141,6 +147,20 @@ impl Slice {
         let middle = first + (last - first) / 2;
         let half = |from, to| Self { seconds: Some((from, to)), ..self.clone() };
         Some((half(first, middle), half(middle + 1, last)))
+    }
+
+    /// The part of all that have its one value, to be cut by another.
+    #[must_use]
+    pub fn held(&self) -> Self {
+        Self { start: None, held: self.start.clone(), ..self.clone() }
+    }
+
+    /// Whether it is cut by the start of a value, out of another that is cut by a shorter one, or is that.
+    pub fn is_under(&self, top: &Self) -> bool {
+        let is_longer =
+            |(own, of): (&Start, &Start)| own.key == of.key && own.text.starts_with(of.text.as_str());
+        (self.dates, self.seconds, &self.held) == (top.dates, top.seconds, &top.held)
+            && self.start.as_ref().zip(top.start.as_ref()).is_some_and(is_longer)
     }
 
     /// Its parts by the next character of a value, and the one whose value ends there.

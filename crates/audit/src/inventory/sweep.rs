@@ -3,18 +3,18 @@
 //!
 //! First everything is asked for. Where that may have been cut short, the archive is cut by Study Date into halves until each
 //! part is surely whole, the newest first. Studies without a date are in no range, or in all of them, as archives differ; so at
-//! last the archive is cut once more by the starts of values that studies without a date have too.
+//! last the archive is cut once more by the starts of values that studies without a date have too (`starts`).
 //!
 //! Some archives answer a question for too much as if there were nothing. One that has nothing at all is therefore asked for single
 //! days; if it has something in one of them, nothing is believed of no more than a day, and of that only where nothing speaks against it.
 
 mod doubt;
-
-use std::collections::BTreeSet;
+mod starts;
 
 use serde::{Deserialize, Serialize};
 
 use self::doubt::{Days, Part};
+use self::starts::Starts;
 use super::day::Day;
 use super::slice::{Dates, End, Key, Slice};
 
@@ -53,6 +53,8 @@ pub struct Sweep {
     nothing: Nothing,
     #[serde(default)]
     days: Days,
+    #[serde(default)]
+    starts: Starts,
     /// Answers to the question for everything, if it was answered.
     everything: Option<Everything>,
     /// Answers with a date in parts by date that were whole.
@@ -74,10 +76,22 @@ pub struct Learnt {
     pub limit: Limit,
     /// Whether it takes wildcards in UIDs.
     pub wildcards: Wildcards,
-    /// Characters of the patient IDs seen.
-    in_ids: BTreeSet<char>,
+    /// Characters of the patient IDs seen, in the order in which they came up.
+    in_ids: Vec<char>,
     /// Characters of the patients' names seen.
-    in_names: BTreeSet<char>,
+    in_names: Vec<char>,
+    /// Characters of the accession numbers seen.
+    #[serde(default)]
+    in_accessions: Vec<char>,
+    /// Whether a study was seen that cannot be asked for by patient ID, nor by name.
+    #[serde(default)]
+    is_odd: bool,
+    /// The same if no character can be asked for of which it is known that archives make something else.
+    #[serde(default)]
+    is_perhaps_odd: bool,
+    /// Such characters of which this archive does.
+    #[serde(default)]
+    lost: Vec<(Key, char)>,
 }
 
 /// Whether an archive limits its answers.
@@ -169,6 +183,8 @@ pub struct Shown {
     pub patient_id: String,
     /// Patient's Name.
     pub patient_name: String,
+    /// Accession Number.
+    pub accession: String,
 }
 
 impl Shown {
@@ -177,6 +193,7 @@ impl Shown {
             Key::StudyUid => &self.uid,
             Key::PatientId => &self.patient_id,
             Key::PatientName => &self.patient_name,
+            Key::AccessionNumber => &self.accession,
         }
     }
 }
@@ -202,6 +219,7 @@ impl Sweep {
             today,
             nothing: Nothing::Believed,
             days: Days::default(),
+            starts: Starts::default(),
             everything: None,
             dated: 0,
             unlisted: 0,
@@ -221,8 +239,7 @@ impl Sweep {
         self.asked += 1;
         self.answered += 1;
         for study in shown {
-            self.learnt.in_ids.extend(study.patient_id.chars());
-            self.learnt.in_names.extend(study.patient_name.chars());
+            self.learnt.learn(study);
         }
         if let Some(uid) = &pending.probe {
             self.learn_wildcards(&pending.slice, uid, shown);
@@ -245,7 +262,7 @@ impl Sweep {
             self.everything_was(&pending, Whole::Perhaps, 0, 0);
             if is_control(&pending.slice) {
                 self.drop_like(&pending.slice);
-            } else {
+            } else if !self.is_fruitless(&pending.slice) {
                 self.cut(&pending.slice, 0);
             }
         }
@@ -267,7 +284,10 @@ impl Sweep {
         self.everything_was(pending, whole, shown.len() as u64, dated);
         self.compare_halves(pending, dated);
         self.look_closer(pending, dated);
+        self.look_for_unreached(slice, shown, whole);
+        let fit = fitting(slice, shown, dated);
         if whole == Whole::Surely {
+            self.bears_fruit(slice, fit);
             if slice.dates != Dates::Any && slice.start.is_none() {
                 self.dated += dated;
             }
@@ -277,7 +297,7 @@ impl Sweep {
         if ended == Ended::Short {
             self.learnt.limit = Limit::Proven;
         }
-        if !self.is_ignored(slice, shown, dated) {
+        if !self.is_ignored(slice, shown.len() as u64, fit) {
             self.cut(slice, dated);
         }
     }
@@ -316,13 +336,12 @@ impl Sweep {
     }
 
     /// Whether the archive does not go by what the part is cut by, so that cutting on would never end.
-    fn is_ignored(&mut self, slice: &Slice, shown: &[Shown], dated: u64) -> bool {
-        let total = shown.len() as u64;
-        let fit = match &slice.start {
-            Some(start) => shown.iter().filter(|study| start.fits(study.value(start.key))).count() as u64,
-            None if slice.dates == Dates::Any => total,
-            None => dated,
-        };
+    fn is_ignored(&mut self, slice: &Slice, total: u64, fit: u64) -> bool {
+        if slice.start.as_ref().is_some_and(|start| start.key != Key::StudyUid) && !is_control(slice) {
+            // That it goes by this was seen where there is nothing; of some values it does not.
+            self.bears_fruit(slice, fit);
+            return fit == 0 && (self.is_fruitless(slice) || (total > 0 && self.give_up(slice)));
+        }
         if fit * 2 >= total {
             return false;
         }
@@ -335,6 +354,7 @@ impl Sweep {
         if let Some(start) = &slice.start {
             let like = |part: &Slice| part.start.as_ref().is_some_and(|other| other.key == start.key);
             self.todo.retain(|pending| !like(&pending.slice));
+            self.starts.forget(start.key);
             self.unlisted += 1;
         } else {
             // Ranges are ignored, or studies without a date match them all and fill the answers by themselves.
@@ -357,49 +377,6 @@ impl Sweep {
         self.cut_by_start(slice);
     }
 
-    fn cut_by_start(&mut self, slice: &Slice) {
-        let keys: &[Key] = match &slice.start {
-            Some(start) if start.end == End::Closed => &[],
-            Some(start) if start.key == Key::StudyUid => &[Key::StudyUid],
-            Some(start) if start.key == Key::PatientId => &[Key::PatientId],
-            Some(_) => &[Key::PatientName],
-            None if self.learnt.wildcards == Wildcards::Taken => &[Key::StudyUid],
-            None => &[Key::PatientName, Key::PatientId],
-        };
-        let mut parts = 0;
-        for key in keys {
-            let next = self.next_characters(*key, slice);
-            for part in slice.by_next(*key, &next) {
-                parts += 1;
-                self.put(part, Half::Not);
-            }
-        }
-        // Where nothing shows that there is a limit, all of the archive is in this one part.
-        if parts == 0 && self.learnt.limit == Limit::Proven {
-            self.unlisted += 1;
-        }
-    }
-
-    /// Characters that a value may go on with: all of them at its beginning, later those that were seen anywhere.
-    fn next_characters(&self, key: Key, slice: &Slice) -> BTreeSet<char> {
-        if key == Key::StudyUid {
-            return ".0123456789".chars().collect();
-        }
-        let begins = slice.start.is_none();
-        // `=` and a `^` at the beginning divide a name: some archives take what begins so for any name.
-        let divides = |char: char| key == Key::PatientName && (char == '=' || (char == '^' && begins));
-        let is_key = |char: &char| !matches!(char, '*' | '?' | '\\') && !char.is_control() && !divides(*char);
-        let seen = if key == Key::PatientId { &self.learnt.in_ids } else { &self.learnt.in_names };
-        let mut next: BTreeSet<char> = seen.iter().copied().filter(is_key).collect();
-        next.extend(if begins { '!'..='~' } else { '0'..='9' }.filter(is_key));
-        if begins {
-            next.remove(&' ');
-            // Where case does not count, each would be asked for twice.
-            next.retain(|char| !char.is_ascii_lowercase() || seen.contains(char));
-        }
-        next
-    }
-
     fn put(&mut self, slice: Slice, half: Half) {
         if self.todo.len() >= PARTS_WAITING_MAX || self.asked >= ASKED_MAX {
             self.unlisted += 1;
@@ -416,6 +393,10 @@ impl Sweep {
     }
 
     fn next_phase(&mut self, shown: &[Shown]) {
+        self.cut_again();
+        if !self.todo.is_empty() {
+            return;
+        }
         match self.phase {
             Phase::Everything if self.everything.is_some_and(|found| found.whole == Whole::Surely) => {
                 self.phase = Phase::Ended;
@@ -437,11 +418,17 @@ impl Sweep {
             Phase::ByDate if self.everything_was_whole() => self.phase = Phase::Ended,
             Phase::ByDate => {
                 self.phase = Phase::Undated;
+                // What follows is asked of all of it.
+                self.starts.begin();
                 // Of those without a date nothing can mean too many, if none with a date is known to be among them.
                 self.unlisted += u64::from(self.nothing == Nothing::Doubted);
                 self.cut_by_start(&Slice::all());
             }
-            Phase::Undated | Phase::Ended => self.phase = Phase::Ended,
+            Phase::Undated => {
+                self.unlisted += u64::from(self.may_lack_unreached());
+                self.phase = Phase::Ended;
+            }
+            Phase::Ended => {}
         }
     }
 
@@ -486,6 +473,15 @@ impl Sweep {
         let slice = Slice { start: Some(start), ..Slice::all() };
         let probe = Some(uid.to_owned());
         self.todo.push(Pending { slice, half: Half::Not, part: Part::Usual, probe });
+    }
+}
+
+/// How many of the studies shown of a part belong there.
+fn fitting(slice: &Slice, shown: &[Shown], dated: u64) -> u64 {
+    match &slice.start {
+        Some(start) => shown.iter().filter(|study| start.fits(study.value(start.key))).count() as u64,
+        None if slice.dates == Dates::Any => shown.len() as u64,
+        None => dated,
     }
 }
 

@@ -362,6 +362,7 @@ fn shown(answer: &Answer) -> Shown {
         date: Day::read(value(answer, Tag::STUDY_DATE)),
         patient_id: value(answer, Tag::PATIENT_ID).to_owned(),
         patient_name: value(answer, Tag::PATIENT_NAME).to_owned(),
+        accession: value(answer, Tag::ACCESSION_NUMBER).to_owned(),
     }
 }
 
