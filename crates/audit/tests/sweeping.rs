@@ -98,6 +98,8 @@ enum Beyond {
 enum Unknown {
     MatchesNothing,
     MatchesAll,
+    /// As if they were before every date.
+    IsEarliest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,8 +145,10 @@ impl Archive {
 
     fn matches(&self, study: &Study, slice: &Slice) -> bool {
         let unknown = self.manner.unknown == Unknown::MatchesAll;
+        let is_first = self.manner.unknown == Unknown::IsEarliest;
         let by_date = match (slice.dates, study.date) {
             (Dates::Any, _) => true,
+            (Dates::Before(_), None) if is_first => true,
             (_, None) => unknown,
             (_, date) => slice.includes_date(date),
         };
@@ -392,8 +396,14 @@ fn studies_without_a_date_that_are_cut_off_by_themselves_are_found() {
 
 #[test]
 fn studies_without_a_date_that_match_every_range_do_not_stop_it() {
-    for undated in [3, 10, 200] {
-        let manner = Manner { unknown: Unknown::MatchesAll, wildcards: UidWildcards::Taken, ..MANNER };
+    for (undated, unknown) in [
+        (3, Unknown::MatchesAll),
+        (10, Unknown::MatchesAll),
+        (200, Unknown::MatchesAll),
+        (3, Unknown::IsEarliest),
+        (10, Unknown::IsEarliest),
+    ] {
+        let manner = Manner { unknown, wildcards: UidWildcards::Taken, ..MANNER };
         let archive = Archive::new(studies(3_000, undated, 4), manner);
         let (found, sweep) = archive.sweep(Learnt::default(), 11);
         assert_eq!(archive.missing(&found).len(), 0, "one in {undated}");
@@ -425,7 +435,8 @@ fn what_was_learnt_does_not_hide_a_limit_set_lower_since() {
 fn manners() -> impl Strategy<Value = Manner> {
     let caps = prop_oneof![Just(10usize), Just(37), Just(100), Just(500)];
     let beyond = prop_oneof![Just(Beyond::Silent), Just(Beyond::Says), Just(Beyond::Refuses)];
-    let unknown = prop_oneof![Just(Unknown::MatchesNothing), Just(Unknown::MatchesAll)];
+    let unknown =
+        prop_oneof![Just(Unknown::MatchesNothing), Just(Unknown::MatchesAll), Just(Unknown::IsEarliest)];
     let wildcards =
         prop_oneof![Just(UidWildcards::Taken), Just(UidWildcards::FindNothing), Just(UidWildcards::Ignored)];
     let order = prop_oneof![Just(Order::AsStored), Just(Order::NewestFirst), Just(Order::ByUid)];

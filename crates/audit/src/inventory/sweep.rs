@@ -345,6 +345,10 @@ impl Sweep {
         if fit * 2 >= total {
             return false;
         }
+        // Some archives have studies without a date come before any date, or after it, and in no other range.
+        if slice.start.is_none() && matches!(slice.dates, Dates::Before(_) | Dates::After(_)) {
+            return true;
+        }
         self.drop_like(slice);
         true
     }

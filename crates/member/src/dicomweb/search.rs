@@ -23,8 +23,12 @@ const PAGE_BYTES_MAX: usize = 64 << 20;
 /// Most studies looked through for the patients they are of: QIDO-RS knows no search for patients.
 const STUDIES_MAX: usize = 100_000;
 
-/// Letters that stand unescaped in a path or a query: the unreserved ones (RFC 3986 section 2.3).
+/// Letters that stand unescaped in a path: the unreserved ones (RFC 3986 section 2.3).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The same in a query, where wildcards and the comma of lists may stand as they are (RFC 3986 section 3.4). They do: Orthanc 1.10 takes
+/// no value of a query as escaped, and so finds nothing by `%2A`.
+const IN_QUERY: &AsciiSet = &PLAIN.remove(b'*').remove(b'?').remove(b',').remove(b':').remove(b'@');
 
 /// Why a page cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,12 @@ struct Search {
     unique: &'static [Tag],
 }
 
-/// A text as it stands in a path or a query.
+/// A text as it stands in a query.
+fn in_query(text: &str) -> String {
+    utf8_percent_encode(text, IN_QUERY).to_string()
+}
+
+/// A text as it stands in a path.
 pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
@@ -175,7 +184,7 @@ impl Search {
             } else {
                 // A list of UIDs stands with commas (PS3.18 section 8.3.4.1).
                 let value = if is_uid(key.tag) { key.value.replace('\\', ",") } else { key.value.clone() };
-                format!("{tag}={}&", escaped(&value))
+                format!("{tag}={}&", in_query(&value))
             });
         }
         Self { below, unique }
@@ -225,7 +234,7 @@ fn items(key: &QueryKey) -> Option<String> {
         let tag = String::from(tag);
         match value.as_str() {
             "" => format!("includefield={sequence}.{tag}&"),
-            value => format!("{sequence}.{tag}={}&", escaped(value)),
+            value => format!("{sequence}.{tag}={}&", in_query(value)),
         }
     });
     let attributes: String = attributes.collect();
@@ -256,8 +265,8 @@ mod tests {
                 &[study, (Tag::PATIENT_ID, "")][..],
                 "/studies?0020000D=1.2&includefield=00100020&",
             ),
-            (Level::Study, &[(Tag::STUDY_INSTANCE_UID, "1\\2")], "/studies?0020000D=1%2C2&"),
-            (Level::Study, &[(Tag::PATIENT_NAME, "M\u{fc}*")], "/studies?00100010=M%C3%BC%2A&"),
+            (Level::Study, &[(Tag::STUDY_INSTANCE_UID, "1\\2")], "/studies?0020000D=1,2&"),
+            (Level::Study, &[(Tag::PATIENT_NAME, "M\u{fc}*")], "/studies?00100010=M%C3%BC*&"),
             (Level::Series, &[study], "/studies/1.2/series?"),
             (Level::Series, &[study, series], "/studies/1.2/series?0020000E=1.3&"),
             (Level::Series, &[(Tag::MODALITY, "CT")], "/series?00080060=CT&"),
