@@ -16,6 +16,9 @@ use crate::choose::{Books, Call, Choice, Content, Standing, choose};
 use crate::find::FindError;
 use crate::reader::Shared;
 
+/// Fewer answers than this are all there are: no archive limits its answers to fewer, as inventories have it too.
+const SURELY_WHOLE: usize = 10;
+
 /// Matches read of one member for one query: a series of the longest CT, or the studies of years of a patient. What the
 /// catalogue knows beyond that is answered all the same.
 pub const MATCHES_MAX: usize = 5_000;
@@ -186,7 +189,10 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
             None => None,
             Some(Heard { answered, held, took, .. }) => {
                 let not_whole = match &answered {
-                    Ok(answered) => not_whole(answered.whole),
+                    Ok(answered) => not_whole(answered.whole).or_else(|| {
+                        let is_short = is_known_short(shared, standing, member);
+                        perhaps_cut(answered.answers.len()).filter(|_| is_short)
+                    }),
                     Err(error) => Some(in_words(error)),
                 };
                 let answers = answered.map_or_else(|_| Vec::new(), |answered| answered.answers);
@@ -211,6 +217,18 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
     let shortfall = |members: Vec<_>| (!members.is_empty()).then_some(Shortfall { members });
     (gathered.shortfall, gathered.unheard) = (shortfall(missing), shortfall(unheard));
     gathered
+}
+
+/// Whether the inventory of a member could not list all that it has: it gives only so many answers.
+fn is_known_short(shared: &Shared, standing: &Standing, member: &Respondent) -> bool {
+    standing.content == Content::Unknown
+        && shared.ledger.inventory(member.source.number).unlisted > 0
+}
+
+/// What is said of so many answers of such a member, which may be as many as it gives.
+fn perhaps_cut(answers: usize) -> Option<String> {
+    (answers >= SURELY_WHOLE)
+        .then(|| format!("it gives only so many answers, and these {answers} may not be all"))
 }
 
 fn not_whole(whole: Wholeness) -> Option<String> {

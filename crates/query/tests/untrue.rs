@@ -1,6 +1,7 @@
 //! Members that answer, and not with the truth.
 
-use outrigger_model::Tag;
+use outrigger_ledger::Inventory;
+use outrigger_model::{Tag, WallTime};
 use outrigger_query::{MATCHES_MAX, Respondents};
 
 use crate::member::Conduct;
@@ -59,6 +60,24 @@ async fn a_member_cut_short_without_a_word_is_made_whole_by_the_other_and_the_ca
     }
     rig.a.conduct(Conduct::Capped(2));
     assert_eq!(rig.named("DOE").await.0, (1..=6).map(study_uid).collect::<Vec<_>>());
+}
+
+/// Goal: an archive that gives only so many answers and does not say so is not believed once that is known of it.
+#[tokio::test(start_paused = true)]
+async fn answers_of_a_member_that_cannot_be_listed_whole_are_said_to_be_perhaps_not_all() {
+    let rig = Rig::uninventoried(Respondents::Members).await;
+    for study in 0..10 {
+        rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, &format!("1.9.{study}")), (Tag::PATIENT_NAME, "DOE")]);
+    }
+    rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, "1.8"), (Tag::PATIENT_NAME, "ROE")]);
+    let missing = async |name| rig.named(name).await.1;
+    assert_eq!(missing("DOE").await, [""; 0], "the control");
+    let running = Inventory { began_at: Some(WallTime(1)), unlisted: 1, ..Inventory::never(A) };
+    rig.ledger.note_inventory(running).await.unwrap();
+    assert_eq!(missing("DOE").await, ["a"]);
+    assert_eq!(missing("ROE").await, [""; 0], "so few are all");
+    rig.is_inventoried(A).await;
+    assert_eq!(missing("DOE").await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
