@@ -190,7 +190,7 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
             Some(Heard { answered, held, took, .. }) => {
                 let not_whole = match &answered {
                     Ok(answered) => not_whole(answered.whole).or_else(|| {
-                        let is_short = is_known_short(shared, standing, member);
+                        let is_short = is_known_short(shared, *standing, member);
                         perhaps_cut(answered.answers.len()).filter(|_| is_short)
                     }),
                     Err(error) => Some(in_words(error)),
@@ -220,9 +220,8 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
 }
 
 /// Whether the inventory of a member could not list all that it has: it gives only so many answers.
-fn is_known_short(shared: &Shared, standing: &Standing, member: &Respondent) -> bool {
-    standing.content == Content::Unknown
-        && shared.ledger.inventory(member.source.number).unlisted > 0
+fn is_known_short(shared: &Shared, standing: Standing, member: &Respondent) -> bool {
+    standing.content == Content::Unknown && shared.ledger.inventory(member.source.number).unlisted > 0
 }
 
 /// What is said of so many answers of such a member, which may be as many as it gives.
