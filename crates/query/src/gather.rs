@@ -188,13 +188,7 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
             // It was not chosen.
             None => None,
             Some(Heard { answered, held, took, .. }) => {
-                let not_whole = match &answered {
-                    Ok(answered) => not_whole(answered.whole).or_else(|| {
-                        let is_short = is_known_short(shared, *standing, member);
-                        perhaps_cut(answered.answers.len()).filter(|_| is_short)
-                    }),
-                    Err(error) => Some(in_words(error)),
-                };
+                let not_whole = why_not_whole(shared, *standing, member, &answered);
                 let answers = answered.map_or_else(|_| Vec::new(), |answered| answered.answers);
                 let (matches, not_whole_too) = (answers.len(), not_whole.clone());
                 gathered.replies.push(Reply {
@@ -219,15 +213,24 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
     gathered
 }
 
-/// Whether the inventory of a member could not list all that it has: it gives only so many answers.
-fn is_known_short(shared: &Shared, standing: Standing, member: &Respondent) -> bool {
-    standing.content == Content::Unknown && shared.ledger.inventory(member.source.number).unlisted > 0
-}
-
-/// What is said of so many answers of such a member, which may be as many as it gives.
-fn perhaps_cut(answers: usize) -> Option<String> {
-    (answers >= SURELY_WHOLE)
-        .then(|| format!("it gives only so many answers, and these {answers} may not be all"))
+/// Why what a member answered may not be all.
+fn why_not_whole(
+    shared: &Shared,
+    standing: Standing,
+    member: &Respondent,
+    answered: &Result<Answered, Unanswered>,
+) -> Option<String> {
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(error) => return Some(in_words(error)),
+    };
+    // Its inventory could not list all that it has: it gives only so many answers.
+    let is_short =
+        standing.content == Content::Unknown && shared.ledger.inventory(member.source.number).unlisted > 0;
+    let count = answered.answers.len();
+    let perhaps = (is_short && count >= SURELY_WHOLE)
+        .then(|| format!("it gives only so many answers, and these {count} may not be all"));
+    not_whole(answered.whole).or(perhaps)
 }
 
 fn not_whole(whole: Wholeness) -> Option<String> {
