@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 
 use self::failure::failed;
 use super::{Door, Refusal};
-use crate::service::Service;
+use crate::service::{Retrievable, Service};
 
 /// Memory that all requests of a listener together may take for objects they hold as a whole, in MiB: to transcode, to
 /// render. The next waits.
@@ -134,12 +134,11 @@ pub(super) fn routes() -> Router<Arc<Door>> {
 }
 
 impl Wado {
-    /// The same for one request that opens instances one by one: who answers nothing is waited for once in it.
-    fn in_one_request(mut self) -> Self {
-        if let Some(service) = self.service.retrieving(&[]) {
+    /// Opens these instances from now on as those of one retrieval, in which who answers nothing is waited for once.
+    fn retrieves(&mut self, planned: &[Retrievable]) {
+        if let Some(service) = self.service.retrieving(planned) {
             self.service = service;
         }
-        self
     }
 }
 
@@ -152,7 +151,9 @@ impl FromRequestParts<Arc<Door>> for Wado {
             .await
             .map_err(|error| failed("the listener is not set up", &error))?;
         let service = Arc::clone(&door.front.service);
-        let wado = Self { service, threads: door.front.threads, random: Random::System, memory };
-        Ok(wado.in_one_request())
+        let mut wado = Self { service, threads: door.front.threads, random: Random::System, memory };
+        // Which instances these are is not known yet.
+        wado.retrieves(&[]);
+        Ok(wado)
     }
 }

@@ -34,9 +34,7 @@ pub(super) async fn metadata(mut wado: Wado, asking: Asking) -> Result<Response,
     }
     let planned = instances(&wado, &asking.resource).await?;
     let unlisted = unlisted_warning(unlisted(&wado, &asking.resource, &planned).await?);
-    if let Some(service) = wado.service.retrieving(&planned) {
-        wado.service = service;
-    }
+    wado.retrieves(&planned);
     let mut given = Given::new(&asking);
     let Asking { resource, base, .. } = asking;
     let location = Location { base, resource };

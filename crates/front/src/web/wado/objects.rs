@@ -43,9 +43,7 @@ pub(super) async fn retrieve(mut wado: Wado, asking: Asking) -> Result<Response,
     let unlisted = unlisted(&wado, &asking.resource, &planned).await?;
     let listed = planned.len();
     planned.retain(|instance| ObjectChoice::of(&forms, &instance.transfer_syntax).is_some());
-    if let Some(service) = wado.service.retrieving(&planned) {
-        wado.service = service;
-    }
+    wado.retrieves(&planned);
     let (left_out, mut rest) = (listed - planned.len(), planned.into_iter());
     let first = rest.next().ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
     if packaging == Packaging::Single && (left_out > 0 || rest.len() > 0) {
