@@ -1,7 +1,9 @@
 //! The going through an archive, against archives in memory that answer as badly as real ones do.
 
+mod steadiness;
 mod values;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use outrigger_audit::inventory::day::Day;
@@ -126,6 +128,19 @@ enum Accents {
 struct Archive {
     studies: Vec<Study>,
     manner: Manner,
+    limit: Changing,
+    /// Questions that it answered.
+    asked: Cell<usize>,
+}
+
+/// Whether its limit stays the same.
+#[derive(Debug, Clone, Copy)]
+enum Changing {
+    Not,
+    /// From this question on it is this one.
+    Falls(usize, usize),
+    /// It lies anywhere between this and the first.
+    From(usize),
 }
 
 enum Answered {
@@ -140,7 +155,20 @@ impl Archive {
             Order::NewestFirst => studies.sort_by_key(|study| std::cmp::Reverse((study.date, study.second))),
             Order::ByUid => studies.sort_by(|one, other| one.uid.cmp(&other.uid)),
         }
-        Self { studies, manner }
+        Self { studies, manner, limit: Changing::Not, asked: Cell::new(0) }
+    }
+
+    fn cap(&self) -> usize {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        match self.limit {
+            Changing::Falls(at, to) if asked >= at => to,
+            Changing::Not | Changing::Falls(..) => self.manner.cap,
+            Changing::From(least) => {
+                let range = u64::try_from(self.manner.cap - least + 1).unwrap();
+                let random = Random::seeded(u64::try_from(asked).unwrap()).u64().unwrap();
+                least + usize::try_from(random % range).unwrap()
+            }
+        }
     }
 
     fn matches(&self, study: &Study, slice: &Slice) -> bool {
@@ -157,8 +185,7 @@ impl Archive {
             (Some(_), None) => unknown,
             (Some((from, to)), Some(second)) => from <= second && second <= to,
         };
-        let by_values = slice.held.iter().chain(&slice.start).all(|start| self.by_start(study, start));
-        by_date && by_time && by_values
+        by_date && by_time && slice.held.iter().chain(&slice.start).all(|start| self.by_start(study, start))
     }
 
     fn by_start(&self, study: &Study, start: &Start) -> bool {
@@ -185,8 +212,9 @@ impl Archive {
             }
         };
         let mut found: Vec<&Study> = self.studies.iter().filter(is_looked_at).collect();
-        let is_beyond = found.len() > self.manner.cap;
-        found.truncate(self.manner.cap);
+        let cap = self.cap();
+        let is_beyond = found.len() > cap;
+        found.truncate(cap);
         found.retain(|study| self.matches(study, slice));
         let found: Vec<Shown> = found.into_iter().map(Study::shown).collect();
         match self.manner.beyond {
@@ -227,7 +255,7 @@ impl Archive {
 
     /// Whether something that was found is of a part.
     fn knows(&self, found: &BTreeSet<String>, slice: &Slice) -> bool {
-        self.studies.iter().any(|study| found.contains(&study.uid) && self.matches(study, slice))
+        self.studies.iter().any(|study| self.matches(study, slice) && found.contains(&study.uid))
     }
 
     fn missing(&self, found: &BTreeSet<String>) -> Vec<&Study> {

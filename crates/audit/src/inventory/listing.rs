@@ -10,7 +10,7 @@ use outrigger_model::{
 
 use super::asking::{AskError, Asking};
 use super::class::Named;
-use super::sweep::{Ended, Learnt, SURELY_WHOLE};
+use super::sweep::{Ended, Learnt, SURELY_WHOLE, Steadiness};
 
 /// Series of a study, or instances of a series, that are asked for by number one by one at most: as many as a series of a
 /// retrieval may have.
@@ -287,7 +287,8 @@ fn take(found: &mut ByUid, answers: Vec<Answer>, below: &Below) {
 /// An archive that does not say how many there are may stop here where it stopped before.
 fn is_short(answers: &[Answer], ended: Ended, learnt: &Learnt, expected: Option<u64>) -> bool {
     let count = answers.len() as u64;
-    let stopped_before = count >= u64::from(SURELY_WHOLE) && count == u64::from(learnt.most);
+    let stopped_before = count >= u64::from(SURELY_WHOLE)
+        && (count == u64::from(learnt.most) || learnt.steadiness == Steadiness::Wavering);
     ended == Ended::Short || expected.map_or(stopped_before, |expected| count < expected)
 }
 

@@ -10,11 +10,14 @@
 
 mod doubt;
 mod starts;
+mod steadiness;
 
 use serde::{Deserialize, Serialize};
 
 use self::doubt::{Days, Part};
 use self::starts::Starts;
+pub use self::steadiness::Steadiness;
+use self::steadiness::{Contradiction, dated};
 use super::day::Day;
 use super::slice::{Dates, End, Key, Slice};
 
@@ -55,6 +58,8 @@ pub struct Sweep {
     days: Days,
     #[serde(default)]
     starts: Starts,
+    #[serde(default)]
+    contradiction: Contradiction,
     /// Answers to the question for everything, if it was answered.
     everything: Option<Everything>,
     /// Answers with a date in parts by date that were whole.
@@ -76,6 +81,9 @@ pub struct Learnt {
     pub limit: Limit,
     /// Whether it takes wildcards in UIDs.
     pub wildcards: Wildcards,
+    /// Whether fewer answers than it gave before are believed to be all.
+    #[serde(default)]
+    pub steadiness: Steadiness,
     /// Characters of the patient IDs seen, in the order in which they came up.
     in_ids: Vec<char>,
     /// Characters of the patients' names seen.
@@ -132,6 +140,8 @@ enum Phase {
     Days,
     ByDate,
     Undated,
+    /// Everything once more.
+    Again,
     Ended,
 }
 
@@ -155,6 +165,9 @@ struct Pending {
     half: Half,
     #[serde(default)]
     part: Part,
+    /// Studies with a date that were shown of it before it was asked for.
+    #[serde(default)]
+    known: u64,
     /// Set for the question whether wildcards in UIDs are taken: the UID that has to be among the answers.
     probe: Option<String>,
 }
@@ -207,11 +220,24 @@ pub enum Ended {
     Short,
 }
 
+impl Pending {
+    fn new(slice: Slice, half: Half) -> Self {
+        Self { slice, half, part: Part::Usual, known: 0, probe: None }
+    }
+}
+
+impl Learnt {
+    /// Whether it may be believed that it does not stop at so many.
+    fn gave_more(&self, answers: u32) -> bool {
+        self.steadiness == Steadiness::Steady && answers < self.most
+    }
+}
+
 impl Sweep {
     /// A new one, begun today, of an archive of which this is known.
     pub fn new(mut learnt: Learnt, today: Day) -> Self {
         learnt.most = 0;
-        let everything = Pending { slice: Slice::all(), half: Half::Not, part: Part::Usual, probe: None };
+        let everything = Pending::new(Slice::all(), Half::Not);
         Self {
             learnt,
             phase: Phase::Everything,
@@ -220,6 +246,7 @@ impl Sweep {
             nothing: Nothing::Believed,
             days: Days::default(),
             starts: Starts::default(),
+            contradiction: Contradiction::None,
             everything: None,
             dated: 0,
             unlisted: 0,
@@ -243,6 +270,8 @@ impl Sweep {
         }
         if let Some(uid) = &pending.probe {
             self.learn_wildcards(&pending.slice, uid, shown);
+        } else if self.phase == Phase::Again {
+            self.compare_everything(shown.len() as u64);
         } else {
             self.take(&pending, shown, ended);
         }
@@ -257,13 +286,15 @@ impl Sweep {
         self.asked += 1;
         if pending.probe.is_some() {
             self.learnt.wildcards = Wildcards::NotTaken;
+        } else if self.phase == Phase::Again {
+            self.compare_everything(0);
         } else {
             self.learnt.limit = Limit::Proven;
             self.everything_was(&pending, Whole::Perhaps, 0, 0);
             if is_control(&pending.slice) {
                 self.drop_like(&pending.slice);
             } else if !self.is_fruitless(&pending.slice) {
-                self.cut(&pending.slice, 0);
+                self.cut(&pending.slice, &[]);
             }
         }
         if self.todo.is_empty() {
@@ -274,9 +305,11 @@ impl Sweep {
     fn take(&mut self, pending: &Pending, shown: &[Shown], ended: Ended) {
         let answers = u32::try_from(shown.len()).unwrap_or(u32::MAX);
         let slice = &pending.slice;
-        let dated = shown.iter().filter(|study| study.date.is_some_and(|day| slice.includes_date(Some(day))));
-        let dated = dated.count() as u64;
+        let dated = dated(slice, shown);
         let whole = self.whole(slice, answers, ended);
+        if self.contradicts_known(pending, dated, whole) {
+            return;
+        }
         if self.phase == Phase::Days && answers > 0 {
             self.nothing = Nothing::Doubted;
             self.learnt.limit = Limit::Proven;
@@ -298,7 +331,7 @@ impl Sweep {
             self.learnt.limit = Limit::Proven;
         }
         if !self.is_ignored(slice, shown.len() as u64, fit) {
-            self.cut(slice, dated);
+            self.cut(slice, shown);
         }
     }
 
@@ -309,10 +342,10 @@ impl Sweep {
         }
     }
 
-    /// An archive that once gave more answers does not stop at fewer.
+    /// An archive that once gave more answers does not stop at fewer, if it is steady.
     fn whole(&self, slice: &Slice, answers: u32, ended: Ended) -> Whole {
         let is_doubted = answers == 0 && self.nothing == Nothing::Doubted && self.is_long(slice);
-        let surely = ended == Ended::AsAll && (answers < SURELY_WHOLE || answers < self.learnt.most);
+        let surely = ended == Ended::AsAll && (answers < SURELY_WHOLE || self.learnt.gave_more(answers));
         if surely && !is_doubted { Whole::Surely } else { Whole::Perhaps }
     }
 
@@ -369,10 +402,12 @@ impl Sweep {
     }
 
     /// Puts the parts of a part in line.
-    fn cut(&mut self, slice: &Slice, dated: u64) {
+    fn cut(&mut self, slice: &Slice, shown: &[Shown]) {
         if let Some((earlier, later)) = slice.halves() {
-            self.put(earlier, Half::Second { whole: dated, first: 0 });
+            let before = self.todo.len();
+            self.put(earlier, Half::Second { whole: dated(slice, shown), first: 0 });
             self.put(later, Half::First);
+            self.expect(before, shown);
             return;
         }
         if *slice == Slice::all() {
@@ -386,7 +421,7 @@ impl Sweep {
             self.unlisted += 1;
             return;
         }
-        self.todo.push(Pending { slice, half, part: Part::Usual, probe: None });
+        self.todo.push(Pending::new(slice, half));
     }
 
     /// Wildcards in UIDs are taken where the study is found by the start of its own, and nothing else is.
@@ -403,23 +438,24 @@ impl Sweep {
         }
         match self.phase {
             Phase::Everything if self.everything.is_some_and(|found| found.whole == Whole::Surely) => {
-                self.phase = Phase::Ended;
+                self.end_or_ask_again();
                 if self.everything.is_some_and(|found| found.answers == 0) {
                     self.phase = Phase::Days;
                     self.put_days();
                 }
             }
-            Phase::Days if self.nothing == Nothing::Believed => self.phase = Phase::Ended,
+            Phase::Days if self.nothing == Nothing::Believed => self.end_or_ask_again(),
             Phase::Everything | Phase::Days => {
                 self.phase = Phase::ByDate;
                 self.put_all_days();
+                self.expect(0, shown);
                 self.put(Slice::dated(Dates::After(Day::LAST)), Half::Not);
                 self.put(Slice::dated(Dates::Before(Day::FIRST)), Half::Not);
                 if let Some(study) = shown.first().filter(|_| self.learnt.wildcards == Wildcards::Untried) {
                     self.probe(&study.uid);
                 }
             }
-            Phase::ByDate if self.everything_was_whole() => self.phase = Phase::Ended,
+            Phase::ByDate if self.everything_was_whole() => self.end_or_ask_again(),
             Phase::ByDate => {
                 self.phase = Phase::Undated;
                 // What follows is asked of all of it.
@@ -430,8 +466,9 @@ impl Sweep {
             }
             Phase::Undated => {
                 self.unlisted += u64::from(self.may_lack_unreached());
-                self.phase = Phase::Ended;
+                self.end_or_ask_again();
             }
+            Phase::Again => self.end_or_ask_again(),
             Phase::Ended => {}
         }
     }
@@ -476,7 +513,7 @@ impl Sweep {
         let start = super::slice::Start { key: Key::StudyUid, text, end: End::Open };
         let slice = Slice { start: Some(start), ..Slice::all() };
         let probe = Some(uid.to_owned());
-        self.todo.push(Pending { slice, half: Half::Not, part: Part::Usual, probe });
+        self.todo.push(Pending { probe, ..Pending::new(slice, Half::Not) });
     }
 }
 

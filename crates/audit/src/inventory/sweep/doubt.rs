@@ -141,7 +141,7 @@ impl Sweep {
         let Some(pending) = self.todo.pop() else { return };
         self.asked += 1;
         self.answered += 1;
-        self.cut(&pending.slice, 0);
+        self.cut(&pending.slice, &[]);
         if self.todo.is_empty() {
             self.next_phase(&[]);
         }
