@@ -113,7 +113,7 @@ pub(crate) enum By {
     Member,
     /// One row a day
     Day,
-    /// One row a study
+    /// One row a study that is owed something
     Study,
 }
 

@@ -103,6 +103,11 @@ async fn rights_without_effect_in_this_version_are_warned_of() {
     for (allow, words) in [
         ("", None),
         ("allow = [\"store\"]\n", None),
+        ("allow = [\"commit\"]\naddress = \"127.0.0.1:1\"\n", None),
+        (
+            "allow = [\"commit\"]\n",
+            Some("`peer[].allow` of CT1 has `commit`, and there is no `commit_address` or `address`"),
+        ),
         (
             "allow = [\"store\", \"worklist\", \"find\"]\n",
             Some("`peer[].allow` of CT1: without effect in this version: `worklist`;"),

@@ -1,6 +1,7 @@
 //! Parts of an archive that one query asks for, and how they are cut into smaller ones.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use outrigger_model::{QueryKey, Tag};
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,18 @@ impl Slice {
     }
 }
 
+impl fmt::Display for Slice {
+    /// As what asks for it, `(0008,0020)=20240101-20240131`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.keys();
+        if keys.is_empty() {
+            return f.write_str("everything");
+        }
+        let words: Vec<String> = keys.iter().map(|key| format!("{}={}", key.tag, key.value)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
 impl Start {
     /// Whether a value is as it should be; archives differ in whether case counts.
     pub fn fits(&self, value: &str) -> bool {
@@ -204,6 +217,7 @@ mod tests {
     #[test]
     fn slices_are_asked_for_as_the_standard_has_it() {
         assert_eq!(written(&Slice::all()), []);
+        assert_eq!(Slice::all().to_string(), "everything");
         let day = Day::read("20240229").unwrap();
         let dated = |dates| written(&Slice::dated(dates)).pop().unwrap();
         assert_eq!(dated(Dates::Before(day)), (Tag::STUDY_DATE, "-20240228".to_owned()));
@@ -213,6 +227,7 @@ mod tests {
             dated(Dates::Between(day, day.after())),
             (Tag::STUDY_DATE, "20240229-20240301".to_owned())
         );
+        assert_eq!(Slice::dated(Dates::Between(day, day)).to_string(), "(0008,0020)=20240229");
         let second = Slice { seconds: Some((3_661, 3_661)), ..Slice::dated(Dates::Between(day, day)) };
         assert_eq!(written(&second).pop(), Some((Tag::STUDY_TIME, "010101-010101.999999".to_owned())));
     }

@@ -176,7 +176,7 @@ impl Taker {
                 }
                 sweep = next;
             } else {
-                tracing::info!(member = %self.source.name, ?slice, "a member does not answer for a part of it, and is asked for smaller ones");
+                tracing::info!(member = %self.source.name, part = %slice, "a member does not answer for a part of it, and is asked for smaller ones");
                 sweep.refused();
             }
             inventory.unlisted += sweep.unlisted - before;

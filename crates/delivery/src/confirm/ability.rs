@@ -100,7 +100,7 @@ pub fn in_words(step: Step, wanted: ConfirmLevel, error: &str) -> String {
             "objects there count by its word alone, as accepted, and their bytes leave the journal only when that fills up; let the member answer C-FIND of the Study Root model, or set its `confirm` to \"accepted\""
         }
         (Step::Commit, _) => {
-            "objects there are confirmed by a query instead, as present; let the member offer the Storage Commitment Push Model and report to `[members]` listen of this node, or set its `confirm` to \"present\""
+            "objects there are confirmed by a query instead, as present; let the member offer the Storage Commitment Push Model by DIMSE and report to `[members]` listen of this node, or set its `confirm` to \"verified\" or \"present\""
         }
         (Step::ReadBack, ConfirmLevel::Verified) => {
             "objects there are confirmed by storage commitment or a query instead; set `read_back` of its route to the other of \"get\" and \"move\", let the member give objects back, or set its `confirm` to \"committed\" or \"present\""

@@ -77,6 +77,17 @@ impl PeerConfig {
             format!("`peer[].allow` of {title}: without effect in this version: {words}; {who} does not serve that")
         })
     }
+
+    /// In a sentence that results of storage commitment cannot be told, where the right to it is given by name.
+    pub(crate) fn untold(&self) -> Option<String> {
+        let has_address = self.address.is_some() || self.commit_address.is_some();
+        (self.allowed_by_name.contains(&Allow::Commit) && !has_address).then(|| {
+            format!(
+                "`peer[].allow` of {} has `commit`, and there is no `commit_address` or `address`: results that come after its association has ended reach nobody",
+                self.ae_title
+            )
+        })
+    }
 }
 
 /// One peer.

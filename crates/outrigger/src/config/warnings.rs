@@ -38,7 +38,8 @@ impl ArchiveConfig {
 }
 
 fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64) -> Vec<String> {
-    let of_peers = base.peers.iter().filter_map(|peer| peer.without_effect(serving));
+    let of_peers =
+        base.peers.iter().flat_map(|peer| peer.without_effect(serving).into_iter().chain(peer.untold()));
     let emptied = base.peers.iter().flat_map(|peer| &peer.remarks).cloned();
     let of_webs = base.webs.iter().filter_map(|web| web.hosts_remark.clone());
     let of_members = members.iter().filter_map(|member| member.modalities_remark.clone());
