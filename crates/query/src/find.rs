@@ -132,7 +132,8 @@ async fn answer(
     {
         gathering.ask_the_rest(shared, &baseline(&giving.keyed)).await;
     }
-    let gathered = gathering.map_or_else(Gathered::default, |gathering| gathering.summed_up(shared));
+    let gathered =
+        gathering.map_or_else(Gathered::default, |gathering| gathering.summed_up(shared, query.level));
     let Gathered { parts, replies, shortfall, unheard } = gathered;
     let mut merge = Merge::new(&giving.keyed);
     let mut places = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outrigger_ledger::{Inventoried, Within};
 use outrigger_member::{Answered, Wholeness};
-use outrigger_model::{Answer, Query, StudyUid, Tag};
+use outrigger_model::{Answer, Level, Query, StudyUid, Tag};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -14,6 +14,7 @@ use crate::answered::{Reply, Shortfall, in_words};
 use crate::ask::{Allowed, LeftAlone, Overrun, Respondent, Unanswered};
 use crate::choose::{Books, Call, Choice, Content, Standing, choose};
 use crate::find::FindError;
+use crate::merge::{about, unique_key};
 use crate::reader::Shared;
 
 /// Fewer answers than this are all there are: no archive limits its answers to fewer, as inventories have it too.
@@ -108,9 +109,9 @@ impl Gathering {
     }
 
     /// What all of them said.
-    pub(crate) fn summed_up(mut self, shared: &Shared) -> Gathered {
+    pub(crate) fn summed_up(mut self, shared: &Shared, level: Level) -> Gathered {
         self.heard.sort_by_key(|heard| heard.place);
-        summed_up(shared, &self.standings, self.heard)
+        summed_up(shared, level, &self.standings, self.heard)
     }
 }
 
@@ -177,7 +178,7 @@ fn is_whole(heard: &Heard) -> bool {
     matches!(&heard.answered, Ok(answered) if answered.whole == Wholeness::All)
 }
 
-fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gathered {
+fn summed_up(shared: &Shared, level: Level, standings: &[Standing], heard: Vec<Heard>) -> Gathered {
     let mut gathered = Gathered::default();
     let (mut missing, mut unheard) = (Vec::new(), Vec::new());
     let mut heard = heard.into_iter().peekable();
@@ -188,7 +189,8 @@ fn summed_up(shared: &Shared, standings: &[Standing], heard: Vec<Heard>) -> Gath
             // It was not chosen.
             None => None,
             Some(Heard { answered, held, took, .. }) => {
-                let not_whole = why_not_whole(shared, *standing, member, &answered);
+                let not_whole = why_not_whole(shared, *standing, member, &answered)
+                    .or_else(|| nameless(level, &answered));
                 let answers = answered.map_or_else(|_| Vec::new(), |answered| answered.answers);
                 let (matches, not_whole_too) = (answers.len(), not_whole.clone());
                 gathered.replies.push(Reply {
@@ -231,6 +233,16 @@ fn why_not_whole(
     let perhaps = (is_short && count >= SURELY_WHOLE)
         .then(|| format!("it gives only so many answers, and these {count} may not be all"));
     not_whole(answered.whole).or(perhaps)
+}
+
+/// That it has something which nobody can be told of, as it does not say what. Patients without an ID are no such thing.
+fn nameless(level: Level, answered: &Result<Answered, Unanswered>) -> Option<String> {
+    let answers = &answered.as_ref().ok()?.answers;
+    let is_nameless = |answer: &&Answer| level != Level::Patient && about(level, answer).is_none();
+    let count = answers.iter().filter(is_nameless).count();
+    (count > 0).then(|| {
+        format!("{count} of its answers do not say what they are about: {} is empty", unique_key(level))
+    })
 }
 
 fn not_whole(whole: Wholeness) -> Option<String> {

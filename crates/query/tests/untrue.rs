@@ -23,10 +23,23 @@ async fn answers_to_what_was_not_asked_are_left_out() {
     let rig = Rig::uninventoried(Respondents::Members).await;
     rig.in_step(1, "DOE").await;
     rig.in_step(2, "ROE").await;
-    rig.a.shows(&[(Tag::PATIENT_NAME, "DOE")]);
     rig.a.conduct(Conduct::IgnoresKeys);
     assert_eq!(rig.named("DOE").await, (vec![study_uid(1)], vec![]));
+    assert_eq!(rig.reader.lately()[0].left_out, 1);
+    rig.a.shows(&[(Tag::PATIENT_NAME, "DOE")]);
+    assert_eq!(rig.named("DOE").await, (vec![study_uid(1)], vec!["a".to_owned()]), "what is that?");
     assert_eq!(rig.reader.lately()[0].left_out, 2);
+}
+
+/// Goal: that a member has something and does not say what is not taken for nothing. The control: the same with its UID.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_names_no_study_is_said_to_be_missing() {
+    for (uid, found, missing) in [("", vec![], vec!["a"]), ("1.9", vec!["1.9".to_owned()], vec![])] {
+        let rig = Rig::uninventoried(Respondents::All).await;
+        rig.a.shows(&[(Tag::STUDY_INSTANCE_UID, uid), (Tag::PATIENT_NAME, "DOE")]);
+        let (studies, short) = rig.named("DOE").await;
+        assert_eq!((studies, short), (found, missing.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    }
 }
 
 #[tokio::test(start_paused = true)]
