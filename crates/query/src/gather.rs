@@ -14,7 +14,7 @@ use crate::answered::{Reply, Shortfall, in_words};
 use crate::ask::{Allowed, LeftAlone, Overrun, Respondent, Unanswered};
 use crate::choose::{Books, Call, Choice, Content, Standing, choose};
 use crate::find::FindError;
-use crate::merge::{about, unique_key};
+use crate::merge::{unique_key, unique_value};
 use crate::reader::Shared;
 
 /// Fewer answers than this are all there are: no archive limits its answers to fewer, as inventories have it too.
@@ -189,8 +189,7 @@ fn summed_up(shared: &Shared, level: Level, standings: &[Standing], heard: Vec<H
             // It was not chosen.
             None => None,
             Some(Heard { answered, held, took, .. }) => {
-                let not_whole = why_not_whole(shared, *standing, member, &answered)
-                    .or_else(|| nameless(level, &answered));
+                let not_whole = why_not_whole(shared, level, *standing, member, &answered);
                 let answers = answered.map_or_else(|_| Vec::new(), |answered| answered.answers);
                 let (matches, not_whole_too) = (answers.len(), not_whole.clone());
                 gathered.replies.push(Reply {
@@ -218,6 +217,7 @@ fn summed_up(shared: &Shared, level: Level, standings: &[Standing], heard: Vec<H
 /// Why what a member answered may not be all.
 fn why_not_whole(
     shared: &Shared,
+    level: Level,
     standing: Standing,
     member: &Respondent,
     answered: &Result<Answered, Unanswered>,
@@ -232,13 +232,12 @@ fn why_not_whole(
     let count = answered.answers.len();
     let perhaps = (is_short && count >= SURELY_WHOLE)
         .then(|| format!("it gives only so many answers, and these {count} may not be all"));
-    not_whole(answered.whole).or(perhaps)
+    not_whole(answered.whole).or(perhaps).or_else(|| nameless(level, &answered.answers))
 }
 
 /// That it has something which nobody can be told of, as it does not say what. Patients without an ID are no such thing.
-fn nameless(level: Level, answered: &Result<Answered, Unanswered>) -> Option<String> {
-    let answers = &answered.as_ref().ok()?.answers;
-    let is_nameless = |answer: &&Answer| level != Level::Patient && about(level, answer).is_none();
+fn nameless(level: Level, answers: &[Answer]) -> Option<String> {
+    let is_nameless = |answer: &&Answer| level != Level::Patient && unique_value(level, answer).is_none();
     let count = answers.iter().filter(is_nameless).count();
     (count > 0).then(|| {
         format!("{count} of its answers do not say what they are about: {} is empty", unique_key(level))

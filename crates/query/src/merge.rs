@@ -197,14 +197,18 @@ fn value(answer: &Answer, tag: Tag) -> Option<&String> {
 
 /// What an answer is about, if it says so.
 pub(crate) fn about(level: Level, answer: &Answer) -> Option<About> {
-    let value = |tag| value(answer, tag).cloned();
-    let id = value(unique_key(level)).filter(|id| !id.is_empty() && !id.contains('\\'))?;
+    let id = unique_value(level, answer)?.clone();
     let issuer = if level == Level::Patient {
-        value(Tag::ISSUER_OF_PATIENT_ID).unwrap_or_default()
+        value(answer, Tag::ISSUER_OF_PATIENT_ID).cloned().unwrap_or_default()
     } else {
         String::new()
     };
     Some(About { id, issuer })
+}
+
+/// The one value of the attribute that names what an answer is about.
+pub(crate) fn unique_value(level: Level, answer: &Answer) -> Option<&String> {
+    value(answer, unique_key(level)).filter(|id| !id.is_empty() && !id.contains('\\'))
 }
 
 fn normal(answer: Answer) -> Answer {

@@ -438,10 +438,11 @@ impl Sweep {
         }
         match self.phase {
             Phase::Everything if self.everything.is_some_and(|found| found.whole == Whole::Surely) => {
-                self.end_or_ask_again();
                 if self.everything.is_some_and(|found| found.answers == 0) {
                     self.phase = Phase::Days;
                     self.put_days();
+                } else {
+                    self.end_or_ask_again();
                 }
             }
             Phase::Days if self.nothing == Nothing::Believed => self.end_or_ask_again(),
