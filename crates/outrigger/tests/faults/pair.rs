@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::actor::{Actor, UNTOUCHED};
+use super::load::{associations, ended};
 use crate::door::{Behind, Door, ae, answers, head};
-use crate::modality::{Object, send};
+use crate::modality::Object;
 use crate::reading::{NO_RETENTION, released};
 use crate::weblegs::{member, web};
 use crate::webstation::{Fetched, retrieve};
@@ -22,6 +23,8 @@ use crate::workstation::{Came, Receiver, Retrieved, get, silent_since};
 pub(crate) const INSTANCES: u32 = 2_000;
 /// One instance of this many is an image; the others are reports of a kilobyte.
 const IMAGE_EVERY: u32 = 40;
+/// Associations that store them: they share the syncs of the journal.
+const SENDERS: usize = 4;
 /// One instance of this many is asked about before all count as released.
 const ASKED_EVERY: usize = 400;
 /// From the start of a retrieval until the blow falls.
@@ -131,7 +134,8 @@ impl Pair {
             + &format!("[[front.web]]\nlisten = \"127.0.0.1:0\"\n{first}{second}")
             + &receiver.table();
         let door = Door::open_with(of_door, &text).await;
-        send(&door.station(), &sent).await;
+        let stored = ended(associations(&door.station(), &sent, SENDERS)).await;
+        assert_eq!((stored.acked.len(), stored.broken), (sent.len(), false), "{}", door.log());
         match journal {
             Journal::Keeps => drop(door.balance_exits(0, PATIENCE).await),
             Journal::LetsGo => {
