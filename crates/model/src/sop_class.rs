@@ -65,15 +65,15 @@ const STORAGE: &[(&str, &str)] = &[
     ("1.2.840.10008.5.1.4.1.1.2", "CT"),
     ("1.2.840.10008.5.1.4.1.1.2.1", "Enhanced CT"),
     ("1.2.840.10008.5.1.4.1.1.2.2", "Legacy Converted Enhanced CT"),
-    ("1.2.840.10008.5.1.4.1.1.3", "Ultrasound Multi-frame"),
+    ("1.2.840.10008.5.1.4.1.1.3", "Ultrasound Multi-frame (retired)"),
     ("1.2.840.10008.5.1.4.1.1.3.1", "Ultrasound Multi-frame"),
     ("1.2.840.10008.5.1.4.1.1.4", "MR"),
     ("1.2.840.10008.5.1.4.1.1.4.1", "Enhanced MR"),
     ("1.2.840.10008.5.1.4.1.1.4.2", "MR Spectroscopy"),
     ("1.2.840.10008.5.1.4.1.1.4.3", "Enhanced MR Color"),
     ("1.2.840.10008.5.1.4.1.1.4.4", "Legacy Converted Enhanced MR"),
-    ("1.2.840.10008.5.1.4.1.1.5", "Nuclear Medicine"),
-    ("1.2.840.10008.5.1.4.1.1.6", "Ultrasound"),
+    ("1.2.840.10008.5.1.4.1.1.5", "Nuclear Medicine (retired)"),
+    ("1.2.840.10008.5.1.4.1.1.6", "Ultrasound (retired)"),
     ("1.2.840.10008.5.1.4.1.1.6.1", "Ultrasound"),
     ("1.2.840.10008.5.1.4.1.1.6.2", "Enhanced US Volume"),
     ("1.2.840.10008.5.1.4.1.1.6.3", "Photoacoustic"),
@@ -267,6 +267,8 @@ mod tests {
         let name = |uid: &str| storage_name(&SopClassUid::new(uid).unwrap());
         assert_eq!(name("1.2.840.10008.5.1.4.1.1.2"), Some("CT"));
         assert_eq!(name(VERIFICATION), None);
+        let names: std::collections::BTreeSet<_> = STORAGE.iter().map(|(_, name)| name).collect();
+        assert_eq!(names.len(), STORAGE.len(), "two classes of one name");
         assert!(storage_uids().count() > 180);
         for uid in NON_PATIENT {
             assert!(name(uid).is_some(), "{uid}");

@@ -102,6 +102,17 @@ async fn tricks_in_paths_lead_nowhere() {
     is_open(&door).await;
 }
 
+/// A person who looks for the viewer is told why there is none.
+#[tokio::test]
+async fn where_no_viewer_is_installed_the_page_says_so() {
+    let door = Door::open(options()).await;
+    for path in ["/viewer", "/viewer/", "/viewer/viewer?StudyInstanceUIDs=1.2"] {
+        let said = door.get(path).await;
+        assert_eq!(said.status, 404, "{path}");
+        assert!(said.text().contains("no viewer is installed here"), "{path}: {said:?}");
+    }
+}
+
 #[tokio::test]
 async fn bodies_that_lie_are_refused() {
     let door = Door::open(options()).await;

@@ -446,7 +446,8 @@ pub(crate) const PEER_ALLOW: Key = key(
     "allow",
     "a list of `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`",
     None,
-    "what it may do; default store, find, move, get and commit",
+    "what it may do; default store, find, move, get and commit; `worklist` and `mpps` are taken, and nothing here serves \
+     them yet",
 );
 pub(crate) const PEER_ISSUER: Key =
     key("issuer", "a text", None, "default issuer of patient ID for what it sends");

@@ -87,10 +87,8 @@ fn member(
     // Who is away is named above.
     if let (Answers::NotSince(since), true) = (queries.answering, state != "away") {
         let since = since.map_or_else(String::new, |since| format!(" since {}", moment(since)));
-        reasons.push(format!(
-            "member {} has not answered queries in time{since}, and is not asked for now",
-            setup.name
-        ));
+        reasons
+            .push(format!("member {} has not answered queries{since}, and is not asked for now", setup.name));
     }
     if let (Some(since), true) = (gives_nothing, state != "away") {
         let since = moment(since);
