@@ -20,9 +20,6 @@ use crate::audit::{AuditEvent, Party};
 
 /// The AE title under which callers of the web are recorded: they have none.
 const CALLING: &str = "DICOMWEB";
-/// What stands at `/viewer` where no viewer is installed.
-const NO_VIEWER: &str =
-    "no viewer is installed here: scripts/viewer installs one, and [viewer] says where it is";
 /// Longest user agent recorded, in bytes.
 const AGENT_BYTES_MAX: usize = 64;
 
@@ -42,13 +39,7 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         .fallback(|| async { Refusal::nothing("there is nothing here; DICOMweb is at /dicomweb") });
     match &door.front.viewer {
         Some(files) => router.merge(viewer::routes(files)),
-        None => {
-            let none = || async { Refusal::nothing(NO_VIEWER) };
-            router
-                .route("/viewer", get(none))
-                .route("/viewer/{*within}", get(none))
-                .route("/viewer/", get(none))
-        }
+        None => router.merge(viewer::none()),
     }
 }
 

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
+use axum::routing::get;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::Refusal;
 
 /// Serves the files below a directory at `/viewer`; what is no file is a place within the viewer, which its page finds.
 pub(super) fn routes(files: &Path) -> Router {
@@ -18,4 +21,17 @@ pub(super) fn routes(files: &Path) -> Router {
         .nest_service("/viewer", ServeDir::new(files).fallback(page))
         .layer(header("cross-origin-opener-policy", "same-origin"))
         .layer(header("cross-origin-embedder-policy", "require-corp"))
+}
+
+/// Says at `/viewer` that none is installed.
+pub(super) fn none() -> Router {
+    let page = || async {
+        Refusal::nothing(
+            "no viewer is installed here: scripts/viewer installs one, and [viewer] says where it is",
+        )
+    };
+    Router::new()
+        .route("/viewer", get(page))
+        .route("/viewer/", get(page))
+        .route("/viewer/{*within}", get(page))
 }
