@@ -7,6 +7,7 @@ use outrigger_journal::{BodyFacts, Entry, Presence, Record, RecordKind};
 use outrigger_model::{JournalId, MemberName, MemberNumber, MemberSet, Seq, Sha256Digest, WallTime};
 
 use crate::account::Account;
+use crate::applier::decide::CameAgain;
 use crate::applier::desk::{Desk, Found};
 use crate::applier::repeats::Repeat;
 use crate::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, Relation};
@@ -110,7 +111,8 @@ pub(crate) fn apply(
                 }
                 let relation = enter_object(&mut desk, *seq, *at, record, body, outcome)?;
                 if let Relation::RepeatOf(of) = relation {
-                    decide::bytes_came_again(&mut desk, *seq, *at, of)?;
+                    let again = CameAgain { seq: *seq, at: *at, of, kept: body.presence == Presence::Kept };
+                    decide::bytes_came_again(&mut desk, &again, record)?;
                     repeats.push(Repeat { entry: *seq, of });
                 }
                 entries += 1;

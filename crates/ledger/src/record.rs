@@ -38,6 +38,9 @@ pub struct ObjectRecord {
     /// The entry of the same bytes that made this one necessary, as the journal could not read it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<Seq>,
+    /// The entry of the same bytes that the journal had let go when they came again: it is owed anew, out of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revives: Option<Seq>,
 }
 
 /// A member that wants an object, by number and name: the object is owed there even if the record that gave the name its

@@ -6,11 +6,11 @@ use outrigger_journal::Seq as JournalSeq;
 use outrigger_ledger::note::{NoteKind, NotesOf};
 use outrigger_ledger::store::read;
 use outrigger_ledger::{
-    Ledger, MemberCopy, MemberState, ObjectError, PostingKey, ReleaseMode, ReportOutcome,
+    Accepted, Ledger, MemberCopy, MemberState, ObjectError, PostingKey, ReleaseMode, ReportOutcome,
 };
-use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, TransferSyntaxUid};
+use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, SuspenseReason, TransferSyntaxUid};
 
-use crate::kit::{A, B, Kind, Place, Rig, member};
+use crate::kit::{A, B, Kind, Place, Rig, content, dump, member};
 
 async fn candidates(rig: &Rig, mode: ReleaseMode) -> Vec<Seq> {
     rig.ledger.release_candidates(9, Duration::from_secs(3600), mode).await.unwrap()
@@ -75,9 +75,90 @@ async fn released_bytes_are_not_offered_again_and_their_entry_is_still_known() {
         assert!(matches!(gone, Err(ObjectError::Released(_))), "{gone:?}");
         let verified = rig.ledger.marks(entry).await.unwrap().unwrap().verified;
         assert!(verified.contains(A) && verified.contains(B));
-        let again = rig.accept(1, 1, 1).await;
-        assert_eq!(again, outrigger_ledger::Accepted::Repeated { entry });
         assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    }
+}
+
+/// Has every member read it back, and its bytes let go.
+async fn let_go(rig: &Rig, entry: Seq, by: &[outrigger_model::MemberNumber]) {
+    for member in by {
+        reached(rig, entry, *member, ConfirmLevel::Verified).await;
+    }
+    tokio::time::advance(Duration::from_secs(7200)).await;
+    for free in [vec![entry], Vec::new()] {
+        let found = candidates(rig, ReleaseMode::Normal).await;
+        assert_eq!(found.first(), free.first(), "{found:?}");
+        if found.is_empty() {
+            return;
+        }
+        release(rig, &found).await;
+        // And then those whose bytes it had.
+        let rest = candidates(rig, ReleaseMode::Normal).await;
+        release(rig, &rest).await;
+    }
+}
+
+async fn release(rig: &Rig, entries: &[Seq]) {
+    rig.journal.release(entries.iter().map(|entry| JournalSeq(entry.0)).collect()).await.unwrap();
+    rig.ledger.released(entries).await.unwrap();
+}
+
+/// Members had it once, and may have lost it since: what is acknowledged again is safe again, and reaches them again.
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_when_its_bytes_have_gone_is_kept_and_owed_anew() {
+    for kind in Kind::BOTH {
+        let mut rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        let_go(&rig, entry, &[A, B]).await;
+        let again = rig.accept(1, 1, 1).await;
+        assert!(matches!(again, Accepted::Renewed { of, .. } if of == entry), "{again:?}");
+        rig.ledger.follow(again.entry()).await.unwrap();
+        assert_eq!(rig.accept(1, 1, 1).await, Accepted::Repeated { entry }, "once is enough");
+        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [], "nobody is known to have it");
+        for member in [A, B] {
+            assert_eq!(rig.due(member, outrigger_ledger::Lane::Fresh, 9).await, [entry]);
+        }
+        let bytes = rig.ledger.object(entry).await.unwrap().bytes;
+        assert_eq!(bytes.read_block(0).unwrap(), content(1, 1));
+        rig.restart().await;
+        assert_eq!(rig.ledger.object(entry).await.unwrap().bytes.read_block(0).unwrap(), content(1, 1));
+        assert_eq!(rig.ledger.balance().await.unwrap().members[0].difference, 0);
+        let place = Place::new(kind);
+        let mut anew = place.open();
+        Ledger::rebuild(&rig.journal.reader(), &mut *anew).unwrap();
+        assert_eq!(dump(&*anew), rig.dump().await, "{kind:?}");
+        let_go(&rig, entry, &[A, B]).await;
+        for gone in [entry, again.entry()] {
+            assert!(matches!(rig.ledger.object(gone).await, Err(ObjectError::Released(_))));
+        }
+        let place = Place::new(kind);
+        let mut anew = place.open();
+        Ledger::rebuild(&rig.journal.reader(), &mut *anew).unwrap();
+        assert_eq!(dump(&*anew), rig.dump().await, "{kind:?}");
+        assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
+    }
+}
+
+/// A posting in suspense is no reason to throw away what comes again: the member is sent it.
+#[tokio::test(start_paused = true)]
+async fn what_went_early_and_is_missing_at_a_member_is_delivered_when_it_comes_again() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        reached(&rig, entry, A, ConfirmLevel::Verified).await;
+        release(&rig, &candidates(&rig, ReleaseMode::Early).await).await;
+        rig.report(entry, B, ReportOutcome::Suspend(SuspenseReason::Damaged)).await;
+        let again = rig.accept(1, 1, 1).await;
+        rig.ledger.follow(again.entry()).await.unwrap();
+        for member in [A, B] {
+            assert_eq!(rig.due(member, outrigger_ledger::Lane::Fresh, 9).await, [entry]);
+            reached(&rig, entry, member, ConfirmLevel::Verified).await;
+        }
+        let balance = rig.ledger.balance().await.unwrap();
+        assert!(
+            balance.members.iter().all(|member| (member.suspense, member.difference) == (0, 0)),
+            "{balance:?}"
+        );
     }
 }
 

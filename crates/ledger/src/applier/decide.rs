@@ -4,11 +4,11 @@ use outrigger_model::{ConfirmLevel, MemberNumber, MemberSet, Seq, SuspenseReason
 
 use crate::applier::desk::{Desk, Found};
 use crate::applier::{note_unknown, promising};
-use crate::entry::{EntryRow, Relation, Standing};
+use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::finding::{Finding, FindingKind};
 use crate::note::{NoteKind, NotesOf};
 use crate::posting::{PostingKey, PostingRow, Stage, Suspended};
-use crate::record::{AtMember, Decider, Decision, DecisionRecord, MemberState};
+use crate::record::{AtMember, Decider, Decision, DecisionRecord, MemberState, ObjectRecord};
 use crate::store::StoreError;
 use crate::write_off::WriteOff;
 
@@ -126,13 +126,30 @@ fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, S
     Ok(false)
 }
 
-/// Has an entry sent again wherever it stands in suspense for want of its bytes: entry `seq` has brought them again.
+/// An entry that brought the bytes of another again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CameAgain {
+    pub(crate) seq: Seq,
+    pub(crate) at: WallTime,
+    /// The other.
+    pub(crate) of: Seq,
+    /// Whether the journal has them still.
+    pub(crate) kept: bool,
+}
+
+/// Has an entry sent again wherever it stands in suspense for want of its bytes, which have come again; to all who are to have it
+/// where the journal had let them go.
 pub(crate) fn bytes_came_again(
     desk: &mut Desk<'_>,
-    seq: Seq,
-    at: WallTime,
-    entry: Seq,
+    again: &CameAgain,
+    record: &ObjectRecord,
 ) -> Result<(), StoreError> {
+    let CameAgain { seq, at, of: entry, kept } = *again;
+    let was_let_go = desk.entry(entry)?.is_some_and(|row| row.bytes == Bytes::Released);
+    // Taken while the books were away, it says nothing of what was there before.
+    if record.revives.is_some() || (record.renews.is_none() && was_let_go && kept) {
+        return revive(desk, again, record);
+    }
     let suspense = desk.entry(entry)?.map_or(MemberSet::EMPTY, |row| row.marks.suspense);
     for member in suspense.iter() {
         let mut is_damaged = false;
@@ -142,6 +159,30 @@ pub(crate) fn bytes_came_again(
         })?;
         if is_damaged {
             each_again(desk, seq, at, &AtMember { member, entries: vec![entry] }, retry)?;
+        }
+    }
+    Ok(())
+}
+
+/// Has an entry sent anew to all who are to have it, out of bytes that came again: nobody knows who has it still.
+fn revive(desk: &mut Desk<'_>, again: &CameAgain, record: &ObjectRecord) -> Result<(), StoreError> {
+    let CameAgain { seq, at, of: entry, kept } = *again;
+    if kept {
+        desk.alter_entry(entry, |row| row.bytes = Bytes::Kept)?;
+    }
+    let came_from = record.origin.member.as_ref();
+    let active: Vec<MemberNumber> =
+        desk.active().filter(|member| came_from != Some(&member.name)).map(|member| member.number).collect();
+    for member in active.into_iter().filter(|member| record.wanted.iter().any(|of| of.number == *member)) {
+        let key = PostingKey { entry, member };
+        let standing = desk.entry(entry)?.map(|row| row.marks.standing(member));
+        // Who has a later version, or is to have it, keeps that; what a person gave up stays so.
+        if standing == Some(Standing::WrittenOff) || is_outdated(desk, seq, key)? {
+            continue;
+        }
+        match desk.alter(key, |row, posting| resend(row, posting, key))? {
+            Found::Here => desk.grew(key, (seq, at))?,
+            Found::Nowhere => note_unknown(desk, seq, key, at),
         }
     }
     Ok(())
@@ -318,7 +359,7 @@ mod tests {
 
     use super::*;
     use crate::changes::{Changes, EntryChange, EntryChangeKind};
-    use crate::entry::{Bytes, InstanceIds, LaneNumber, Marks};
+    use crate::entry::{InstanceIds, LaneNumber, Marks};
     use crate::store::{LedgerStore as _, MemoryStore};
 
     const MEMBER: MemberNumber = MemberNumber(0);

@@ -171,6 +171,14 @@ impl<'t> Desk<'t> {
         }
     }
 
+    /// Notes that a study grew at a member, though no entry of its own says so: what came now goes before what waits.
+    pub(crate) fn grew(&mut self, posting: PostingKey, newest: (Seq, WallTime)) -> Result<(), StoreError> {
+        let Some(lane) = self.entry(posting.entry)?.map(|entry| entry.lane) else { return Ok(()) };
+        let lane = self.changes.lanes.entry((posting.member, lane)).or_default();
+        lane.newest = lane.newest.max(Some(newest));
+        Ok(())
+    }
+
     /// Notes that an entry is sent again to a member that had lost it.
     pub(crate) fn heal(&mut self, posting: PostingKey) -> Result<(), StoreError> {
         let Some(lane) = self.entry(posting.entry)?.map(|entry| entry.lane) else { return Ok(()) };

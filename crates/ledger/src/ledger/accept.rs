@@ -58,14 +58,15 @@ pub enum Accepted {
         /// The receipt.
         durable: Durable,
     },
-    /// The same bytes were here already, and are damaged there: the new entry lends that one its bytes, which is owed as before.
+    /// The same bytes were here already, and are damaged there or were let go: the new entry lends that one its bytes, which is owed
+    /// as before, or anew.
     ///
     /// It takes the place of the bytes, not that of the version: had they been sound, nothing would have been entered. Versions
     /// that came between stay later ones.
     Renewed {
         /// The receipt.
         durable: Durable,
-        /// The entry whose bytes are damaged.
+        /// The entry whose bytes are damaged, or gone.
         of: Seq,
     },
     /// The same bytes were here already, and can be read: no new entry was made.
@@ -128,23 +129,30 @@ impl Accepted {
 
 impl Ledger {
     /// Takes an object: appends it to the journal unless the same bytes stand there under the same SOP Instance UID.
+    ///
+    /// Bytes that the journal has let go count as not there: that every member had them once is no promise that one has them now,
+    /// and nobody sends an object again for pleasure.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, AcceptError> {
         let Acceptance { header, oddities, transfer_syntax, body, origin } = acceptance;
         let instance = header.sop_instance.clone();
         let sha256 = Sha256Digest(body.sha256);
         let _turn = self.shared.accepting.turn(&instance).await;
         let earlier = self.earlier(&instance, sha256).await;
-        let mut renews = None;
+        let (mut renews, mut revives) = (None, None);
         if let Earlier::Same(entry) = earlier {
-            if self.is_sound(entry).await {
-                self.shared.repeated.fetch_add(1, Ordering::Relaxed);
-                return Ok(Accepted::Repeated { entry });
+            match self.unsound(entry).await {
+                None => {
+                    self.shared.repeated.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Accepted::Repeated { entry });
+                }
+                Some(Unsound::LetGo) => revives = Some(entry),
+                Some(_) => renews = Some(entry),
             }
-            renews = Some(entry);
         }
         let wanted = self.policies().wanting(&header, &origin);
         let v = RECORD_VERSION;
-        let record = ObjectRecord { v, instance: header, transfer_syntax, origin, oddities, wanted, renews };
+        let record =
+            ObjectRecord { v, instance: header, transfer_syntax, origin, oddities, wanted, renews, revives };
         let append = Append { kind: RecordKind::Object, header: encode(&record)?, body: Some(body) };
         let durable = self.shared.journal.append(append).await?;
         self.shared.tail.accepted(Seq(durable.seq().0), &instance, sha256);
@@ -156,10 +164,9 @@ impl Ledger {
         })
     }
 
-    /// Whether the bytes of an entry are what an acknowledgement may rest on: let go when every member had them, or read from
-    /// beginning to end, there or where they came again. Nobody sends an object again for pleasure, so that it may take as long
-    /// as storing it would.
-    async fn is_sound(&self, entry: Seq) -> bool {
+    /// Why the bytes of an entry are nothing that an acknowledgement may rest on; `None` where they can be read from beginning to
+    /// end, there or where they came again, which may take as long as storing them would.
+    async fn unsound(&self, entry: Seq) -> Option<Unsound> {
         let (reader, repeats) = (self.shared.journal.reader(), self.shared.repeats.of(entry));
         let read = self.shared.threads.blocking("reading a repeated object", move || {
             read_whole(&reader, entry).or_else(|why| {
@@ -167,11 +174,13 @@ impl Ledger {
                 again.map(drop).ok_or(why)
             })
         });
-        let read = read.await.map_err(Unsound::Thread).flatten();
-        if let Err(why) = &read {
+        let why = read.await.map_err(Unsound::Thread).flatten().err()?;
+        if let Unsound::LetGo = why {
+            tracing::info!(%entry, "an object came again whose bytes have left the journal: it is stored and delivered anew");
+        } else {
             tracing::warn!(%entry, %why, "an object came again whose bytes cannot be read here: it is stored anew");
         }
-        read.is_ok()
+        Some(why)
     }
 
     /// What came before under this SOP Instance UID, from what is not applied yet and from the catalogue.
@@ -217,6 +226,8 @@ impl Ledger {
 /// Why the bytes of an entry are nothing that an acknowledgement may rest on.
 #[derive(Debug, thiserror::Error)]
 enum Unsound {
+    #[error("they were let go")]
+    LetGo,
     #[error("the entry cannot be read: {0}")]
     Entry(ReadError),
     #[error("its bytes cannot be read: {0}")]
@@ -228,7 +239,7 @@ enum Unsound {
 /// Reads the bytes of an entry, each block against its checksum.
 fn read_whole(reader: &JournalReader, entry: Seq) -> Result<(), Unsound> {
     let body = match reader.body(JournalSeq(entry.0)) {
-        Err(ReadError::Released(_)) => return Ok(()),
+        Err(ReadError::Released(_)) => return Err(Unsound::LetGo),
         other => other.map_err(Unsound::Entry)?,
     };
     for index in 0.. {

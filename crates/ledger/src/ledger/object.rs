@@ -36,13 +36,16 @@ pub struct StoredObject {
 }
 
 impl Ledger {
-    /// Opens the bytes of an entry, from the journal alone: the database is not asked. Where they are damaged and the same bytes came
-    /// again, those are read.
+    /// Opens the bytes of an entry, from the journal alone: the database is not asked. Where they are damaged or gone and the same bytes
+    /// came again, those are read.
     pub async fn object(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
         let (reader, repeats) = (self.shared.journal.reader(), self.shared.repeats.clone());
         let opened = self.shared.threads.blocking("opening an object", move || {
             let object = opened(&reader, entry).or_else(|error| match error {
-                ObjectError::Damaged { .. } | ObjectError::Journal { .. } | ObjectError::Record { .. } => {
+                ObjectError::Released(_)
+                | ObjectError::Damaged { .. }
+                | ObjectError::Journal { .. }
+                | ObjectError::Record { .. } => {
                     repeats.of(entry).into_iter().find_map(|again| opened(&reader, again).ok()).ok_or(error)
                 }
                 other => Err(other),

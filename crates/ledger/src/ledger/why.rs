@@ -269,7 +269,7 @@ fn explain(books: &dyn LedgerReads, known: &Known, entry: &EntryRow) -> Result<W
         findings.push(format!("the same content as entry {earlier}, in another encoding"));
     }
     findings.extend(known.repeats.of(entry.seq).iter().map(|again| {
-        format!("the same bytes came again as entry {again}, and are read there where they are damaged here")
+        format!("the same bytes came again as entry {again}, and are read there where they are damaged or gone here")
     }));
     Ok(WhyInstance {
         sop_uid: entry.header.sop_instance.clone(),

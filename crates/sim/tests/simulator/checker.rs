@@ -102,8 +102,8 @@ fn object(
     }
     let held = (header.instance.sop_instance, Sha256Digest(body.sha256));
     let entries = objects.entry(held).or_default();
-    // What stands for an entry that could not be read when the object came again is no second one.
-    if header.renews.is_none() {
+    // What stands for an entry that could not be read, or was let go, when the object came again is no second one.
+    if header.renews.is_none() && header.revives.is_none() {
         entries.push(Seq(record.seq.0));
     }
     Ok(())
