@@ -106,3 +106,21 @@ async fn a_member_that_has_reported_before_is_waited_for_longer() {
     tokio::time::sleep(waits(7)).await;
     assert_eq!((state(&rig, &second).await.0, findings(&rig).await), ("pending".to_owned(), vec![]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_names_an_object_as_committed_and_as_failed_confirms_only_the_others() {
+    let rig = mute().await;
+    let (both, good) = (rig.accepts(1).await, rig.accepts(2).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for mut report in rig.member.unreported() {
+        let of_both = report.committed.iter().filter(|instance| instance.as_str() == both).cloned();
+        report.failed = of_both.map(|instance| (instance, 0x0112)).collect();
+        rig.reported(report).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(state(&rig, &good).await, closed(Committed));
+    let (open, level) = state(&rig, &both).await;
+    assert!(open != "confirmed" && level.is_none_or(|level| level < Committed), "{open} {level:?}");
+    let told = format!("{:?}", rig.stands(&both).await);
+    assert!(told.contains("storage commitment failed: 0112"), "{told}");
+}

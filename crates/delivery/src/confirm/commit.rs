@@ -78,17 +78,18 @@ pub(crate) fn not_supported(postings: &[Due], report: &CommitReport) -> BTreeSet
     of_report.map(|due| due.header.sop_class.clone()).collect()
 }
 
-/// What a report says of the postings of its transaction; those it does not name count as failed.
+/// What a report says of the postings of its transaction, whatever its event type; those it does not name count as failed,
+/// and so do those it names as committed and as failed at once.
 pub fn judge(postings: &[Due], report: &CommitReport, at: WallTime, route: &str, jitter: u8) -> Vec<Report> {
     let committed: BTreeSet<&SopInstanceUid> = report.committed.iter().collect();
     let failed: BTreeMap<&SopInstanceUid, u16> =
         report.failed.iter().map(|(instance, reason)| (instance, *reason)).collect();
     let judged = |due: &Due| {
-        if committed.contains(&due.header.sop_instance) {
+        let reason = failed.get(&due.header.sop_instance).copied();
+        if reason.is_none() && committed.contains(&due.header.sop_instance) {
             let outcome = ReportOutcome::Reached(ConfirmLevel::Committed);
             return Report { posting: due.posting, attempt: None, outcome };
         }
-        let reason = failed.get(&due.header.sop_instance).copied();
         let text = match reason {
             Some(reason) => format!("storage commitment failed: {reason:04X} ({})", Status(reason).text()),
             None => "storage commitment did not name the instance".to_owned(),
