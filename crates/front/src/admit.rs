@@ -95,6 +95,18 @@ pub enum Refused {
     Called,
 }
 
+/// Why an AE is called nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoDestination {
+    /// No peer of this AE title has an address.
+    #[error("no peer of that AE title has an address")]
+    Unknown,
+    /// Peers of this AE title have different addresses, and it is none of them that asks from its own host: what is meant for one of
+    /// them must not come to another.
+    #[error("several peers have that AE title: each needs one of its own")]
+    Ambiguous,
+}
+
 impl Caller {
     /// Whether it may do this.
     pub fn may(&self, permission: Permission) -> bool {
@@ -115,15 +127,46 @@ impl Peers {
         if answered.any(|title| title == called) { Ok(caller) } else { Err(Refused::Called) }
     }
 
-    /// Where an AE is called, if it may be sent to.
-    pub fn destination(&self, ae_title: &AeTitle) -> Option<&Destination> {
-        self.0.iter().filter(|peer| peer.ae_title == *ae_title).find_map(|peer| peer.destination.as_ref())
+    /// Where an AE is called that may be sent to; `calling` asks for it, from this host.
+    pub fn destination(
+        &self,
+        ae_title: &AeTitle,
+        calling: &AeTitle,
+        from: IpAddr,
+    ) -> Result<&Destination, NoDestination> {
+        let from = (ae_title == calling).then_some(from);
+        self.place(ae_title, from, |peer| peer.destination.as_ref())
     }
 
-    /// Where an AE is told results of storage commitment.
-    pub fn commit_destination(&self, ae_title: &AeTitle) -> Option<&Destination> {
-        let mut peers = self.0.iter().filter(|peer| peer.ae_title == *ae_title);
-        peers.find_map(|peer| peer.commit_destination.as_ref().or(peer.destination.as_ref()))
+    /// Where an AE is told results of storage commitment that it asked for, from this host if that is known.
+    pub fn commit_destination(
+        &self,
+        ae_title: &AeTitle,
+        from: Option<IpAddr>,
+    ) -> Result<&Destination, NoDestination> {
+        self.place(ae_title, from, |peer| peer.commit_destination.as_ref().or(peer.destination.as_ref()))
+    }
+
+    /// The one place of an AE title; of several that of the peer which calls from there itself.
+    fn place(
+        &self,
+        ae_title: &AeTitle,
+        from: Option<IpAddr>,
+        of: impl Fn(&Peer) -> Option<&Destination>,
+    ) -> Result<&Destination, NoDestination> {
+        let mut places = self.0.iter().filter(|peer| peer.ae_title == *ae_title).filter_map(&of);
+        let first = places.next().ok_or(NoDestination::Unknown)?;
+        if places.all(|other| other.address.eq_ignore_ascii_case(&first.address)) {
+            return Ok(first);
+        }
+        let asks = from.and_then(|from| self.peer(ae_title, from.to_canonical()));
+        asks.and_then(of).ok_or(NoDestination::Ambiguous)
+    }
+
+    /// The peer of an AE title that calls from this host.
+    fn peer(&self, calling: &AeTitle, from: IpAddr) -> Option<&Peer> {
+        let here = |peer: &&Peer| peer.hosts.is_empty() || peer.hosts.iter().any(|net| net.contains(&from));
+        self.0.iter().filter(|peer| peer.ae_title == *calling).find(here)
     }
 
     fn caller(&self, calling: &AeTitle, from: IpAddr) -> Option<Caller> {
@@ -135,8 +178,7 @@ impl Peers {
                 incomplete: WhenIncomplete::default(),
             });
         }
-        let here = |peer: &&Peer| peer.hosts.is_empty() || peer.hosts.iter().any(|net| net.contains(&from));
-        let peer = self.0.iter().filter(|peer| peer.ae_title == *calling).find(here)?;
+        let peer = self.peer(calling, from)?;
         Some(Caller {
             allow: peer.allow.clone(),
             issuer: peer.issuer.clone(),
@@ -212,9 +254,40 @@ mod tests {
         let mut station = peer("WS1", &["10.0.0.0/24"]);
         station.destination = Some(Destination { address: "10.0.0.9:104".into(), tls: None });
         let peers = Peers(vec![peer("CT1", &[]), station]);
-        assert_eq!(peers.destination(&ae("WS1")).map(|to| to.address.as_str()), Some("10.0.0.9:104"));
-        assert!(peers.destination(&ae("CT1")).is_none());
-        assert!(peers.commit_destination(&ae("CT1")).is_none());
+        let to = |title: &str| peers.destination(&ae(title), &ae("CT1"), "10.0.0.1".parse().unwrap());
+        assert_eq!(to("WS1").map(|to| to.address.as_str()), Ok("10.0.0.9:104"));
+        assert!(matches!(to("CT1"), Err(NoDestination::Unknown)));
+        assert!(matches!(peers.commit_destination(&ae("CT1"), None), Err(NoDestination::Unknown)));
+    }
+
+    /// Goal: what is meant for one workstation never goes to another that has its AE title.
+    #[test]
+    fn of_peers_with_one_ae_title_the_one_that_asks_is_the_destination() {
+        let at = |hosts: &[&str], address: Option<&str>| Peer {
+            destination: address.map(|to| Destination { address: to.into(), tls: None }),
+            ..peer("WS", hosts)
+        };
+        let two = vec![at(&["10.0.0.2/32"], Some("two:104")), at(&["10.0.0.3/32"], Some("three:104"))];
+        let with_mute = [two.clone(), vec![at(&["10.0.0.4/32"], None)]].concat();
+        let alike = vec![at(&["10.0.0.2/32"], Some("one:104")), at(&["10.0.0.3/32"], Some("ONE:104"))];
+        let ambiguous = Err(NoDestination::Ambiguous);
+        for (peers, calling, from, expected) in [
+            (&two, "WS", "10.0.0.2", Ok("two:104")),
+            (&two, "WS", "10.0.0.3", Ok("three:104")),
+            (&two, "WS", "::ffff:10.0.0.3", Ok("three:104")),
+            (&two, "WS", "10.0.0.9", ambiguous),
+            (&two, "SCU", "10.0.0.3", ambiguous),
+            (&with_mute, "WS", "10.0.0.3", Ok("three:104")),
+            (&with_mute, "WS", "10.0.0.4", ambiguous),
+            (&alike, "SCU", "10.0.0.9", Ok("one:104")),
+        ] {
+            let (peers, calling, from) = (Peers(peers.clone()), ae(calling), from.parse().unwrap());
+            let found = peers.destination(&ae("WS"), &calling, from).map(|to| to.address.as_str());
+            assert_eq!(found, expected, "{calling} from {from}");
+            let asked_from = (calling == ae("WS")).then_some(from);
+            let found = peers.commit_destination(&ae("WS"), asked_from).map(|to| to.address.as_str());
+            assert_eq!(found, expected, "commitment, {calling} from {from}");
+        }
     }
 
     #[test]
@@ -224,8 +297,8 @@ mod tests {
             let modality =
                 Peer { destination: to("10.0.0.9:104"), commit_destination: own, ..peer("CT1", &[]) };
             let peers = Peers(vec![peer("CT1", &[]), modality]);
-            let found = peers.commit_destination(&ae("CT1")).map(|to| to.address.as_str());
-            assert_eq!(found, Some(expected));
+            let found = peers.commit_destination(&ae("CT1"), None).map(|to| to.address.as_str());
+            assert_eq!(found, Ok(expected));
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod versions;
 pub mod web;
 mod whole;
 
-pub use admit::{Destination, Peer, Peers, Permission, WhenIncomplete};
+pub use admit::{Destination, NoDestination, Peer, Peers, Permission, WhenIncomplete};
 pub use audit::{AuditEvent, Party, StudyTally, Unserved};
 pub use dimse::{DimseFront, DimseOptions, Listening, ReportError, Reporter};
 pub use outbox::Outbox;

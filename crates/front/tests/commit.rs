@@ -219,6 +219,28 @@ async fn a_result_comes_over_an_association_of_ours_where_the_other_is_gone() {
     assert!(timeout(AT_ONCE, listener.came.recv()).await.is_err(), "told once");
 }
 
+/// Goal: the result of one modality never goes to another that has its AE title.
+#[tokio::test]
+async fn of_modalities_with_one_ae_title_the_one_that_asked_is_told() {
+    let (station, kept) = stocked().await;
+    let (mut other, mut asker) = (Listener::start(Vec::new()).await, Listener::start(Vec::new()).await);
+    let at = |host: &str, listener: &Listener| {
+        let Peers(mut peers) = Peers::clone(&peers(Some(listener.address)));
+        peers[0].hosts = vec![host.parse().unwrap()];
+        peers
+    };
+    let both = [at("127.0.0.2/32", &other), at("127.0.0.1/32", &asker)].concat();
+    station.peers.send_replace(Arc::new(Peers(both)));
+    let mut association = call(&station).await;
+    let information = request("1.9.1", vec![kept]).write(Form::ExplicitLittle).into();
+    let message_id = ask(&mut association, WELL_KNOWN, 1, Some(information)).await;
+    assert_eq!(answered(&mut association, message_id).await.status, Status::SUCCESS);
+    drop(association);
+    let came = timeout(SOON, asker.came.recv()).await.unwrap().unwrap();
+    assert_eq!(came.2.transaction.as_str(), "1.9.1");
+    assert!(other.came.try_recv().is_err());
+}
+
 #[tokio::test]
 async fn a_result_that_is_not_taken_is_told_again() {
     let (station, kept) = stocked().await;

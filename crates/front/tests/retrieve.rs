@@ -1,12 +1,14 @@
 //! C-GET and C-MOVE.
 
+use std::sync::Arc;
+
 use outrigger_dataset::form::Form;
 use outrigger_dataset::identifier::{read_failed, write_selection};
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dimse::{
     Association, Command, Incoming, Outcome, Priority, RoleSelection, Roles, SubOperations,
 };
-use outrigger_front::{AuditEvent, Provenance, StudyTally};
+use outrigger_front::{AuditEvent, Peers, Provenance, StudyTally};
 use outrigger_model::transfer_syntax::{EXPLICIT_VR_LE, IMPLICIT_VR_LE};
 use outrigger_model::{
     Selection, SopClassUid, SopInstanceUid, Status, StudyUid, TransferSyntaxUid, sop_class,
@@ -249,7 +251,12 @@ async fn get_stops_when_it_is_cancelled() {
 }
 
 pub(crate) async fn moving(station: &Station, destination: &str) -> Association {
-    let mut association = station.call(&[(sop_class::STUDY_ROOT_MOVE, &[EXPLICIT_VR_LE])]).await.unwrap();
+    moving_as(station, "CT1", destination).await
+}
+
+async fn moving_as(station: &Station, calling: &str, destination: &str) -> Association {
+    let proposal = proposal(calling, &[(sop_class::STUDY_ROOT_MOVE, &[EXPLICIT_VR_LE])]);
+    let mut association = station.call_as(proposal).await.unwrap();
     let command = Command::CMoveRq {
         message_id: 5,
         sop_class: SopClassUid::known(sop_class::STUDY_ROOT_MOVE),
@@ -309,6 +316,35 @@ async fn move_to_nowhere() {
         assert_eq!((outcome.status, sub_operations), (status, expected), "{destination}");
         assert_eq!(failed.len(), usize::from(expected.failed.unwrap_or(0)), "{destination}");
     }
+}
+
+/// Goal: what is meant for one workstation never goes to another that has its AE title.
+#[tokio::test]
+async fn move_to_one_of_two_of_an_ae_title_goes_to_the_one_that_asks_or_to_none() {
+    let station = stocked(2).await;
+    let mut other = Workstation::start(&[EXPLICIT_VR_LE], |_| 0).await;
+    let mut asker = Workstation::start(&[EXPLICIT_VR_LE], |_| 0).await;
+    let at = |host: &str, workstation: &Workstation| {
+        let Peers(mut peers) = Peers::clone(&workstation.peers());
+        peers.retain(|peer| peer.ae_title == ae("WS1"));
+        peers[0].hosts = vec![host.parse().unwrap()];
+        peers
+    };
+    let Peers(mut peers) = Peers::clone(&other.peers());
+    peers.retain(|peer| peer.ae_title != ae("WS1"));
+    peers.extend([at("127.0.0.2/32", &other), at("127.0.0.1/32", &asker)].concat());
+    station.peers.send_replace(Arc::new(Peers(peers)));
+    for (calling, status) in [("CT1", Status::MOVE_DESTINATION_UNKNOWN), ("WS1", Status::SUCCESS)] {
+        let mut association = moving_as(&station, calling, "WS1").await;
+        let (outcome, ..) = finished(&mut association).await;
+        let words = outcome.error_comment.unwrap_or_default();
+        assert_eq!(outcome.status, status, "{calling}: {words}");
+        assert_eq!(words.contains("needs one of its own"), calling == "CT1", "{words}");
+    }
+    for instance in 0..2 {
+        assert_eq!(asker.came.try_recv().unwrap().instance, phantom(instance).header.sop_instance);
+    }
+    assert!(asker.came.try_recv().is_err() && other.came.try_recv().is_err());
 }
 
 #[tokio::test]

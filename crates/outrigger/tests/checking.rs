@@ -134,6 +134,37 @@ async fn rights_without_effect_in_this_version_are_warned_of() {
     }
 }
 
+/// Goal: nobody finds out by a workstation without images that its AE title is another's too.
+#[tokio::test]
+async fn peers_of_one_ae_title_with_different_addresses_are_warned_of() {
+    let directory = TempDir::new().unwrap();
+    let station = Station { ae_title: ae("A"), port: 104 };
+    let good = configuration(directory.path(), &[Behind::new("a", &station, "present")]);
+    let peer =
+        |host: u8, more: &str| format!("[[peer]]\nae_title = \"WS\"\nhosts = [\"10.0.0.{host}\"]\n{more}\n");
+    let (moved, told) = ("refused with A801", "storage commitment");
+    for (second, expected) in [
+        ("address = \"10.0.0.3:104\"", &[moved, told][..]),
+        ("address = \"10.0.0.3:104\"\ncommit_address = \"10.0.0.2:104\"", &[moved]),
+        ("commit_address = \"10.0.0.3:105\"", &[told]),
+        ("address = \"10.0.0.2:104\"", &[]),
+        ("", &[]),
+    ] {
+        let both = [peer(2, "address = \"10.0.0.2:104\""), peer(3, second)].concat();
+        let (_directory, ran) = check(&format!("{good}{both}"), &[]).await;
+        let ran = ran.exits(0);
+        let said = ran.stderr.lines().find(|line| line.contains("several `[[peer]]` have the AE title WS"));
+        assert_eq!(said.is_some(), !expected.is_empty(), "{second}: {ran:?}");
+        for words in [moved, told] {
+            assert_eq!(
+                said.unwrap_or_default().contains(words),
+                expected.contains(&words),
+                "{second}: {ran:?}"
+            );
+        }
+    }
+}
+
 /// A node's configuration in which nothing is wrong by itself: what is wrong is between lines, or on the disk.
 ///
 /// `{here}` is an existing directory with a file `file` and certificates; a line's last comment says what is expected of it.

@@ -131,6 +131,7 @@ async fn take(session: &mut Session, request: Request, asked: commitment::Reques
     };
     match session.door.front.service.commit(request).await {
         Ok(taken) => {
+            session.reports.note_asked(&transaction, session.party.address);
             tracing::info!(%transaction, count, "storage commitment is asked for");
             if let Committing::Decided(result) = taken
                 && session.reports.tell_until_taken(result).is_err()

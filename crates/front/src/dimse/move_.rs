@@ -16,6 +16,7 @@ use super::class::{Class, class_of};
 use super::identifier::{self, Identifier};
 use super::retrieve;
 use super::sub_operation::{Finish, Progress};
+use crate::audit::Party;
 use crate::service::Retrievable;
 use mover::{Mover, Wish};
 
@@ -40,9 +41,14 @@ pub(super) async fn move_(
         return refuse(association, request, sop_class, Outcome::of(Status::SOP_CLASS_NOT_SUPPORTED)).await;
     };
     let peers = session.door.front.peers.borrow().clone();
-    let Some(address) = peers.destination(&destination) else {
-        tracing::warn!(%destination, "move destination unknown");
-        return refuse(association, request, sop_class, Outcome::of(Status::MOVE_DESTINATION_UNKNOWN)).await;
+    let Party { calling, address: from, .. } = &session.party;
+    let address = match peers.destination(&destination, calling, *from) {
+        Ok(address) => address,
+        Err(error) => {
+            tracing::warn!(%destination, %calling, error = &error as &dyn std::error::Error, "move destination refused");
+            let outcome = Outcome::with_comment(Status::MOVE_DESTINATION_UNKNOWN, error.to_string());
+            return refuse(association, request, sop_class, outcome).await;
+        }
     };
     let (plan, mut progress) = match retrieve::plan(session, root, &asked).await {
         Ok(planned) => planned,

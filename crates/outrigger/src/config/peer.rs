@@ -1,6 +1,6 @@
 //! `[[peer]]`: who may call, and where we call them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_front::WhenIncomplete;
 use outrigger_model::AeTitle;
@@ -87,6 +87,38 @@ impl PeerConfig {
                 self.ae_title
             )
         })
+    }
+}
+
+/// In a sentence for each AE title of several peers that they are called at different addresses.
+pub(crate) fn ambiguous(peers: &[PeerConfig]) -> Vec<String> {
+    let mut by_title: BTreeMap<&str, Vec<&PeerConfig>> = BTreeMap::new();
+    for peer in peers {
+        by_title.entry(peer.ae_title.as_str()).or_default().push(peer);
+    }
+    by_title.into_iter().filter_map(|(title, peers)| PeerConfig::told_apart(title, &peers)).collect()
+}
+
+impl PeerConfig {
+    fn told_apart(title: &str, peers: &[&Self]) -> Option<String> {
+        let of = |place: fn(&Self) -> Option<&String>| -> BTreeSet<String> {
+            peers.iter().copied().filter_map(place).map(|address| address.to_ascii_lowercase()).collect()
+        };
+        let moved = of(|peer| peer.address.as_ref());
+        let told = of(|peer| peer.commit_address.as_ref().or(peer.address.as_ref()));
+        let addresses: Vec<&str> = moved.union(&told).map(String::as_str).collect();
+        let refused = "C-MOVE to it is for the one of them that asks, from its own `hosts`, and refused with A801 to all others";
+        let untold = "a result of storage commitment is told to the one that asked, and to none once the node was started again";
+        let what = match (moved.len() > 1, told.len() > 1) {
+            (false, false) => return None,
+            (true, false) => refused.to_owned(),
+            (false, true) => untold.to_owned(),
+            (true, true) => format!("{refused}; {untold}"),
+        };
+        Some(format!(
+            "several `[[peer]]` have the AE title {title} and different addresses ({}): {what}; give each an AE title of its own",
+            addresses.join(", ")
+        ))
     }
 }
 

@@ -9,7 +9,7 @@ use super::archive::ArchiveConfig;
 use super::audit::SyslogTransport;
 use super::member::MemberConfig;
 use super::node::{Base, NodeConfig};
-use super::peer::Serving;
+use super::peer::{Serving, ambiguous};
 use super::route::RouteConfig;
 
 /// A certificate is told of when it ends within this many days: time to order another.
@@ -47,6 +47,7 @@ fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64)
     let certificates = certificates(base, members).into_iter();
     let expiring = certificates.flat_map(|(file, validity)| remarks(file, validity, now_us));
     let routes = members.iter().flat_map(|member| &member.routes);
+    let of_peers = of_peers.chain(ambiguous(&base.peers));
     of_peers.chain(emptied).chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
 }
 

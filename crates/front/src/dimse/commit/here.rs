@@ -1,6 +1,7 @@
 //! Results that are told over the association that asked for them, as long as it is open.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,6 +127,11 @@ impl Here {
     pub(super) fn register(&mut self, transaction: &TransactionUid, context: u8) -> Option<Line> {
         self.contexts.insert(transaction.clone(), context);
         self.reporter.open().insert(transaction.clone(), self.line.clone())
+    }
+
+    /// Notes from where it was asked, for whoever tells it elsewhere.
+    pub(super) fn note_asked(&self, transaction: &TransactionUid, from: IpAddr) {
+        self.reporter.note_asked(transaction, from);
     }
 
     /// Undoes that.

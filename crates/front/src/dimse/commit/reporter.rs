@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use super::here::{Due, Here, Line};
 use super::message;
-use crate::admit::Peers;
+use crate::admit::{NoDestination, Peers};
 use crate::service::CommitResult;
 
 /// How long a requestor may take to take a connection.
@@ -32,6 +33,8 @@ const UNKEPT_MAX: usize = 256;
 /// How often such a result is told again, and for how long: who asked asks again after that.
 const AGAIN: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_secs(600) };
 const TOLD_FOR: Duration = Duration::from_secs(48 * 3600);
+/// Transactions of which it is known from where they were asked; whose is not known is told where its AE title has one address.
+const ASKED_MAX: usize = 16_384;
 /// The presentation context of an association for one report.
 const CONTEXT: u8 = 1;
 
@@ -43,6 +46,8 @@ pub struct Reporter {
     settings: Settings,
     /// Where transactions were asked; a leaf lock, never held across an await.
     open: Arc<Mutex<HashMap<TransactionUid, Line>>>,
+    /// From where transactions were asked, until they are told; a leaf lock too.
+    asked: Arc<Mutex<HashMap<TransactionUid, IpAddr>>>,
     unkept: Arc<Semaphore>,
 }
 
@@ -52,6 +57,11 @@ pub enum ReportError {
     /// No peer of that AE title has an address.
     #[error("{0} has no `commit_address` or `address` where it could be told a result of storage commitment")]
     NoAddress(Requestor),
+    /// Peers of that AE title have different addresses, and which of them asked is not known any more.
+    #[error(
+        "several peers are {0} and which of them asked is not known, so that none is told a result of storage commitment: each needs an AE title of its own"
+    )]
+    Ambiguous(Requestor),
     /// It could not be reached.
     #[error("{address} could not be reached to tell a result of storage commitment")]
     Connect {
@@ -101,7 +111,8 @@ impl Reporter {
     /// A reporter that calls peers as they are configured.
     pub fn new(net: ArcNet, peers: watch::Receiver<Arc<Peers>>) -> Self {
         let unkept = Arc::new(Semaphore::new(UNKEPT_MAX));
-        Self { net, peers, settings: Settings::STANDARD, open: Arc::default(), unkept }
+        let (open, asked) = (Arc::default(), Arc::default());
+        Self { net, peers, settings: Settings::STANDARD, open, asked, unkept }
     }
 
     pub(in crate::dimse) fn here(&self, shutdown: Shutdown) -> Here {
@@ -111,6 +122,21 @@ impl Reporter {
     /// The lock is a leaf: nothing is awaited and nothing else locked under it.
     pub(super) fn open(&self) -> MutexGuard<'_, HashMap<TransactionUid, Line>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<TransactionUid, IpAddr>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes from where a transaction was asked; where there are too many that were never told, one of them makes room.
+    pub(super) fn note_asked(&self, transaction: &TransactionUid, from: IpAddr) {
+        let mut asked = self.asked();
+        if asked.len() >= ASKED_MAX
+            && let Some(one) = asked.keys().next().cloned()
+        {
+            asked.remove(&one);
+        }
+        asked.insert(transaction.clone(), from);
     }
 
     /// Tells a result once; `Ok` if the requestor took it.
@@ -127,7 +153,11 @@ impl Reporter {
             transaction = %result.transaction, requestor = %result.requestor, committed = result.committed.len(),
             failed = result.failed.len(), association = way, %status, "a result of storage commitment is told"
         );
-        if taken { Ok(()) } else { Err(ReportError::Refused(status)) }
+        if !taken {
+            return Err(ReportError::Refused(status));
+        }
+        self.asked().remove(&result.transaction);
+        Ok(())
     }
 
     /// Over the association that asked, if it is open; `None` if it could not be told there.
@@ -141,9 +171,13 @@ impl Reporter {
 
     async fn other_association(&self, result: &CommitResult) -> Result<Status, ReportError> {
         let peers = self.peers.borrow().clone();
-        let known =
-            result.requestor.ae_title().and_then(|title| Some((title, peers.commit_destination(title)?)));
-        let (title, destination) = known.ok_or_else(|| ReportError::NoAddress(result.requestor.clone()))?;
+        let nowhere = || ReportError::NoAddress(result.requestor.clone());
+        let title = result.requestor.ae_title().ok_or_else(nowhere)?;
+        let from = self.asked().get(&result.transaction).copied();
+        let destination = peers.commit_destination(title, from).map_err(|error| match error {
+            NoDestination::Unknown => nowhere(),
+            NoDestination::Ambiguous => ReportError::Ambiguous(result.requestor.clone()),
+        })?;
         let address = || destination.address.clone();
         let stream = dial(&*self.net, &destination.address, destination.tls.as_ref(), CONNECT_MAX).await;
         let stream = stream.map_err(|source| ReportError::Connect { address: address(), source })?;
