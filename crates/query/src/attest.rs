@@ -85,7 +85,9 @@ impl Reader {
             .shared
             .threads
             .blocking("copy attested", move || look(member, &instance, transfer_syntax, Arc::new(body)));
-        Ok(looked.await.map_err(Unfit::Thread)??)
+        let given = looked.await.map_err(Unfit::Thread)??;
+        lines.note_given();
+        Ok(given)
     }
 }
 

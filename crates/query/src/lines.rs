@@ -1,6 +1,7 @@
 //! Connections to one member for reading: kept for the next instance, given up when idle.
 
 mod moving;
+mod refusing;
 mod slow;
 mod whole;
 
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::moving::Patience;
+use self::refusing::Refusals;
 use self::slow::Pace;
 pub(crate) use self::whole::{Series, WholeLine};
 use crate::plan::Planned;
@@ -71,20 +73,21 @@ pub(crate) struct Lines {
 struct State {
     idle: VecDeque<Idle>,
     failing: Option<Failing>,
+    refusals: Option<Refusals>,
     pace: Pace,
     /// Until when it is asked for single instances alone, having given nothing of a series.
     one_by_one_until: Option<Instant>,
 }
 
-/// A member that does not answer.
+/// A member that does not answer, or gives nothing of what it is asked for.
 #[derive(Clone, Copy)]
 struct Failing {
     /// Since when it is left alone: since it failed, or since one has begun to find out whether it is back.
     since: Instant,
     failed_at: Instant,
-    /// When it failed first, having answered before.
+    /// When it failed first, having given something before.
     fell_at: Instant,
-    /// Time-outs in a row; other failures cost nobody any time.
+    /// Time-outs in a row; other failures cost nobody that time.
     silences: u32,
 }
 
@@ -126,7 +129,7 @@ impl Lines {
         let fetched = self.fetch_within(&mut patience, instance).await;
         match &fetched {
             Err(error) if is_of_member(error) => self.note_failure(began, error),
-            Ok(_) | Err(_) => self.lock().failing = None,
+            answered => self.note_answered(answered.is_ok()),
         }
         fetched
     }
@@ -242,7 +245,7 @@ impl Lines {
         if ago < LEFT_ALONE && !is_last_resort { Err(FetchError::LeftAlone(ago)) } else { Ok(()) }
     }
 
-    /// When it fell, if it has not answered since.
+    /// When it fell, if it has given nothing since.
     pub(crate) fn fell_at(&self) -> Option<Instant> {
         self.lock().failing.map(|failing| failing.fell_at)
     }
@@ -254,7 +257,7 @@ impl Lines {
         lately.then(|| now.saturating_duration_since(failing.fell_at))
     }
 
-    /// When it failed last, if it has not answered since: whose failure is longest ago is most likely back.
+    /// When it failed last, if it has given nothing since: whose failure is longest ago is most likely back.
     pub(crate) fn failed_at(&self) -> Option<Instant> {
         self.lock().failing.map(|failing| failing.failed_at)
     }

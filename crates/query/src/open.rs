@@ -251,10 +251,23 @@ impl Round<'_> {
                 self.note(name, &error, &error);
                 return Answer::Silent;
             }
-            Err(error) => return self.note(name, &error, &error.without_address()),
+            Err(error) => {
+                if error.is_refusal() && self.held().contains(lines.source.number) {
+                    lines.note_refused();
+                }
+                return self.note(name, &error, &error.without_address());
+            }
         };
         let threads = self.reader.shared.threads;
-        match judge(threads, self.instance, name, transfer_syntax, body).await {
+        let judged = judge(threads, self.instance, name, transfer_syntax, body).await;
+        match &judged {
+            Ok(_) => lines.note_given(),
+            Err(Unfit::Scan(_) | Unfit::Another { .. }) if self.held().contains(lines.source.number) => {
+                lines.note_refused();
+            }
+            Err(_) => {}
+        }
+        match judged {
             Ok(Judged::Proven(copy)) => {
                 if let Some(retrieval) = self.retrieval
                     && let Err(unfit) = retrieval.versions().admit(threads, lines, self.instance, &copy).await
@@ -279,6 +292,18 @@ impl Round<'_> {
     /// Members of which the books say that they hold another version, or that a person must look.
     fn elsewhere(&self) -> MemberSet {
         MemberSet(self.marks.suspense.0 | self.marks.superseded.0)
+    }
+
+    /// Members that have it by the books: of them it is a refusal not to give it.
+    fn held(&self) -> MemberSet {
+        let held = match self.instance.keeping {
+            Keeping::Inherited { members } => members,
+            Keeping::Accepted { .. } => {
+                let Marks { confirmed, present, committed, verified, .. } = self.marks;
+                MemberSet(confirmed.0 | present.0 | committed.0 | verified.0)
+            }
+        };
+        MemberSet(held.0 & !self.elsewhere().0 & !self.marks.written_off.0)
     }
 
     /// Logs what a member said, and keeps the words of it for the client.

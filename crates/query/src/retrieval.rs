@@ -138,6 +138,7 @@ impl Retrieval {
             };
             match admitted {
                 Ok(Some(copy)) => {
+                    lines.note_given();
                     tracing::debug!(member = %giver, instance = %instance.keeping, "an instance comes from a member");
                     return Some(copy);
                 }

@@ -66,10 +66,9 @@ impl Lines {
                 self.waited_in_vain(IN_VAIN);
                 self.note_failure(began, error);
             }
-            Ok(_) | Err(_) => {
-                let mut state = self.lock();
-                state.failing = None;
-                state.pace = if patience.was_slow() { Pace::Slow } else { Pace::Usual };
+            answered => {
+                self.note_answered(answered.is_ok());
+                self.lock().pace = if patience.was_slow() { Pace::Slow } else { Pace::Usual };
             }
         }
         fetched

@@ -14,6 +14,7 @@ use outrigger_model::{
 use outrigger_runtime::Content;
 use tokio::task::JoinSet;
 
+use super::refusing::REFUSALS_MAX;
 use super::*;
 use crate::plan::Keeping;
 
@@ -424,6 +425,103 @@ fn what_clients_are_told_names_no_address() {
     let told = error.without_address();
     assert_eq!(told, "its web server answered WADO-RS with 503 (Retry-After: 30)");
     assert!(error.to_string().contains("10.0.0.20"), "the log names it: {error}");
+}
+
+/// An object that it has by the books is asked of a member, as whoever opens one does.
+async fn asked_as_holder(lines: &Lines, turn: Turn) -> &'static str {
+    let fetched = lines.fetch(&instance(), turn).await;
+    match &fetched {
+        Ok(_) => lines.note_given(),
+        Err(error) if error.is_refusal() => lines.note_refused(),
+        Err(_) => {}
+    }
+    in_words(async { fetched }).await.0
+}
+
+/// Goal: a member that refuses whatever it is asked for costs each retrieval a few refusals and not as many as it has instances, is told
+/// of, and refuses nothing to anybody that it would have given.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_refuses_everything_is_asked_after_the_others_until_it_gives() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    fake.is(Mode::HasNone);
+    let began = Instant::now();
+    for _ in 0..REFUSALS_MAX {
+        assert_eq!(lines.gives_nothing_for(), None, "a few may be lost");
+        assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "not found");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(lines.gives_nothing_for(), Some(began.elapsed()), "since the first");
+    assert_eq!(lines.series(), Series::LeftAlone);
+    assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "left alone");
+    for _ in 0..2 * REFUSALS_MAX {
+        assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "not found", "always asked");
+    }
+    tokio::time::advance(LEFT_ALONE).await;
+    assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "not found", "one finds out whether it is back");
+    assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "left alone");
+    fake.is(Mode::Gives);
+    assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "given");
+    assert_eq!(lines.gives_nothing_for(), None, "it is back");
+    assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "given");
+}
+
+/// What a member by the books never had is no refusal, and neither is a little that it has lost.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_lacks_some_objects_goes_on_being_asked() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    fake.is(Mode::HasNone);
+    for _ in 0..2 * REFUSALS_MAX {
+        assert_eq!(asked(&lines, Turn::Usual).await.0, "not found", "it never had them");
+    }
+    for _ in 0..REFUSALS_MAX {
+        for _ in 1..REFUSALS_MAX {
+            fake.is(Mode::HasNone);
+            assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "not found");
+        }
+        fake.is(Mode::Gives);
+        assert_eq!(asked_as_holder(&lines, Turn::Usual).await, "given");
+    }
+    assert_eq!(lines.gives_nothing_for(), None);
+}
+
+/// Who hung and refuses now is there: it has given nothing since, and no time-out is feared of it.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_no_sign_that_a_member_gives_again() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    fake.is(Mode::Hangs);
+    let began = Instant::now();
+    for _ in 1..SILENCES_MAX {
+        assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "silent");
+    }
+    fake.is(Mode::HasNone);
+    for _ in 0..2 {
+        assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "not found");
+    }
+    assert_eq!(lines.gives_nothing_for(), Some(TIMEOUT), "since it fell");
+    fake.is(Mode::Hangs);
+    for _ in 0..SILENCES_MAX {
+        assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "silent", "counted anew");
+    }
+    assert_eq!(asked_as_holder(&lines, Turn::LastResort(began)).await, "left alone");
+}
+
+/// A member whose web server answers everything with the same page refuses as well.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_and_is_no_object_does_not_end_refusals() {
+    let fake = Fake::default();
+    let lines = lines(&fake);
+    for _ in 0..REFUSALS_MAX {
+        assert_eq!(asked(&lines, Turn::Usual).await.0, "given");
+        lines.note_refused();
+    }
+    assert_eq!(asked(&lines, Turn::LastResort(Instant::now())).await.0, "given");
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "left alone");
+    assert!(lines.gives_nothing_for().is_some());
+    lines.note_given();
+    assert_eq!(asked(&lines, Turn::Usual).await.0, "given");
 }
 
 /// A study on tape holds up no other study of the same member.
