@@ -14,6 +14,7 @@ mod at_once;
 mod audit;
 mod cancelling;
 mod checking;
+mod checking_words;
 mod choking;
 mod committing;
 mod confirming;

@@ -45,7 +45,7 @@ impl CommitConfig {
         }
     }
 
-    /// In a sentence that the policy asks for more than the members with these levels of confirmation give, if it does.
+    /// In a sentence that the policy asks for more than members that can be confirmed at these levels give, if it does.
     pub(crate) fn beyond_members(&self, levels: &[ConfirmLevel]) -> Option<String> {
         let (asked, members) = (self.members_asked(), levels.len());
         if asked > members && members > 0 {
@@ -57,9 +57,10 @@ impl CommitConfig {
             CommitPolicy::All | CommitPolicy::Journal { .. } => {
                 (ConfirmLevel::Verified, "`confirm = \"verified\"`")
             }
-            CommitPolicy::Members { .. } => {
-                (ConfirmLevel::Committed, "`confirm = \"committed\"` or `\"verified\"`")
-            }
+            CommitPolicy::Members { .. } => (
+                ConfirmLevel::Committed,
+                "`confirm = \"verified\"`, or `\"committed\"` and a route over DIMSE",
+            ),
         };
         let surely = levels.iter().filter(|level| **level >= least).count();
         // Where no member is asked for so much, one gives each object back all the same.
@@ -102,7 +103,7 @@ mod tests {
         for (text, levels, told) in [
             ("2", &[Verified][..], "and there are 1"),
             ("journal+3", &[Verified; 2], "and there are 2"),
-            ("2", &[Present, Verified], "1 of 2 have `confirm = \"committed\"` or `\"verified\"`"),
+            ("2", &[Present, Verified], "1 of 2 have `confirm = \"verified\"`, or `\"committed\"` and"),
             ("2", &[Present; 2], "0 of 2 have"),
             ("journal+2", &[Committed, Verified], "1 of 2 have `confirm = \"verified\"`"),
             ("2", &[Committed, Verified], ""),

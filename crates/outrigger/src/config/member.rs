@@ -153,6 +153,16 @@ impl MemberConfig {
             self.confirm = ConfirmLevel::Verified;
         }
     }
+
+    /// How surely it can be confirmed to have an object: only over DIMSE can it be asked to commit, and what is left of
+    /// that elsewhere is a query.
+    pub(super) fn confirmable(&self) -> ConfirmLevel {
+        let over_dimse = self.routes.iter().any(|route| matches!(route, RouteConfig::Dimse(_)));
+        if self.confirm == ConfirmLevel::Committed && !over_dimse {
+            return ConfirmLevel::Present;
+        }
+        self.confirm
+    }
 }
 
 fn confirm_level(text: &str) -> Option<ConfirmLevel> {

@@ -23,7 +23,7 @@ impl NodeConfig {
         let without_members = self.members.is_empty().then(|| {
             "there is no `[[member]]`: what is stored stays in the journal, goes to no archive, and fills the journal".to_owned()
         });
-        let levels: Vec<_> = self.members.iter().map(|member| member.confirm).collect();
+        let levels: Vec<_> = self.members.iter().map(MemberConfig::confirmable).collect();
         let of_commitment = self.commit.beyond_members(&levels);
         let of_node = self.journal.beyond_disk(disk).into_iter().chain(without_members).chain(of_commitment);
         of_node.chain(of_base(&self.base, Serving::Node, &self.members, now_us)).collect()
