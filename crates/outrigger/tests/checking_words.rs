@@ -1,11 +1,13 @@
 //! What `check` says of a mistake: it names what is wrong, and nothing that would not help.
 
+use std::fs;
 use std::path::Path;
 
+use outrigger_sim::certificates::Authority;
 use outrigger_sim::peers::Station;
 use tempfile::TempDir;
 
-use crate::door::{Behind, ae, configuration, written};
+use crate::door::{Behind, ae, configuration, head, written};
 use crate::program::{Ran, run};
 
 async fn check(directory: &Path, text: &str) -> Ran {
@@ -42,5 +44,93 @@ async fn a_member_that_cannot_commit_is_none_of_those_a_policy_asks_for() {
         let said =
             "1 of 2 have `confirm = \"verified\"`, or `\"committed\"` and a route over DIMSE: no request";
         assert_eq!(ran.stderr.contains(said), warned, "{policy} {members}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_in_pem_form_is_said_in_words() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::new().unwrap();
+    let good = authority.issue("good").unwrap();
+    let certificate = fs::read_to_string(&good.certificate).unwrap();
+    let key = fs::read_to_string(&good.key).unwrap();
+    let cut = certificate.split("-----END").next().unwrap().to_owned();
+    let damaged = certificate.replacen("-----\n", "-----\n!!!!", 1);
+    let unbegun = certificate.replacen("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFI", 1);
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned();
+    let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIB\n\
+                 -----END RSA PRIVATE KEY-----\n";
+    for (certificate, key, words) in [
+        (
+            &cut,
+            &key,
+            "certificate in PEM form: it is cut off: what begins in it has no line `-----END CERTIFICATE-----`",
+        ),
+        (&damaged, &key, "certificate in PEM form: it is damaged"),
+        (&unbegun, &key, "certificate in PEM form: it is damaged"),
+        (&key, &key, "certificate in PEM form: there is none in it"),
+        (&certificate, &encrypted, "encrypted keys are not read"),
+        (&certificate, &older.to_owned(), "encrypted keys are not read"),
+        (&certificate, &certificate, "private key in PEM form: there is none in it"),
+    ] {
+        let place = |name: &str| directory.path().join(name);
+        fs::write(place("shown.crt"), certificate).unwrap();
+        fs::write(place("shown.key"), key).unwrap();
+        let here = directory.path().display();
+        let tls = format!(
+            "[front.dimse.tls]\ncertificate_file = \"{here}/shown.crt\"\nkey_file = \"{here}/shown.key\"\n"
+        );
+        let text = head(directory.path(), 0, &tls) + &member("a", "present").text();
+        let ran = check(directory.path(), &text).await.exits(2);
+        assert!(ran.stderr.contains(words) && !ran.stderr.contains(", 6"), "{words}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_store_for_journal_or_objects_is_refused_as_not_in_this_version() {
+    let directory = TempDir::new().unwrap();
+    let node = configuration(directory.path(), &[member("a", "present")]);
+    let here = directory.path().display();
+    let archive = format!(
+        "[node]\nname = \"n\"\ndata = \"{here}/data\"\n[archive]\nblobs = \"s3://bucket\"\n\
+         catalogue = \"redb:{here}/data/catalogue.redb\"\n[[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n"
+    );
+    let copy =
+        |engine: &str| format!("{node}[[journal.copy]]\nengine = \"{engine}\"\npath = \"{here}/copy\"\n");
+    let absent = "is not in this version";
+    for (text, key, words) in [
+        (copy("sqlite"), "`journal.copy[].engine`", absent),
+        (copy("tape"), "`journal.copy[].engine`", "`tape` stands here"),
+        (archive.clone(), "`archive.blobs`", absent),
+        (archive.replace("s3://bucket", "/objects"), "`archive.blobs`", "`/objects` stands here"),
+    ] {
+        check(directory.path(), &text).await.exits(2).says(&[key, words, "is expected"]);
+    }
+    check(directory.path(), &copy("log")).await.exits(0);
+}
+
+#[tokio::test]
+async fn a_key_that_is_far_from_all_known_ones_is_taken_for_none_of_them() {
+    let directory = TempDir::new().unwrap();
+    for (line, words) in [
+        ("url = \"http://a\"", "known here are"),
+        ("password = \"secret\"", "known here are"),
+        ("adress = \"a:104\"", "`address` is perhaps meant"),
+        ("tsl = true", "`tls` is perhaps meant"),
+    ] {
+        let text = configuration(directory.path(), &[member("a", "present").by(line)]);
+        check(directory.path(), &text).await.exits(2).says(&["the key is unknown", words]);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_of_the_node_that_cannot_be_is_told_of_once_where_it_stands() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("file"), "a file").unwrap();
+    let good = configuration(directory.path(), &[member("a", "present")]);
+    for (place, words) in [("/file", "file is a file"), ("/file/below", "file/below lies below a file")] {
+        let text = good.replacen("/data\"", &format!("{place}\""), 1);
+        check(directory.path(), &text).await.exits(2).says(&["outrigger.toml:3: `node.data`", words]);
     }
 }

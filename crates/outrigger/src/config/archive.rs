@@ -30,7 +30,7 @@ pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<Ar
     read(file, text, disk, |root| {
         let base = read_base(root);
         let section = root.table(&keys::ARCHIVE);
-        let blobs = section.read(&keys::ARCHIVE_BLOBS, |text| after(text, "file:").map(PathBuf::from));
+        let blobs = read_blobs(&section);
         if let Some(blobs) = &blobs {
             section.take_directory(&keys::ARCHIVE_BLOBS, Claim::Place(blobs.clone()));
         }
@@ -57,6 +57,19 @@ pub(crate) fn is_archive(text: &str) -> bool {
 
 fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     text.strip_prefix(prefix).filter(|rest| !rest.is_empty())
+}
+
+fn read_blobs(section: &Section<'_>) -> Option<PathBuf> {
+    let url = section.text(&keys::ARCHIVE_BLOBS)?;
+    let directory = after(&url, "file:").map(PathBuf::from);
+    match directory {
+        Some(_) => {}
+        None if url.starts_with("s3:") => {
+            section.not_in_this_version(&keys::ARCHIVE_BLOBS, "an archive in an object store");
+        }
+        None => section.wrong(&keys::ARCHIVE_BLOBS, format!("`{url}` stands here")),
+    }
+    directory
 }
 
 fn read_catalogue(section: &Section<'_>) -> Option<String> {

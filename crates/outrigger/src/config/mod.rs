@@ -10,6 +10,7 @@ mod front;
 mod inventory;
 mod keys;
 mod member;
+mod near;
 mod node;
 mod paths;
 mod peer;

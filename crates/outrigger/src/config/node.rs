@@ -168,7 +168,8 @@ pub(crate) struct BaseRead {
 }
 
 impl BaseRead {
-    /// The directory of the node, by which others have their defaults; mistakes elsewhere leave it as it is.
+    /// The directory of the node, by which others have their defaults; mistakes elsewhere leave it as it is, and one in it is told
+    /// of there alone.
     pub(crate) fn data(&self) -> Option<&Path> {
         self.data.as_deref()
     }
@@ -195,9 +196,7 @@ pub(crate) fn read_base(root: &Section<'_>) -> BaseRead {
     let node = root.table(&keys::NODE);
     let name = node.read(&keys::NODE_NAME, |text| NodeName::new(text).ok());
     let data = node.path(&keys::NODE_DATA);
-    if let Some(data) = &data {
-        node.take_directory(&keys::NODE_DATA, Claim::Home(data.clone()));
-    }
+    let data = data.filter(|data| node.take_directory(&keys::NODE_DATA, Claim::Home(data.clone())));
     node.end();
     let log = read_log(root.table(&keys::LOG));
     let admin = read_admin(root.table(&keys::ADMIN));

@@ -37,8 +37,8 @@ fn here(disk: &dyn Disk, path: &Path) -> Here {
 }
 
 impl Section<'_> {
-    /// Takes a directory of ours for a key, made at the start if it is missing.
-    pub(crate) fn take_directory(&self, key: &Key, claim: Claim) {
+    /// Takes a directory of ours for a key, made at the start if it is missing; says whether it can be one.
+    pub(crate) fn take_directory(&self, key: &Key, claim: Claim) -> bool {
         if let Claim::Home(path) | Claim::Place(path) = &claim {
             let wrong = match here(self.disk(), path) {
                 Here::Directory | Here::Nothing => None,
@@ -47,10 +47,12 @@ impl Section<'_> {
             };
             if let Some(wrong) = wrong {
                 let right = "a directory, or a path where one can be made, is expected";
-                return self.wrong_as(key, format!("{} {wrong}", path.display()), right);
+                self.wrong_as(key, format!("{} {wrong}", path.display()), right);
+                return false;
             }
         }
         self.claim(key, claim);
+        true
     }
 
     /// Takes a file of ours for a key, made at the start if it is missing; so is its directory where that is `made`.

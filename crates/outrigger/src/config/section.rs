@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::claims::Claim;
 use super::document::Document;
+use super::near;
 use super::units;
 
 /// A key as it is declared: for the parser, for `check` and for the reference.
@@ -296,7 +297,7 @@ impl<'d> Section<'d> {
         let seen = self.seen.borrow();
         for (key, _) in table {
             if !seen.contains(key.get_ref().as_ref()) {
-                let near = nearest(key.get_ref(), &seen);
+                let near = near::nearest(key.get_ref(), seen.iter().copied());
                 let known = || seen.iter().copied().collect::<Vec<_>>().join("`, `");
                 let right = near.map_or_else(
                     || format!("known here are `{}`", known()),
@@ -306,15 +307,6 @@ impl<'d> Section<'d> {
             }
         }
     }
-}
-
-/// The known key that shares most of its letters, if it shares enough to be meant.
-fn nearest<'k>(unknown: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
-    let distance = |key: &str| {
-        let common = key.chars().filter(|letter| unknown.contains(*letter)).count();
-        key.len().max(unknown.len()) - common.min(unknown.len())
-    };
-    known.iter().copied().min_by_key(|key| distance(key)).filter(|key| distance(key) <= 2)
 }
 
 /// The name of a kind of value, with its article.

@@ -91,16 +91,22 @@ fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn read_copy(section: Section<'_>) -> Option<PathBuf> {
-    let engine = section.read(&keys::COPY_ENGINE, |text| match text {
-        "log" => Some(()),
-        _ => None,
-    });
+    let engine = read_engine(&section);
     let path = section.path(&keys::COPY_PATH);
     if let Some(path) = &path {
         section.take_directory(&keys::COPY_PATH, Claim::Place(path.clone()));
     }
     section.end();
     engine.and(path)
+}
+
+fn read_engine(section: &Section<'_>) -> Option<()> {
+    match section.text(&keys::COPY_ENGINE)?.as_str() {
+        "log" => return Some(()),
+        "sqlite" => section.not_in_this_version(&keys::COPY_ENGINE, "a copy of the journal in SQLite"),
+        other => section.wrong(&keys::COPY_ENGINE, format!("`{other}` stands here")),
+    }
+    None
 }
 
 /// Reads `[ledger]`: the path of its SQLite database; `data` is the node's directory.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::VerifierBuilderError;
 use x509_cert::der::Decode;
@@ -35,7 +35,7 @@ pub enum TlsError {
         what: &'static str,
         /// The cause.
         #[source]
-        source: rustls::pki_types::pem::Error,
+        source: PemFault,
     },
     /// A certificate cannot be taken as an authority.
     #[error("{path} has a certificate that cannot be trusted")]
@@ -80,6 +80,37 @@ pub enum TlsError {
     Settings(#[source] rustls::Error),
 }
 
+/// Why nothing of a kind is found in a PEM file.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PemFault {
+    /// There is nothing of the kind.
+    #[error("there is none in it")]
+    Nothing,
+    /// Something begins and does not end.
+    #[error("it is cut off: what begins in it has no line `-----END {0}-----`")]
+    CutOff(String),
+    /// What is there cannot be decoded.
+    #[error("it is damaged")]
+    Damaged,
+    /// There is a key that a password opens, and nobody could be asked for it.
+    #[error(
+        "the key in it is encrypted, and encrypted keys are not read: put the key there without a password (`openssl pkey -in OLD -out NEW`), in a file that only this user can read"
+    )]
+    Encrypted,
+}
+
+impl From<pem::Error> for PemFault {
+    fn from(error: pem::Error) -> Self {
+        match error {
+            pem::Error::NoItemsFound => Self::Nothing,
+            pem::Error::MissingSectionEnd { end_marker } => {
+                Self::CutOff(String::from_utf8_lossy(&end_marker).into_owned())
+            }
+            _ => Self::Damaged,
+        }
+    }
+}
+
 impl TlsError {
     pub(super) fn settings(source: rustls::Error) -> Self {
         Self::Settings(source)
@@ -100,19 +131,33 @@ fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, TlsError> {
 
 /// All certificates of a file, at least one.
 pub(super) fn chain(disk: &dyn Disk, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = read(disk, path)?;
-    let bad = |source| TlsError::Pem { path: path.to_owned(), what: "certificate", source };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(bad)?;
+    let content = read(disk, path)?;
+    let bad = |source: pem::Error| TlsError::Pem {
+        path: path.to_owned(),
+        what: "certificate",
+        source: source.into(),
+    };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&content).collect::<Result<_, _>>().map_err(bad)?;
     if chain.is_empty() {
-        return Err(bad(rustls::pki_types::pem::Error::NoItemsFound));
+        return Err(bad(pem::Error::NoItemsFound));
     }
     Ok(chain)
 }
 
 /// The first private key of a file.
 pub(super) fn key(disk: &dyn Disk, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let bad = |source| TlsError::Pem { path: path.to_owned(), what: "private key", source };
-    PrivateKeyDer::from_pem_slice(&read(disk, path)?).map_err(bad)
+    let content = read(disk, path)?;
+    PrivateKeyDer::from_pem_slice(&content).map_err(|error| {
+        let source = if is_encrypted(&content) { PemFault::Encrypted } else { error.into() };
+        TlsError::Pem { path: path.to_owned(), what: "private key", source }
+    })
+}
+
+/// Whether a file has a key that a password opens: as PKCS #8 (RFC 5958) or in the older form (RFC 1421).
+fn is_encrypted(content: &[u8]) -> bool {
+    let marks = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"];
+    let content = String::from_utf8_lossy(content);
+    marks.iter().any(|mark| content.contains(mark))
 }
 
 /// When a chain is valid: from the time the last of it begins to the time the first of it ends.
