@@ -134,3 +134,32 @@ async fn a_directory_of_the_node_that_cannot_be_is_told_of_once_where_it_stands(
         check(directory.path(), &text).await.exits(2).says(&["outrigger.toml:3: `node.data`", words]);
     }
 }
+
+#[tokio::test]
+async fn what_has_no_effect_for_lack_of_something_else_is_warned_of() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::new().unwrap();
+    let good = authority.issue("good").unwrap();
+    let ca = format!("ca_file = \"{}\"\n", good.certificate.display());
+    let dimse = |more: &str| configuration(directory.path(), &[member("a", "present").by(more)]);
+    let web = |scheme: &str| {
+        let url = format!("url = \"{scheme}://a:8042\"\n");
+        format!("{}[[member]]\nname = \"b\"\n[[member.route]]\nprotocol = \"orthanc\"\n{url}{ca}", dimse(""))
+    };
+    let peer = |more: &str| format!("{}[[peer]]\nae_title = \"WS\"\n{more}", dimse(""));
+    let (idle, nowhere) =
+        ("has `ca_file` and is called without TLS", "has `move`, and no `[[peer]]` has an `address`");
+    for (text, words, warned) in [
+        (dimse(&ca), idle, true),
+        (dimse(&format!("{ca}tls = true\nserver_name = \"a\"\n")), "without TLS", false),
+        (dimse(""), "without TLS", false),
+        (web("http"), idle, true),
+        (web("https"), "without TLS", false),
+        (peer("allow = [\"move\"]\n"), nowhere, true),
+        (peer("allow = [\"move\"]\n[[peer]]\nae_title = \"X\"\naddress = \"x:104\"\n"), nowhere, false),
+        (peer(""), nowhere, false),
+    ] {
+        let ran = check(directory.path(), &text).await.exits(0);
+        assert_eq!(ran.stderr.contains(words), warned, "{words}: {ran:?}");
+    }
+}

@@ -99,6 +99,18 @@ pub(crate) fn ambiguous(peers: &[PeerConfig]) -> Vec<String> {
     by_title.into_iter().filter_map(|(title, peers)| PeerConfig::told_apart(title, &peers)).collect()
 }
 
+/// In a sentence that the right to C-MOVE is given by name, and there is nobody that objects could be moved to.
+pub(crate) fn unmovable(peers: &[PeerConfig]) -> Option<String> {
+    let is_nowhere = peers.iter().all(|peer| peer.address.is_none());
+    let mover = peers.iter().find(|peer| peer.allowed_by_name.contains(&Allow::Move))?;
+    is_nowhere.then(|| {
+        format!(
+            "`peer[].allow` of {} has `move`, and no `[[peer]]` has an `address`: there is no destination, and every C-MOVE is refused with A801",
+            mover.ae_title
+        )
+    })
+}
+
 impl PeerConfig {
     fn told_apart(title: &str, peers: &[&Self]) -> Option<String> {
         let of = |place: fn(&Self) -> Option<&String>| -> BTreeSet<String> {

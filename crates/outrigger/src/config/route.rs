@@ -48,6 +48,8 @@ pub(crate) struct DimseRouteConfig {
     pub(crate) response_timeout: Duration,
     /// How objects are read back.
     pub(crate) read_back: ReadBack,
+    /// Keys of TLS that stand in the file and are of no use without it.
+    idle_keys: Vec<&'static str>,
 }
 
 /// What is spoken to a member's web server.
@@ -70,6 +72,8 @@ pub(crate) struct WebRouteConfig {
     pub(crate) tls: Option<RouteTls>,
     /// Longest wait for an answer.
     pub(crate) response_timeout: Duration,
+    /// Keys of TLS that stand in the file and are of no use without it.
+    idle_keys: Vec<&'static str>,
 }
 
 impl RouteConfig {
@@ -120,6 +124,18 @@ impl RouteConfig {
             Self::Dimse(route) => Self::Dimse(DimseRouteConfig { response_timeout, ..route }),
             Self::Web(route) => Self::Web(WebRouteConfig { response_timeout, ..route }),
         }
+    }
+
+    /// Keys of TLS that look as if it were spoken, where it is not.
+    pub(crate) fn without_tls(&self) -> Option<String> {
+        let (keys, remedy) = match self {
+            Self::Dimse(route) => (&route.idle_keys, "set `tls = true`"),
+            Self::Web(route) => (&route.idle_keys, "let its `url` begin with `https://`"),
+        };
+        let (keys_named, place) = (keys.join("`, `"), self.place());
+        (!keys.is_empty()).then(|| {
+            format!("the route to {place} has `{keys_named}` and is called without TLS: {remedy}, or leave them out")
+        })
     }
 
     /// A secret that anybody between here and there can read.
@@ -179,14 +195,17 @@ fn read_dimse(section: Section<'_>) -> Option<DimseRouteConfig> {
         "move" => Some(ReadBack::Move),
         _ => None,
     });
+    let tls = tls.map(of);
+    let idle_keys = idle_keys(&section, tls.as_ref());
     section.end();
     implementation?;
     Some(DimseRouteConfig {
         address: address?,
         ae_title: ae_title?,
-        tls: of(tls?),
+        tls: tls?,
         response_timeout: response_timeout?,
         read_back: read_back?,
+        idle_keys,
     })
 }
 
@@ -198,9 +217,19 @@ fn read_web(section: Section<'_>, protocol: WebProtocol) -> Option<WebRouteConfi
     }
     let target = target.and_then(|target| with_token(&section, target));
     let tls = read_web_tls(&section, target.as_ref());
+    let tls = tls.map(of);
+    let idle_keys = idle_keys(&section, tls.as_ref());
     let response_timeout = section.timer(&keys::RESPONSE_TIMEOUT);
     section.end();
-    Some(WebRouteConfig { protocol, target: target?, tls: of(tls?), response_timeout: response_timeout? })
+    let response_timeout = response_timeout?;
+    Some(WebRouteConfig { protocol, target: target?, tls: tls?, response_timeout, idle_keys })
+}
+
+/// The keys of TLS in a route that is called without it.
+fn idle_keys(section: &Section<'_>, tls: Option<&Option<RouteTls>>) -> Vec<&'static str> {
+    let of_tls = [keys::CA_FILE, keys::CERTIFICATE_FILE, keys::KEY_FILE, keys::SERVER_NAME];
+    let given = of_tls.iter().filter(|key| matches!(tls, Some(None)) && section.has(key));
+    given.map(|key| key.name).collect()
 }
 
 fn of(security: RouteSecurity) -> Option<RouteTls> {

@@ -9,7 +9,7 @@ use super::archive::ArchiveConfig;
 use super::audit::SyslogTransport;
 use super::member::MemberConfig;
 use super::node::{Base, NodeConfig};
-use super::peer::{Serving, ambiguous};
+use super::peer::{Serving, ambiguous, unmovable};
 use super::route::RouteConfig;
 
 /// A certificate is told of when it ends within this many days: time to order another.
@@ -47,8 +47,9 @@ fn of_base(base: &Base, serving: Serving, members: &[MemberConfig], now_us: i64)
     let certificates = certificates(base, members).into_iter();
     let expiring = certificates.flat_map(|(file, validity)| remarks(file, validity, now_us));
     let routes = members.iter().flat_map(|member| &member.routes);
-    let of_peers = of_peers.chain(ambiguous(&base.peers));
-    of_peers.chain(emptied).chain(expiring).chain(routes.filter_map(RouteConfig::shown_to_all)).collect()
+    let of_routes = routes.flat_map(|route| route.shown_to_all().into_iter().chain(route.without_tls()));
+    let of_peers = of_peers.chain(ambiguous(&base.peers)).chain(unmovable(&base.peers));
+    of_peers.chain(emptied).chain(expiring).chain(of_routes).collect()
 }
 
 /// Every certificate that is shown by a listener, to a member or to the audit collector, with when it is valid.
