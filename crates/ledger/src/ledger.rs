@@ -33,6 +33,7 @@ mod commitments;
 mod copies;
 pub(crate) mod crosscheck;
 mod damage;
+pub(crate) mod doubted;
 pub(crate) mod due;
 mod find;
 mod inventory;

@@ -9,6 +9,7 @@ mod clock;
 mod contract;
 mod damage;
 mod delivering;
+mod doubting;
 mod healing;
 mod inventory;
 mod kit;

@@ -237,7 +237,7 @@ async fn bytes_that_came_again_unnoticed_are_lent_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lent_bytes_go_after_those_of_the_entry_they_are_lent_to() {
+async fn lent_bytes_go_with_those_of_the_entry_they_are_lent_to() {
     for kind in Kind::BOTH {
         let mut rig = Rig::new(kind).await;
         let one = rig.enter(1, 1, 1).await;
@@ -250,12 +250,11 @@ async fn lent_bytes_go_after_those_of_the_entry_they_are_lent_to() {
             assert_eq!(candidates(&rig).await, []);
             rig.report(one, member, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
         }
-        for entry in [one, again] {
-            assert_eq!(candidates(&rig).await, [entry]);
-            rig.journal.release(vec![JournalSeq(entry.0)]).await.unwrap();
-            rig.ledger.released(&[entry]).await.unwrap();
-            the_books_hold(&mut rig, kind).await;
-        }
+        let both = [one, again];
+        assert_eq!(candidates(&rig).await, both);
+        rig.journal.release(both.map(|entry| JournalSeq(entry.0)).to_vec()).await.unwrap();
+        rig.ledger.released(&both).await.unwrap();
+        the_books_hold(&mut rig, kind).await;
         assert_eq!(candidates(&rig).await, []);
         let anew = rig.accept(1, 1, 1).await;
         assert!(matches!(anew, Accepted::Renewed { of, .. } if of == one), "{anew:?}");

@@ -9,10 +9,11 @@ use crate::changes::Unpinned;
 use crate::entry::{Bytes, EntryRow, Marks};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
+use crate::ledger::doubted::Doubted;
 use crate::policy::{Need, Policies};
 use crate::promise::required;
 use crate::steady::Balanced;
-use crate::store::Releasable;
+use crate::store::{LedgerReads, Releasable, StoreError};
 
 /// How urgently room is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +26,11 @@ pub enum ReleaseMode {
 }
 
 impl Ledger {
-    /// Lists entries whose bytes may go, the longest balanced first, at most `limit`; in normal mode balanced for `retention`, as far as the node lived through it.
+    /// Lists entries whose bytes may go, the longest balanced first, at most `limit`, and those that lend them bytes; in normal mode balanced for `retention`, as far as the node lived through it.
     ///
-    /// Bytes that came again stay as long as those of the entry they repeat: they may be all there is of it.
+    /// Nothing goes on the word of a member that was seen not to have it, or not as it was accepted, while that stands open.
+    ///
+    /// Bytes that came again stay as long as those of the entry they repeat, and go with them: they may be all there is of it.
     pub async fn release_candidates(
         &self,
         limit: usize,
@@ -37,25 +40,35 @@ impl Ledger {
         let (policies, retained) = (self.policies(), self.shared.steady.retained(retention));
         let repeats = self.shared.repeats.all();
         self.query(move |books| {
+            let doubted = Doubted::read(books)?;
+            // As many more as may have to stay.
+            let most = limit + doubted.count();
             let mut free = match mode {
                 ReleaseMode::Normal => {
                     let mut free = Vec::new();
                     for balanced in retained {
                         let rule = Releasable::of(&policies, balanced);
-                        free.extend(books.releasable(&rule, limit - free.len())?);
+                        free.extend(books.releasable(&rule, most - free.len())?);
                     }
                     free
                 }
                 ReleaseMode::Early => {
                     let rule = Releasable::at_any_time(&policies);
-                    books.releasable_early(required(&policies), &rule, limit)?
+                    books.releasable_early(required(&policies), &rule, most)?
                 }
             };
+            if !doubted.is_empty() {
+                free = trusted(books, free, &doubted, mode)?;
+            }
+            free.truncate(limit);
+            // With the entry they are lent to, in one record: an entry without its own has those for as long as they are there.
+            let mut lent = Vec::new();
             for Repeat { entry, of } in repeats {
-                if free.len() < limit && books.entry(of)?.is_some_and(|row| row.bytes == Bytes::Released) {
-                    free.push(entry);
+                if free.contains(&of) || books.entry(of)?.is_some_and(|row| row.bytes == Bytes::Released) {
+                    lent.push(entry);
                 }
             }
+            free.extend(lent);
             Ok(free)
         })
         .await
@@ -78,6 +91,28 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// Those of the entries that may go although some members were seen not to have what the books say: where there is time none of
+/// which that was seen, and in need those that another member gave back.
+fn trusted(
+    books: &dyn LedgerReads,
+    free: Vec<Seq>,
+    doubted: &Doubted,
+    mode: ReleaseMode,
+) -> Result<Vec<Seq>, StoreError> {
+    let mut trusted = Vec::with_capacity(free.len());
+    for entry in free {
+        let row = if doubted.is_about(entry) { books.entry(entry)? } else { None };
+        let may_go = row.is_none_or(|row| match mode {
+            ReleaseMode::Normal => doubted.of(&row).is_empty(),
+            ReleaseMode::Early => !row.marks.verified.without(doubted.of(&row)).is_empty(),
+        });
+        if may_go {
+            trusted.push(entry);
+        }
+    }
+    Ok(trusted)
 }
 
 impl Releasable {

@@ -4,6 +4,7 @@ use outrigger_catalogue::{Current, Located};
 use outrigger_model::{MemberSet, Seq, SopClassUid, SopInstanceUid};
 
 use crate::entry::{Bytes, EntryRow, Relation};
+use crate::ledger::doubted::Doubted;
 use crate::policy::{Need, Policies};
 use crate::promise::{Attested, CommitPolicy, Copies, Demand, reason};
 use crate::store::{LedgerReads, Releasable, StoreError};
@@ -37,13 +38,15 @@ impl Rule {
         Demand { policy: self.policy, required: self.required }
     }
 
-    /// Decides on one instance of a request; `attested` says what members gave of one that was never stored here.
+    /// Decides on one instance of a request; `attested` says what members gave of one that was never stored here, and the word of
+    /// those who are `doubted` counts for nothing.
     pub(crate) fn verdict(
         &self,
         books: &dyn LedgerReads,
         sop_class: &SopClassUid,
         instance: &SopInstanceUid,
         attested: impl FnOnce(&SopInstanceUid) -> Option<Attested>,
+        doubted: &Doubted,
     ) -> Result<Verdict, StoreError> {
         let Some(located) = books.lookup(instance)? else {
             return Ok(Verdict::NotYet(reason::NO_SUCH_INSTANCE));
@@ -61,7 +64,7 @@ impl Rule {
             return Ok(Verdict::Failed(reason::PROCESSING_FAILURE));
         }
         let uncompared = |row: &EntryRow| matches!(row.relation, Relation::Uncompared(_));
-        let safe = entries.iter().any(|row| self.is_met(row));
+        let safe = entries.iter().any(|row| self.is_met(&doubted.without(row.clone())));
         Ok(if safe && !entries.iter().any(uncompared) {
             Verdict::Committed
         } else {

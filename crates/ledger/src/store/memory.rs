@@ -332,8 +332,9 @@ impl LedgerReads for Books {
     }
 
     fn releasable(&self, rule: &Releasable, limit: usize) -> Result<Vec<Seq>, StoreError> {
-        let free = self.entries.values().filter(|entry| rule.allows(entry));
-        Ok(free.take(limit).map(|entry| entry.seq).collect())
+        let mut free: Vec<_> = self.entries.values().filter(|entry| rule.allows(entry)).collect();
+        free.sort_by_key(|entry| entry.balanced_at);
+        Ok(free.into_iter().take(limit).map(|entry| entry.seq).collect())
     }
 
     fn releasable_early(
