@@ -94,6 +94,19 @@ pub struct Shortfall {
     pub says: u64,
 }
 
+/// A study of which a member says it has more than anybody lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// The study.
+    pub study: StudyUid,
+    /// The member that says most.
+    pub member: MemberNumber,
+    /// How many instances it says it has.
+    pub says: u64,
+    /// How many are known.
+    pub listed: u64,
+}
+
 /// A study as a member showed it last; it stays when the member shows it no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {

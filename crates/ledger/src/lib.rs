@@ -42,7 +42,7 @@ mod ledger;
 pub use calendar::rfc3339;
 pub use error::{LedgerError, ObjectError};
 pub use health::{Cure, LedgerHealth};
-pub use inventory::{CompleteInventory, Inventoried, Inventory, Seen, Shortfall, Sighting};
+pub use inventory::{CompleteInventory, Inventoried, Inventory, Seen, Short, Shortfall, Sighting};
 pub use ledger::{
     AcceptError, Acceptance, Accepted, BalanceBy, BalanceOf, BalanceRow, Compared, Coverage, Due, DueAsk,
     FindingShown, Harm, JOURNAL_DAMAGE, Lane, Ledger, LedgerOpenError, LedgerOptions, MemberFacts, Noted,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Page};
 use outrigger_ledger::LedgerError;
-use outrigger_model::{Answer, Query, QueryKey, StudyUid, Tag, WallTime};
+use outrigger_model::{Answer, Level, Query, QueryKey, StudyUid, Tag, WallTime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ use crate::choose::Respondents;
 use crate::gather::{Gathered, gather};
 use crate::merge::{About, Merge, about, baseline, keyed, unique_key};
 use crate::reader::{Reader, Shared};
+use crate::short::ShortStudies;
 use crate::show::show;
 
 /// Answers read ahead of the one who takes them, a page: some 250 KB, and each page searches the index anew.
@@ -151,6 +152,13 @@ async fn answer(
     if given.is_err() {
         return Ok(());
     }
+    let shortfall = match query.level {
+        // The numbers are told as they are said.
+        Level::Patient | Level::Study => shortfall,
+        Level::Series | Level::Image => {
+            ShortStudies::among(shared, query, &[]).await?.beside(shared, shortfall)
+        }
+    };
     let unheard = unheard.filter(|_| giving.given == 0 && names_something(query));
     let answering = Answering {
         at: WallTime(shared.clock.wall_us()),
@@ -193,9 +201,15 @@ impl Giving<'_> {
     ) -> Result<Result<(), Untaken>, FindError> {
         let mut page_read = first;
         loop {
+            let short = match self.query.level {
+                Level::Study => ShortStudies::among(self.shared, self.query, &page_read.items).await?,
+                Level::Patient | Level::Series | Level::Image => ShortStudies::default(),
+            };
             for answer in page_read.items {
                 self.of_catalogue += 1;
-                if self.give(merge.with_members(answer)).await.is_err() {
+                let mut answer = merge.with_members(answer);
+                short.count_in(&mut answer);
+                if self.give(answer).await.is_err() {
                     return Ok(Err(Untaken));
                 }
             }

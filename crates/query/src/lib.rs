@@ -23,6 +23,7 @@ mod plan;
 mod reader;
 mod retrieval;
 mod shelf;
+mod short;
 mod show;
 mod unite;
 mod version;

@@ -9,5 +9,6 @@ mod named;
 mod rig;
 mod second;
 mod series;
+mod short;
 mod untrue;
 mod versions;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use outrigger_catalogue::{Inheritance, SeenStudy};
-use outrigger_model::{MemberNumber, SopInstanceUid, StudyUid};
+use outrigger_catalogue::{Cursor, Inheritance, SeenStudy};
+use outrigger_model::{Level, MemberNumber, Query, QueryKey, QueryRoot, SopInstanceUid, StudyUid, Tag};
 
 use crate::error::LedgerError;
-use crate::inventory::{Inventoried, Inventory, Seen, Shortfall, Sighting};
+use crate::inventory::{Inventoried, Inventory, Seen, Short, Shortfall, Sighting};
 use crate::ledger::Ledger;
 use crate::record::MemberState;
+use crate::store::{LedgerReads, StoreError};
 
 /// The inventories as the database has them, so that every query can ask; a leaf lock.
 #[derive(Debug, Default)]
@@ -102,13 +103,45 @@ impl Ledger {
 
     /// The most instances that a member in service says it has of a study and does not list, if one does.
     pub async fn said_of(&self, study: StudyUid) -> Result<Option<u64>, LedgerError> {
-        let known = self.query(move |books| books.shortfalls(&study)).await?;
-        if known.is_empty() {
-            return Ok(None);
+        Ok(self.said(vec![study]).await?.iter().map(|row| row.says).max())
+    }
+
+    /// Those of these studies of which a member in service says it has more instances than are known, each once.
+    pub async fn short_of(&self, studies: Vec<StudyUid>) -> Result<Vec<Short>, LedgerError> {
+        let mut said = self.said(studies).await?;
+        if said.is_empty() {
+            return Ok(Vec::new());
         }
-        let states = self.member_states().await?;
-        let serves = |row: &&Shortfall| states.get(&row.member) != Some(&MemberState::Retired);
-        Ok(known.iter().filter(serves).map(|row| row.says).max())
+        said.sort_by(|one, other| (&one.study, other.says).cmp(&(&other.study, one.says)));
+        said.dedup_by(|next, first| next.study == first.study);
+        self.query(move |books| {
+            let mut short = Vec::new();
+            for Shortfall { study, member, says } in said {
+                let listed = listed(books, &study)?;
+                if says > listed {
+                    short.push(Short { study, member, says, listed });
+                }
+            }
+            Ok(short)
+        })
+        .await
+    }
+
+    /// What members in service say they have of studies and do not list.
+    async fn said(&self, studies: Vec<StudyUid>) -> Result<Vec<Shortfall>, LedgerError> {
+        let said = self.query(move |books| {
+            let mut said = Vec::new();
+            for study in &studies {
+                said.extend(books.shortfalls(study)?);
+            }
+            Ok(said)
+        });
+        let mut said = said.await?;
+        if !said.is_empty() {
+            let states = self.member_states().await?;
+            said.retain(|row| states.get(&row.member) != Some(&MemberState::Retired));
+        }
+        Ok(said)
     }
 
     /// How a member showed a study when it was last seen there.
@@ -129,4 +162,14 @@ impl Ledger {
     ) -> Result<Vec<Sighting>, LedgerError> {
         self.query(move |books| books.sightings(member, seen, limit)).await
     }
+}
+
+/// How many instances of a study are known.
+fn listed(books: &dyn LedgerReads, study: &StudyUid) -> Result<u64, StoreError> {
+    let keys = [(Tag::STUDY_INSTANCE_UID, study.as_str()), (Tag::STUDY_RELATED_INSTANCES, "")];
+    let keys = keys.map(|(tag, value)| QueryKey { tag, value: value.to_owned() }).to_vec();
+    let page = books.find(&Query::new(QueryRoot::Study, Level::Study, keys), Cursor::default(), 1)?;
+    let counted = page.items.iter().flat_map(|answer| &answer.attributes);
+    let mut counts = counted.filter(|(tag, _)| *tag == Tag::STUDY_RELATED_INSTANCES);
+    Ok(counts.next().and_then(|(_, count)| count.trim().parse().ok()).unwrap_or(0))
 }
