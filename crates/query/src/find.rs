@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outrigger_catalogue::{Cursor, Page};
 use outrigger_ledger::LedgerError;
-use outrigger_model::{Answer, Level, Query, QueryKey, StudyUid, Tag, WallTime};
+use outrigger_model::{Answer, Query, QueryKey, StudyUid, Tag, WallTime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -113,7 +113,8 @@ async fn answer(
     let begun = shared.clock.now();
     // A query sent right after the last acknowledgement sees what was acknowledged.
     shared.ledger.caught_up().await.map_err(FindError::Catalogue)?;
-    let keyed = if shared.asked == Respondents::Catalogue { query.clone() } else { keyed(query) };
+    let is_plain = shared.asked == Respondents::Catalogue && !ShortStudies::is_counted(query);
+    let keyed = if is_plain { query.clone() } else { keyed(query) };
     let mut giving = Giving { shared, query, keyed, answers, given: 0, of_catalogue: 0 };
     let asked = async {
         match shared.asked {
@@ -152,13 +153,7 @@ async fn answer(
     if given.is_err() {
         return Ok(());
     }
-    let shortfall = match query.level {
-        // The numbers are told as they are said.
-        Level::Patient | Level::Study => shortfall,
-        Level::Series | Level::Image => {
-            ShortStudies::among(shared, query, &[]).await?.beside(shared, shortfall)
-        }
-    };
+    let shortfall = ShortStudies::beside(shared, query, shortfall).await?;
     let unheard = unheard.filter(|_| giving.given == 0 && names_something(query));
     let answering = Answering {
         at: WallTime(shared.clock.wall_us()),
@@ -201,10 +196,7 @@ impl Giving<'_> {
     ) -> Result<Result<(), Untaken>, FindError> {
         let mut page_read = first;
         loop {
-            let short = match self.query.level {
-                Level::Study => ShortStudies::among(self.shared, self.query, &page_read.items).await?,
-                Level::Patient | Level::Series | Level::Image => ShortStudies::default(),
-            };
+            let short = ShortStudies::counted(self.shared, self.query, &page_read.items).await?;
             for answer in page_read.items {
                 self.of_catalogue += 1;
                 let mut answer = merge.with_members(answer);

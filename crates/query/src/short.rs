@@ -17,20 +17,40 @@ const TOLD_MAX: usize = 4;
 pub(crate) struct ShortStudies(BTreeMap<String, Short>);
 
 impl ShortStudies {
-    /// Those among the studies that answers name at the level of studies, or that the query names below it.
-    pub(crate) async fn among(shared: &Shared, query: &Query, answers: &[Answer]) -> Result<Self, FindError> {
-        let studies = match query.level {
-            Level::Patient => Vec::new(),
-            Level::Study if !query.keys.iter().any(|key| key.tag == Tag::STUDY_RELATED_INSTANCES) => {
-                Vec::new()
-            }
-            Level::Study => answers.iter().filter_map(named).collect(),
-            Level::Series | Level::Image => {
-                let key = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID);
-                let named = key.into_iter().flat_map(|key| key.value.split('\\'));
-                named.filter_map(|uid| StudyUid::new(uid).ok()).collect()
-            }
-        };
+    /// Whether a query asks how many instances its studies have.
+    pub(crate) fn is_counted(query: &Query) -> bool {
+        query.level == Level::Study && query.keys.iter().any(|key| key.tag == Tag::STUDY_RELATED_INSTANCES)
+    }
+
+    /// Those among the studies that answers name, where it is asked how many instances they have.
+    pub(crate) async fn counted(
+        shared: &Shared,
+        query: &Query,
+        answers: &[Answer],
+    ) -> Result<Self, FindError> {
+        if !Self::is_counted(query) {
+            return Ok(Self::default());
+        }
+        Self::of(shared, answers.iter().filter_map(named).collect()).await
+    }
+
+    /// What is missing of the studies that a query names and asks below, beside what is missing anyway.
+    pub(crate) async fn beside(
+        shared: &Shared,
+        query: &Query,
+        other: Option<Shortfall>,
+    ) -> Result<Option<Shortfall>, FindError> {
+        let key = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID);
+        let key = key.filter(|_| matches!(query.level, Level::Series | Level::Image));
+        let studies = key.into_iter().flat_map(|key| key.value.split('\\'));
+        let short = Self::of(shared, studies.filter_map(|uid| StudyUid::new(uid).ok()).collect()).await?;
+        let mut members = other.map(|shortfall| shortfall.members).unwrap_or_default();
+        let told = short.0.values().take(TOLD_MAX);
+        members.extend(told.filter_map(|short| Some((name(shared, short)?, in_words(short)))));
+        Ok((!members.is_empty()).then_some(Shortfall { members }))
+    }
+
+    async fn of(shared: &Shared, studies: Vec<StudyUid>) -> Result<Self, FindError> {
         if studies.is_empty() {
             return Ok(Self::default());
         }
@@ -48,14 +68,6 @@ impl ShortStudies {
                 *count = short.says.to_string();
             }
         }
-    }
-
-    /// What is missing below such studies, beside what is missing anyway.
-    pub(crate) fn beside(&self, shared: &Shared, other: Option<Shortfall>) -> Option<Shortfall> {
-        let mut members = other.map(|shortfall| shortfall.members).unwrap_or_default();
-        let told = self.0.values().take(TOLD_MAX);
-        members.extend(told.filter_map(|short| Some((name(shared, short)?, in_words(short)))));
-        (!members.is_empty()).then_some(Shortfall { members })
     }
 }
 

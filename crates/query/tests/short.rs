@@ -14,6 +14,13 @@ fn below(level: Level, study: &str) -> Query {
     Query::new(QueryRoot::Study, level, keys)
 }
 
+/// How many instances studies have, which are not asked for their UID.
+fn counted_by_name() -> Query {
+    let keys = [(Tag::PATIENT_NAME, "DOE"), (Tag::STUDY_RELATED_INSTANCES, "")];
+    let keys = keys.map(|(tag, value)| QueryKey { tag, value: value.to_owned() }).to_vec();
+    Query::new(QueryRoot::Study, Level::Study, keys)
+}
+
 async fn says(rig: &Rig, study: &str, says: u64) {
     let study = StudyUid::new(study).unwrap();
     rig.ledger.fell_short(Shortfall { study, member: B, says }).await.unwrap();
@@ -36,6 +43,9 @@ async fn what_a_member_says_it_has_is_counted_and_what_it_does_not_list_is_said_
         let counts = found.iter().map(|study| value(study, Tag::STUDY_RELATED_INSTANCES));
         assert_eq!(counts.collect::<Vec<_>>(), ["30", "1"], "{respondents:?}");
         assert_eq!(missing, None, "no study is missing");
+        let (found, _) = rig.find(counted_by_name()).await;
+        let counts = found.iter().map(|study| value(study, Tag::STUDY_RELATED_INSTANCES));
+        assert_eq!(counts.collect::<Vec<_>>(), ["30", "1"], "{respondents:?}, without a UID");
 
         for level in [Level::Series, Level::Image] {
             let (found, missing) = rig.find(below(level, &study_uid(1))).await;
