@@ -118,12 +118,13 @@ pub trait LedgerReads {
     /// Postings that could be sent now.
     fn due(&self, query: &DueQuery) -> Result<DueRows, StoreError>;
 
-    /// Postings in `stage` whose time has come, longest waiting first, at most `limit`.
+    /// Postings in `stage` whose time has come, in this order, at most `limit`.
     fn waiting(
         &self,
         member: MemberNumber,
         stage: Stage,
         come: Come,
+        first: First,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError>;
 
@@ -186,6 +187,15 @@ pub trait LedgerReads {
     /// Lists the instances of a selection, page by page.
     fn select(&self, selection: &Selection, after: Cursor, limit: usize)
     -> Result<Page<Located>, StoreError>;
+}
+
+/// Which of the postings that wait come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Those that wait longest.
+    Longest,
+    /// Those whose time came last; of what a clock that was ahead put off none.
+    Latest,
 }
 
 /// Which entries are listed.

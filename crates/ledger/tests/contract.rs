@@ -9,7 +9,7 @@ use outrigger_ledger::entry::{Bytes, EntryRow, InstanceIds, LaneNumber, Marks, R
 use outrigger_ledger::note::{Note, NoteKind, NotesOf};
 use outrigger_ledger::posting::{PostingKey, PostingRow, Stage, Suspended};
 use outrigger_ledger::store::{
-    Come, DueQuery, EntryList, Lanes, Lately, LedgerReads, MemberRow, Releasable, StoreError, read,
+    Come, DueQuery, EntryList, First, Lanes, Lately, LedgerReads, MemberRow, Releasable, StoreError, read,
 };
 use outrigger_ledger::{LedgerStore, MemberSet, MemberState, Passed, Peer};
 use outrigger_model::{
@@ -276,9 +276,16 @@ fn waiting_suspended_and_open_postings_are_listed() {
         write(store, &open((4..=8).map(|seq| posting(seq, A, Stage::Suspense, 0))));
         write(store, &open([posting(9, B, stored, 0)]));
         let waiting = |until, limit| {
-            seqs(&ask(store, |books| books.waiting(A, stored, Come::by(WallTime(until)), limit)))
+            seqs(&ask(store, |books| {
+                books.waiting(A, stored, Come::by(WallTime(until)), First::Longest, limit)
+            }))
         };
         assert_eq!((waiting(30, 9), waiting(30, 1), waiting(19, 9)), (vec![2, 1], vec![2], vec![]));
+        let latest = |until, limit| {
+            let come = Come::by(WallTime(until));
+            seqs(&ask(store, |books| books.waiting(A, stored, come, First::Latest, limit)))
+        };
+        assert_eq!((latest(30, 9), latest(30, 1), latest(19, 9)), (vec![1, 2], vec![1], vec![]));
         let suspended = |after, limit| seqs(&ask(store, |books| books.suspended(A, Seq(after), limit)));
         assert_eq!((suspended(0, 2), suspended(5, 9)), (vec![4, 5], vec![6, 7, 8]));
         let mut all = ask(store, |books| books.open_postings(A, 99));
@@ -300,8 +307,10 @@ fn what_would_wait_longer_than_any_rule_has_it_counts_as_come() {
         );
         write(store, &open([(5, 30), (6, 60), (7, 61)].map(|(seq, at)| posting(seq, A, Stage::Retry, at))));
         let come = Come { by: WallTime(30), beyond: WallTime(60) };
-        let waiting = |limit| seqs(&ask(store, |books| books.waiting(A, stored, come, limit)));
+        let waiting =
+            |limit| seqs(&ask(store, |books| books.waiting(A, stored, come, First::Longest, limit)));
         assert_eq!((waiting(9), waiting(2), waiting(1)), (vec![1, 3, 4], vec![1, 3], vec![1]));
+        assert_eq!(seqs(&ask(store, |books| books.waiting(A, stored, come, First::Latest, 9))), [1]);
         let query = DueQuery { member: A, lanes: Lanes::Fresh(Lately::since(WallTime(0))), come, limit: 9 };
         assert_eq!(seqs(&ask(store, |books| books.due(&query)).retries), [5, 7]);
         assert_eq!(ask(store, |books| books.settling(A, come)), (1, Some(WallTime(60))));

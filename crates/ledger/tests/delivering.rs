@@ -32,6 +32,31 @@ async fn a_posting_is_given_once_until_it_is_reported() {
     }
 }
 
+/// What a member was behind with keeps nothing waiting that a modality asks about now, and is not forgotten for it.
+#[tokio::test(start_paused = true)]
+async fn half_of_what_a_member_is_asked_for_is_what_it_took_last() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let mut entries = Vec::new();
+        for instance in 1..=20 {
+            let entry = rig.enter(instance, 1, 1).await;
+            rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Accepted)).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
+            entries.push(entry);
+        }
+        tokio::time::advance(Duration::from_secs(600)).await;
+        let mut asked = Vec::new();
+        for limit in [4, 4, 99] {
+            let due = rig.ledger.awaiting(B, ConfirmLevel::Accepted, limit).await.unwrap();
+            let numbers = due.iter().map(|due| entries.iter().position(|entry| *entry == due.posting.entry));
+            asked.push(numbers.map(Option::unwrap).collect::<Vec<_>>());
+        }
+        let rest = asked.pop().unwrap();
+        assert_eq!(asked, [vec![0, 19, 1, 18], vec![2, 17, 3, 16]]);
+        assert_eq!(rest.len(), 12, "each once");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_posting_waits_for_its_time_and_is_counted() {
     for kind in Kind::BOTH {

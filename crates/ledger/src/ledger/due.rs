@@ -14,8 +14,10 @@ use crate::order::{Deed, Keyed, interleave, may_start};
 use crate::policy::Policies;
 use crate::posting::{PostingKey, Stage};
 use crate::steady::micros;
-use crate::store::{DueQuery, EntryList, Lanes, Lately, LedgerReads, Owed, StoreError, read};
+use crate::store::{DueQuery, EntryList, First, Lanes, Lately, LedgerReads, Owed, StoreError, read};
 
+/// One in so many places is of the latest.
+const HALF: usize = 2;
 /// Retries get at most one in so many places while others wait, so that a stock of failing objects cannot hold up fresh work.
 const RETRY_SHARE_FRESH: usize = 4;
 
@@ -113,6 +115,8 @@ impl Ledger {
     }
 
     /// Claims postings that a member has up to `level`, below the one it must reach, and whose time to be asked again has come.
+    ///
+    /// Half of them are those that came last: modalities wait for these, and what a member was behind with may be thousands.
     pub async fn awaiting(
         &self,
         member: MemberNumber,
@@ -124,8 +128,12 @@ impl Ledger {
             let more = limit + writer.claims.at(member);
             let come = writer.steady.come(settle);
             writer.claim(member, limit, |books| {
-                let rows = books.waiting(member, Stage::Stored(level), come, more)?;
-                Ok(Candidates { rows, retries: Vec::new(), share: 1 })
+                let waiting = |first| books.waiting(member, Stage::Stored(level), come, first, more);
+                Ok(Candidates {
+                    rows: waiting(First::Longest)?,
+                    retries: waiting(First::Latest)?,
+                    share: HALF,
+                })
             })
         })
         .await

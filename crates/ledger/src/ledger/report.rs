@@ -20,7 +20,7 @@ use crate::record::{
     AtMember, Closed, ClosingRecord, Decision, DecisionRecord, ENTRIES_PER_RECORD_MAX, RECORD_VERSION,
 };
 use crate::steady::{READ_BACK_WAIT_MAX, RETRY_WAIT_MAX, Steady};
-use crate::store::{Come, LedgerReads, StoreError, read};
+use crate::store::{Come, First, LedgerReads, StoreError, read};
 
 /// Closed postings opened again by one decision at most; the rest follows in further ones.
 const REOPENED_PER_DECISION: usize = ENTRIES_PER_RECORD_MAX;
@@ -169,8 +169,9 @@ impl Ledger {
     async fn close_at(&self, member: MemberNumber, level: ConfirmLevel) -> Result<(), LedgerError> {
         loop {
             let (stage, ever) = (Stage::Stored(level), Come::by(WallTime(i64::MAX)));
-            let reached =
-                self.query(move |books| books.waiting(member, stage, ever, REOPENED_PER_DECISION)).await?;
+            let reached = self
+                .query(move |books| books.waiting(member, stage, ever, First::Longest, REOPENED_PER_DECISION))
+                .await?;
             if reached.is_empty() {
                 return Ok(());
             }

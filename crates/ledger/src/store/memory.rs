@@ -23,8 +23,8 @@ use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::promise::{Promise, PromiseHead};
 use crate::store::{
-    Come, DueQuery, DueRows, EntryList, Interrupt, Lanes, Lately, LedgerReader, LedgerReads, LedgerStore,
-    LedgerTx, MemberRow, Owed, Position, Releasable, StoreError,
+    Come, DueQuery, DueRows, EntryList, First, Interrupt, Lanes, Lately, LedgerReader, LedgerReads,
+    LedgerStore, LedgerTx, MemberRow, Owed, Position, Releasable, StoreError,
 };
 
 mod promises;
@@ -381,7 +381,10 @@ impl LedgerReads for Books {
                 .owed(query.member, move |posting| posting.stage == Stage::Untried && posting.lane == lane);
             untried.extend(of_lane.take(query.limit - untried.len()));
         }
-        Ok(DueRows { untried, retries: self.waiting(query.member, Stage::Retry, query.come, query.limit)? })
+        Ok(DueRows {
+            untried,
+            retries: self.waiting(query.member, Stage::Retry, query.come, First::Longest, query.limit)?,
+        })
     }
 
     fn waiting(
@@ -389,11 +392,16 @@ impl LedgerReads for Books {
         member: MemberNumber,
         stage: Stage,
         come: Come,
+        first: First,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
         let ready = move |posting: &PostingRow| posting.stage == stage && come.includes(posting.not_before);
         let mut waiting: Vec<Owed> = self.owed(member, ready).collect();
         waiting.sort_by_key(|owed| (owed.posting.not_before, owed.entry.seq));
+        if first == First::Latest {
+            waiting.retain(|owed| owed.posting.not_before <= come.by);
+            waiting.reverse();
+        }
         waiting.truncate(limit);
         Ok(waiting)
     }

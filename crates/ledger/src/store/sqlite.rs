@@ -30,7 +30,7 @@ use crate::peer::Peer;
 use crate::posting::{PostingKey, PostingRow, Stage};
 use crate::promise::{Promise, PromiseHead};
 use crate::store::{
-    Come, DueQuery, DueRows, EntryList, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
+    Come, DueQuery, DueRows, EntryList, First, Interrupt, LedgerReader, LedgerReads, LedgerStore, LedgerTx,
     MemberRow, Owed, Position, Releasable, StoreError,
 };
 
@@ -342,9 +342,10 @@ impl LedgerReads for Books<'_> {
         member: MemberNumber,
         stage: Stage,
         come: Come,
+        first: First,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
-        work::waiting(self.0, member, stage, come, limit)
+        work::waiting(self.0, member, stage, come, first, limit)
     }
 
     fn suspended(&self, member: MemberNumber, after: Seq, limit: usize) -> Result<Vec<Owed>, StoreError> {

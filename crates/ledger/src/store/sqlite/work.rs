@@ -11,7 +11,7 @@ use super::rows::{
 use crate::entry::LaneNumber;
 use crate::healing::Healing;
 use crate::posting::{PostingKey, PostingRow, Stage};
-use crate::store::{Come, DueQuery, DueRows, Lanes, Lately, Owed, StoreError};
+use crate::store::{Come, DueQuery, DueRows, First, Lanes, Lately, Owed, StoreError};
 
 const POSTING: &str = "posting.member, posting.lane, posting.stage, posting.entry, posting.not_before, posting.attempts, \
      posting.healed, posting.reason, posting.status, posting.text, posting.since, posting.seal";
@@ -46,7 +46,7 @@ pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<DueRows, 
         let params = params![query.member.0, lane.lane.0.cast_signed(), up_to(room)];
         untried.extend(all(connection, "reading due postings", &sql, params, read_owed)?);
     }
-    let retries = waiting(connection, query.member, Stage::Retry, query.come, query.limit)?;
+    let retries = waiting(connection, query.member, Stage::Retry, query.come, First::Longest, query.limit)?;
     Ok(DueRows { untried, retries })
 }
 
@@ -89,21 +89,26 @@ pub(super) fn waiting(
     member: MemberNumber,
     stage: Stage,
     come: Come,
+    first: First,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
+    let order = match first {
+        First::Longest => "ASC",
+        First::Latest => "DESC",
+    };
     // Two ranges of the index: one condition of both would go through all that waits.
     let (doing, stage) = ("reading waiting postings", stage_code(stage));
     let of = |time: &str| {
         format!(
             "SELECT {ENTRY}, {POSTING} FROM posting INDEXED BY posting_waiting JOIN entry ON entry.seq = posting.entry \
              WHERE posting.stage > 0 AND posting.member = ?1 AND posting.stage = ?2 AND posting.not_before {time} ?3 \
-             ORDER BY posting.not_before, posting.entry LIMIT ?4"
+             ORDER BY posting.not_before {order}, posting.entry {order} LIMIT ?4"
         )
     };
     let by = params![member.0, stage, come.by.0, up_to(limit)];
     let mut waiting = all(connection, doing, &of("<="), by, read_owed)?;
     let room = limit.saturating_sub(waiting.len());
-    if room > 0 {
+    if room > 0 && first == First::Longest {
         let beyond = params![member.0, stage, come.beyond.max(come.by).0, up_to(room)];
         waiting.extend(all(connection, doing, &of(">"), beyond, read_owed)?);
     }
