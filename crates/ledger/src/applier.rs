@@ -235,14 +235,8 @@ fn relation(
 /// One that came because that one is damaged is moot too: it brings bytes and no version. What is owed stays owed by the earlier
 /// entry, in its place before the versions that came since, as if nothing had been damaged.
 fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Marks {
-    let active: MemberSet = desk.active().map(|member| member.number).collect();
-    let origin: MemberSet = desk
-        .active()
-        .filter(|member| record.origin.member.as_ref() == Some(&member.name))
-        .map(|member| member.number)
-        .collect();
-    let wanted =
-        record.wanted.iter().map(|member| member.number).collect::<MemberSet>().common(active).and(origin);
+    let origin = origin(desk, record);
+    let wanted = wanting(desk, record).and(origin);
     let superseded = match relation {
         Relation::RepeatOf(_) => wanted.without(origin),
         Relation::First | Relation::Uncompared(_) | Relation::ReEncodes(_) | Relation::Contradicts(_) => {
@@ -250,6 +244,18 @@ fn first_marks(desk: &Desk<'_>, record: &ObjectRecord, relation: Relation) -> Ma
         }
     };
     Marks { wanted, origin, confirmed: origin, present: origin, superseded, ..Marks::default() }
+}
+
+/// The members in service that want an object.
+fn wanting(desk: &Desk<'_>, record: &ObjectRecord) -> MemberSet {
+    let active: MemberSet = desk.active().map(|member| member.number).collect();
+    record.wanted.iter().map(|member| member.number).collect::<MemberSet>().common(active)
+}
+
+/// The member in service that an object came from, if it is one.
+fn origin(desk: &Desk<'_>, record: &ObjectRecord) -> MemberSet {
+    let of = desk.active().filter(|member| record.origin.member.as_ref() == Some(&member.name));
+    of.map(|member| member.number).collect()
 }
 
 fn close(desk: &mut Desk<'_>, seq: Seq, at: WallTime, record: &ClosingRecord) -> Result<(), StoreError> {

@@ -53,7 +53,7 @@ async fn state(rig: &Rig, entry: Seq, member: MemberNumber) -> Option<String> {
 }
 
 /// The books are sound, and the same after a restart and made anew.
-async fn the_books_hold(rig: &mut Rig, kind: Kind) {
+pub(crate) async fn the_books_hold(rig: &mut Rig, kind: Kind) {
     let original = rig.dump().await;
     assert_eq!(rig.ledger.scrub().await.unwrap(), [""; 0]);
     let balance = rig.ledger.balance().await.unwrap();

@@ -3,7 +3,7 @@
 use outrigger_model::{ConfirmLevel, MemberNumber, MemberSet, Seq, SuspenseReason, WallTime};
 
 use crate::applier::desk::{Desk, Found};
-use crate::applier::{note_unknown, promising};
+use crate::applier::{note_unknown, origin, promising, wanting};
 use crate::entry::{Bytes, EntryRow, Relation, Standing};
 use crate::finding::{Finding, FindingKind};
 use crate::note::{NoteKind, NotesOf};
@@ -170,10 +170,8 @@ fn revive(desk: &mut Desk<'_>, again: &CameAgain, record: &ObjectRecord) -> Resu
     if kept {
         desk.alter_entry(entry, |row| row.bytes = Bytes::Kept)?;
     }
-    let came_from = record.origin.member.as_ref();
-    let active: Vec<MemberNumber> =
-        desk.active().filter(|member| came_from != Some(&member.name)).map(|member| member.number).collect();
-    for member in active.into_iter().filter(|member| record.wanted.iter().any(|of| of.number == *member)) {
+    let owed = wanting(desk, record).without(origin(desk, record));
+    for member in owed.iter() {
         let key = PostingKey { entry, member };
         let standing = desk.entry(entry)?.map(|row| row.marks.standing(member));
         // Who has a later version, or is to have it, keeps that; what a person gave up stays so.

@@ -1,21 +1,38 @@
 //! Members that by the books have an entry, and were seen not to: nothing is promised or let go on their word.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use outrigger_catalogue::Cursor;
-use outrigger_model::{MemberNumber, MemberSet, Selection, Seq, StudyUid, WallTime};
+use outrigger_model::{MemberNumber, MemberSet, Seq, WallTime};
 
 use crate::entry::EntryRow;
 use crate::finding::{Finding, FindingKind};
 use crate::ledger::crosscheck::all;
+use crate::ledger::members::entry_rows;
 use crate::store::{LedgerReads, StoreError};
-
-/// Instances of a study read from the database at once.
-const PER_PAGE: usize = 1_000;
 
 /// Members whose word counts for nothing, by entry, while a difference stands open that says so; with when it was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Doubted(BTreeMap<Seq, Vec<(MemberNumber, WallTime)>>);
+
+/// The same, read when it is asked for first: most requests wait for what nobody has confirmed.
+pub(crate) struct WhenAsked<'b> {
+    books: &'b dyn LedgerReads,
+    read: OnceCell<Doubted>,
+}
+
+impl<'b> WhenAsked<'b> {
+    pub(crate) fn new(books: &'b dyn LedgerReads) -> Self {
+        Self { books, read: OnceCell::new() }
+    }
+
+    pub(crate) fn get(&self) -> Result<&Doubted, StoreError> {
+        match self.read.get() {
+            Some(doubted) => Ok(doubted),
+            None => Doubted::read(self.books).map(|doubted| self.read.get_or_init(|| doubted)),
+        }
+    }
+}
 
 impl Doubted {
     /// Reads the differences that stand open: there are few, or a member needs a person.
@@ -29,7 +46,9 @@ impl Doubted {
             match (note.entry, &said.instance) {
                 (Some(entry), Some(_)) => doubted.add(entry, seen),
                 // Many instances of a study in one difference: which of them, it does not say.
-                (_, None) => doubted.add_all(books, &said.study, seen)?,
+                (_, None) => {
+                    entry_rows(books, &said.study)?.iter().for_each(|row| doubted.add(row.seq, seen));
+                }
                 // It was never stored here.
                 (None, Some(_)) => {}
             }
@@ -39,23 +58,6 @@ impl Doubted {
 
     fn add(&mut self, entry: Seq, seen: (MemberNumber, WallTime)) {
         self.0.entry(entry).or_default().push(seen);
-    }
-
-    fn add_all(
-        &mut self,
-        books: &dyn LedgerReads,
-        study: &StudyUid,
-        seen: (MemberNumber, WallTime),
-    ) -> Result<(), StoreError> {
-        let selection = Selection::Studies(vec![study.clone()]);
-        let mut next = Some(Cursor::default());
-        while let Some(after) = next {
-            let page = books.select(&selection, after, PER_PAGE)?;
-            let versions = page.items.iter().flat_map(outrigger_catalogue::Located::versions);
-            versions.for_each(|version| self.add(Seq(version.place), seen));
-            next = page.next;
-        }
-        Ok(())
     }
 
     /// Whether nothing is doubted.

@@ -16,8 +16,9 @@ use crate::posting::{PostingKey, Stage};
 use crate::steady::micros;
 use crate::store::{DueQuery, EntryList, First, Lanes, Lately, LedgerReads, Owed, StoreError, read};
 
-/// One in so many places is of the latest.
+/// Of what a member is asked for, one in so many is of the latest.
 const HALF: usize = 2;
+
 /// Retries get at most one in so many places while others wait, so that a stock of failing objects cannot hold up fresh work.
 const RETRY_SHARE_FRESH: usize = 4;
 
@@ -104,7 +105,7 @@ impl Ledger {
             let query = DueQuery { member, lanes, come: writer.steady.come(settle), limit };
             let claimed = writer.claim(member, ask.limit, |books| {
                 let rows = books.due(&query)?;
-                Ok(Candidates { rows: rows.untried, retries: rows.retries, share })
+                Ok(Candidates { rows: rows.untried, beside: rows.retries, share })
             })?;
             if claimed.is_empty() {
                 writer.note_nothing(member, ask.lane);
@@ -129,11 +130,11 @@ impl Ledger {
             let come = writer.steady.come(settle);
             writer.claim(member, limit, |books| {
                 let waiting = |first| books.waiting(member, Stage::Stored(level), come, first, more);
-                Ok(Candidates {
-                    rows: waiting(First::Longest)?,
-                    retries: waiting(First::Latest)?,
-                    share: HALF,
-                })
+                let rows = waiting(First::Longest)?;
+                // Where these are all, and all are taken, the latest are among them.
+                let are_all = rows.len() < more && rows.len() <= limit;
+                let beside = if are_all { Vec::new() } else { waiting(First::Latest)? };
+                Ok(Candidates { rows, beside, share: HALF })
             })
         })
         .await
@@ -212,7 +213,8 @@ impl Writer {
 /// What may be claimed.
 struct Candidates {
     rows: Vec<Owed>,
-    retries: Vec<Owed>,
+    /// One in `share` is taken of these.
+    beside: Vec<Owed>,
     share: usize,
 }
 
@@ -280,21 +282,21 @@ impl Writer {
             return Ok(Vec::new());
         }
         let free = read(&*self.store, |books| {
-            let Candidates { mut rows, mut retries, share } = find(books)?;
-            for list in [&mut rows, &mut retries] {
+            let Candidates { mut rows, mut beside, share } = find(books)?;
+            for list in [&mut rows, &mut beside] {
                 keep_startable(books, list)?;
             }
-            Ok((rows, retries, share))
+            Ok((rows, beside, share))
         });
-        let (mut rows, mut retries, share) = free?;
+        let (mut rows, mut beside, share) = free?;
         let now = self.steady.clock().now();
-        for list in [&mut rows, &mut retries] {
+        for list in [&mut rows, &mut beside] {
             list.retain(|owed| {
                 let key = owed.posting.key;
                 self.claims.is_free(key, now) && !self.committing.contains(&key)
             });
         }
-        let taken = interleave(rows, retries, limit, share);
+        let taken = interleave(rows, beside, limit, share);
         let claimed =
             taken.into_iter().filter(|owed| self.claims.claim(owed.posting.key, now) == Claimed::Now);
         Ok(claimed.map(|owed| Due::of(&owed)).collect())

@@ -135,7 +135,8 @@ fn is_sent(entry: &EntryRow) -> bool {
     }
 }
 
-fn entry_rows(books: &dyn LedgerReads, study: &StudyUid) -> Result<Vec<EntryRow>, StoreError> {
+/// The entries of a study, every version.
+pub(super) fn entry_rows(books: &dyn LedgerReads, study: &StudyUid) -> Result<Vec<EntryRow>, StoreError> {
     let selection = Selection::Studies(vec![study.clone()]);
     let mut found = Vec::new();
     let mut next = Some(Cursor::default());

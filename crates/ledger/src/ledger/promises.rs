@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::ledger::doubted::Doubted;
+use crate::ledger::doubted::WhenAsked;
 use crate::promise::{
     Asked, Attestations, Attested, CommitPolicy, Failing, GOOD_FOR, GROUPS_MAX, INSTANCES_MAX, OPEN_MAX,
     OPEN_OF_ONE_MAX, Promise, PromiseHead, ReportEnd, Room, Rule, Verdict, grouped, has_its_share, room,
@@ -199,15 +199,9 @@ impl Ledger {
         let heads = self.query(|books| books.promise_heads()).await?;
         let rule = Rule::new(policy, &self.policies());
         let mut next: Option<Duration> = None;
-        let undecided: Vec<PromiseHead> =
-            heads.into_iter().filter(|head| head.decided_at.is_none()).collect();
-        if undecided.is_empty() {
-            return Ok(next);
-        }
-        let doubted = Arc::new(self.query(|books| Doubted::read(books)).await?);
-        for head in undecided {
+        for head in heads.into_iter().filter(|head| head.decided_at.is_none()) {
             let left = self.left(head.at, wait);
-            match self.look_at(&head, rule, left, doubted.clone()).await? {
+            match self.look_at(&head, rule, left).await? {
                 Look::Gone => self.shared.waited_for.forget(&head.transaction),
                 Look::Waits(pair) => {
                     self.shared.waited_for.known().insert(head.transaction, pair);
@@ -225,18 +219,13 @@ impl Ledger {
         if since > now { Duration::ZERO } else { wait.saturating_sub(now.since(since)) }
     }
 
-    async fn look_at(
-        &self,
-        head: &PromiseHead,
-        rule: Rule,
-        left: Duration,
-        doubted: Arc<Doubted>,
-    ) -> Result<Look, LedgerError> {
+    async fn look_at(&self, head: &PromiseHead, rule: Rule, left: Duration) -> Result<Look, LedgerError> {
         let before = self.shared.waited_for.known().get(&head.transaction).cloned();
         let (transaction, shared) = (head.transaction.clone(), Arc::clone(&self.shared));
         let now = self.shared.clock.now();
         self.query(move |books| {
             let attested = |of: &SopInstanceUid| shared.waited_for.attestation(of, now);
+            let doubted = WhenAsked::new(books);
             let verdict = |(class, of): (&SopClassUid, &SopInstanceUid)| {
                 rule.verdict(books, class, of, attested, &doubted)
             };

@@ -4,7 +4,7 @@ use outrigger_catalogue::{Current, Located};
 use outrigger_model::{MemberSet, Seq, SopClassUid, SopInstanceUid};
 
 use crate::entry::{Bytes, EntryRow, Relation};
-use crate::ledger::doubted::Doubted;
+use crate::ledger::doubted::WhenAsked;
 use crate::policy::{Need, Policies};
 use crate::promise::{Attested, CommitPolicy, Copies, Demand, reason};
 use crate::store::{LedgerReads, Releasable, StoreError};
@@ -46,7 +46,7 @@ impl Rule {
         sop_class: &SopClassUid,
         instance: &SopInstanceUid,
         attested: impl FnOnce(&SopInstanceUid) -> Option<Attested>,
-        doubted: &Doubted,
+        doubted: &WhenAsked<'_>,
     ) -> Result<Verdict, StoreError> {
         let Some(located) = books.lookup(instance)? else {
             return Ok(Verdict::NotYet(reason::NO_SUCH_INSTANCE));
@@ -64,7 +64,10 @@ impl Rule {
             return Ok(Verdict::Failed(reason::PROCESSING_FAILURE));
         }
         let uncompared = |row: &EntryRow| matches!(row.relation, Relation::Uncompared(_));
-        let safe = entries.iter().any(|row| self.is_met(&doubted.without(row.clone())));
+        let mut safe = false;
+        for row in entries.iter().filter(|row| self.is_met(row)) {
+            safe |= self.is_met(&doubted.get()?.without(row.clone()));
+        }
         Ok(if safe && !entries.iter().any(uncompared) {
             Verdict::Committed
         } else {
