@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outrigger_ledger::{Inventoried, Within};
 use outrigger_member::{Answered, Wholeness};
-use outrigger_model::{Answer, Level, Query, StudyUid, Tag};
+use outrigger_model::{Answer, Level, Query, StudyUid, Tag, UidError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -132,12 +132,16 @@ async fn standings(shared: &Shared, query: &Query) -> Result<Vec<Standing>, Find
 
 /// What a query is about: named studies, or anything.
 fn within(query: &Query) -> Within {
-    let named = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID && !key.value.is_empty());
-    let studies = named.map(|key| key.value.split('\\').map(StudyUid::new).collect::<Result<Vec<_>, _>>());
-    match studies {
-        Some(Ok(studies)) => Within::Studies(studies),
-        Some(Err(_)) | None => Within::Anything,
+    match studies_named(query).collect::<Result<Vec<_>, _>>() {
+        Ok(studies) if !studies.is_empty() => Within::Studies(studies),
+        Ok(_) | Err(_) => Within::Anything,
     }
+}
+
+/// The studies that a query names, as far as they are UIDs.
+pub(crate) fn studies_named(query: &Query) -> impl Iterator<Item = Result<StudyUid, UidError>> {
+    let named = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID && !key.value.is_empty());
+    named.into_iter().flat_map(|key| key.value.split('\\').map(StudyUid::new))
 }
 
 async fn ask_all(shared: &Arc<Shared>, query: &Query, places: &[usize], allowed: Allowed) -> Vec<Heard> {

@@ -291,7 +291,7 @@ impl Round<'_> {
 
     /// Members of which the books say that they hold another version, or that a person must look.
     fn elsewhere(&self) -> MemberSet {
-        MemberSet(self.marks.suspense.0 | self.marks.superseded.0)
+        self.marks.suspense.and(self.marks.superseded)
     }
 
     /// Members that have it by the books: of them it is a refusal not to give it.
@@ -299,11 +299,11 @@ impl Round<'_> {
         let held = match self.instance.keeping {
             Keeping::Inherited { members } => members,
             Keeping::Accepted { .. } => {
-                let Marks { confirmed, present, committed, verified, .. } = self.marks;
-                MemberSet(confirmed.0 | present.0 | committed.0 | verified.0)
+                let Marks { confirmed, present, committed, verified, .. } = *self.marks;
+                confirmed.and(present).and(committed).and(verified)
             }
         };
-        MemberSet(held.0 & !self.elsewhere().0 & !self.marks.written_off.0)
+        held.without(self.elsewhere()).without(self.marks.written_off)
     }
 
     /// Logs what a member said, and keeps the words of it for the client.

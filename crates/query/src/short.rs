@@ -7,6 +7,8 @@ use outrigger_model::{Answer, Level, MemberName, Query, StudyUid, Tag};
 
 use crate::answered::Shortfall;
 use crate::find::FindError;
+use crate::gather::studies_named;
+use crate::merge::unique_value;
 use crate::reader::Shared;
 
 /// Studies told of by name in one answer: a comment has little room.
@@ -31,7 +33,8 @@ impl ShortStudies {
         if !Self::is_counted(query) {
             return Ok(Self::default());
         }
-        Self::of(shared, answers.iter().filter_map(named).collect()).await
+        let named = answers.iter().filter_map(|answer| unique_value(Level::Study, answer));
+        Self::of(shared, named.filter_map(|uid| StudyUid::new(uid).ok()).collect()).await
     }
 
     /// What is missing of the studies that a query names and asks below, beside what is missing anyway.
@@ -40,10 +43,9 @@ impl ShortStudies {
         query: &Query,
         other: Option<Shortfall>,
     ) -> Result<Option<Shortfall>, FindError> {
-        let key = query.keys.iter().find(|key| key.tag == Tag::STUDY_INSTANCE_UID);
-        let key = key.filter(|_| matches!(query.level, Level::Series | Level::Image));
-        let studies = key.into_iter().flat_map(|key| key.value.split('\\'));
-        let short = Self::of(shared, studies.filter_map(|uid| StudyUid::new(uid).ok()).collect()).await?;
+        let is_below = matches!(query.level, Level::Series | Level::Image);
+        let named = is_below.then(|| studies_named(query).flatten().collect());
+        let short = Self::of(shared, named.unwrap_or_default()).await?;
         let mut members = other.map(|shortfall| shortfall.members).unwrap_or_default();
         let told = short.0.values().take(TOLD_MAX);
         members.extend(told.filter_map(|short| Some((name(shared, short)?, in_words(short)))));
@@ -60,7 +62,9 @@ impl ShortStudies {
 
     /// Counts in an answer what the member says it has.
     pub(crate) fn count_in(&self, answer: &mut Answer) {
-        let Some(short) = named(answer).and_then(|study| self.0.get(study.as_str())) else { return };
+        let Some(short) = unique_value(Level::Study, answer).and_then(|study| self.0.get(study)) else {
+            return;
+        };
         for (tag, count) in &mut answer.attributes {
             if *tag == Tag::STUDY_RELATED_INSTANCES
                 && count.trim().parse::<u64>().is_ok_and(|count| count < short.says)
@@ -78,9 +82,4 @@ fn name(shared: &Shared, short: &Short) -> Option<MemberName> {
 
 fn in_words(Short { study, says, listed, .. }: &Short) -> String {
     format!("it says it has {says} instances of study {study}, and {listed} are listed")
-}
-
-fn named(answer: &Answer) -> Option<StudyUid> {
-    let mut values = answer.attributes.iter().filter(|(tag, _)| *tag == Tag::STUDY_INSTANCE_UID);
-    values.next().and_then(|(_, uid)| StudyUid::new(uid.trim_end_matches([' ', '\0'])).ok())
 }
