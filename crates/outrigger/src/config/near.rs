@@ -1,36 +1,16 @@
 //! Which word is meant by one that is unknown.
 
-/// The known word that a slip or two of the pen turn into the unknown one: one in three letters at most.
+use strsim::osa_distance;
+
+/// The known word that a slip or two of the pen turn into the unknown one: one in three letters at most. A slip is a letter that is
+/// missing, too many or another, or two in each other's place.
 pub(crate) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let letters = |word: &str| word.chars().count();
     let close = |word: &'k str| {
-        let slips = slips(unknown, word);
+        let slips = osa_distance(unknown, word);
         (slips * 3 <= letters(unknown).max(letters(word))).then_some((slips, word))
     };
     known.filter_map(close).min().map(|(_, word)| word)
-}
-
-/// How many letters are missing, too many or others, or stand in each other's place.
-fn slips(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
-    let (mut before, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=two.len()).collect());
-    let mut previous = None;
-    for (row, letter) in one.chars().enumerate() {
-        let mut this = vec![row + 1];
-        let mut left = None;
-        for (column, other) in two.iter().copied().enumerate() {
-            let replaced = at(&last, column) + usize::from(letter != other);
-            let one_more = at(&last, column + 1).min(at(&this, column)) + 1;
-            let swapped = column.checked_sub(1).filter(|_| previous == Some(other) && left == Some(letter));
-            let swapped = swapped.map_or(usize::MAX, |column| at(&before, column) + 1);
-            this.push(replaced.min(one_more).min(swapped));
-            left = Some(other);
-        }
-        before = std::mem::replace(&mut last, this);
-        previous = Some(letter);
-    }
-    last.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -61,7 +41,7 @@ mod tests {
         for (one, two, count) in
             [("abc", "abc", 0), ("abc", "acb", 1), ("", "abc", 3), ("tsl", "tls", 1), ("url", "tls", 3)]
         {
-            assert_eq!((slips(one, two), slips(two, one)), (count, count), "{one} {two}");
+            assert_eq!((osa_distance(one, two), osa_distance(two, one)), (count, count), "{one} {two}");
         }
     }
 }
