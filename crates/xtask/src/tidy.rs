@@ -78,6 +78,7 @@ pub const RULES: &[Rule] = &[
     ("errors are types, not texts", bans::string_errors),
     ("sources are ASCII", words::non_ascii),
     ("nothing names a machine or a registry", words::places),
+    ("examples are tests, and not of rustdoc", words::examples),
     ("dependencies are few, from the registry, and none is banned", packages::unwanted),
 ];
 

@@ -67,6 +67,8 @@ fn about_words() -> Vec<Case> {
     let lints = "lints are turned off for a reason, and some never";
     let open = "no test is left out, no work is left open";
     let texts = "errors are types, not texts";
+    let examples = "examples are tests, and not of rustdoc";
+    let fenced = "/// A.\n///\n/// ```text\n/// f\n/// ```\nfn f() {}\n";
     let mark = concat!("// TO", "DO: more\n");
     let allow = "#[allow(unused)]\nfn f() {}\n";
     let reasoned = "#[allow(unused, reason = \"a\")]\nfn f() {}\n";
@@ -80,6 +82,13 @@ fn about_words() -> Vec<Case> {
         case(open, INNER, "#[ignore]\n#[test]\nfn f() {}\n", "#[test]\nfn f() {}\n"),
         case(open, INNER, mark, "// More.\n"),
         case(texts, INNER, "fn f() -> Result<u8, String> { g() }\n", "fn f() -> Result<u8, E> { g() }\n"),
+        case(examples, INNER, "/// A.\n///\n/// ```\n/// f();\n/// ```\nfn f() {}\n", fenced),
+        case(
+            examples,
+            INNER,
+            "/// A.\n///\n///     f();\nfn f() {}\n",
+            "/// A:\n/// - b\n///   c\nfn f() {}\n",
+        ),
         case("sources are ASCII", INNER, "// \u{e4}\n", "// a\n"),
         case("nothing names a machine or a registry", "docs/a.md", concat!("/ro", "ot/x"), "/var/lib/x"),
     ]

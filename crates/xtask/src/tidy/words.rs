@@ -54,3 +54,32 @@ fn each_line<'a>(
     }
     findings
 }
+
+/// Examples in documentation that rustdoc would take for tests of its own: no crate has it look for them (`doctest = false`), as it
+/// takes a minute to find none.
+pub fn examples(workspace: &Workspace) -> Vec<Finding> {
+    workspace.rust().flat_map(|(file, _)| examples_of(file)).collect()
+}
+
+/// Only `text` is said of a block that is no program; an indented block has no place to say it.
+fn examples_of(file: &SourceFile) -> Vec<Finding> {
+    let (mut is_open, mut was_empty, mut findings) = (false, false, Vec::new());
+    for (at, line) in file.text.lines().map(str::trim_start).enumerate() {
+        let Some(said) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else {
+            (is_open, was_empty) = (false, false);
+            continue;
+        };
+        let fence = said.trim_start().strip_prefix("```");
+        let runs = match fence {
+            Some(language) => !is_open && language.trim() != "text",
+            None => !is_open && was_empty && said.starts_with("     "),
+        };
+        if runs {
+            let what = "an example that rustdoc would run: make it a test, or a block of `text`";
+            findings.push(Finding::at(&file.path, at + 1, what));
+        }
+        is_open ^= fence.is_some();
+        was_empty = said.trim().is_empty();
+    }
+    findings
+}
