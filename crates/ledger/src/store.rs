@@ -134,13 +134,13 @@ pub trait LedgerReads {
     /// Entries of open postings at `member`, in whatever order, at most `limit`.
     fn open_postings(&self, member: MemberNumber, limit: usize) -> Result<Vec<Seq>, StoreError>;
 
-    /// Entries whose posting at `member` was closed since then, as far as that is remembered.
+    /// Entries whose posting at `member` was closed since then and when, as far as that is remembered.
     fn closed_since(
         &self,
         member: MemberNumber,
         since: WallTime,
         limit: usize,
-    ) -> Result<Vec<Seq>, StoreError>;
+    ) -> Result<Vec<(Seq, WallTime)>, StoreError>;
 
     /// What was sent again to `member` of a study after it had lost it, by entry.
     fn healings(&self, member: MemberNumber, lane: LaneNumber) -> Result<Vec<Healing>, StoreError>;

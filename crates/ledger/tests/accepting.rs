@@ -1,9 +1,10 @@
 //! Taking objects in.
 
-use outrigger_ledger::{Accepted, Lane};
-use outrigger_model::Seq;
+use outrigger_ledger::{Accepted, Lane, ReportOutcome};
+use outrigger_model::{ConfirmLevel, MemberNumber, Seq};
 
-use crate::kit::{A, Kind, Place, Rig, acceptance, content};
+use crate::kit::{A, B, Kind, Place, Rig, acceptance, content, member};
+use crate::renewing::the_books_hold;
 
 async fn counts(rig: &Rig) -> (u64, u64) {
     rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
@@ -27,6 +28,37 @@ async fn first_again_and_other_bytes() {
         assert_eq!(rig.accept(1, 1, 1).await, Accepted::Repeated { entry: first });
         let third = rig.accept(1, 1, 3).await;
         assert!(matches!(third, Accepted::NewVersion { of, .. } if of == other.entry()), "{third:?}");
+    }
+}
+
+/// Whoever sends again what members have expects it there, and may have deleted it there.
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_is_looked_for_again_at_those_who_confirmed_it() {
+    for kind in Kind::BOTH {
+        let mut members = vec![member("a", ConfirmLevel::Verified), member("b", ConfirmLevel::Present)];
+        members.push(member("c", ConfirmLevel::Accepted));
+        let mut rig = Rig::with(kind, members).await;
+        let entry = rig.enter(1, 1, 1).await;
+        let c = MemberNumber(2);
+        let levels = [(A, ConfirmLevel::Verified), (B, ConfirmLevel::Present), (c, ConfirmLevel::Accepted)];
+        for (member, level) in levels {
+            rig.report(entry, member, ReportOutcome::Reached(level)).await;
+        }
+        let owed = async || {
+            rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
+            let balance = rig.ledger.balance().await.unwrap();
+            balance.members.iter().map(|member| member.pending).collect::<Vec<_>>()
+        };
+        assert_eq!(owed().await, [0, 0, 0]);
+        for _ in 0..2 {
+            assert_eq!(rig.accept(1, 1, 1).await, Accepted::Repeated { entry });
+            assert_eq!(owed().await, [1, 1, 0], "its acceptance is all that c gives");
+        }
+        for (member, level) in levels {
+            rig.report(entry, member, ReportOutcome::Reached(level)).await;
+        }
+        assert_eq!(owed().await, [0, 0, 0]);
+        the_books_hold(&mut rig, kind).await;
     }
 }
 

@@ -353,11 +353,11 @@ fn closings_are_remembered_for_a_while() {
         let closings = vec![(key(1), WallTime(10)), (key(2), WallTime(20)), (key(3), WallTime(30))];
         write(store, &Changes { closings, ..Changes::default() });
         let since = |since| ask(store, |books| books.closed_since(A, WallTime(since), 9));
-        assert_eq!(since(20), [Seq(2), Seq(3)]);
+        assert_eq!(since(20), [(Seq(2), WallTime(20)), (Seq(3), WallTime(30))]);
         assert_eq!(ask(store, |books| books.closed_since(B, WallTime(0), 9)), []);
         write(store, &Changes { closings_forgotten: Some(WallTime(20)), ..Changes::default() });
         let since = |since| ask(store, |books| books.closed_since(A, WallTime(since), 9));
-        assert_eq!(since(0), [Seq(2), Seq(3)]);
+        assert_eq!(since(0), [(Seq(2), WallTime(20)), (Seq(3), WallTime(30))]);
     });
 }
 

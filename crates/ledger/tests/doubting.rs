@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outrigger_ledger::finding::{Difference, FindingKind, Witness};
-use outrigger_ledger::{Asked, CommitPolicy, ReleaseMode, ReportOutcome};
+use outrigger_ledger::{Asked, CommitPolicy, Compared, ReleaseMode, ReportOutcome};
 use outrigger_model::{
     AeTitle, ConfirmLevel, MemberNumber, Requestor, Seq, SopClassUid, SopInstanceUid, TransactionUid,
 };
@@ -123,5 +123,46 @@ async fn bytes_stay_while_a_member_is_seen_to_lack_them() {
         rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), None).await.unwrap();
         verified(&rig, entry, &[A, B]).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [other, entry]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_member_confirms_again_says_nothing_of_another() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let entry = rig.enter(1, 1, 1).await;
+        verified(&rig, entry, &[A, B]).await;
+        for member in [A, B] {
+            lost(&rig, entry, member, Some(uid())).await;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), Some(B)).await.unwrap();
+        rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
+        let all = asked(&rig, 1).await;
+        assert_eq!(promised(&rig, CommitPolicy::All, &all).await, None, "a lacks it");
+        let at_once = rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Normal).await;
+        assert_eq!(at_once.unwrap(), [], "a lacks it");
+        rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), Some(A)).await.unwrap();
+        verified(&rig, entry, &[A]).await;
+        assert_eq!(promised(&rig, CommitPolicy::All, &all).await, Some(true));
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missed_of_an_instance_is_missed_of_each_of_its_encodings() {
+    for kind in Kind::BOTH {
+        let rig = Rig::new(kind).await;
+        let (first, second) = (rig.enter(1, 1, 1).await, rig.enter(1, 1, 2).await);
+        verified(&rig, first, &[A, B]).await;
+        verified(&rig, second, &[A, B]).await;
+        rig.ledger.compared(second, Compared::ReEncoded).await.unwrap();
+        assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [first, second]);
+        for member in [A, B] {
+            lost(&rig, first, member, Some(uid())).await;
+        }
+        let all = asked(&rig, 1).await;
+        assert_eq!(promised(&rig, CommitPolicy::All, &all).await, None, "nobody has it in either");
+        assert_eq!(candidates(&rig, ReleaseMode::Early).await, []);
     }
 }

@@ -6,7 +6,7 @@ use outrigger_journal::Seq as JournalSeq;
 use outrigger_ledger::note::{NoteKind, NotesOf};
 use outrigger_ledger::store::read;
 use outrigger_ledger::{
-    Accepted, Ledger, MemberCopy, MemberState, ObjectError, PostingKey, ReleaseMode, ReportOutcome,
+    Accepted, Compared, Ledger, MemberCopy, MemberState, ObjectError, PostingKey, ReleaseMode, ReportOutcome,
 };
 use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, SuspenseReason, TransferSyntaxUid};
 
@@ -186,5 +186,28 @@ async fn a_copy_in_another_encoding_is_known_over_restarts_and_by_a_rebuild() {
         let note = read(&*anew, |books| books.notes(NoteKind::Copy, NotesOf::Entry(entry), 9)).unwrap();
         assert_eq!(note.len(), 1, "{kind:?}");
         assert_eq!(serde_json::from_str::<MemberCopy>(&note[0].body).unwrap(), copy);
+    }
+}
+
+/// Another encoding that came later is no later content, which would have the first stay away.
+#[tokio::test(start_paused = true)]
+async fn what_came_in_two_encodings_is_owed_anew_whichever_comes_again() {
+    for kind in Kind::BOTH {
+        for again in [1, 2] {
+            let rig = Rig::new(kind).await;
+            let entries = [rig.enter(1, 1, 1).await, rig.enter(1, 1, 2).await];
+            for entry in entries {
+                for member in [A, B] {
+                    reached(&rig, entry, member, ConfirmLevel::Verified).await;
+                }
+            }
+            rig.ledger.compared(entries[1], Compared::ReEncoded).await.unwrap();
+            release(&rig, &entries).await;
+            assert!(matches!(rig.accept(1, 1, again).await, Accepted::Renewed { .. }));
+            rig.ledger.follow(Seq(rig.journal.tail().0)).await.unwrap();
+            let balance = rig.ledger.balance().await.unwrap();
+            let pending: Vec<_> = balance.members.iter().map(|member| member.pending).collect();
+            assert_eq!(pending, [1, 1], "{kind:?}, {again}");
+        }
     }
 }

@@ -118,8 +118,11 @@ fn is_outdated(desk: &mut Desk<'_>, seq: Seq, key: PostingKey) -> Result<bool, S
     // The catalogue may know of entries that come behind this record in the same transaction.
     let places = located.versions().map(|version| Seq(version.place));
     for later in places.filter(|place| *place > key.entry && *place < seq) {
-        let standing = desk.entry(later)?.map(|row| row.marks.standing(key.member));
-        if matches!(standing, Some(Standing::Confirmed | Standing::Pending)) {
+        let Some(row) = desk.entry(later)? else { continue };
+        // Another encoding of what came before is no later content.
+        let is_other = !matches!(row.relation, Relation::ReEncodes(_));
+        let standing = row.marks.standing(key.member);
+        if is_other && matches!(standing, Standing::Confirmed | Standing::Pending) {
             return Ok(true);
         }
     }

@@ -8,13 +8,18 @@ use outrigger_catalogue::Located;
 use outrigger_journal::{
     Append, AppendError, Durable, JournalReader, ReadError, RecordKind, Seq as JournalSeq,
 };
-use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid, TransferSyntaxUid};
+use outrigger_model::{
+    ConfirmLevel, InstanceHeader, MemberNumber, Oddity, Origin, Seq, Sha256Digest, SopInstanceUid,
+    TransferSyntaxUid,
+};
 use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{BlockError, Body};
 
+use crate::entry::{Relation, Standing};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
-use crate::record::{ObjectRecord, RECORD_VERSION, RecordError, encode};
+use crate::record::{AtMember, Decision, DecisionRecord, ObjectRecord, RECORD_VERSION, RecordError, encode};
+use crate::store::{LedgerReads, StoreError};
 use crate::tail::Earlier;
 
 /// How long an acceptance waits for the catalogue before it goes on without: far below any peer's patience, far above a healthy answer.
@@ -143,6 +148,7 @@ impl Ledger {
             match self.unsound(entry).await {
                 None => {
                     self.shared.repeated.fetch_add(1, Ordering::Relaxed);
+                    self.look_again(entry).await;
                     return Ok(Accepted::Repeated { entry });
                 }
                 Some(Unsound::LetGo) => revives = Some(entry),
@@ -162,6 +168,36 @@ impl Ledger {
             Earlier::Same(of) => Accepted::Renewed { durable, of },
             Earlier::Unknown => Accepted::Unresolved { durable },
         })
+    }
+
+    /// Has members that confirmed an entry show it again: who deleted an object at a member and sends it again expects it there, and
+    /// the journal lets go what the books say everybody has. Who does not show it is sent it, as after any other loss.
+    ///
+    /// A member that is asked for no more than acceptance is left alone: its word is all there is, and sent there by whoever repeats,
+    /// an object that it forwards to us would go round for ever. The acknowledgement rests on the journal, and not on this.
+    async fn look_again(&self, entry: Seq) {
+        let asked = self.look_up(move |books| confirmed(books, entry));
+        let found = match tokio::time::timeout(LOOKUP_MAX, asked).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::warn!(%entry, error = &error as &dyn std::error::Error, "members are not asked for a repeated object");
+                return;
+            }
+            Err(_) => {
+                tracing::warn!(%entry, "members are not asked for a repeated object: the books are slow");
+                return;
+            }
+        };
+        let policies = self.policies();
+        let shows =
+            |member| policies.get(member).is_some_and(|policy| policy.confirm > ConfirmLevel::Accepted);
+        for (entry, member) in found.into_iter().filter(|(_, member)| shows(*member)) {
+            let decision = Decision::Reopened(AtMember { member, entries: vec![entry] });
+            if let Err(error) = self.append(RecordKind::Decision, &DecisionRecord::of_system(decision)).await
+            {
+                tracing::warn!(%entry, error = &error as &dyn std::error::Error, "a member is not asked for a repeated object");
+            }
+        }
     }
 
     /// Why the bytes of an entry are nothing that an acknowledgement may rest on; `None` where they can be read from beginning to
@@ -234,6 +270,25 @@ enum Unsound {
     Block(BlockError),
     #[error("the reading did not finish: {0}")]
     Thread(WorkLost),
+}
+
+/// The members that confirmed an entry, or those before it that it repeats or encodes anew, each with the entry.
+fn confirmed(books: &dyn LedgerReads, entry: Seq) -> Result<Vec<(Seq, MemberNumber)>, StoreError> {
+    let (mut found, mut next) = (Vec::new(), Some(entry));
+    while let Some(seq) = next {
+        let Some(row) = books.entry(seq)? else { break };
+        let confirmed = row.marks.confirmed.iter();
+        found.extend(
+            confirmed
+                .filter(|member| row.marks.standing(*member) == Standing::Confirmed)
+                .map(|member| (seq, member)),
+        );
+        next = match row.relation {
+            Relation::RepeatOf(earlier) | Relation::ReEncodes(earlier) => Some(earlier),
+            Relation::First | Relation::Uncompared(_) | Relation::Contradicts(_) => None,
+        };
+    }
+    Ok(found)
 }
 
 /// Reads the bytes of an entry, each block against its checksum.

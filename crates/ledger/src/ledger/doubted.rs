@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use outrigger_catalogue::Located;
 use outrigger_model::{MemberNumber, MemberSet, Seq, WallTime};
 
 use crate::entry::EntryRow;
@@ -11,9 +12,13 @@ use crate::ledger::crosscheck::all;
 use crate::ledger::members::entry_rows;
 use crate::store::{LedgerReads, StoreError};
 
+/// Closings looked at of one member, the oldest first: more than are remembered of a quarter of an hour of the largest site. Who
+/// confirmed in one beyond them is doubted until the cross-check has looked again.
+const CLOSINGS_MAX: usize = 1 << 17;
+
 /// Members whose word counts for nothing, by entry, while a difference stands open that says so; with when it was seen.
 #[derive(Debug, Default)]
-pub(crate) struct Doubted(BTreeMap<Seq, Vec<(MemberNumber, WallTime)>>);
+pub(crate) struct Doubted(BTreeMap<Seq, BTreeMap<MemberNumber, WallTime>>);
 
 /// The same, read when it is asked for first: most requests wait for what nobody has confirmed.
 pub(crate) struct WhenAsked<'b> {
@@ -43,21 +48,46 @@ impl Doubted {
                 matches!(Finding::of_note(&note).kind, FindingKind::Forgotten | FindingKind::Altered);
             let Some(member) = note.member.filter(|_| is_loss) else { continue };
             let seen = (member, said.last_seen.unwrap_or(note.at));
-            match (note.entry, &said.instance) {
-                (Some(entry), Some(_)) => doubted.add(entry, seen),
+            match &said.instance {
+                // All that came of it, in whatever encoding: the member has one copy at most.
+                Some(instance) => {
+                    let located = books.lookup(instance)?;
+                    let versions = located.iter().flat_map(Located::versions);
+                    versions.for_each(|version| doubted.add(Seq(version.place), seen));
+                }
                 // Many instances of a study in one difference: which of them, it does not say.
-                (_, None) => {
+                None => {
                     entry_rows(books, &said.study)?.iter().for_each(|row| doubted.add(row.seq, seen));
                 }
-                // It was never stored here.
-                (None, Some(_)) => {}
             }
         }
+        doubted.believe_again(books)?;
         Ok(doubted)
     }
 
-    fn add(&mut self, entry: Seq, seen: (MemberNumber, WallTime)) {
-        self.0.entry(entry).or_default().push(seen);
+    /// It was seen to be missing when it was seen last.
+    fn add(&mut self, entry: Seq, (member, seen): (MemberNumber, WallTime)) {
+        let last = self.0.entry(entry).or_default().entry(member).or_insert(seen);
+        *last = seen.max(*last);
+    }
+
+    /// Believes members that have confirmed an entry again since they were seen not to have it.
+    fn believe_again(&mut self, books: &dyn LedgerReads) -> Result<(), StoreError> {
+        let mut oldest: BTreeMap<MemberNumber, WallTime> = BTreeMap::new();
+        for (member, seen) in self.0.values().flatten() {
+            let first = oldest.entry(*member).or_insert(*seen);
+            *first = (*seen).min(*first);
+        }
+        for (member, since) in oldest {
+            for (entry, closed_at) in books.closed_since(member, since, CLOSINGS_MAX)? {
+                let Some(doubts) = self.0.get_mut(&entry) else { continue };
+                if doubts.get(&member).is_some_and(|seen| closed_at > *seen) {
+                    doubts.remove(&member);
+                }
+            }
+        }
+        self.0.retain(|_, doubts| !doubts.is_empty());
+        Ok(())
     }
 
     /// Whether nothing is doubted.
@@ -75,11 +105,9 @@ impl Doubted {
         self.0.contains_key(&entry)
     }
 
-    /// The members that are doubted to have an entry: not those that confirmed it since.
+    /// The members that are doubted to have an entry.
     pub(crate) fn of(&self, row: &EntryRow) -> MemberSet {
-        let since = |seen: &WallTime| row.balanced_at.is_some_and(|balanced_at| balanced_at > *seen);
-        let seen = self.0.get(&row.seq).into_iter().flatten();
-        seen.filter(|(_, seen)| !since(seen)).map(|(member, _)| *member).collect()
+        self.0.get(&row.seq).into_iter().flat_map(BTreeMap::keys).copied().collect()
     }
 
     /// The entry as it stands without the word of those members: it is as if it were owed to them.

@@ -254,7 +254,7 @@ fn still_closed(
     lately: BTreeSet<Seq>,
 ) -> Result<Vec<Seq>, StoreError> {
     let mut closed = lately;
-    closed.extend(books.closed_since(member, since, usize::MAX)?);
+    closed.extend(books.closed_since(member, since, usize::MAX)?.into_iter().map(|(entry, _)| entry));
     let mut still = Vec::new();
     for seq in closed {
         let entry = books.entry(seq)?;

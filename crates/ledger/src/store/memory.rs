@@ -421,9 +421,9 @@ impl LedgerReads for Books {
         member: MemberNumber,
         since: WallTime,
         limit: usize,
-    ) -> Result<Vec<Seq>, StoreError> {
+    ) -> Result<Vec<(Seq, WallTime)>, StoreError> {
         let closed = self.closings.iter().filter(|(key, at)| key.member == member && **at >= since);
-        Ok(closed.map(|(key, _)| key.entry).take(limit).collect())
+        Ok(closed.map(|(key, at)| (key.entry, *at)).take(limit).collect())
     }
 
     fn healings(&self, member: MemberNumber, lane: LaneNumber) -> Result<Vec<Healing>, StoreError> {

@@ -361,7 +361,7 @@ impl LedgerReads for Books<'_> {
         member: MemberNumber,
         since: WallTime,
         limit: usize,
-    ) -> Result<Vec<Seq>, StoreError> {
+    ) -> Result<Vec<(Seq, WallTime)>, StoreError> {
         work::closed_since(self.0, member, since, limit)
     }
 

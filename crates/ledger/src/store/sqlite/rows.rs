@@ -297,11 +297,11 @@ pub(super) fn closing_cells(key: PostingKey, at: WallTime) -> Vec<ToSqlOutput<'s
     Cells::default().int(at.0).int(key.member.0).number(key.entry.0).sealed()
 }
 
-pub(super) fn read_closing(row: &Row<'_>) -> Result<Seq, StoreError> {
+pub(super) fn read_closing(row: &Row<'_>) -> Result<(Seq, WallTime), StoreError> {
     let mut cells = Reading::new(row, "closing", 0, 4)?;
+    let at = cells.time()?;
     cells.next::<i64>()?;
-    cells.next::<i64>()?;
-    cells.number().map(Seq)
+    Ok((Seq(cells.number()?), at))
 }
 
 pub(super) fn healing_cells(healing: &Healing) -> Vec<ToSqlOutput<'static>> {

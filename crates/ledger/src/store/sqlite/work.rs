@@ -145,7 +145,7 @@ pub(super) fn closed_since(
     member: MemberNumber,
     since: WallTime,
     limit: usize,
-) -> Result<Vec<Seq>, StoreError> {
+) -> Result<Vec<(Seq, WallTime)>, StoreError> {
     let sql =
         "SELECT at, member, entry, seal FROM closing WHERE at >= ?2 AND member = ?1 ORDER BY at LIMIT ?3";
     let params = params![member.0, since.0, up_to(limit)];
