@@ -19,6 +19,8 @@ pub(crate) struct Contents {
     pub(crate) tally: Tally,
     /// Where the last sound record, or the opening, ends.
     pub(crate) records_end: u64,
+    /// Where they end without the bytes that fill the last one up.
+    pub(crate) unfilled_end: u64,
     /// The seal, if a sound one was found.
     pub(crate) seal: Option<FoundFrame>,
     /// Bad places and missing numbers, in order.
@@ -173,6 +175,7 @@ impl Contents {
             opening: None,
             tally: Tally::starting_at(expected),
             records_end: 0,
+            unfilled_end: 0,
             seal: None,
             gaps: Vec::new(),
             bodies: Vec::new(),
@@ -248,6 +251,7 @@ impl Contents {
     fn count(&mut self, frame: &FoundFrame) {
         self.epoch = self.epoch.max(frame.head.epoch);
         self.records_end = frame.end();
+        self.unfilled_end = frame.unfilled_end();
         let head_bytes = frame.head.encode();
         self.tally.frame(&Written {
             offset: frame.offset,

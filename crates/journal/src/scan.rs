@@ -59,7 +59,7 @@ pub(crate) struct Bad {
 
 impl FoundFrame {
     /// Where its trailer ends.
-    fn unfilled_end(&self) -> u64 {
+    pub(crate) fn unfilled_end(&self) -> u64 {
         self.offset.saturating_add(self.head.trailer_offset()).saturating_add(TRAILER_BYTES as u64)
     }
 

@@ -101,3 +101,24 @@ proptest! {
         live(seed, &steps).map_err(TestCaseError::fail)?;
     }
 }
+
+/// What a torn write left behind the last trailer was sealed in, and taken for damage by every scrub from then on.
+#[test]
+fn a_frame_that_is_torn_where_it_is_only_filled_up_is_sound() {
+    let append = |lengths: &[Option<usize>]| Step::Append(lengths.to_vec());
+    let steps = [
+        append(&[None, None, None]),
+        append(&[None, Some(0), None]),
+        append(&[None]),
+        Step::ReleaseAllBut(2),
+        append(&[Some(4581), Some(11373), None]),
+        Step::ReleaseAllBut(2),
+        Step::Plan(7, Fault::Io),
+        append(&[Some(9484), Some(2636), Some(11868)]),
+        append(&[None, None, None, None]),
+        Step::Plan(5, Fault::Crash),
+        append(&[Some(0)]),
+        Step::ReleaseAllBut(2),
+    ];
+    assert_eq!(live(6_081_365_309_444_408_465, &steps), Ok(()));
+}

@@ -297,6 +297,10 @@ impl Loaded {
         end: u64,
     ) -> io::Result<u64> {
         let tally = contents.tally.clone();
+        if end == contents.records_end {
+            // A torn write leaves anything behind the trailer of the last frame, where zeros fill it up.
+            file.set_length(contents.unfilled_end)?;
+        }
         let mut open = OpenSegment::resumed(file, opening.clone(), tally, contents.records_end);
         let identity = (place.journal, contents.epoch);
         let length = open.seal(identity, end, self.index.doubtful.clone())?;
