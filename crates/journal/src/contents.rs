@@ -20,7 +20,7 @@ pub(crate) struct Contents {
     /// Where the last sound record, or the opening, ends.
     pub(crate) records_end: u64,
     /// Where they end without the bytes that fill the last one up.
-    pub(crate) unfilled_end: u64,
+    unfilled_end: u64,
     /// The seal, if a sound one was found.
     pub(crate) seal: Option<FoundFrame>,
     /// Bad places and missing numbers, in order.
@@ -191,6 +191,12 @@ impl Contents {
     /// The number behind the last sound record.
     pub(crate) fn next(&self) -> Seq {
         self.expected
+    }
+
+    /// Where what is kept up to `end` is cut off: a torn write leaves anything behind the trailer of the last frame, where zeros fill
+    /// it up.
+    pub(crate) fn cut_at(&self, end: u64) -> u64 {
+        if end == self.records_end { self.unfilled_end } else { end }
     }
 
     /// Takes what the scan found next.

@@ -245,10 +245,11 @@ impl Loaded {
         self.damaged.extend(verdict.damaged);
         if verdict.cut_bytes > 0 {
             tracing::warn!(
-                file = %path.display(), bytes = verdict.cut_bytes, offset = verdict.keep_end,
+                file = %path.display(), bytes = verdict.cut_bytes, offset = contents.cut_at(verdict.keep_end),
                 "the torn end of the journal was cut; it was never acknowledged"
             );
-            self.cut = Some(Cut { file: path.clone(), offset: verdict.keep_end, bytes: verdict.cut_bytes });
+            let offset = contents.cut_at(verdict.keep_end);
+            self.cut = Some(Cut { file: path.clone(), offset, bytes: verdict.cut_bytes });
         }
         if contents.tally.table.is_empty() && !has_damage {
             place.disk.remove(&path).map_err(io_error("removing", &path))?;
@@ -297,10 +298,7 @@ impl Loaded {
         end: u64,
     ) -> io::Result<u64> {
         let tally = contents.tally.clone();
-        if end == contents.records_end {
-            // A torn write leaves anything behind the trailer of the last frame, where zeros fill it up.
-            file.set_length(contents.unfilled_end)?;
-        }
+        file.set_length(contents.cut_at(end))?;
         let mut open = OpenSegment::resumed(file, opening.clone(), tally, contents.records_end);
         let identity = (place.journal, contents.epoch);
         let length = open.seal(identity, end, self.index.doubtful.clone())?;
