@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outrigger_ledger::finding::{Difference, FindingKind, Witness};
-use outrigger_ledger::{Asked, CommitPolicy, Compared, ReleaseMode, ReportOutcome};
+use outrigger_ledger::{Asked, CommitPolicy, Compared, ReleaseMode, ReportOutcome, Resend};
 use outrigger_model::{
     AeTitle, ConfirmLevel, MemberNumber, Requestor, Seq, SopClassUid, SopInstanceUid, TransactionUid,
 };
@@ -120,7 +120,7 @@ async fn bytes_stay_while_a_member_is_seen_to_lack_them() {
         assert_eq!(candidates(&rig, ReleaseMode::Early).await, [other], "nobody has it");
         tokio::time::advance(Duration::from_secs(1)).await;
         // Sent there again, it is what the members said last that counts.
-        rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), None).await.unwrap();
+        rig.ledger.resend(Resend::Study(study_uid(1)), None).await.unwrap();
         verified(&rig, entry, &[A, B]).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [other, entry]);
     }
@@ -136,13 +136,13 @@ async fn what_one_member_confirms_again_says_nothing_of_another() {
             lost(&rig, entry, member, Some(uid())).await;
         }
         tokio::time::advance(Duration::from_secs(1)).await;
-        rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), Some(B)).await.unwrap();
+        rig.ledger.resend(Resend::Study(study_uid(1)), Some(B)).await.unwrap();
         rig.report(entry, B, ReportOutcome::Reached(ConfirmLevel::Verified)).await;
         let all = asked(&rig, 1).await;
         assert_eq!(promised(&rig, CommitPolicy::All, &all).await, None, "a lacks it");
         let at_once = rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Normal).await;
         assert_eq!(at_once.unwrap(), [], "a lacks it");
-        rig.ledger.resend(outrigger_ledger::Resend::Study(study_uid(1)), Some(A)).await.unwrap();
+        rig.ledger.resend(Resend::Study(study_uid(1)), Some(A)).await.unwrap();
         verified(&rig, entry, &[A]).await;
         assert_eq!(promised(&rig, CommitPolicy::All, &all).await, Some(true));
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);

@@ -121,6 +121,13 @@ impl Rig {
         self.ledger.due(member, DueAsk { limit: 1, lane: Lane::Fresh }).await.unwrap().pop()
     }
 
+    /// What each member is owed once all that is in the journal has been taken in.
+    pub(crate) async fn pending(&self) -> Vec<u64> {
+        self.ledger.follow(Seq(self.journal.tail().0)).await.unwrap();
+        let balance = self.ledger.balance().await.unwrap();
+        balance.members.iter().map(|member| member.pending).collect()
+    }
+
     pub(crate) async fn report(&self, entry: Seq, member: MemberNumber, outcome: ReportOutcome) {
         let posting = PostingKey { entry, member };
         self.ledger.report(vec![Report { posting, attempt: None, outcome }]).await.unwrap();

@@ -44,8 +44,9 @@ impl ShortStudies {
         other: Option<Shortfall>,
     ) -> Result<Option<Shortfall>, FindError> {
         let is_below = matches!(query.level, Level::Series | Level::Image);
-        let named = is_below.then(|| studies_named(query).flatten().collect());
-        let short = Self::of(shared, named.unwrap_or_default()).await?;
+        // What is no UID names no study.
+        let named = studies_named(query).filter(|_| is_below).flatten();
+        let short = Self::of(shared, named.collect()).await?;
         let mut members = other.map(|shortfall| shortfall.members).unwrap_or_default();
         let told = short.0.values().take(TOLD_MAX);
         members.extend(told.filter_map(|short| Some((name(shared, short)?, in_words(short)))));

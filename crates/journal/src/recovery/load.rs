@@ -244,11 +244,11 @@ impl Loaded {
         self.doubt(&verdict.damaged);
         self.damaged.extend(verdict.damaged);
         if verdict.cut_bytes > 0 {
+            let offset = contents.cut_at(verdict.keep_end);
             tracing::warn!(
-                file = %path.display(), bytes = verdict.cut_bytes, offset = contents.cut_at(verdict.keep_end),
+                file = %path.display(), bytes = verdict.cut_bytes, offset,
                 "the torn end of the journal was cut; it was never acknowledged"
             );
-            let offset = contents.cut_at(verdict.keep_end);
             self.cut = Some(Cut { file: path.clone(), offset, bytes: verdict.cut_bytes });
         }
         if contents.tally.table.is_empty() && !has_damage {

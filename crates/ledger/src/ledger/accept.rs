@@ -176,17 +176,9 @@ impl Ledger {
     /// A member that is asked for no more than acceptance is left alone: its word is all there is, and sent there by whoever repeats,
     /// an object that it forwards to us would go round for ever. The acknowledgement rests on the journal, and not on this.
     async fn look_again(&self, entry: Seq) {
-        let asked = self.look_up(move |books| confirmed(books, entry));
-        let found = match tokio::time::timeout(LOOKUP_MAX, asked).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::warn!(%entry, error = &error as &dyn std::error::Error, "members are not asked for a repeated object");
-                return;
-            }
-            Err(_) => {
-                tracing::warn!(%entry, "members are not asked for a repeated object: the books are slow");
-                return;
-            }
+        let Some(found) = self.asked(move |books| confirmed(books, entry)).await else {
+            tracing::warn!(%entry, "members are not asked for a repeated object: the books do not say who has it");
+            return;
         };
         let policies = self.policies();
         let shows =
@@ -226,20 +218,28 @@ impl Ledger {
         if let Earlier::Same(_) = held {
             return held;
         }
+        let wanted = instance.clone();
+        let located = self.asked(move |books| books.lookup(&wanted)).await;
+        located.map_or(Earlier::Unknown, |located| combine(held, located.as_ref(), &sha256))
+    }
+
+    /// What the books say; nothing while they are away, or slow, which nobody waits for twice.
+    async fn asked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn LedgerReads) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
         if self.lookups_are_slow() {
-            return Earlier::Unknown;
+            return None;
         }
-        let asked = instance.clone();
-        let answer = self.look_up(move |books| books.lookup(&asked));
-        match tokio::time::timeout(LOOKUP_MAX, answer).await {
-            Ok(Ok(located)) => combine(held, located.as_ref(), &sha256),
+        match tokio::time::timeout(LOOKUP_MAX, self.look_up(work)).await {
+            Ok(Ok(said)) => Some(said),
             Ok(Err(error)) => {
                 // Said once, louder, by the applier.
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "an object is accepted without knowing whether it is new"
                 );
-                Earlier::Unknown
+                None
             }
             Err(_) => {
                 tracing::warn!(
@@ -247,7 +247,7 @@ impl Ledger {
                 );
                 let mut slow = self.shared.lookups_slow.lock().unwrap_or_else(PoisonError::into_inner);
                 *slow = Some(self.shared.clock.now());
-                Earlier::Unknown
+                None
             }
         }
     }

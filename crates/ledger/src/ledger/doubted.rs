@@ -100,19 +100,14 @@ impl Doubted {
         self.0.len()
     }
 
-    /// Whether anybody is doubted to have an entry.
-    pub(crate) fn is_about(&self, entry: Seq) -> bool {
-        self.0.contains_key(&entry)
-    }
-
     /// The members that are doubted to have an entry.
-    pub(crate) fn of(&self, row: &EntryRow) -> MemberSet {
-        self.0.get(&row.seq).into_iter().flat_map(BTreeMap::keys).copied().collect()
+    pub(crate) fn of(&self, entry: Seq) -> MemberSet {
+        self.0.get(&entry).into_iter().flat_map(BTreeMap::keys).copied().collect()
     }
 
     /// The entry as it stands without the word of those members: it is as if it were owed to them.
     pub(crate) fn without(&self, mut row: EntryRow) -> EntryRow {
-        let lost = self.of(&row).common(row.marks.confirmed);
+        let lost = self.of(row.seq).common(row.marks.confirmed);
         lost.iter().for_each(|member| row.marks.reopen(member));
         row
     }

@@ -103,11 +103,10 @@ fn trusted(
 ) -> Result<Vec<Seq>, StoreError> {
     let mut trusted = Vec::with_capacity(free.len());
     for entry in free {
-        let row = if doubted.is_about(entry) { books.entry(entry)? } else { None };
-        let may_go = row.is_none_or(|row| match mode {
-            ReleaseMode::Normal => doubted.of(&row).is_empty(),
-            ReleaseMode::Early => !row.marks.verified.without(doubted.of(&row)).is_empty(),
-        });
+        let lost = doubted.of(entry);
+        let may_go = lost.is_empty()
+            || mode == ReleaseMode::Early
+                && books.entry(entry)?.is_some_and(|row| !row.marks.verified.without(lost).is_empty());
         if may_go {
             trusted.push(entry);
         }
