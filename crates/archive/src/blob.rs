@@ -125,6 +125,8 @@ pub(crate) struct Blob {
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     block_crcs: Vec<u32>,
+    /// All of it, where it was read ahead.
+    whole: Option<Bytes>,
 }
 
 impl Blob {
@@ -161,7 +163,13 @@ impl Blob {
             return Err(BlobError::Another { path: path.to_owned(), found: facts.header.sop_instance });
         }
         let block_crcs = checksums.as_chunks::<4>().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect();
-        Ok(Self { facts, path: path.to_owned(), file, block_crcs })
+        Ok(Self { facts, path: path.to_owned(), file, block_crcs, whole: None })
+    }
+
+    /// What is no more than a block is read now, as it is sent at once; what cannot be read says so to whoever reads it.
+    pub(crate) fn read_ahead(self) -> Self {
+        let whole = (self.block_crcs.len() == 1).then(|| self.read_block(0).ok()).flatten();
+        Self { whole, ..self }
     }
 
     /// Reads the whole data set and checks it.
@@ -197,6 +205,10 @@ impl BlockSource for Blob {
             return Err(BlockError::Damaged { what: what(), index, found, written });
         }
         Ok(bytes.into())
+    }
+
+    fn at_hand(&self, position: u64) -> Option<Bytes> {
+        self.whole.as_ref()?.at_hand(position)
     }
 }
 

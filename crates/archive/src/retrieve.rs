@@ -107,8 +107,9 @@ pub(crate) async fn open(
     };
     let bad = || OpenBlobError::BadPlace { place: instance.place.clone() };
     let (bucket, sha256) = parse(&instance.place).ok_or_else(bad).map_err(refused)?;
-    let opened =
-        threads.blocking("blob open", move || Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256));
+    let opened = threads.blocking("blob open", move || {
+        Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256).map(Blob::read_ahead)
+    });
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
     let bytes = Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?);
     Ok(Opened { transfer_syntax: instance.transfer_syntax.clone(), bytes, provenance: Provenance::Proven })

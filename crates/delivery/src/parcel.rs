@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use outrigger_dataset::transcode;
+use outrigger_ledger::entry::Marks;
 use outrigger_ledger::{Due, Ledger, ObjectError};
 use outrigger_member::{MemberError, Need, Outgoing};
-use outrigger_model::{MemberNumber, TransferSyntaxUid};
+use outrigger_model::TransferSyntaxUid;
 use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
 
 use crate::setup::MemberSetup;
@@ -44,6 +45,17 @@ pub enum ParcelError {
         #[source]
         source: ObjectError,
     },
+    /// Not in the journal, and a member that may have it could not be reached.
+    #[error(
+        "the bytes of entry {entry} are not to be had now: a member that may have them cannot be reached"
+    )]
+    HolderAway {
+        /// The entry.
+        entry: outrigger_model::Seq,
+        /// What the journal said.
+        #[source]
+        source: ObjectError,
+    },
     /// The ledger or the disk failed; it may work later.
     #[error("the bytes of entry {entry} cannot be read now")]
     NotNow {
@@ -75,10 +87,28 @@ pub enum EncodeError {
     Thread(#[source] outrigger_runtime::threads::WorkLost),
 }
 
+/// Where the bytes of an object may be beside the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Had {
+    /// At those that have it by the books.
+    ByTheBooks,
+    /// At any that ever had it: the journal let the bytes go when all had confirmed them, whatever was decided since. The one that is
+    /// to get it is asked too, if nobody else gives it.
+    Once,
+}
+
+/// What came of asking members for an object.
+enum Asked {
+    Given(TransferSyntaxUid, Arc<dyn BlockSource>),
+    /// Nobody gives it, and one that may have it could not be reached.
+    NotAll,
+    Nobody,
+}
+
 /// Gets an object's bytes for `due`.
 pub async fn prepare(
     ledger: &Ledger,
-    others: &[MemberSetup],
+    members: &[MemberSetup],
     due: Due,
 ) -> Result<Parcel, (Due, ParcelError)> {
     let entry = due.posting.entry;
@@ -89,19 +119,23 @@ pub async fn prepare(
         }
         Err(source) => source,
     };
-    match elsewhere(ledger, others, &due).await {
-        Some((encoding, bytes)) => Ok(packed(due, encoding, bytes)),
-        None if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
+    let had = if matches!(source, ObjectError::Released(_)) { Had::Once } else { Had::ByTheBooks };
+    match elsewhere(ledger, members, &due, had).await {
+        Asked::Given(encoding, bytes) => Ok(packed(due, encoding, bytes)),
+        Asked::Nobody if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
             Err((due, ParcelError::Gone { entry, source }))
         }
-        None => Err((due, ParcelError::NotNow { entry, source })),
+        Asked::NotAll => Err((due, ParcelError::HolderAway { entry, source })),
+        Asked::Nobody => Err((due, ParcelError::NotNow { entry, source })),
     }
 }
 
 /// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
-pub async fn renewed(ledger: &Ledger, others: &[MemberSetup], due: Due) -> Option<Parcel> {
-    let (encoding, bytes) = elsewhere(ledger, others, &due).await?;
-    Some(packed(due, encoding, bytes))
+pub async fn renewed(ledger: &Ledger, members: &[MemberSetup], due: Due) -> Option<Parcel> {
+    match elsewhere(ledger, members, &due, Had::ByTheBooks).await {
+        Asked::Given(encoding, bytes) => Some(packed(due, encoding, bytes)),
+        Asked::NotAll | Asked::Nobody => None,
+    }
 }
 
 fn own(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
@@ -132,57 +166,71 @@ fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
 }
 
 /// The bytes from whoever has them, or where they came again while others were asked.
-async fn elsewhere(
-    ledger: &Ledger,
-    others: &[MemberSetup],
-    due: &Due,
-) -> Option<(TransferSyntaxUid, Arc<dyn BlockSource>)> {
+async fn elsewhere(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: Had) -> Asked {
     let entry = due.posting.entry;
     let came_before = ledger.came_again(entry);
-    if let Some((encoding, body)) = from_members(ledger, others, due).await {
-        return Some((encoding, Arc::new(body)));
+    let asked = from_members(ledger, members, due, had).await;
+    if matches!(asked, Asked::Given(..)) || ledger.came_again(entry) == came_before {
+        return asked;
     }
-    if ledger.came_again(entry) == came_before {
-        return None;
+    match ledger.object(entry).await {
+        Ok(object) => Asked::Given(object.transfer_syntax, object.bytes),
+        Err(_) => asked,
     }
-    let object = ledger.object(entry).await.ok()?;
-    Some((object.transfer_syntax, object.bytes))
 }
 
-/// Asks members that have the object, those it was read back from and the preferred ones first; only bytes with the digest of
-/// what was accepted count, so whoever has them may give them, or, where nobody does, with that of a copy which said the same
-/// when it was compared: a member that encodes all it takes anew has no other.
-async fn from_members(
-    ledger: &Ledger,
-    others: &[MemberSetup],
-    due: &Due,
-) -> Option<(TransferSyntaxUid, Body)> {
-    let copies = ledger.copies(due.posting.entry).await.ok()?;
+/// The members that may have the object: those it was read back from and the preferred ones first, the one it is for last.
+fn holders<'a>(members: &'a [MemberSetup], marks: &Marks, due: &Due, had: Had) -> Vec<&'a MemberSetup> {
+    let by_the_books = marks.verified.and(marks.confirmed);
+    let may_have = match had {
+        Had::ByTheBooks => by_the_books,
+        Had::Once => by_the_books.and(marks.wanted).and(marks.origin),
+    };
+    let mut holders: Vec<&MemberSetup> =
+        members.iter().filter(|member| may_have.contains(member.number)).collect();
+    holders.sort_by_key(|member| {
+        let number = member.number;
+        let doubt =
+            [number == due.posting.member, !by_the_books.contains(number), !marks.verified.contains(number)];
+        (doubt, member.preference)
+    });
+    holders
+}
+
+/// Asks members that may have the object; only bytes with the digest of what was accepted count, so whoever has them may give
+/// them, or, where nobody does, with that of a copy which said the same when it was compared: a member that encodes all it takes
+/// anew has no other.
+async fn from_members(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: Had) -> Asked {
+    let entry = due.posting.entry;
+    let (Ok(copies), Ok(marks)) = (ledger.copies(entry).await, ledger.marks(entry).await) else {
+        return Asked::NotAll;
+    };
     let is_copy = |syntax: &TransferSyntaxUid, body: &Body| {
         copies.iter().any(|copy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax)
     };
-    let mut re_encoded = None;
-    let marks = ledger.marks(due.posting.entry).await.ok().flatten()?;
-    let has = |member: &&MemberSetup| marks.verified.and(marks.confirmed).contains(member.number);
-    let mut holders: Vec<&MemberSetup> = others.iter().filter(has).collect();
-    holders.sort_by_key(|member| (!marks.verified.contains(member.number), member.preference));
-    for holder in holders {
+    let (mut re_encoded, mut none) = (None, Asked::Nobody);
+    for holder in holders(members, &marks.unwrap_or_default(), due, had) {
         for route in &holder.routes {
             match fetched(&*route.member, due).await {
                 Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
-                    tracing::info!(member = %holder.name, entry = %due.posting.entry, "an object that the journal cannot give is taken from a member");
-                    return Some((syntax, body));
+                    tracing::info!(member = %holder.name, %entry, "an object that the journal cannot give is taken from a member");
+                    return Asked::Given(syntax, Arc::new(body));
                 }
                 Ok((syntax, body)) if is_copy(&syntax, &body) => {
-                    tracing::info!(member = %holder.name, entry = %due.posting.entry, "a member has an object in another encoding, as it was compared");
+                    tracing::info!(member = %holder.name, %entry, "a member has an object in another encoding, as it was compared");
                     re_encoded.get_or_insert((syntax, body));
                 }
                 Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
-                Err(error) => tracing::info!(member = %holder.name, %error, "a copy could not be read back"),
+                Err(error) => {
+                    tracing::info!(member = %holder.name, %error, "a copy could not be read back");
+                    if matches!(error, MemberError::Connect(_)) {
+                        none = Asked::NotAll;
+                    }
+                }
             }
         }
     }
-    re_encoded
+    re_encoded.map_or(none, |(syntax, body)| Asked::Given(syntax, Arc::new(body)))
 }
 
 /// Reads the object of a posting back from a member.
@@ -246,11 +294,6 @@ pub fn whole(source: &dyn BlockSource, limit: u64) -> Result<Bytes, EncodeError>
         all.extend_from_slice(&block);
     }
     Ok(all.freeze())
-}
-
-/// Everybody but `member`.
-pub fn others(all: &[MemberSetup], member: MemberNumber) -> Vec<MemberSetup> {
-    all.iter().filter(|other| other.number != member).cloned().collect()
 }
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ pub struct Slot {
     pub ledger: Ledger,
     /// What it sends with.
     pub sender: Sender,
-    /// The other members, for bytes that are gone from the journal.
-    pub others: Vec<MemberSetup>,
+    /// All members, for bytes that are gone from the journal.
+    pub members: Vec<MemberSetup>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -138,7 +138,7 @@ impl Slot {
             let mut parcels = Vec::with_capacity(batch.len());
             let mut reports = Vec::new();
             for due in batch {
-                match parcel::prepare(&self.ledger, &self.others, due).await {
+                match parcel::prepare(&self.ledger, &self.members, due).await {
                     Ok(parcel) => parcels.push(parcel),
                     Err((due, error)) => reports.push(self.without_bytes(&due, &error)),
                 }
@@ -195,7 +195,7 @@ impl Slot {
     /// Sends an object whose bytes the journal could not give, if another member gives them.
     async fn send_renewed(&self, line: &mut Option<Line>, unread: Unread) -> Vec<Report> {
         let Unread { due, report } = unread;
-        let Some(parcel) = parcel::renewed(&self.ledger, &self.others, due).await else {
+        let Some(parcel) = parcel::renewed(&self.ledger, &self.members, due).await else {
             return vec![report];
         };
         let sent = self.sender.send(line, vec![parcel]).await;
@@ -217,7 +217,9 @@ impl Slot {
         let at = self.sender.wall();
         let (ending, text) = match error {
             ParcelError::Gone { .. } => (crate::plan::Ending::Damaged, chain(error)),
-            ParcelError::NotNow { .. } => (crate::plan::Ending::Later, chain(error)),
+            ParcelError::HolderAway { .. } | ParcelError::NotNow { .. } => {
+                (crate::plan::Ending::Later, chain(error))
+            }
         };
         let others = crate::plan::Others::FailToo;
         let outcome =

@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 
 use crate::confirm::worker::Confirmer;
 use crate::lines::Lines;
-use crate::parcel;
 use crate::release::Releaser;
 use crate::send::{Sender, chain};
 use crate::setup::MemberSetup;
@@ -98,7 +97,7 @@ fn start_member(options: &DeliveryOptions, sender: Sender) -> mpsc::Sender<Commi
         let slot = Slot {
             ledger: options.ledger.clone(),
             sender: sender.clone(),
-            others: parcel::others(&options.members, sender.setup.number),
+            members: options.members.clone(),
             shutdown: options.shutdown.clone(),
         };
         drop(tokio::spawn(slot.run()));

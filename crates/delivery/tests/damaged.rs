@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use outrigger_ledger::SuspenseFilter;
+use outrigger_ledger::{Resend, SuspenseFilter};
 use outrigger_member::Ability;
-use outrigger_model::ConfirmLevel;
+use outrigger_model::{ConfirmLevel, StudyUid};
 
 use crate::rig::{Rig, data_set};
 
 /// Longer than an object takes to arrive and be confirmed.
 const ARRIVES: Duration = Duration::from_secs(5);
+
+/// Longer than the longest wait between two attempts.
+const RETRIED: Duration = Duration::from_secs(700);
 
 /// Where a bit is turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,4 +162,64 @@ async fn fault_a_damaged_object_holds_up_none_of_its_batch() {
         assert_eq!(state(&rig, sound).await, "confirmed");
     }
     assert_eq!(state(&rig, &uid).await, "suspense");
+}
+
+/// An object that both members had, let go by the journal, and to be sent again to both.
+async fn owed_again_to_both() -> (Rig, String) {
+    let rig = Rig::with_one_beside(ConfirmLevel::Present).await;
+    rig.member.can(&[Ability::Query, Ability::ReadBack]);
+    rig.beside.can(&[Ability::ReadBack]);
+    let uid = rig.accepts(1).await;
+    rig.closed(&uid).await;
+    rig.was_read_back_beside(&uid).await;
+    rig.let_go(&uid).await;
+    let study = Resend::Study(StudyUid::known("1.2.1"));
+    assert_eq!(rig.ledger.resend(study, None).await.unwrap(), 2);
+    (rig, uid)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_let_go_and_is_owed_to_all_again_comes_from_one_that_had_it() {
+    let (rig, uid) = owed_again_to_both().await;
+    rig.gives_beside(&uid, &uid).await;
+    rig.stores();
+    tokio::time::sleep(ARRIVES).await;
+    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
+    assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_let_go_comes_from_the_member_itself_where_nobody_else_gives_it() {
+    let (rig, uid) = owed_again_to_both().await;
+    rig.gives(1).await;
+    rig.stores();
+    tokio::time::sleep(ARRIVES).await;
+    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
+    assert_eq!(rig.beside.asked().retrievals, 1, "the other is asked first");
+    assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_what_was_let_go_waits_for_a_member_that_had_it_and_is_away() {
+    let (rig, uid) = owed_again_to_both().await;
+    rig.beside.goes_away();
+    rig.stores();
+    tokio::time::sleep(ARRIVES).await;
+    assert_eq!(state(&rig, &uid).await, "pending", "{:?}", rig.stands(&uid).await);
+    rig.beside.comes_back();
+    rig.gives_beside(&uid, &uid).await;
+    tokio::time::sleep(RETRIED).await;
+    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
+    assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_what_was_let_go_and_nobody_has_any_more_is_set_aside() {
+    let (rig, uid) = owed_again_to_both().await;
+    rig.stores();
+    tokio::time::sleep(ARRIVES).await;
+    let member = rig.stands(&uid).await;
+    assert_eq!(member.state, "suspense", "{member:?}");
+    assert_eq!((rig.beside.asked().retrievals, rig.member.asked().retrievals), (1, 1), "both were asked");
+    assert_eq!(rig.member.stored(&uid), None);
 }

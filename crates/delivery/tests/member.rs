@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use outrigger_member::{
-    Ability, Answered, Arrived, AskSession, CommitAnswer, CommitReport, Denial, Found, Member, MemberError,
-    Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
+    Ability, Answered, Arrived, AskSession, CommitAnswer, CommitReport, ConnectError, Denial, Found, Member,
+    MemberError, Need, Outgoing, Reply, Returned, StoreSession, Wholeness,
 };
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{
@@ -99,6 +99,12 @@ impl Told {
         (state.is_deaf, state.is_gone) = (true, true);
     }
 
+    /// It takes connections again, and answers C-ECHO.
+    pub(crate) fn comes_back(&self) {
+        let mut state = self.state();
+        (state.is_deaf, state.is_gone) = (false, false);
+    }
+
     /// It reports on storage commitment so from now on.
     pub(crate) fn reports(&self, reports: Reports) {
         self.state().reports = reports;
@@ -144,6 +150,14 @@ impl Told {
         }
         Err(MemberError::Unable { operation, denial: Denial::NoContext("1.2".to_owned()) })
     }
+
+    fn connects(&self) -> Result<(), MemberError> {
+        if !self.state().is_gone {
+            return Ok(());
+        }
+        let source = Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        Err(MemberError::Connect(ConnectError::Network { address: "member:104".to_owned(), source }))
+    }
 }
 
 #[async_trait]
@@ -153,11 +167,13 @@ impl Member for Told {
     }
 
     async fn open(&self, _: &[Need], _: &AeTitle) -> Result<Box<dyn StoreSession>, MemberError> {
-        if self.state().is_gone { Err(lost("association")) } else { Ok(Box::new(self.clone())) }
+        self.connects()?;
+        Ok(Box::new(self.clone()))
     }
 
     async fn ask(&self, _: &[Returned]) -> Result<Box<dyn AskSession>, MemberError> {
         self.state().asked.connections += 1;
+        self.connects()?;
         Ok(Box::new(self.clone()))
     }
 

@@ -9,7 +9,7 @@ use outrigger_delivery::lines::Lines;
 use outrigger_delivery::send::Sender;
 use outrigger_delivery::slot::Slot;
 use outrigger_delivery::{Calling, MemberSetup, Route, Standing};
-use outrigger_journal::{Journal, Options, Seq as JournalSeq};
+use outrigger_journal::{Journal, JournalHandle, Options, Seq as JournalSeq};
 use outrigger_ledger::{
     Acceptance, Ledger, LedgerOptions, MemberCopy, MemberPolicy, MemoryStore, Need, PostingKey, Report,
     ReportOutcome, Why, WhyMember,
@@ -41,7 +41,8 @@ pub(crate) struct Rig {
     pub(crate) second: Told,
     pub(crate) disk: SimDisk,
     sender: Sender,
-    others: Vec<MemberSetup>,
+    members: Vec<MemberSetup>,
+    journal: JournalHandle,
     reports: mpsc::Sender<CommitReport>,
     shutdown: Shutdown,
     _guard: ShutdownGuard,
@@ -81,14 +82,16 @@ impl Rig {
         let opened =
             Journal::open(disk.shared(), clock.clone(), Random::seeded(7), options, JournalSeq(0)).unwrap();
         let journal = opened.journal.start(Threads::Simulated).unwrap();
-        let members = names.iter().map(|name| policy(name, confirm)).collect();
-        let options = LedgerOptions { members, fresh_for: Duration::from_secs(900) };
+        let policies = names.iter().map(|name| policy(name, confirm)).collect();
+        let options = LedgerOptions { members: policies, fresh_for: Duration::from_secs(900) };
         let store = Box::new(MemoryStore::default());
-        let ledger = Ledger::open(journal, store, options, clock.clone(), Threads::Simulated).await.unwrap();
+        let ledger =
+            Ledger::open(journal.clone(), store, options, clock.clone(), Threads::Simulated).await.unwrap();
         let (member, beside) = (Told::default(), Told::default());
-        let others = names.get(1).map(|name| setup(BESIDE, name, &beside, confirm));
+        let other = names.get(1).map(|name| setup(BESIDE, name, &beside, confirm));
         let mut reached = setup(MEMBER, names[0], &member, confirm);
         reached.routes.extend(route);
+        let members = std::iter::once(reached.clone()).chain(other).collect();
         let sender = Sender {
             setup: reached,
             standing: Arc::default(),
@@ -109,7 +112,8 @@ impl Rig {
             second: Told::default(),
             disk,
             sender,
-            others: others.into_iter().collect(),
+            members,
+            journal,
             reports: reported,
             shutdown,
             _guard: guard,
@@ -119,8 +123,16 @@ impl Rig {
     /// A connection stores what the member is owed from now on.
     pub(crate) fn stores(&self) {
         let (ledger, sender) = (self.ledger.clone(), self.sender.clone());
-        let slot = Slot { ledger, sender, others: self.others.clone(), shutdown: self.shutdown.clone() };
+        let slot = Slot { ledger, sender, members: self.members.clone(), shutdown: self.shutdown.clone() };
         drop(tokio::spawn(slot.run()));
+    }
+
+    /// The journal has let go of the bytes of an object.
+    pub(crate) async fn let_go(&self, uid: &str) {
+        let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
+        let entry = why.studies[0].instances[0].entry;
+        self.journal.release(vec![JournalSeq(entry.0)]).await.unwrap();
+        self.ledger.released(&[entry]).await.unwrap();
     }
 
     /// A report of the member's comes to our listener.
@@ -175,7 +187,7 @@ impl Rig {
         self.closed(&uid).await;
     }
 
-    async fn closed(&self, uid: &str) -> ConfirmLevel {
+    pub(crate) async fn closed(&self, uid: &str) -> ConfirmLevel {
         let closed = async {
             loop {
                 let member = self.stands(uid).await;

@@ -149,7 +149,7 @@ pub(crate) fn of_spool(error: &SpoolError) -> Refusal {
         SpoolError::TooLarge { limit } => {
             refused(format!("the object is larger than the {limit} bytes taken here"))
         }
-        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) => {
+        SpoolError::Write { .. } | SpoolError::Name(_) | SpoolError::Thread(_) | SpoolError::Digest(_) => {
             refused("the object could not be taken in; try again later".to_owned()).later()
         }
     }

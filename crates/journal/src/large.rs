@@ -178,6 +178,7 @@ impl Shared {
 
     fn store(&self, epoch: Epoch, kind: RecordKind, header: &Bytes, body: Body) -> io::Result<ObjectFile> {
         let name = self.random.u128().map_err(io::Error::other)?;
+        let table: Vec<u8> = body.crcs_of_blocks().iter().flat_map(|crc| crc.to_le_bytes()).collect();
         let (file, spooled) = match body.content {
             Content::File(spooled) => (spooled.file().clone(), Source::Spooled(spooled)),
             Content::Memory(pieces) => {
@@ -197,7 +198,6 @@ impl Shared {
                 (file, written)
             }
         };
-        let table: Vec<u8> = body.block_crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
         let table_crc = crc32c::crc32c(&table);
         let head = FrameHead {
             journal: self.journal,

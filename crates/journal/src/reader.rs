@@ -86,6 +86,17 @@ impl JournalReader {
         }
     }
 
+    /// Whether the bytes of an entry are known to have been let go. It never blocks: what is not in memory is not looked up.
+    pub fn is_known_released(&self, seq: Seq) -> bool {
+        let mut spot = self.shared.index().find(seq, 1, None);
+        if let Spot::TableOnDisk(key) = spot {
+            let Some(table) = self.shared.known_table(key) else { return false };
+            spot = self.shared.index().find(seq, 1, Some((key, &table)));
+        }
+        let Spot::Frames { slots, .. } = spot else { return false };
+        slots.first().is_some_and(|slot| slot.seq == seq && matches!(slot.place, Place::Released))
+    }
+
     /// The last durable number.
     pub fn tail(&self) -> Seq {
         self.shared.index().tail

@@ -183,6 +183,9 @@ fn entry_holds(
     if promises.released.contains(&seq) && presence != Some(Presence::Released) {
         return Err(format!("the body of {seq} is back"));
     }
+    if reader.is_known_released(seq) && !promises.may_be_released.contains(&seq) {
+        return Err(format!("the body of {seq} passes for released"));
+    }
     match reader.body(seq) {
         Ok(source) if all_of(&*source) == body => Ok(seq),
         Err(ReadError::Released(seq)) if promises.may_be_released.contains(&seq) => Ok(seq),

@@ -141,7 +141,7 @@ impl Rest {
             scanner: Scanner::new(&transfer_syntax),
             transfer_syntax,
             scanned: 0,
-            writer: spool.begin(),
+            writer: spool.begin_passing_on(),
         })
     }
 

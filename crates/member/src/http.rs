@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod driver;
 mod error;
 mod questions;
 mod sending;

@@ -77,7 +77,7 @@ impl Reader {
     ) -> Result<Opened, OpenError> {
         self.shared.note_served();
         let journal = match instance.keeping {
-            Keeping::Accepted { entry, .. } => match self.shared.ledger.object(entry).await {
+            Keeping::Accepted { entry, .. } => match self.shared.ledger.object_at_hand(entry).await {
                 Ok(object) => {
                     let copy = Copy { transfer_syntax: object.transfer_syntax, bytes: object.bytes };
                     if let Some(retrieval) = retrieval {

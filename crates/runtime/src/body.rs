@@ -1,5 +1,6 @@
 //! The bytes of an object between arrival and the disk, and from the disk to a member.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub struct Body {
     pub length: u64,
     /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
-    /// CRC-32C of each block of [`BLOCK_BYTES`]; the last may be shorter.
+    /// CRC-32C of each block of [`BLOCK_BYTES`]; the last may be shorter. Of bytes in memory that are only passed on there is none.
     pub block_crcs: Vec<u32>,
     /// Where they are.
     pub content: Content,
@@ -72,6 +73,38 @@ impl Drop for SpooledFile {
         if let Err(error) = self.disk.remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a spooled file could not be removed");
         }
+    }
+}
+
+/// The CRC-32C of blocks that come in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    crc: u32,
+    filled: usize,
+    crcs: Vec<u32>,
+}
+
+impl Blocks {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = BLOCK_BYTES - self.filled;
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.crc = crc32c::crc32c_append(self.crc, now);
+            self.filled += now.len();
+            if self.filled == BLOCK_BYTES {
+                self.crcs.push(std::mem::take(&mut self.crc));
+                self.filled = 0;
+            }
+            rest = later;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<u32> {
+        if self.filled > 0 {
+            self.crcs.push(self.crc);
+        }
+        self.crcs
     }
 }
 
@@ -134,6 +167,20 @@ impl BlockSource for Bytes {
 }
 
 impl Body {
+    /// CRC-32C of each block, made now where there was none.
+    pub fn crcs_of_blocks(&self) -> Cow<'_, [u32]> {
+        match &self.content {
+            Content::Memory(pieces) if self.block_crcs.is_empty() => {
+                let mut blocks = Blocks::default();
+                for piece in pieces {
+                    blocks.add(piece);
+                }
+                Cow::Owned(blocks.finish())
+            }
+            Content::Memory(_) | Content::File(_) => Cow::Borrowed(&self.block_crcs),
+        }
+    }
+
     /// At least the first so many bytes, up to [`BLOCK_BYTES`] or its end; synchronous, may block.
     pub fn beginning(&self, length: usize) -> Result<Bytes, BlockError> {
         match &self.content {

@@ -79,6 +79,13 @@ pub trait Disk: Send + Sync + Debug + 'static {
 pub trait DiskFile: Send + Sync + Debug {
     /// Reads at `offset` into `buffer`; gives fewer bytes only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Reads up to `length` bytes at `offset`; gives fewer only at the end of the file.
+    fn read_new(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; length];
+        let read = self.read_at(&mut buffer, offset)?;
+        buffer.truncate(read);
+        Ok(buffer)
+    }
     /// Writes all of `parts`, one after another, at `offset`.
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// Makes what was written durable, data and the length that goes with it (fdatasync).
@@ -93,11 +100,8 @@ pub trait DiskFile: Send + Sync + Debug {
 
 /// Reads exactly `length` bytes at `offset`; `UnexpectedEof` if the file ends before.
 pub fn read_exact_at(file: &dyn DiskFile, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; length];
-    if file.read_at(&mut buffer, offset)? < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(buffer)
+    let read = file.read_new(offset, length)?;
+    if read.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
 }
 
 /// Reads a whole small file, of at most `limit` bytes.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::body::{BLOCK_BYTES, Body, Content, Fate, SpooledFile};
+use crate::body::{BLOCK_BYTES, Blocks, Body, Content, Fate, SpooledFile};
 use crate::disk::ArcDisk;
 use crate::random::{Random, RandomError};
 use crate::threads::{Threads, WorkLost};
@@ -52,32 +52,52 @@ pub enum SpoolError {
     /// The writing thread is gone.
     #[error("the spool file could not be written")]
     Thread(#[source] WorkLost),
+    /// The digesting thread is gone.
+    #[error("the object could not be digested")]
+    Digest(#[source] WorkLost),
 }
 
 /// One object arriving.
 #[derive(Debug)]
 pub struct BodyWriter {
     spool: Spool,
+    digesting: Digesting,
     length: u64,
     sha256: Sha256,
-    block_crc: u32,
-    block_filled: usize,
-    block_crcs: Vec<u32>,
+    blocks: Blocks,
     held: Vec<Bytes>,
     held_bytes: usize,
     file: Option<(SpooledFile, u64)>,
 }
 
+/// When the bytes of an object are digested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digesting {
+    /// While they are warm.
+    AsTheyCome,
+    /// On a thread of its own, so that whoever brings them brings the next object meanwhile.
+    AtTheEnd,
+}
+
 impl Spool {
     /// Begins to take an object in.
     pub fn begin(&self) -> BodyWriter {
+        self.begin_digesting(Digesting::AsTheyCome)
+    }
+
+    /// Begins to take an object in that is passed on: while it stays in memory it has no CRCs of blocks, and it is digested when it is
+    /// whole, beside whatever comes next.
+    pub fn begin_passing_on(&self) -> BodyWriter {
+        self.begin_digesting(Digesting::AtTheEnd)
+    }
+
+    fn begin_digesting(&self, digesting: Digesting) -> BodyWriter {
         BodyWriter {
             spool: self.clone(),
+            digesting,
             length: 0,
             sha256: Sha256::new(),
-            block_crc: 0,
-            block_filled: 0,
-            block_crcs: Vec::new(),
+            blocks: Blocks::default(),
             held: Vec::new(),
             held_bytes: 0,
             file: None,
@@ -86,14 +106,16 @@ impl Spool {
 }
 
 impl BodyWriter {
-    /// Takes the next bytes; they are digested at once and written when enough are held.
+    /// Takes the next bytes; they are written when enough are held.
     pub async fn push(&mut self, bytes: Bytes) -> Result<(), SpoolError> {
         self.length = self.length.saturating_add(bytes.len() as u64);
         if self.length > self.spool.object_bytes_max {
             return Err(SpoolError::TooLarge { limit: self.spool.object_bytes_max });
         }
-        self.sha256.update(&bytes);
-        self.sum_blocks(&bytes);
+        if self.digesting == Digesting::AsTheyCome {
+            self.sha256.update(&bytes);
+            self.blocks.add(&bytes);
+        }
         self.held_bytes += bytes.len();
         self.held.push(bytes);
         let limit = if self.file.is_some() { BLOCK_BYTES } else { self.spool.memory_bytes_max };
@@ -110,31 +132,26 @@ impl BodyWriter {
         if self.file.is_some() && self.held_bytes > 0 {
             self.write_held().await?;
         }
-        if self.block_filled > 0 {
-            self.block_crcs.push(self.block_crc);
-        }
         let content = match self.file {
             Some((file, _)) => Content::File(file),
+            None if self.digesting == Digesting::AtTheEnd => return self.digested().await,
             None => Content::Memory(self.held),
         };
         let sha256 = self.sha256.finalize().into();
-        Ok(Body { length: self.length, sha256, block_crcs: self.block_crcs, content })
+        Ok(Body { length: self.length, sha256, block_crcs: self.blocks.finish(), content })
     }
 
-    fn sum_blocks(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = BLOCK_BYTES - self.block_filled;
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            self.block_crc = crc32c::crc32c_append(self.block_crc, now);
-            self.block_filled += now.len();
-            if self.block_filled == BLOCK_BYTES {
-                self.block_crcs.push(self.block_crc);
-                self.block_crc = 0;
-                self.block_filled = 0;
+    async fn digested(self) -> Result<Body, SpoolError> {
+        let Self { spool, length, held, .. } = self;
+        let digest = move || {
+            let mut sha256 = Sha256::new();
+            for piece in &held {
+                sha256.update(piece);
             }
-            rest = later;
-        }
+            let (sha256, content) = (sha256.finalize().into(), Content::Memory(held));
+            Body { length, sha256, block_crcs: Vec::new(), content }
+        };
+        spool.threads.blocking("digest of an object", digest).await.map_err(SpoolError::Digest)
     }
 
     async fn write_held(&mut self) -> Result<(), SpoolError> {
@@ -143,6 +160,14 @@ impl BodyWriter {
             None => (self.create().await?, 0),
         };
         let held = std::mem::take(&mut self.held);
+        if self.digesting == Digesting::AtTheEnd {
+            // What lies in a file is checked by its CRCs, and is not read again to be digested.
+            for piece in &held {
+                self.sha256.update(piece);
+                self.blocks.add(piece);
+            }
+            self.digesting = Digesting::AsTheyCome;
+        }
         let written = offset + std::mem::take(&mut self.held_bytes) as u64;
         let target = file.file.clone();
         let outcome = self.spool.threads.blocking("spool write", move || {
@@ -209,6 +234,26 @@ mod tests {
             if let Content::File(file) = &pieces.content {
                 assert_eq!(file.file().length().unwrap(), length as u64);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_on_is_digested_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = spool(directory.path());
+        for length in [0, 1, 1 << 16, (1 << 16) + 1, BLOCK_BYTES * 2 + 5] {
+            let bytes = Bytes::from((0..length).map(|i| u8::try_from(i % 251).unwrap()).collect::<Vec<_>>());
+            let mut writer = spool.begin_passing_on();
+            for piece in bytes.chunks(4093) {
+                writer.push(Bytes::copy_from_slice(piece)).await.unwrap();
+            }
+            let (passed, taken) = (writer.finish().await.unwrap(), taken(&spool, length, 4093).await);
+            assert_eq!((passed.length, passed.sha256), (taken.length, taken.sha256), "{length}");
+            let in_file = matches!(passed.content, Content::File(_));
+            assert_eq!(in_file, length > 1 << 16, "{length}");
+            assert_eq!(passed.block_crcs.is_empty(), !in_file || length == 0, "{length}");
+            assert_eq!(&*passed.crcs_of_blocks(), taken.block_crcs, "{length}");
+            assert_eq!(passed.read_block(0).unwrap(), bytes.slice(..length.min(BLOCK_BYTES)), "{length}");
         }
     }
 

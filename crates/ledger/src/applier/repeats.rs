@@ -86,6 +86,8 @@ impl Repeats {
 #[derive(Debug)]
 pub(crate) struct Lent {
     pub(crate) own: Arc<dyn BlockSource>,
+    /// All of it, where it was read when it was opened.
+    pub(crate) whole: Option<Bytes>,
     pub(crate) entry: Seq,
     pub(crate) reader: JournalReader,
     pub(crate) repeats: Arc<Repeats>,
@@ -98,6 +100,10 @@ impl BlockSource for Lent {
 
     fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
         self.own.read_block(index).or_else(|error| self.lent(index).ok_or(error))
+    }
+
+    fn at_hand(&self, position: u64) -> Option<Bytes> {
+        self.whole.as_ref()?.at_hand(position)
     }
 }
 

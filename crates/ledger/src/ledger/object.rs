@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use outrigger_journal::{Entry, JournalReader, ReadError, Record, RecordKind, Seq as JournalSeq};
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
 use outrigger_runtime::BlockSource;
+use outrigger_runtime::body::BLOCK_BYTES;
 
 use crate::applier::repeats::Lent;
 use crate::entry::Marks;
@@ -39,7 +41,27 @@ impl Ledger {
     /// Opens the bytes of an entry, from the journal alone: the database is not asked. Where they are damaged or gone and the same bytes
     /// came again, those are read.
     pub async fn object(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
+        self.opened(entry, |_| None).await
+    }
+
+    /// Opens the bytes of an entry that is sent at once: what is no more than a block is read on the way and is at hand.
+    pub async fn object_at_hand(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
+        let read = |bytes: &dyn BlockSource| {
+            (bytes.length() <= BLOCK_BYTES as u64).then(|| bytes.read_block(0).ok())?
+        };
+        self.opened(entry, read).await
+    }
+
+    async fn opened(
+        &self,
+        entry: Seq,
+        read: impl FnOnce(&dyn BlockSource) -> Option<Bytes> + Send + 'static,
+    ) -> Result<StoredObject, ObjectError> {
         let (reader, repeats) = (self.shared.journal.reader(), self.shared.repeats.clone());
+        // So it is for each of a study's instances that was let go, and needs no thread to find out.
+        if repeats.of(entry).is_empty() && reader.is_known_released(JournalSeq(entry.0)) {
+            return Err(ObjectError::Released(entry));
+        }
         let opened = self.shared.threads.blocking("opening an object", move || {
             let object = opened(&reader, entry).or_else(|error| match error {
                 ObjectError::Released(_)
@@ -50,7 +72,9 @@ impl Ledger {
                 }
                 other => Err(other),
             })?;
-            let bytes = Arc::new(Lent { own: object.bytes, entry, reader, repeats });
+            // What cannot be read says so to whoever reads it.
+            let whole = read(&*object.bytes);
+            let bytes = Arc::new(Lent { own: object.bytes, whole, entry, reader, repeats });
             Ok(StoredObject { entry, bytes, ..object })
         });
         opened.await.map_err(|lost| ObjectError::Thread { entry, source: lost })?
@@ -69,14 +93,14 @@ impl Ledger {
 
 /// Opens what stands in the journal under one entry.
 fn opened(reader: &JournalReader, entry: Seq) -> Result<StoredObject, ObjectError> {
-    let (header, record) = record_of(reader, entry)?;
-    let body = header.body.ok_or(ObjectError::Unknown(entry))?;
     let bytes = reader.body(JournalSeq(entry.0)).map_err(|error| match error {
         ReadError::Released(_) => ObjectError::Released(entry),
         ReadError::Unknown(_) => ObjectError::Unknown(entry),
         source @ ReadError::Damaged { .. } => ObjectError::Damaged { entry, source },
         source @ ReadError::Io { .. } => ObjectError::Journal { entry, source },
     })?;
+    let (header, record) = record_of(reader, entry)?;
+    let body = header.body.ok_or(ObjectError::Unknown(entry))?;
     Ok(StoredObject {
         entry,
         at: WallTime(header.at_us),

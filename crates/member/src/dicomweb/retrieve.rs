@@ -6,6 +6,7 @@ use outrigger_dicomweb::multipart_reader::{Event, MultipartError, MultipartReade
 use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, TransferSyntaxUid};
 use outrigger_runtime::{Body, Spool};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 
 use super::search::escaped;
 use crate::contract::{CameBack, MemberError};
@@ -21,6 +22,9 @@ const AS_GIVEN: &str = "multipart/related; type=\"application/dicom\"";
 
 /// Most characters of a Content-Type that are told on.
 const TYPE_SHOWN_MAX: usize = 200;
+
+/// Instances of a series that have come and are digested while the next comes: one, for as many threads as matter to one who reads.
+const FINISHING_MAX: usize = 1;
 
 /// An instance that nobody has: 2.25 with a UUID of zeros (PS3.5 section B.2).
 const NOBODYS: &str = "2.25.0";
@@ -46,6 +50,8 @@ enum RetrieveError {
     Encoded(String),
     #[error("the answer has no length, and so may have been cut")]
     NoLength,
+    #[error("what came could not be looked at")]
+    Unfinished(#[source] JoinError),
 }
 
 impl From<RetrieveError> for MemberError {
@@ -85,13 +91,32 @@ pub(super) async fn series(
 ) -> Result<(), MemberError> {
     let mut answer = given(connection, &path_of_series(study, series)).await?;
     let mut parts = Parts::of(&answer, spool)?;
-    while let Some(came) = parts.next(&mut answer).await? {
-        // What came whole has come, even if the body is cut behind it.
-        if taken.send(came.back()).await.is_err() {
-            break;
+    let mut finishing = JoinSet::new();
+    let ended = loop {
+        match parts.next(&mut answer).await {
+            Ok(Some(whole)) => drop(finishing.spawn(whole.finish())),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         }
+        if finishing.len() > FINISHING_MAX && !hand_over(&mut finishing, taken).await? {
+            return Ok(());
+        }
+    };
+    // What came whole has come, even if the body is cut behind it.
+    while !finishing.is_empty() && hand_over(&mut finishing, taken).await? {}
+    Ok(ended?)
+}
+
+/// Hands one over that has come whole; `false` if nobody takes it.
+async fn hand_over(
+    finishing: &mut JoinSet<Result<Came, FileError>>,
+    taken: &mpsc::Sender<CameBack>,
+) -> Result<bool, RetrieveError> {
+    match finishing.join_next().await {
+        Some(Ok(came)) => Ok(taken.send(came?.back()).await.is_ok()),
+        Some(Err(lost)) => Err(RetrieveError::Unfinished(lost)),
+        None => Ok(true),
     }
-    Ok(())
 }
 
 /// The answer that gives what is below a path.
@@ -127,7 +152,7 @@ async fn came(mut answer: Answer, spool: &Spool) -> Result<Came, RetrieveError> 
         return single(answer, spool).await;
     }
     let mut parts = Parts::of(&answer, spool)?;
-    let first = parts.next(&mut answer).await?.ok_or(RetrieveError::NoPart)?;
+    let first = parts.next(&mut answer).await?.ok_or(RetrieveError::NoPart)?.finish().await?;
     // To the end of the body even behind the last boundary, so that the connection can be used again.
     match parts.next(&mut answer).await? {
         None => Ok(first),
@@ -151,11 +176,11 @@ impl<'a> Parts<'a> {
     }
 
     /// The next file that came whole; `None` at the end of a body that came whole.
-    async fn next(&mut self, answer: &mut Answer) -> Result<Option<Came>, RetrieveError> {
+    async fn next(&mut self, answer: &mut Answer) -> Result<Option<Arriving>, RetrieveError> {
         loop {
             while let Some(event) = self.reader.next_event()? {
                 if let Some(whole) = self.take(event).await? {
-                    return Ok(Some(whole.finish().await?));
+                    return Ok(Some(whole));
                 }
             }
             let Some(bytes) = answer.next().await? else {

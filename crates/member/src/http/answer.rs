@@ -1,6 +1,7 @@
 //! The answer to a call, its body read as it comes.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use hyper::header::{
 use hyper::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
+use super::driver::Driver;
 use super::error::{HttpError, HttpRefusal};
 use super::sending::Feeder;
 use crate::arrived::Arrived;
@@ -28,6 +30,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Incoming,
+    /// What brings the body.
+    pub(super) driver: Arc<Driver>,
     pub(super) patience: Duration,
     pub(super) came: u64,
     pub(super) arrived: Arrived,
@@ -60,7 +64,7 @@ impl Answer {
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         loop {
             let frame = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context));
-            match timeout(self.patience, frame).await {
+            match timeout(self.patience, self.driver.along(frame)).await {
                 Err(_) => return Err(HttpError::Silent { url: self.url.clone(), after: self.patience }),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(source))) => {

@@ -1,5 +1,6 @@
 //! Calls over one kept connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -10,10 +11,10 @@ use hyper_util::rt::TokioIo;
 use outrigger_runtime::net::ArcNet;
 use outrigger_runtime::tls::dial;
 use outrigger_runtime::{Threads, TlsClient};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::Answer;
+use super::driver::Driver;
 use super::error::HttpError;
 use super::sending::{Feeder, Payload, Sending};
 use super::target::Target;
@@ -88,17 +89,11 @@ pub(crate) struct Connection {
 
 struct Open {
     sender: SendRequest<Sending>,
-    driver: JoinHandle<()>,
+    driver: Arc<Driver>,
     /// Whether it has answered before: only then may the server have ended it for want of calls.
     is_used: bool,
     /// When the server will end it for want of calls, as it says.
     until: Option<Instant>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 impl Client {
@@ -129,15 +124,7 @@ impl Client {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|source| HttpError::Broken { url: target.to_string(), source })?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever waits for an answer is told as well.
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "a connection to a web server broke"
-                );
-            }
-        });
+        let driver = Arc::new(Driver::of(connection));
         Ok(Open { sender, driver, is_used: false, until: None })
     }
 
@@ -200,7 +187,8 @@ impl Connection {
         let patience = client.options.answer_timeout;
         let (body, feeder, mut progress) = ask.payload.begin(client.threads);
         let request = client.request(ask, body)?;
-        let answering = open.sender.send_request(request);
+        let driver = Arc::clone(&open.driver);
+        let answering = driver.along(open.sender.send_request(request));
         tokio::pin!(answering);
         let mut is_sending = true;
         let answered = loop {
@@ -216,7 +204,7 @@ impl Connection {
                 open.is_used = true;
                 open.until = kept_until(response.headers());
                 self.open = Some(open);
-                Ok(answer(url, response, self.arrived.clone(), patience, feeder))
+                Ok(answer(url, response, Arc::clone(&driver), self.arrived.clone(), patience, feeder))
             }
             Err(source) => {
                 drop(open);
@@ -232,7 +220,8 @@ impl Connection {
 /// Whether a kept connection takes a request: the answer before was read to its end, and the server has not hung up.
 async fn is_ready(open: &mut Open, patience: Duration) -> bool {
     let is_fresh = open.until.is_none_or(|until| Instant::now() < until);
-    is_fresh && !open.sender.is_closed() && matches!(timeout(patience, open.sender.ready()).await, Ok(Ok(())))
+    let ready = open.driver.along(open.sender.ready());
+    is_fresh && matches!(timeout(patience, ready).await, Ok(Ok(())))
 }
 
 /// When a server ends an idle connection, by its `Keep-Alive: timeout=`; somewhat earlier, since what is sent on the way is
@@ -247,6 +236,7 @@ fn kept_until(headers: &HeaderMap) -> Option<Instant> {
 fn answer(
     url: String,
     response: Response<Incoming>,
+    driver: Arc<Driver>,
     arrived: Arrived,
     patience: Duration,
     feeder: Feeder,
@@ -257,6 +247,7 @@ fn answer(
         status: head.status,
         headers: head.headers,
         body,
+        driver,
         patience,
         came: 0,
         arrived,

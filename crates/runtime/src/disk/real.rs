@@ -11,6 +11,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
 use super::{Access, Disk, DiskFile, Kind, Listed, Space};
 
 /// The operating system's file systems.
@@ -93,6 +96,22 @@ impl DiskFile for File {
             }
         }
         Ok(done)
+    }
+
+    /// Without zeros first: of what is read from memory they cost a tenth.
+    fn read_new(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = Vec::with_capacity(length);
+        while buffer.len() < length {
+            let at = offset + buffer.len() as u64;
+            match rustix::io::pread(self, spare_capacity(&mut buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may be room for more than was asked for.
+        buffer.truncate(length);
+        Ok(buffer)
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
