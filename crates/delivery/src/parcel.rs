@@ -10,7 +10,7 @@ use outrigger_member::{MemberError, Need, Outgoing};
 use outrigger_model::TransferSyntaxUid;
 use outrigger_runtime::{BlockError, BlockSource, Body, Threads};
 
-use crate::setup::MemberSetup;
+use crate::setup::{MemberSetup, Route};
 
 /// Largest object transcoded: its old and its new bytes are in memory together, and connections work at the same time.
 const TRANSCODE_BYTES_MAX: u64 = 512 << 20;
@@ -179,8 +179,14 @@ async fn elsewhere(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: Had
     }
 }
 
-/// The members that may have the object: those it was read back from and the preferred ones first, the one it is for last.
-fn holders<'a>(members: &'a [MemberSetup], marks: &Marks, due: &Due, had: Had) -> Vec<&'a MemberSetup> {
+/// The members that may have the object, by each of their routes: those it was read back from and the preferred ones first, the one it
+/// is for last.
+fn holders<'a>(
+    members: &'a [MemberSetup],
+    marks: &Marks,
+    due: &Due,
+    had: Had,
+) -> Vec<(&'a MemberSetup, &'a Route)> {
     let by_the_books = marks.verified.and(marks.confirmed);
     let may_have = match had {
         Had::ByTheBooks => by_the_books,
@@ -194,7 +200,7 @@ fn holders<'a>(members: &'a [MemberSetup], marks: &Marks, due: &Due, had: Had) -
             [number == due.posting.member, !by_the_books.contains(number), !marks.verified.contains(number)];
         (doubt, member.preference)
     });
-    holders
+    holders.into_iter().flat_map(|holder| holder.routes.iter().map(move |route| (holder, route))).collect()
 }
 
 /// Asks members that may have the object; only bytes with the digest of what was accepted count, so whoever has them may give
@@ -209,23 +215,21 @@ async fn from_members(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: 
         copies.iter().any(|copy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax)
     };
     let (mut re_encoded, mut none) = (None, Asked::Nobody);
-    for holder in holders(members, &marks.unwrap_or_default(), due, had) {
-        for route in &holder.routes {
-            match fetched(&*route.member, due).await {
-                Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
-                    tracing::info!(member = %holder.name, %entry, "an object that the journal cannot give is taken from a member");
-                    return Asked::Given(syntax, Arc::new(body));
-                }
-                Ok((syntax, body)) if is_copy(&syntax, &body) => {
-                    tracing::info!(member = %holder.name, %entry, "a member has an object in another encoding, as it was compared");
-                    re_encoded.get_or_insert((syntax, body));
-                }
-                Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
-                Err(error) => {
-                    tracing::info!(member = %holder.name, %error, "a copy could not be read back");
-                    if matches!(error, MemberError::Connect(_)) {
-                        none = Asked::NotAll;
-                    }
+    for (holder, route) in holders(members, &marks.unwrap_or_default(), due, had) {
+        match fetched(&*route.member, due).await {
+            Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {
+                tracing::info!(member = %holder.name, %entry, "an object that the journal cannot give is taken from a member");
+                return Asked::Given(syntax, Arc::new(body));
+            }
+            Ok((syntax, body)) if is_copy(&syntax, &body) => {
+                tracing::info!(member = %holder.name, %entry, "a member has an object in another encoding, as it was compared");
+                re_encoded.get_or_insert((syntax, body));
+            }
+            Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
+            Err(error) => {
+                tracing::info!(member = %holder.name, %error, "a copy could not be read back");
+                if matches!(error, MemberError::Connect(_)) {
+                    none = Asked::NotAll;
                 }
             }
         }
