@@ -20,6 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// there is nothing to look at.
 const HIGH_WATER_PERCENT: u64 = 75;
 
+/// The fill at which no more goes early, in percent: somewhat below, so that what comes until the next look has room.
+const LOW_WATER_PERCENT: u64 = 70;
+
 /// The loop that releases.
 pub struct Releaser {
     /// The ledger.
@@ -34,11 +37,11 @@ pub struct Releaser {
 
 /// How much may go, by the journal's fill.
 pub fn mode(bytes: u64, capacity: u64) -> ReleaseMode {
-    if bytes.saturating_mul(100) > capacity.saturating_mul(HIGH_WATER_PERCENT) {
-        ReleaseMode::Early
-    } else {
-        ReleaseMode::Normal
+    let mark = |percent| capacity / 100 * percent;
+    if bytes <= mark(HIGH_WATER_PERCENT) {
+        return ReleaseMode::Normal;
     }
+    ReleaseMode::Early { room: bytes - mark(LOW_WATER_PERCENT) }
 }
 
 impl Releaser {
@@ -90,7 +93,7 @@ mod tests {
     #[test]
     fn bytes_go_early_above_three_quarters() {
         assert_eq!(mode(75, 100), ReleaseMode::Normal);
-        assert_eq!(mode(76, 100), ReleaseMode::Early);
-        assert_eq!(mode(u64::MAX, 100), ReleaseMode::Early);
+        assert_eq!(mode(76, 100), ReleaseMode::Early { room: 6 }, "and no more than it takes");
+        assert_eq!(mode(u64::MAX, 100), ReleaseMode::Early { room: u64::MAX - 70 });
     }
 }

@@ -115,9 +115,13 @@ async fn bytes_stay_while_a_member_is_seen_to_lack_them() {
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry, other]);
         lost(&rig, entry, A, Some(uid())).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [other]);
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [entry, other], "b gave it back");
+        assert_eq!(
+            candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await,
+            [entry, other],
+            "b gave it back"
+        );
         lost(&rig, entry, B, Some(uid())).await;
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [other], "nobody has it");
+        assert_eq!(candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await, [other], "nobody has it");
         tokio::time::advance(Duration::from_secs(1)).await;
         // Sent there again, it is what the members said last that counts.
         rig.ledger.resend(Resend::Study(study_uid(1)), None).await.unwrap();
@@ -163,6 +167,6 @@ async fn what_is_missed_of_an_instance_is_missed_of_each_of_its_encodings() {
         }
         let all = asked(&rig, 1).await;
         assert_eq!(promised(&rig, CommitPolicy::All, &all).await, None, "nobody has it in either");
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, []);
+        assert_eq!(candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await, []);
     }
 }

@@ -306,7 +306,10 @@ async fn promised_bytes_stay_until_every_required_member_has_them() {
     for kind in Kind::BOTH {
         let mut rig = Rig::new(kind).await;
         let early = async |rig: &Rig| {
-            rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Early).await.unwrap()
+            rig.ledger
+                .release_candidates(9, Duration::ZERO, ReleaseMode::Early { room: u64::MAX })
+                .await
+                .unwrap()
         };
         let promised = rig.enter(1, 1, 1).await;
         rig.ledger.promise(asked(1, &[(CT, 1), (CT, 2), (CT, 8)])).await.unwrap();
@@ -343,10 +346,18 @@ async fn bytes_that_were_not_promised_do_not_stay() {
         let entry = rig.enter(1, 1, 1).await;
         rig.ledger.promise(asked(1, &[(MR, 1)])).await.unwrap();
         reached(&rig, entry, A, ConfirmLevel::Verified).await;
-        let early = rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Early).await.unwrap();
+        let early = rig
+            .ledger
+            .release_candidates(9, Duration::ZERO, ReleaseMode::Early { room: u64::MAX })
+            .await
+            .unwrap();
         assert_eq!(early, []);
         settle(&rig, JOURNAL_AND_ONE).await;
-        let early = rig.ledger.release_candidates(9, Duration::ZERO, ReleaseMode::Early).await.unwrap();
+        let early = rig
+            .ledger
+            .release_candidates(9, Duration::ZERO, ReleaseMode::Early { room: u64::MAX })
+            .await
+            .unwrap();
         assert_eq!(early, [entry]);
     }
 }

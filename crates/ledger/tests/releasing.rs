@@ -34,17 +34,17 @@ async fn bytes_go_when_all_have_them_one_was_read_back_and_the_time_has_passed()
         reached(&rig, entry, B, Committed).await;
         tokio::time::advance(hour).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "nobody was read back");
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [], "not even early");
+        assert_eq!(candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await, [], "not even early");
         reached(&rig, entry, B, Verified).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [], "a accepted it, and never showed it");
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [entry]);
+        assert_eq!(candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await, [entry]);
         reached(&rig, entry, A, ConfirmLevel::Present).await;
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, [entry]);
 
         let younger = rig.enter(2, 1, 1).await;
         reached(&rig, younger, A, Verified).await;
         assert_eq!(
-            candidates(&rig, ReleaseMode::Early).await,
+            candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await,
             [entry, younger],
             "owed to b, and verified at a"
         );
@@ -70,7 +70,7 @@ async fn released_bytes_are_not_offered_again_and_their_entry_is_still_known() {
         rig.journal.release(vec![JournalSeq(entry.0)]).await.unwrap();
         rig.ledger.released(&free).await.unwrap();
         assert_eq!(candidates(&rig, ReleaseMode::Normal).await, []);
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, []);
+        assert_eq!(candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await, []);
         rig.restart().await;
         let gone = rig.ledger.object(entry).await;
         assert!(matches!(gone, Err(ObjectError::Released(_))), "{gone:?}");
@@ -108,7 +108,11 @@ async fn what_comes_again_when_its_bytes_have_gone_is_kept_and_owed_anew() {
         assert!(matches!(again, Accepted::Renewed { of, .. } if of == entry), "{again:?}");
         rig.ledger.follow(again.entry()).await.unwrap();
         assert_eq!(rig.accept(1, 1, 1).await, Accepted::Repeated { entry }, "once is enough");
-        assert_eq!(candidates(&rig, ReleaseMode::Early).await, [], "nobody is known to have it");
+        assert_eq!(
+            candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await,
+            [],
+            "nobody is known to have it"
+        );
         for member in [A, B] {
             assert_eq!(rig.due(member, outrigger_ledger::Lane::Fresh, 9).await, [entry]);
         }
@@ -131,7 +135,7 @@ async fn what_went_early_and_is_missing_at_a_member_is_delivered_when_it_comes_a
         let rig = Rig::new(kind).await;
         let entry = rig.enter(1, 1, 1).await;
         reached(&rig, entry, A, ConfirmLevel::Verified).await;
-        release(&rig, &candidates(&rig, ReleaseMode::Early).await).await;
+        release(&rig, &candidates(&rig, ReleaseMode::Early { room: u64::MAX }).await).await;
         rig.report(entry, B, ReportOutcome::Suspend(SuspenseReason::Damaged)).await;
         let again = rig.accept(1, 1, 1).await;
         rig.ledger.follow(again.entry()).await.unwrap();

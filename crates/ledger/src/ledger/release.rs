@@ -22,7 +22,10 @@ pub enum ReleaseMode {
     Normal,
     /// The journal is filling up: bytes go that were read back from some member; whoever lacks them gets them from there. Those
     /// that were promised to a modality stay until every required member has them.
-    Early,
+    Early {
+        /// As many go as make so much room, in bytes.
+        room: u64,
+    },
 }
 
 impl Ledger {
@@ -52,7 +55,7 @@ impl Ledger {
                     }
                     free
                 }
-                ReleaseMode::Early => {
+                ReleaseMode::Early { .. } => {
                     let rule = Releasable::at_any_time(&policies);
                     books.releasable_early(required(&policies), &rule, most)?
                 }
@@ -61,6 +64,9 @@ impl Ledger {
                 free = trusted(books, free, &doubted, mode)?;
             }
             free.truncate(limit);
+            if let ReleaseMode::Early { room } = mode {
+                free = making_room(books, free, room)?;
+            }
             // With the entry they are lent to, in one record: an entry without its own has those for as long as they are there.
             let mut lent = Vec::new();
             for Repeat { entry, of } in repeats {
@@ -105,13 +111,26 @@ fn trusted(
     for entry in free {
         let lost = doubted.of(entry);
         let may_go = lost.is_empty()
-            || mode == ReleaseMode::Early
+            || matches!(mode, ReleaseMode::Early { .. })
                 && books.entry(entry)?.is_some_and(|row| !row.marks.verified.without(lost).is_empty());
         if may_go {
             trusted.push(entry);
         }
     }
     Ok(trusted)
+}
+
+/// The first of the entries that make so much room together, in bytes.
+fn making_room(books: &dyn LedgerReads, free: Vec<Seq>, room: u64) -> Result<Vec<Seq>, StoreError> {
+    let (mut going, mut made) = (Vec::new(), 0_u64);
+    for entry in free {
+        if made >= room {
+            break;
+        }
+        made = made.saturating_add(books.entry(entry)?.map_or(0, |row| row.length));
+        going.push(entry);
+    }
+    Ok(going)
 }
 
 impl Releasable {
