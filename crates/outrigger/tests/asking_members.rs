@@ -86,7 +86,7 @@ pub(crate) fn expected(sent: &[Object]) -> Vec<String> {
 }
 
 /// What the admin API says of the last query.
-fn last(door: &Door) -> Value {
+pub(crate) fn last(door: &Door) -> Value {
     let url = format!("{}/api/v1/queries", door.admin());
     let text = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
     let mut all: Value = serde_json::from_str(&text).unwrap();

@@ -21,8 +21,10 @@ use self::client::put;
 use self::objects::Corpus;
 use self::table::{Row, Table};
 use crate::archives::Archive;
+use crate::asking_members::last;
 use crate::door::{Behind, Door, ae, answers, head};
 use crate::modality::send;
+use crate::weblegs::{member, web};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -170,6 +172,29 @@ async fn peer_pixelmed_answers_the_table() {
     let ours = answers();
     let peer = PixelMed::start(&ae("PIXELMED"), std::slice::from_ref(&ours)).await.unwrap();
     hold(&ours, "pixelmed", peer.station()).await;
+}
+
+/// Before an Orthanc that is asked over its web server, by DICOMweb and by its own interface: no archive to put the rows to.
+#[tokio::test]
+async fn peer_orthanc_asked_over_its_web_server_answers_the_table() {
+    for protocol in ["dicomweb", "orthanc"] {
+        let (table, corpus) = (Table::read(), Corpus::new());
+        let peer = Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), &[])).await.unwrap();
+        let url = if protocol == "dicomweb" { peer.dicomweb() } else { peer.rest().url("") };
+        let directory = TempDir::new().unwrap();
+        let text = head(directory.path(), 0, "") + &member("web", "accepted", &[web(protocol, &url)]);
+        let door = Door::open_with(directory, &text).await;
+        send(&door.station(), &corpus.objects).await;
+        door.balance_exits(0, PATIENCE).await;
+        let (mut wrong, mut asked) = (Vec::new(), 0);
+        for row in table.rows() {
+            wrong.extend(by_the_standard(row, &put(&door.station(), row, &corpus).await));
+            let said = &last(&door)["members"][0];
+            asked += usize::from(said["member"] == "web" && said["not_whole"].is_null());
+        }
+        assert!(wrong.is_empty(), "{protocol}, {}:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(asked > 200, "{protocol}: it answered {asked} rows");
+    }
 }
 
 /// The rows that `findscu` can put: its command line has ASCII alone, and it negotiates nothing.

@@ -161,3 +161,42 @@ async fn both_members_down_the_journal_gives_while_it_has_the_bytes() {
         assert_eq!(came.originator, Some((ae("WS1"), 7)));
     }
 }
+
+/// Both members dead and the bytes let go: the status says so, the list has every instance, and the web says to come again.
+#[tokio::test]
+async fn both_members_dead_and_the_journal_empty_the_answer_is_honest() {
+    let (a, b) = (Archive::start("A", "sqlite").await, Archive::start("B", "redb").await);
+    let members = [Behind::new("a", &a.station(), "verified"), Behind::new("b", &b.station(), "verified")];
+    let mut receiver = Receiver::start().await;
+    let directory = TempDir::new().unwrap();
+    let text = head(directory.path(), 0, "").replace("[journal]\n", NO_RETENTION)
+        + "[[front.web]]\nlisten = \"127.0.0.1:0\"\n"
+        + &members.iter().map(Behind::text).collect::<String>()
+        + &receiver.table();
+    let door = Door::open_with(directory, &text).await;
+    let sent = objects(66, OBJECTS);
+    send(&door.station(), &sent).await;
+    released(&door, &sent).await;
+    drop((a, b));
+    let uids: Vec<SopInstanceUid> = sent.iter().map(|object| object.header.sop_instance.clone()).collect();
+    for retrieved in
+        [get(&door.station(), &sent, &quiet()).await, receiver.move_(&door.station(), &sent).await]
+    {
+        assert_eq!(retrieved.status, Status::CANNOT_PERFORM_SUBOPERATIONS, "{}", door.log());
+        assert_eq!((retrieved.counted, retrieved.came.len()), (counted(0, 12), 0));
+        assert_eq!(retrieved.failed, uids);
+    }
+    let web = door.node.listening().unwrap().web[0];
+    let url = format!("http://{web}/dicomweb/studies/{}", sent[0].header.study.as_ref().unwrap());
+    let asked = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        agent
+            .get(&url)
+            .header("Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*")
+            .call()
+            .unwrap()
+    });
+    let answer = asked.await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"), "{:?}", answer.headers());
+}

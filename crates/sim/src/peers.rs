@@ -27,5 +27,5 @@ pub use postgresql::Postgresql;
 pub use process::{Launch, Process, Ready};
 pub use pynetdicom::{PynetdicomQrScp, PynetdicomStoreScp, PynetdicomStoreScu};
 pub use pynetdicom_commit::{AfterAsking, PynetdicomCommitScu};
-pub use station::{Station, free_port};
+pub use station::{HeldPort, Station, free_port};
 pub use tool::{Nagle, Sent, ToolRun};

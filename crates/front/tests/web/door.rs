@@ -1,6 +1,7 @@
 //! A web door to knock at, and a user agent that says exactly what it is told to.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -85,7 +86,16 @@ pub(crate) fn with_tokens() -> WebOptions {
 
 impl Door {
     pub(crate) async fn open(options: WebOptions) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::open_at(tempfile::tempdir().unwrap(), options, None).await
+    }
+
+    /// With the files of a viewer, in `viewer` below a directory that has more.
+    pub(crate) async fn with_viewer(directory: tempfile::TempDir) -> Self {
+        let files = directory.path().join("viewer");
+        Self::open_at(directory, options(), Some(files)).await
+    }
+
+    async fn open_at(directory: tempfile::TempDir, options: WebOptions, viewer: Option<PathBuf>) -> Self {
         let (spool, kept) = (directory.path().join("spool"), directory.path().join("quarantine"));
         for path in [&spool, &kept] {
             outrigger_runtime::Disk::create_directory(&RealDisk, path).unwrap();
@@ -116,7 +126,7 @@ impl Door {
             refusals: refusal_box,
             audit: audit_box,
             connections: Arc::default(),
-            viewer: None,
+            viewer,
             renewed,
         };
         let (guard, shutdown) = Shutdown::pair();

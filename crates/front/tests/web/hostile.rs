@@ -113,6 +113,50 @@ async fn where_no_viewer_is_installed_the_page_says_so() {
     }
 }
 
+/// Nothing beside the viewer's files is to be had through them.
+#[tokio::test]
+async fn no_path_leads_out_of_the_viewers_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("viewer");
+    std::fs::create_dir(&files).unwrap();
+    for (path, text) in
+        [("secret", "SECRET"), ("viewer/index.html", "the page"), ("viewer/app.js", "the code")]
+    {
+        std::fs::write(directory.path().join(path), text).unwrap();
+    }
+    let secret = directory.path().join("secret").display().to_string();
+    let door = Door::with_viewer(directory).await;
+    assert_eq!(door.get("/viewer/app.js").await.text(), "the code");
+    assert_eq!(door.get("/viewer/viewer?StudyInstanceUIDs=1.2").await.text(), "the page");
+    let mut tricks: Vec<String> = [
+        "../secret",
+        "%2e%2e/secret",
+        "..%2fsecret",
+        "%2e%2e%2fsecret",
+        "..%5csecret",
+        "..\\secret",
+        "./../secret",
+        "a/../../secret",
+        "a/%2e%2e/%2e%2e/secret",
+        "..;/secret",
+        "....//secret",
+        "%252e%252e/secret",
+        "..%00/secret",
+        "%c0%ae%c0%ae/secret",
+        "app.js/../../secret",
+        "..%ef%bc%8fsecret",
+    ]
+    .map(str::to_owned)
+    .into();
+    tricks.extend([secret.clone(), secret.replace('/', "%2f"), format!("file:{secret}")]);
+    for trick in tricks {
+        let said = door.get(&format!("/viewer/{trick}")).await;
+        let is_page = said.status == 200 && said.text() == "the page";
+        assert!(is_page || (400..500).contains(&said.status), "{trick}: {said:?}");
+    }
+    is_open(&door).await;
+}
+
 #[tokio::test]
 async fn bodies_that_lie_are_refused() {
     let door = Door::open(options()).await;

@@ -207,7 +207,8 @@ impl Connection {
                 Ok(answer(url, response, Arc::clone(&driver), self.arrived.clone(), patience, feeder))
             }
             Err(source) => {
-                drop(open);
+                // Who reads the object waits until nobody takes it any more.
+                driver.end();
                 Err(match feeder.failure().await {
                     Some(unread) => HttpError::Source(unread),
                     None => HttpError::Broken { url, source },

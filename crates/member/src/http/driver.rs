@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use hyper::client::conn::http1::Connection;
@@ -32,9 +32,18 @@ impl Driver {
         .await
     }
 
+    /// Ends the connection, whoever waits for it still, and lets go of what it was to send.
+    pub(super) fn end(&self) {
+        *self.moving() = None;
+    }
+
     /// A leaf lock: nothing waits under it.
+    fn moving(&self) -> MutexGuard<'_, Option<Moving>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn moves(&self, context: &mut Context<'_>) {
-        let mut moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut moving = self.moving();
         let Some(connection) = moving.as_mut() else { return };
         if let Poll::Ready(ended) = connection.as_mut().poll(context) {
             *moving = None;

@@ -17,6 +17,7 @@ mod find;
 mod load;
 mod memory;
 mod outage;
+mod relay;
 mod restart;
 mod retrieve;
 mod scripted;

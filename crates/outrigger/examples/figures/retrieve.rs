@@ -1,6 +1,7 @@
 //! A CT study of 200 instances by WADO-RS and by C-MOVE, and STOW-RS: beside Orthanc, from the journal and from an embedded archive.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::contestant::{callers, node_config, start_node};
 use crate::load;
+use crate::relay::Relay;
 use crate::summary::{Spread, table};
 
 /// Instances of the study.
@@ -77,9 +79,11 @@ pub(crate) async fn compare(program: &Path, rounds: usize) -> Outcome<()> {
     let uid = Phantom::new(88, Place::default(), Shape::SmallCt).header.study.ok_or("no study")?.to_string();
     // As it is installed, Orthanc's sender waits 40 ms for each of its answers.
     let receiver = StoreScp::start_with(&AeTitle::new("RECEIVER")?, &["--ignore"], Nagle::Off).await?;
+    let before_receiver = Relay::start(&AeTitle::new("RELAY")?, receiver.station()).await?;
+    let receivers = [receiver.station().clone(), before_receiver.station.clone()];
     let mut sides = Vec::new();
     for from in From::ALL {
-        sides.push((from, give(program, from, receiver.station(), &objects).await?));
+        sides.push((from, give(program, from, &receivers, &objects).await?));
     }
     let mut wado: BTreeMap<From, Vec<Got>> = BTreeMap::new();
     let mut moved: BTreeMap<From, Vec<Got>> = BTreeMap::new();
@@ -91,7 +95,9 @@ pub(crate) async fn compare(program: &Path, rounds: usize) -> Outcome<()> {
         for at in order {
             let Some((from, giving)) = sides.get(at) else { continue };
             wado.entry(*from).or_default().push(by_wado(giving, &uid).await?);
-            moved.entry(*from).or_default().push(by_move(giving, &uid, receiver.station()).await?);
+            let first_byte_ms = first_byte_of_move(giving, &uid, &before_receiver).await?;
+            let got = by_move(giving, &uid, receiver.station()).await?;
+            moved.entry(*from).or_default().push(Got { first_byte_ms, ..got });
         }
     }
     for (what, results) in [("WADO-RS, transfer-syntax=*", &wado), ("C-MOVE to storescp", &moved)] {
@@ -137,13 +143,12 @@ fn study() -> Outcome<Vec<Outgoing>> {
         .collect()
 }
 
-async fn give(program: &Path, from: From, receiver: &Station, objects: &[Outgoing]) -> Outcome<Giving> {
+async fn give(program: &Path, from: From, receivers: &[Station], objects: &[Outgoing]) -> Outcome<Giving> {
     let directory = tempfile::tempdir()?;
-    let peer = format!(
-        "[[peer]]\nae_title = \"{}\"\naddress = \"{}\"\n[[peer]]\nae_title = \"SENDER\"\n[[peer]]\nae_title = \"MOVER\"\n",
-        receiver.ae_title,
-        receiver.address()
-    );
+    let mut peer = "[[peer]]\nae_title = \"SENDER\"\n[[peer]]\nae_title = \"MOVER\"\n".to_owned();
+    for Station { ae_title, port } in receivers {
+        write!(peer, "[[peer]]\nae_title = \"{ae_title}\"\naddress = \"127.0.0.1:{port}\"\n")?;
+    }
     let bench = AeTitle::new("BENCH")?;
     let giving = match from {
         From::Journal => {
@@ -177,7 +182,7 @@ async fn give(program: &Path, from: From, receiver: &Station, objects: &[Outgoin
         }
         From::Orthanc => {
             let mut known = callers()?;
-            known.push(receiver.clone());
+            known.extend_from_slice(receivers);
             let orthanc = Orthanc::start(&OrthancSetup::new(&bench, &known)).await?;
             of_orthanc(orthanc, directory)
         }
@@ -284,21 +289,28 @@ fn read_whole(url: &str) -> Outcome<(Instant, f64, u64)> {
 async fn by_move(giving: &Giving, study: &str, receiver: &Station) -> Outcome<Got> {
     let before = cpu(giving)?;
     let begun = Instant::now();
+    moved(&giving.dimse, study, receiver).await?;
+    got(giving, before, begun, f64::NAN)
+}
+
+/// From the request to the first data at the receiver, in milliseconds: the start of the client and both negotiations with the one
+/// that is asked are not in it, that with the receiver is.
+async fn first_byte_of_move(giving: &Giving, study: &str, receiver: &Relay) -> Outcome<f64> {
+    let asked = Relay::start(&giving.dimse.ae_title, &giving.dimse).await?;
+    receiver.forget();
+    moved(&asked.station, study, &receiver.station).await?;
+    let (begun, first) = (asked.first_data().ok_or("no request")?, receiver.first_data().ok_or("no data")?);
+    Ok(first.duration_since(begun).as_secs_f64() * 1e3)
+}
+
+async fn moved(called: &Station, study: &str, receiver: &Station) -> Outcome<()> {
     let calling = AeTitle::new("MOVER")?;
     let key = format!("0020,000d={study}");
-    let move_ = MoveScu {
-        calling: &calling,
-        called: &giving.dimse,
-        destination: &receiver.ae_title,
-        root: QueryRoot::Study,
-        level: Level::Study,
-        keys: &[&key],
-    };
+    let (destination, keys) = (&receiver.ae_title, &[key.as_str()]);
+    let move_ =
+        MoveScu { calling: &calling, called, destination, root: QueryRoot::Study, level: Level::Study, keys };
     let run = move_.run().await?;
-    if !run.success() {
-        return Err(run.said().into());
-    }
-    got(giving, before, begun, f64::NAN)
+    if run.success() { Ok(()) } else { Err(run.said().into()) }
 }
 
 /// Measures STOW-RS with 20 instances a request.
@@ -311,8 +323,7 @@ pub(crate) async fn stow(program: &Path, rounds: usize, requests: usize) -> Outc
             order.reverse();
         }
         for from in order {
-            let giving =
-                give(program, from, &Station { ae_title: AeTitle::new("NOBODY")?, port: 1 }, &[]).await?;
+            let giving = give(program, from, &[], &[]).await?;
             let (url, bodies) = (format!("{}/studies", giving.web), bodies.clone());
             let begun = Instant::now();
             tokio::task::spawn_blocking(move || post_all(&url, &bodies)).await??;

@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use outrigger_sim::node::{Node, Role};
-use outrigger_sim::peers::{PeerError, Station, free_port};
+use outrigger_sim::peers::{HeldPort, PeerError, Station};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub(crate) struct Actor {
     admin: String,
     node: Option<Node>,
     starts: usize,
+    /// Its ports are its own while it is away.
+    ports: Vec<HeldPort>,
 }
 
 /// What a front door knows of a member.
@@ -55,10 +57,11 @@ impl Actor {
 
     /// A front door with its data in a directory, before members; not yet started.
     pub(crate) fn door(directory: &Path, data: &Path, retention: &str, members: &[Behind<'_>]) -> Self {
+        let port = HeldPort::free().unwrap();
         let mut rest = format!(
             "[journal]\nretention = \"{retention}\"\nmax_size = \"1GiB\"\nreserve = \"1MiB\"\n\
              [members]\nlisten = \"127.0.0.1:{}\"\nae_title = \"OUTRIGGER_M\"\n",
-            free_port().unwrap()
+            port.port
         );
         for Behind { name, station, confirm } in members {
             rest.push_str(&format!(
@@ -68,13 +71,16 @@ impl Actor {
                 station.ae_title
             ));
         }
-        Self::new(directory, data, Role::Serve, "OUTRIGGER", &rest)
+        let mut door = Self::new(directory, data, Role::Serve, "OUTRIGGER", &rest);
+        door.ports.push(port);
+        door
     }
 
     fn new(directory: &Path, data: &Path, role: Role, title: &str, rest: &str) -> Self {
         fs::create_dir_all(directory).unwrap();
-        let station = Station { ae_title: ae(title), port: free_port().unwrap() };
-        let admin = format!("127.0.0.1:{}", free_port().unwrap());
+        let [dicom, api] = [(); 2].map(|()| HeldPort::free().unwrap());
+        let station = Station { ae_title: ae(title), port: dicom.port };
+        let admin = format!("127.0.0.1:{}", api.port);
         let text = format!(
             "[node]\nname = \"{}\"\ndata = \"{}\"\n[admin]\nlisten = \"{admin}\"\n\
              [[front.dimse]]\nlisten = \"{}\"\nae_titles = [\"{title}\"]\n{rest}",
@@ -83,7 +89,7 @@ impl Actor {
             station.address()
         );
         let (directory, config) = (directory.to_owned(), written(directory, &text));
-        Self { directory, config, role, station, admin, node: None, starts: 0 }
+        Self { directory, config, role, station, admin, node: None, starts: 0, ports: vec![dicom, api] }
     }
 
     /// Starts it where it was, with variables added to its environment; the log of an earlier start is set aside.

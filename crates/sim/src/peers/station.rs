@@ -1,10 +1,14 @@
 //! Who is called, and where.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use outrigger_model::AeTitle;
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::PeerError;
 
@@ -41,11 +45,45 @@ pub fn free_port() -> Result<u16, PeerError> {
     for _ in 0..count {
         let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
         let port = u16::try_from(number).map_or(PORTS.start, |number| PORTS.start + number);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        // Without SO_REUSEADDR, with which a port that is held would pass for free.
+        if bound(port, Sharing::Alone).is_ok() {
             return Ok(port);
         }
     }
     Err(PeerError::System { what: "give a free port", source: io::ErrorKind::AddrInUse.into() })
+}
+
+/// A port that nobody else is given while its user is away.
+#[derive(Debug)]
+pub struct HeldPort {
+    /// The port.
+    pub port: u16,
+    _socket: OwnedFd,
+}
+
+impl HeldPort {
+    /// A free port. Whoever sets SO_REUSEADDR can listen on it, as servers do.
+    pub fn free() -> Result<Self, PeerError> {
+        let held = |source| PeerError::System { what: "hold a free port", source };
+        let port = free_port()?;
+        let socket = bound(port, Sharing::WithAListener).map_err(|error| held(error.into()))?;
+        Ok(Self { port, _socket: socket })
+    }
+}
+
+/// Who else may be bound to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    WithAListener,
+}
+
+/// A socket that is bound and does not listen.
+fn bound(port: u16, sharing: Sharing) -> Result<OwnedFd, Errno> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, sharing == Sharing::WithAListener)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket)
 }
 
 /// How often a peer is started on ports found free, before its failure counts.
@@ -60,4 +98,20 @@ pub(crate) async fn on_free_ports<T>(start: impl AsyncFn() -> Result<T, PeerErro
         }
     }
     start().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn who_holds_a_port_can_listen_on_it_again_and_nobody_else_is_given_it() {
+        let held = HeldPort::free().unwrap();
+        for _ in 0..2 {
+            drop(TcpListener::bind((Ipv4Addr::LOCALHOST, held.port)).unwrap());
+            assert_eq!(bound(held.port, Sharing::Alone).unwrap_err(), Errno::ADDRINUSE);
+        }
+    }
 }
