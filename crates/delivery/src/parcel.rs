@@ -121,7 +121,7 @@ pub async fn prepare(
     };
     let had = if matches!(source, ObjectError::Released(_)) { Had::Once } else { Had::ByTheBooks };
     match elsewhere(ledger, members, &due, had).await {
-        Asked::Given(encoding, bytes) => Ok(packed(due, encoding, bytes)),
+        Asked::Given(encoding, bytes) => Ok(of_member(due, encoding, bytes)),
         Asked::Nobody if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
             Err((due, ParcelError::Gone { entry, source }))
         }
@@ -133,19 +133,24 @@ pub async fn prepare(
 /// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
 pub async fn renewed(ledger: &Ledger, members: &[MemberSetup], due: Due) -> Option<Parcel> {
     match elsewhere(ledger, members, &due, Had::ByTheBooks).await {
-        Asked::Given(encoding, bytes) => Some(packed(due, encoding, bytes)),
+        Asked::Given(encoding, bytes) => Some(of_member(due, encoding, bytes)),
         Asked::NotAll | Asked::Nobody => None,
     }
 }
 
 fn own(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
-    let encoding = due.transfer_syntax.clone();
-    packed(due, encoding, bytes)
+    let (encoding, attempts) = (due.transfer_syntax.clone(), due.attempts);
+    packed(due, encoding, bytes, attempts)
+}
+
+/// In its own encoding whatever was tried before: while whoever has the bytes was away, nothing was sent that could be lost.
+fn of_member(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>) -> Parcel {
+    packed(due, encoding, bytes, 0)
 }
 
 /// All but the bytes is in the books: a record that cannot be read costs nothing more.
-fn packed(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>) -> Parcel {
-    let mut encodings = order(&encoding, due.attempts).into_iter();
+fn packed(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>, attempts: u32) -> Parcel {
+    let mut encodings = order(&encoding, attempts).into_iter();
     let need = Need {
         sop_class: due.header.sop_class.clone(),
         transfer_syntax: encodings.next().unwrap_or_else(|| encoding.clone()),

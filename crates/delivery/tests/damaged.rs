@@ -204,7 +204,8 @@ async fn fault_what_was_let_go_waits_for_a_member_that_had_it_and_is_away() {
     let (rig, uid) = owed_again_to_both().await;
     rig.beside.goes_away();
     rig.stores();
-    tokio::time::sleep(ARRIVES).await;
+    // Long enough that another encoding would have its turn, had it been sent and lost meanwhile.
+    tokio::time::sleep(RETRIED).await;
     assert_eq!(state(&rig, &uid).await, "pending", "{:?}", rig.stands(&uid).await);
     rig.beside.comes_back();
     rig.gives_beside(&uid, &uid).await;
