@@ -220,6 +220,7 @@ async fn from_members(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: 
         copies.iter().any(|copy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax)
     };
     let (mut re_encoded, mut none) = (None, Asked::Nobody);
+    // An entry that the books do not know is at no member.
     for (holder, route) in holders(members, &marks.unwrap_or_default(), due, had) {
         match fetched(&*route.member, due).await {
             Ok((syntax, body)) if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax => {

@@ -113,8 +113,7 @@ impl BodyWriter {
             return Err(SpoolError::TooLarge { limit: self.spool.object_bytes_max });
         }
         if self.digesting == Digesting::AsTheyCome {
-            self.sha256.update(&bytes);
-            self.blocks.add(&bytes);
+            self.digest(&bytes);
         }
         self.held_bytes += bytes.len();
         self.held.push(bytes);
@@ -141,6 +140,11 @@ impl BodyWriter {
         Ok(Body { length: self.length, sha256, block_crcs: self.blocks.finish(), content })
     }
 
+    fn digest(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.blocks.add(bytes);
+    }
+
     async fn digested(self) -> Result<Body, SpoolError> {
         let Self { spool, length, held, .. } = self;
         let digest = move || {
@@ -163,8 +167,7 @@ impl BodyWriter {
         if self.digesting == Digesting::AtTheEnd {
             // What lies in a file is checked by its CRCs, and is not read again to be digested.
             for piece in &held {
-                self.sha256.update(piece);
-                self.blocks.add(piece);
+                self.digest(piece);
             }
             self.digesting = Digesting::AsTheyCome;
         }
