@@ -15,8 +15,8 @@ use crate::setup::{MemberSetup, Route};
 /// Largest object transcoded: its old and its new bytes are in memory together, and connections work at the same time.
 const TRANSCODE_BYTES_MAX: u64 = 512 << 20;
 
-/// Attempts in its own encoding before another one is tried first.
-const OWN_ENCODING_ATTEMPTS: u32 = 2;
+/// Times that an object fails in its own encoding, where the member is not to blame, before another one is tried first.
+const OWN_ENCODING_FAULTS: u32 = 2;
 
 /// An object and what it needs of a connection.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Parcel {
     pub sender: outrigger_model::AeTitle,
     /// The encoding of `bytes`.
     pub encoding: TransferSyntaxUid,
-    /// What it needs of a connection: that encoding first, or another after that one was lost on the way repeatedly.
+    /// What it needs of a connection: that encoding first, or another after the object failed in that one repeatedly.
     pub need: Need,
 }
 
@@ -50,6 +50,17 @@ pub enum ParcelError {
         "the bytes of entry {entry} are not to be had now: a member that may have them cannot be reached"
     )]
     HolderAway {
+        /// The entry.
+        entry: outrigger_model::Seq,
+        /// What the journal said.
+        #[source]
+        source: ObjectError,
+    },
+    /// Not in the journal, and a member that may have it answers and could not give it this time.
+    #[error(
+        "the bytes of entry {entry} are not to be had now: a member that may have them breaks off or refuses to give them"
+    )]
+    HolderFails {
         /// The entry.
         entry: outrigger_model::Seq,
         /// What the journal said.
@@ -98,11 +109,20 @@ enum Had {
 }
 
 /// What came of asking members for an object.
-enum Asked {
+pub(crate) enum Asked {
     Given(TransferSyntaxUid, Arc<dyn BlockSource>),
-    /// Nobody gives it, and one that may have it could not be reached.
-    NotAll,
+    Not(Want),
+}
+
+/// Why nobody gave an object; of several reasons that of most hope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Want {
+    /// Nobody has it.
     Nobody,
+    /// One that may have it answers, and could not give it this time.
+    Fails,
+    /// One that may have it could not be reached.
+    Away,
 }
 
 /// Gets an object's bytes for `due`.
@@ -113,7 +133,10 @@ pub async fn prepare(
 ) -> Result<Parcel, (Due, ParcelError)> {
     let entry = due.posting.entry;
     let source = match ledger.object(entry).await {
-        Ok(object) => return Ok(own(due, object.bytes)),
+        Ok(object) => {
+            let encoding = due.transfer_syntax.clone();
+            return Ok(packed(due, encoding, object.bytes));
+        }
         Err(source @ ObjectError::Thread { .. }) => {
             return Err((due, ParcelError::NotNow { entry, source }));
         }
@@ -121,53 +144,68 @@ pub async fn prepare(
     };
     let had = if matches!(source, ObjectError::Released(_)) { Had::Once } else { Had::ByTheBooks };
     match elsewhere(ledger, members, &due, had).await {
-        Asked::Given(encoding, bytes) => Ok(of_member(due, encoding, bytes)),
-        Asked::Nobody if matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. }) => {
-            Err((due, ParcelError::Gone { entry, source }))
-        }
-        Asked::NotAll => Err((due, ParcelError::HolderAway { entry, source })),
-        Asked::Nobody => Err((due, ParcelError::NotNow { entry, source })),
+        Asked::Given(encoding, bytes) => Ok(packed(due, encoding, bytes)),
+        Asked::Not(want) => Err((due, wanting(want, entry, source))),
+    }
+}
+
+fn wanting(want: Want, entry: outrigger_model::Seq, source: ObjectError) -> ParcelError {
+    let is_gone = matches!(source, ObjectError::Released(_) | ObjectError::Damaged { .. });
+    match want {
+        Want::Away => ParcelError::HolderAway { entry, source },
+        Want::Fails => ParcelError::HolderFails { entry, source },
+        Want::Nobody if is_gone => ParcelError::Gone { entry, source },
+        Want::Nobody => ParcelError::NotNow { entry, source },
     }
 }
 
 /// The same object with its bytes from another member: those of the parcel turned out on their way not to be readable.
 pub async fn renewed(ledger: &Ledger, members: &[MemberSetup], due: Due) -> Option<Parcel> {
     match elsewhere(ledger, members, &due, Had::ByTheBooks).await {
-        Asked::Given(encoding, bytes) => Some(of_member(due, encoding, bytes)),
-        Asked::NotAll | Asked::Nobody => None,
+        Asked::Given(encoding, bytes) => Some(packed(due, encoding, bytes)),
+        Asked::Not(_) => None,
     }
 }
 
-fn own(due: Due, bytes: Arc<dyn BlockSource>) -> Parcel {
-    let (encoding, attempts) = (due.transfer_syntax.clone(), due.attempts);
-    packed(due, encoding, bytes, attempts)
-}
-
-/// In its own encoding whatever was tried before: while whoever has the bytes was away, nothing was sent that could be lost.
-fn of_member(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>) -> Parcel {
-    packed(due, encoding, bytes, 0)
-}
-
 /// All but the bytes is in the books: a record that cannot be read costs nothing more.
-fn packed(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>, attempts: u32) -> Parcel {
-    let mut encodings = order(&encoding, attempts).into_iter();
-    let need = Need {
+fn packed(due: Due, encoding: TransferSyntaxUid, bytes: Arc<dyn BlockSource>) -> Parcel {
+    let need = need(&due, &encoding, 0);
+    Parcel { sender: due.calling_ae.clone(), encoding, due, bytes, need }
+}
+
+fn need(due: &Due, encoding: &TransferSyntaxUid, faults: u32) -> Need {
+    let mut encodings = order(encoding, faults).into_iter();
+    Need {
         sop_class: due.header.sop_class.clone(),
         transfer_syntax: encodings.next().unwrap_or_else(|| encoding.clone()),
         alternatives: encodings.collect(),
-    };
-    Parcel { sender: due.calling_ae.clone(), encoding, due, bytes, need }
+    }
+}
+
+impl Parcel {
+    /// Chooses the encodings by how often the object failed while the member fared well. What a member that is away loses, or one that
+    /// refuses all, says nothing of them; and a copy in another encoding cannot be told from a wrong one once the bytes have left
+    /// the journal.
+    pub fn prefer_after(&mut self, faults: u32) {
+        self.need = need(&self.due, &self.encoding, faults);
+    }
 }
 
 /// The encodings an object can be sent in, the one to try first in front: its own, and, since some archives accept an
 /// encoding and then break off, the others in turn after that was tried in vain.
-fn order(own: &TransferSyntaxUid, attempts: u32) -> Vec<TransferSyntaxUid> {
+fn order(own: &TransferSyntaxUid, faults: u32) -> Vec<TransferSyntaxUid> {
     let mut encodings = vec![own.clone()];
     encodings.extend(transcode::targets(own));
-    let turn =
-        usize::try_from(attempts.saturating_sub(OWN_ENCODING_ATTEMPTS - 1)).unwrap_or(0) % encodings.len();
+    let turn = usize::try_from(faults.saturating_sub(OWN_ENCODING_FAULTS - 1)).unwrap_or(0) % encodings.len();
     encodings.rotate_left(turn);
     encodings
+}
+
+/// The object as others than the one it is for have it by the books, for comparison with what that one gives.
+pub(crate) async fn beside(ledger: &Ledger, members: &[MemberSetup], due: &Due) -> Asked {
+    let others: Vec<MemberSetup> =
+        members.iter().filter(|member| member.number != due.posting.member).cloned().collect();
+    elsewhere(ledger, &others, due, Had::ByTheBooks).await
 }
 
 /// The bytes from whoever has them, or where they came again while others were asked.
@@ -214,12 +252,12 @@ fn holders<'a>(
 async fn from_members(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: Had) -> Asked {
     let entry = due.posting.entry;
     let (Ok(copies), Ok(marks)) = (ledger.copies(entry).await, ledger.marks(entry).await) else {
-        return Asked::NotAll;
+        return Asked::Not(Want::Away);
     };
     let is_copy = |syntax: &TransferSyntaxUid, body: &Body| {
         copies.iter().any(|copy| copy.sha256.0 == body.sha256 && copy.transfer_syntax == *syntax)
     };
-    let (mut re_encoded, mut none) = (None, Asked::Nobody);
+    let (mut re_encoded, mut want) = (None, Want::Nobody);
     // An entry that the books do not know is at no member.
     for (holder, route) in holders(members, &marks.unwrap_or_default(), due, had) {
         match fetched(&*route.member, due).await {
@@ -234,13 +272,19 @@ async fn from_members(ledger: &Ledger, members: &[MemberSetup], due: &Due, had: 
             Ok(_) => tracing::info!(member = %holder.name, "a copy read back is encoded in another way"),
             Err(error) => {
                 tracing::info!(member = %holder.name, %error, "a copy could not be read back");
-                if matches!(error, MemberError::Connect(_)) {
-                    none = Asked::NotAll;
-                }
+                want = want.max(wants(&error));
             }
         }
     }
-    re_encoded.map_or(none, |(syntax, body)| Asked::Given(syntax, Arc::new(body)))
+    re_encoded.map_or(Asked::Not(want), |(syntax, body)| Asked::Given(syntax, Arc::new(body)))
+}
+
+fn wants(error: &MemberError) -> Want {
+    match error {
+        MemberError::Connect(_) => Want::Away,
+        error if error.may_pass() => Want::Fails,
+        _ => Want::Nobody,
+    }
 }
 
 /// Reads the object of a posting back from a member.
@@ -311,9 +355,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_encoding_comes_first_only_after_two_attempts() {
+    fn another_encoding_comes_first_only_after_two_faults() {
         let own = TransferSyntaxUid::known("1.2.840.10008.1.2.1.99");
-        let first = |attempts| order(&own, attempts).remove(0);
+        let first = |faults| order(&own, faults).remove(0);
         assert_eq!([first(0), first(1)], [own.clone(), own.clone()]);
         assert_ne!(first(2), own);
         let all = order(&own, 0).len();

@@ -32,6 +32,8 @@ pub enum Ending {
     Unknown,
     /// Our bytes of it are damaged, and no other copy could be read.
     Damaged,
+    /// Our bytes of it are gone or damaged, and one that may have another copy breaks off when it is to give it.
+    Withheld,
     /// It cannot be encoded in a way the member takes.
     Undeliverable,
     /// Nothing was tried: the connection was lost before it.
@@ -71,6 +73,7 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
         Ending::Damaged => Next::Suspend(SuspenseReason::Damaged),
         Ending::Undeliverable => Next::Suspend(SuspenseReason::Undeliverable),
         Ending::Untried => Next::GiveBack,
+        Ending::Withheld if attempts >= LOSSES_BEFORE_SUSPENSE => Next::Suspend(SuspenseReason::Damaged),
         Ending::Later | Ending::Unknown
             if attempts >= ATTEMPTS_BEFORE_SUSPENSE && others == Others::Succeed =>
         {
@@ -81,7 +84,9 @@ pub fn next(ending: Ending, attempts: u32, others: Others, now: WallTime, jitter
         {
             Next::Suspend(SuspenseReason::KeptFailing)
         }
-        Ending::Later | Ending::Unknown => Next::RetryAt(now.after(LATER.after(attempts, jitter))),
+        Ending::Later | Ending::Unknown | Ending::Withheld => {
+            Next::RetryAt(now.after(LATER.after(attempts, jitter)))
+        }
     }
 }
 
@@ -158,5 +163,12 @@ mod tests {
         check(Ending::Later, 1_000_000, Others::FailToo, &Next::RetryAt(NOW.after(Duration::from_secs(600))));
         check(Ending::Unknown, 39, Others::AreLost, &Next::RetryAt(NOW.after(Duration::from_secs(600))));
         check(Ending::Unknown, 40, Others::AreLost, &Next::Suspend(SuspenseReason::KeptFailing));
+    }
+
+    #[test]
+    fn what_another_member_withholds_is_waited_for_some_hours() {
+        check(Ending::Withheld, 8, Others::Succeed, &Next::RetryAt(NOW.after(Duration::from_secs(256))));
+        check(Ending::Withheld, 39, Others::FailToo, &Next::RetryAt(NOW.after(Duration::from_secs(600))));
+        check(Ending::Withheld, 40, Others::FailToo, &Next::Suspend(SuspenseReason::Damaged));
     }
 }

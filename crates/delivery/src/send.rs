@@ -1,5 +1,6 @@
 //! Storing a batch of objects at a member, route after route.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_ledger::finding::{Finding, FindingKind};
@@ -32,7 +33,7 @@ pub struct Sender {
     /// The member.
     pub setup: MemberSetup,
     /// How it stands.
-    pub standing: std::sync::Arc<Standing>,
+    pub standing: Arc<Standing>,
     /// Time.
     pub clock: Clock,
     /// Jitter.
@@ -41,6 +42,8 @@ pub struct Sender {
     pub threads: Threads,
     /// The connections it may have.
     pub lines: Lines,
+    /// All members: others may have what the journal cannot give.
+    pub members: Arc<[MemberSetup]>,
 }
 
 /// An open connection, and what it was opened for.
@@ -141,7 +144,7 @@ impl Sender {
     /// Notes that an object was lost over an association that the member had accepted, which says something of the object
     /// first: the member is at fault if it does not say that it is there either, or if it loses one object after the other.
     async fn lost(&self, way: Way<'_>, parcel: &Parcel, answer: &Result<Reply, MemberError>) -> Tried {
-        let mut tried = self.judged(answer);
+        let mut tried = self.judged(parcel, answer);
         let health = way.route.member.health().await;
         if let Err(error @ (MemberError::Connect(_) | MemberError::Lost { .. })) = health {
             self.note_lost_by(way, &error);
@@ -171,6 +174,10 @@ impl Sender {
     pub async fn send(&self, line: &mut Option<Line>, parcels: Vec<Parcel>) -> Sent {
         let mut sent = Sent::default();
         let mut rest = parcels;
+        for parcel in &mut rest {
+            // What a person had tried again begins anew.
+            parcel.prefer_after(self.standing.faults(parcel.due.posting).min(parcel.due.attempts));
+        }
         rest.sort_by_key(|parcel| parcel.due.attempts);
         while let Some(calling) = rest.first().map(|parcel| self.calling(parcel)) {
             let (same, other) = rest.into_iter().partition(|parcel| self.calling(parcel) == calling);
@@ -338,11 +345,11 @@ impl Sender {
             *line = None;
             return self.lost(way, parcel, &answer).await;
         }
-        self.judged(&answer)
+        self.judged(parcel, &answer)
     }
 
-    fn judged(&self, answer: &Result<Reply, MemberError>) -> Tried {
-        let outcome = classify(answer, &self.setup.rules);
+    fn judged(&self, parcel: &Parcel, answer: &Result<Reply, MemberError>) -> Tried {
+        let (posting, outcome) = (parcel.due.posting, classify(answer, &self.setup.rules));
         let status = answer.as_ref().ok().map(|reply| reply.status);
         // The status stands beside it.
         let text = match answer {
@@ -354,7 +361,7 @@ impl Sender {
         };
         let ending = match outcome {
             Outcome::Stored | Outcome::StoredWithNote | Outcome::AlreadyThere => {
-                self.standing.stored(self.clock.now());
+                self.standing.stored(posting, self.clock.now());
                 Ending::Stored
             }
             Outcome::RetryLater | Outcome::Config => Ending::Later,
@@ -363,7 +370,7 @@ impl Sender {
             Outcome::Unknown => Ending::Unknown,
         };
         if let (Some(status), Ending::Later | Ending::Unknown) = (status, ending) {
-            self.standing.refused(self.clock.now(), self.wall(), in_words(status, answer));
+            self.standing.refused(posting, self.clock.now(), self.wall(), in_words(status, answer));
         }
         Tried { ending, status, text, others: None }
     }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::lanes;
 use crate::lines::LinePermit;
 use crate::parcel::{self, Parcel, ParcelError};
+use crate::plan::{self, Ending, Next, Others};
 use crate::send::{Line, Sender, Unread, chain, hang_up};
-use crate::setup::MemberSetup;
 
 /// Objects asked for at once: enough that noting them costs little by the object, few enough that a fresh object never
 /// waits long behind them.
@@ -34,8 +34,6 @@ pub struct Slot {
     pub ledger: Ledger,
     /// What it sends with.
     pub sender: Sender,
-    /// All members, for bytes that are gone from the journal.
-    pub members: Vec<MemberSetup>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -138,7 +136,7 @@ impl Slot {
             let mut parcels = Vec::with_capacity(batch.len());
             let mut reports = Vec::new();
             for due in batch {
-                match parcel::prepare(&self.ledger, &self.members, due).await {
+                match parcel::prepare(&self.ledger, &self.sender.members, due).await {
                     Ok(parcel) => parcels.push(parcel),
                     Err((due, error)) => reports.push(self.without_bytes(&due, &error)),
                 }
@@ -195,7 +193,7 @@ impl Slot {
     /// Sends an object whose bytes the journal could not give, if another member gives them.
     async fn send_renewed(&self, line: &mut Option<Line>, unread: Unread) -> Vec<Report> {
         let Unread { due, report } = unread;
-        let Some(parcel) = parcel::renewed(&self.ledger, &self.members, due).await else {
+        let Some(parcel) = parcel::renewed(&self.ledger, &self.sender.members, due).await else {
             return vec![report];
         };
         let sent = self.sender.send(line, vec![parcel]).await;
@@ -216,19 +214,16 @@ impl Slot {
     fn without_bytes(&self, due: &Due, error: &ParcelError) -> Report {
         let at = self.sender.wall();
         let (ending, text) = match error {
-            ParcelError::Gone { .. } => (crate::plan::Ending::Damaged, chain(error)),
-            ParcelError::HolderAway { .. } | ParcelError::NotNow { .. } => {
-                (crate::plan::Ending::Later, chain(error))
-            }
+            ParcelError::Gone { .. } => (Ending::Damaged, chain(error)),
+            ParcelError::HolderFails { .. } => (Ending::Withheld, chain(error)),
+            ParcelError::HolderAway { .. } | ParcelError::NotNow { .. } => (Ending::Later, chain(error)),
         };
-        let others = crate::plan::Others::FailToo;
-        let outcome =
-            match crate::plan::next(ending, due.attempts.saturating_add(1), others, at, self.sender.jitter())
-            {
-                crate::plan::Next::Suspend(reason) => ReportOutcome::Suspend(reason),
-                crate::plan::Next::RetryAt(at) => ReportOutcome::RetryAt { at },
-                crate::plan::Next::Reached(_) | crate::plan::Next::GiveBack => ReportOutcome::Released,
-            };
+        let attempts = due.attempts.saturating_add(1);
+        let outcome = match plan::next(ending, attempts, Others::FailToo, at, self.sender.jitter()) {
+            Next::Suspend(reason) => ReportOutcome::Suspend(reason),
+            Next::RetryAt(at) => ReportOutcome::RetryAt { at },
+            Next::Reached(_) | Next::GiveBack => ReportOutcome::Released,
+        };
         let attempt = outrigger_ledger::Attempt { at, route: "journal".to_owned(), status: None, text };
         Report { posting: due.posting, attempt: Some(attempt), outcome }
     }

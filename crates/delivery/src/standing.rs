@@ -1,6 +1,6 @@
 //! How a member stands: shared by its connections, shown by `status`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +77,11 @@ struct Inner {
     lost: BTreeSet<PostingKey>,
     /// Objects after whose loss it took another: the fault is theirs, and their losses say nothing more of the member.
     blamed: BTreeSet<PostingKey>,
+    /// Objects refused for now since the last store that went well.
+    put_off: BTreeSet<PostingKey>,
+    /// How often each object failed while the member fared well: it answered after it lost the object, or took others after it had
+    /// refused it.
+    faults: BTreeMap<PostingKey, u32>,
     /// The first loss of an object since what was confirmed was last put in doubt.
     doubt: Option<WallTime>,
     /// When what was confirmed was last put in doubt.
@@ -96,6 +101,15 @@ impl Inner {
     fn takes_nothing(&self) -> bool {
         self.lost.len() >= LOST_IN_A_ROW
     }
+
+    /// An object failed, and the member is not to blame.
+    fn fails(&mut self, posting: PostingKey) {
+        let count = self.faults.entry(posting).or_default();
+        *count = count.saturating_add(1);
+        while self.faults.len() > LOST_MAX {
+            self.faults.pop_first();
+        }
+    }
 }
 
 impl Default for Standing {
@@ -106,6 +120,8 @@ impl Default for Standing {
             failing_since: None,
             lost: BTreeSet::new(),
             blamed: BTreeSet::new(),
+            put_off: BTreeSet::new(),
+            faults: BTreeMap::new(),
             doubt: None,
             doubted: None,
             last_error: None,
@@ -185,6 +201,9 @@ impl Standing {
             inner.last_error = Some(error);
         }
         let others = if inner.takes_nothing() && !is_blamed { Others::AreLost } else { Others::Succeed };
+        if others == Others::Succeed {
+            inner.fails(posting);
+        }
         let turn = inner.breaker.succeeded();
         drop(inner);
         self.tell_back(turn);
@@ -201,9 +220,19 @@ impl Standing {
         matches!(self.lock().breaker, Breaker::Closed { failures: 0 })
     }
 
-    /// A store went well.
-    pub fn stored(&self, now: Instant) {
+    /// How often an object failed where the member was not to blame, as far as that is remembered.
+    pub fn faults(&self, posting: PostingKey) -> u32 {
+        self.lock().faults.get(&posting).copied().unwrap_or_default()
+    }
+
+    /// A store went well: what was refused before it was refused for its own sake.
+    pub fn stored(&self, posting: PostingKey, now: Instant) {
         let mut inner = self.lock();
+        inner.put_off.remove(&posting);
+        inner.faults.remove(&posting);
+        for put_off in std::mem::take(&mut inner.put_off) {
+            inner.fails(put_off);
+        }
         inner.stored = Some(now);
         inner.refused = None;
         let lost = std::mem::take(&mut inner.lost);
@@ -214,8 +243,11 @@ impl Standing {
     }
 
     /// A store was refused for now.
-    pub fn refused(&self, now: Instant, at: WallTime, words: String) {
+    pub fn refused(&self, posting: PostingKey, now: Instant, at: WallTime, words: String) {
         let mut inner = self.lock();
+        if inner.put_off.len() < LOST_MAX {
+            inner.put_off.insert(posting);
+        }
         let first =
             Row { refusals: Refusals { count: 0, since: at, words: String::new() }, began: now, newest: now };
         let row = inner.refused.get_or_insert(first);

@@ -56,6 +56,7 @@ impl Delivery {
     pub fn start(options: DeliveryOptions) -> Self {
         let mut standings = BTreeMap::new();
         let mut confirmers = BTreeMap::new();
+        let members: Arc<[MemberSetup]> = options.members.clone().into();
         for setup in &options.members {
             let standing = Arc::new(Standing::default());
             standings.insert(setup.number, Arc::clone(&standing));
@@ -66,6 +67,7 @@ impl Delivery {
                 random: options.random.clone(),
                 threads: options.threads,
                 lines: Lines::new(setup.connections),
+                members: Arc::clone(&members),
             };
             confirmers.insert(setup.number, start_member(&options, sender));
         }
@@ -97,7 +99,6 @@ fn start_member(options: &DeliveryOptions, sender: Sender) -> mpsc::Sender<Commi
         let slot = Slot {
             ledger: options.ledger.clone(),
             sender: sender.clone(),
-            members: options.members.clone(),
             shutdown: options.shutdown.clone(),
         };
         drop(tokio::spawn(slot.run()));

@@ -215,6 +215,19 @@ async fn fault_what_was_let_go_waits_for_a_member_that_had_it_and_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fault_what_was_let_go_waits_for_a_member_that_answers_and_breaks_off() {
+    let (rig, uid) = owed_again_to_both().await;
+    rig.beside.is_torn(true);
+    rig.stores();
+    tokio::time::sleep(RETRIED).await;
+    assert_eq!(state(&rig, &uid).await, "pending", "{:?}", rig.stands(&uid).await);
+    rig.beside.is_torn(false);
+    rig.gives_beside(&uid, &uid).await;
+    tokio::time::sleep(RETRIED).await;
+    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fault_what_was_let_go_and_nobody_has_any_more_is_set_aside() {
     let (rig, uid) = owed_again_to_both().await;
     rig.stores();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use outrigger_delivery::StandingState;
 use outrigger_delivery::plan::LOSSES_BEFORE_SUSPENSE;
 use outrigger_member::Ability;
-use outrigger_model::ConfirmLevel;
+use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
+use outrigger_model::{ConfirmLevel, TransferSyntaxUid};
 
 use crate::rig::Rig;
 
@@ -97,6 +98,35 @@ async fn what_a_member_loses_that_answers_no_echo_either_is_not_set_aside() {
         let states = states(&rig, &uids).await;
         assert!(states.iter().all(|state| state == "pending"), "{:?}", rig.stands(&uids[0]).await);
     }
+}
+
+/// A member behind a proxy that takes each connection and loses it says nothing of the encodings of what it loses.
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_at_a_member_that_was_away_arrives_as_it_is() {
+    let (rig, uids) = owed(POISON, POISON).await;
+    rig.member.goes_deaf();
+    rig.stores();
+    tokio::time::sleep(ATTEMPTS_TAKE).await;
+    assert!(uids.iter().any(|uid| rig.member.tried(uid).len() > 2), "else there was no turn for another");
+    rig.member.is_mended();
+    rig.member.comes_back();
+    tokio::time::sleep(ATTEMPTS_TAKE).await;
+    assert_eq!(states(&rig, &uids).await, ["confirmed"; 5]);
+    for uid in &uids {
+        let tried = rig.member.tried(uid);
+        assert!(tried.iter().all(|encoding| encoding.as_str() == EXPLICIT_VR_LE), "{tried:?}");
+    }
+}
+
+/// The control: one that answers after each loss has others in their turn.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_that_is_there_chokes_on_is_tried_twice_as_it_is_and_then_in_other_encodings() {
+    let (rig, uids) = owed(1, 1).await;
+    rig.stores();
+    tokio::time::sleep(ATTEMPTS_TAKE).await;
+    let tried = rig.member.tried(&uids[0]);
+    let own = |encoding: &TransferSyntaxUid| encoding.as_str() == EXPLICIT_VR_LE;
+    assert!(tried[..2].iter().all(own) && !own(&tried[2]) && !own(&tried[3]), "{tried:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod background;
+mod comparing;
 mod confirming;
 mod damaged;
 mod losing;

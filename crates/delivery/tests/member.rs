@@ -46,11 +46,17 @@ pub(crate) struct Told(Arc<Mutex<State>>);
 struct State {
     can: BTreeSet<Ability>,
     shown: BTreeSet<SopInstanceUid>,
-    given: BTreeMap<SopInstanceUid, Body>,
+    given: BTreeMap<SopInstanceUid, (TransferSyntaxUid, Body)>,
+    /// It breaks off whatever it is to give.
+    is_torn: bool,
     /// What it was sent.
     stored: BTreeMap<SopInstanceUid, Bytes>,
+    /// The encodings in which it was sent each, one attempt after the other.
+    tried: BTreeMap<SopInstanceUid, Vec<TransferSyntaxUid>>,
     /// The status it answers stores with, if not success.
     refuses: Option<u16>,
+    /// Which of them it refuses with A700.
+    refuses_these: BTreeSet<SopInstanceUid>,
     /// On which of them it loses the connection.
     chokes_on: BTreeSet<SopInstanceUid>,
     /// What it finds nothing of when it is asked for it by its UIDs.
@@ -81,6 +87,11 @@ impl Told {
     /// It gives this no more, whatever it shows.
     pub(crate) fn finds_nothing_of(&self, instance: &str) {
         self.state().unfound.insert(SopInstanceUid::new(instance).unwrap());
+    }
+
+    /// It refuses this for now whenever it is sent.
+    pub(crate) fn refuses_this(&self, instance: &str) {
+        self.state().refuses_these.insert(SopInstanceUid::new(instance).unwrap());
     }
 
     /// It loses the connection whenever it is sent this.
@@ -127,7 +138,27 @@ impl Told {
 
     /// It gives this back, once.
     pub(crate) fn gives(&self, instance: SopInstanceUid, body: Body) {
-        self.state().given.insert(instance, body);
+        self.gives_in(EXPLICIT_VR_LE, instance, body);
+    }
+
+    /// It gives this back in this encoding, once.
+    pub(crate) fn gives_in(&self, encoding: &'static str, instance: SopInstanceUid, body: Body) {
+        self.state().given.insert(instance, (TransferSyntaxUid::known(encoding), body));
+    }
+
+    /// It breaks off whatever it is to give, or does so no more.
+    pub(crate) fn is_torn(&self, is_torn: bool) {
+        self.state().is_torn = is_torn;
+    }
+
+    /// It chokes on nothing any more.
+    pub(crate) fn is_mended(&self) {
+        self.state().chokes_on.clear();
+    }
+
+    /// The encodings in which it was sent this, one attempt after the other.
+    pub(crate) fn tried(&self, instance: &str) -> Vec<TransferSyntaxUid> {
+        self.state().tried.get(&SopInstanceUid::new(instance).unwrap()).cloned().unwrap_or_default()
     }
 
     /// The bytes it was sent of this.
@@ -218,7 +249,9 @@ impl StoreSession for Told {
         let mut state = self.state();
         state.asked.stores += 1;
         let bytes = object.bytes.read_block(0).map_err(MemberError::Source)?;
-        if let Some(status) = state.refuses {
+        state.tried.entry(object.sop_instance.clone()).or_default().push(object.transfer_syntax.clone());
+        let this = state.refuses_these.contains(&object.sop_instance).then_some(0xA700);
+        if let Some(status) = state.refuses.or(this) {
             return Ok(Reply { status: Status(status), comment: Some("as it was told".to_owned()) });
         }
         if state.chokes_on.contains(&object.sop_instance) {
@@ -277,8 +310,11 @@ impl AskSession for Told {
         if self.state().unfound.contains(instance) {
             return Err(MemberError::NotFound);
         }
-        if let Some(body) = self.state().given.remove(instance) {
-            return Ok((TransferSyntaxUid::known(EXPLICIT_VR_LE), body));
+        if self.state().is_torn {
+            return Err(lost("C-GET"));
+        }
+        if let Some(given) = self.state().given.remove(instance) {
+            return Ok(given);
         }
         Err(MemberError::Refused { operation: "C-GET", status: Status(0xA702) })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use outrigger_delivery::StandingState;
 use outrigger_member::Ability;
 use outrigger_model::ConfirmLevel;
+use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 
 use crate::rig::Rig;
 
@@ -73,4 +74,32 @@ async fn a_member_that_is_away_while_it_refused_all_is_away() {
     rig.member.goes_away();
     tokio::time::sleep(MINUTES * 10).await;
     assert_eq!(rig.standing().state().0, StandingState::Away);
+}
+
+/// A member short of room says nothing of the encodings of what it refuses.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_refuses_like_all_else_arrives_as_it_is() {
+    let rig = owed(3).await;
+    rig.member.refuses(Some(0xA700));
+    rig.stores();
+    tokio::time::sleep(MINUTES).await;
+    rig.member.refuses(None);
+    tokio::time::sleep(MINUTES).await;
+    let tried = rig.member.tried("1.2.1.1.1");
+    assert!(tried.len() > 4 && tried.iter().all(|encoding| encoding.as_str() == EXPLICIT_VR_LE), "{tried:?}");
+}
+
+/// The control: what it refuses while it takes others may be taken in another encoding.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_refuses_while_it_takes_others_is_tried_in_other_encodings() {
+    let rig = owed(1).await;
+    rig.member.refuses_this("1.2.1.1.1");
+    rig.stores();
+    for instance in 2..32 {
+        rig.owes(instance).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let tried = rig.member.tried("1.2.1.1.1");
+    let own: Vec<bool> = tried.iter().map(|encoding| encoding.as_str() == EXPLICIT_VR_LE).collect();
+    assert!(own.starts_with(&[true, true, false]), "{tried:?}");
 }

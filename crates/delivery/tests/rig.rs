@@ -15,12 +15,13 @@ use outrigger_ledger::{
     ReportOutcome, Why, WhyMember,
 };
 use outrigger_member::CommitReport;
+use outrigger_model::transfer_syntax::IMPLICIT_VR_LE;
 use outrigger_model::{
     AeTitle, AssociationId, ConfirmLevel, InstanceHeader, MemberName, MemberNumber, Origin, SeriesUid,
     Sha256Digest, SopClassUid, SopInstanceUid, StudyUid, TransferSyntaxUid,
 };
 use outrigger_runtime::disk::simulated::SimDisk;
-use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
+use outrigger_runtime::{Body, Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
 use tokio::sync::mpsc;
 
 use crate::member::Told;
@@ -41,7 +42,6 @@ pub(crate) struct Rig {
     pub(crate) second: Told,
     pub(crate) disk: SimDisk,
     sender: Sender,
-    members: Vec<MemberSetup>,
     journal: JournalHandle,
     reports: mpsc::Sender<CommitReport>,
     shutdown: Shutdown,
@@ -99,6 +99,7 @@ impl Rig {
             random: Random::seeded(8),
             threads: Threads::Simulated,
             lines: Lines::new(1),
+            members,
         };
         let (guard, shutdown) = Shutdown::pair();
         let (reported, reports) = mpsc::channel(1);
@@ -112,7 +113,6 @@ impl Rig {
             second: Told::default(),
             disk,
             sender,
-            members,
             journal,
             reports: reported,
             shutdown,
@@ -123,7 +123,7 @@ impl Rig {
     /// A connection stores what the member is owed from now on.
     pub(crate) fn stores(&self) {
         let (ledger, sender) = (self.ledger.clone(), self.sender.clone());
-        let slot = Slot { ledger, sender, members: self.members.clone(), shutdown: self.shutdown.clone() };
+        let slot = Slot { ledger, sender, shutdown: self.shutdown.clone() };
         drop(tokio::spawn(slot.run()));
     }
 
@@ -236,6 +236,16 @@ impl Rig {
         self.member.gives(SopInstanceUid::new(&uid).unwrap(), acceptance(&uid).await.body);
     }
 
+    /// The member gives an object back as it was sent, in Implicit VR Little Endian.
+    pub(crate) async fn gives_re_encoded(&self, uid: &str, as_of: &str) {
+        let bytes = data_set(as_of);
+        // The VR and its two bytes of length make room for four bytes of length.
+        let length = u32::try_from(bytes.len() - 8).unwrap().to_le_bytes();
+        let bytes = [&bytes[..4], &length, &bytes[8..]].concat();
+        let body = spooled(bytes.into()).await;
+        self.member.gives_in(IMPLICIT_VR_LE, SopInstanceUid::new(uid).unwrap(), body);
+    }
+
     /// How an object stands at the member.
     pub(crate) async fn stands(&self, uid: &str) -> WhyMember {
         let why = self.ledger.why(Why::Uid(uid.to_owned())).await.unwrap();
@@ -297,7 +307,7 @@ pub(crate) fn data_set(uid: &str) -> Bytes {
     Bytes::from([&[8, 0, 0x18, 0], b"UI".as_slice(), &length, &value].concat())
 }
 
-async fn acceptance(uid: &str) -> Acceptance {
+async fn spooled(bytes: Bytes) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
         directory: "/".into(),
@@ -307,7 +317,11 @@ async fn acceptance(uid: &str) -> Acceptance {
         object_bytes_max: 1 << 20,
     };
     let mut writer = spool.begin();
-    writer.push(data_set(uid)).await.unwrap();
+    writer.push(bytes).await.unwrap();
+    writer.finish().await.unwrap()
+}
+
+async fn acceptance(uid: &str) -> Acceptance {
     Acceptance {
         header: InstanceHeader {
             sop_class: SopClassUid::known("1.2.840.10008.5.1.4.1.1.2"),
@@ -318,7 +332,7 @@ async fn acceptance(uid: &str) -> Acceptance {
         },
         oddities: Vec::new(),
         transfer_syntax: TransferSyntaxUid::known("1.2.840.10008.1.2.1"),
-        body: writer.finish().await.unwrap(),
+        body: spooled(data_set(uid)).await,
         origin: Origin {
             calling_ae: AeTitle::new("CT1").unwrap(),
             called_ae: AeTitle::new("OUTRIGGER").unwrap(),

@@ -1,13 +1,27 @@
 //! Verification: an object is read back, and compared with the journal's.
 
 use outrigger_dataset::normal::Verdict;
-use outrigger_ledger::{Attempt, Due, Ledger, MemberCopy, Report, ReportOutcome};
+use outrigger_ledger::{Attempt, Due, Ledger, MemberCopy, ObjectError, Report, ReportOutcome};
 use outrigger_member::MemberError;
 use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, SuspenseReason, TransferSyntaxUid, WallTime};
 use outrigger_runtime::Body;
 
 use crate::compare::{Copy, compare};
+use crate::parcel::{self, Asked, Want};
+use crate::plan;
 use crate::send::{Sender, chain};
+
+/// What was read back is in another encoding, and what it is to be compared with cannot be had now.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "what was read back is in another encoding, and is compared when a member that has the object as it was sent gives it: at \
+     present none does"
+)]
+struct NotComparedNow {
+    /// Why the journal does not give it.
+    #[source]
+    source: ObjectError,
+}
 
 /// The report on an object in the place of which the member shows another.
 pub(crate) fn other(due: &Due, at: WallTime, route: &str, error: &MemberError) -> Report {
@@ -68,7 +82,15 @@ impl Sender {
     ) -> Report {
         let route = self.setup.routes.first().map_or("", |route| route.label.as_str());
         let copy = MemberCopy { transfer_syntax: syntax.clone(), sha256: Sha256Digest(body.sha256) };
-        let verdict = self.compared(ledger, due, syntax, body).await;
+        let verdict = match self.compared(ledger, due, syntax, body).await {
+            Ok(verdict) => verdict,
+            Err(incomparable) => {
+                let (at, text) = (self.wall(), chain(&incomparable));
+                let attempt = Attempt { at, route: route.to_owned(), status: None, text };
+                let outcome = ReportOutcome::RetryAt { at: self.again(due) };
+                return Report { posting: due.posting, attempt: Some(attempt), outcome };
+            }
+        };
         if verdict.is_in_step() {
             let is_exact = copy.sha256 == due.sha256 && copy.transfer_syntax == due.transfer_syntax;
             if !is_exact && let Err(error) = ledger.gave_re_encoded(due.posting, copy).await {
@@ -87,27 +109,38 @@ impl Sender {
         )
     }
 
-    async fn compared(&self, ledger: &Ledger, due: &Due, syntax: TransferSyntaxUid, body: Body) -> Verdict {
+    async fn compared(
+        &self,
+        ledger: &Ledger,
+        due: &Due,
+        syntax: TransferSyntaxUid,
+        body: Body,
+    ) -> Result<Verdict, NotComparedNow> {
         if body.sha256 == due.sha256.0 && syntax == due.transfer_syntax {
-            return Verdict::Identical;
+            return Ok(Verdict::Identical);
         }
-        let original = match ledger.object(due.posting.entry).await {
-            Ok(object) => object,
-            Err(error) => {
-                // What was sent may itself have been a member's copy.
-                if is_known(ledger, due, &syntax, &body).await {
-                    return Verdict::ReEncoded;
+        let (ours, original) = match ledger.object(due.posting.entry).await {
+            Ok(object) => (due.transfer_syntax.clone(), object.bytes),
+            // What was sent may itself have been a member's copy.
+            Err(_) if is_known(ledger, due, &syntax, &body).await => return Ok(Verdict::ReEncoded),
+            Err(source) => match parcel::beside(ledger, &self.members, due).await {
+                Asked::Given(encoding, bytes) => (encoding, bytes),
+                Asked::Not(Want::Nobody) => {
+                    tracing::info!(entry = %due.posting.entry, error = %chain(&source), "a copy in another encoding cannot be compared");
+                    return Ok(Verdict::NotComparable);
                 }
-                tracing::info!(entry = %due.posting.entry, error = %chain(&error), "a copy in another encoding cannot be compared");
-                return Verdict::NotComparable;
-            }
+                // A person is to hear of what others withhold for hours.
+                Asked::Not(Want::Fails) if due.attempts >= plan::LOSSES_BEFORE_SUSPENSE => {
+                    return Ok(Verdict::NotComparable);
+                }
+                Asked::Not(Want::Away | Want::Fails) => return Err(NotComparedNow { source }),
+            },
         };
-        let ours = due.transfer_syntax.clone();
         let work = move || {
-            let before = Copy { transfer_syntax: &ours, bytes: &*original.bytes };
+            let before = Copy { transfer_syntax: &ours, bytes: &*original };
             compare(before, Copy { transfer_syntax: &syntax, bytes: &body })
         };
-        match self.threads.blocking("comparison", work).await {
+        Ok(match self.threads.blocking("comparison", work).await {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => {
                 tracing::info!(entry = %due.posting.entry, error = %chain(&error), "a copy cannot be compared");
@@ -117,6 +150,6 @@ impl Sender {
                 tracing::warn!(entry = %due.posting.entry, %error, "a comparison did not finish");
                 Verdict::NotComparable
             }
-        }
+        })
     }
 }
