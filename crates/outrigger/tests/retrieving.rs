@@ -46,7 +46,9 @@ impl Pair {
         wrong.moves_to(ours.clone());
         let well = Archive::start("WELL", "sqlite").await;
         let members = [
-            Behind::new("wrong", wrong.station(), "verified").by(&format!("read_back = \"{read_back}\"")),
+            // Where nobody else gives an object, one that hangs is waited for so long.
+            Behind::new("wrong", wrong.station(), "verified")
+                .by(&format!("read_back = \"{read_back}\"\nresponse_timeout = \"5s\"")),
             Behind::new("well", &well.station(), "verified"),
         ];
         let receiver = Receiver::start().await;
