@@ -13,6 +13,8 @@ mod noted;
 mod pace;
 mod rounds;
 pub mod sample;
+mod suspects;
 
 pub use pace::Activity;
 pub use rounds::{CrosscheckOptions, Kept, Progress, start};
+pub use suspects::Suspects;

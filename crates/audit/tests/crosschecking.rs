@@ -1,13 +1,13 @@
 //! Cross-checks of two members over a ledger, with time that stands still until it is waited for.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outrigger_audit::crosscheck::budget::Budget;
 use outrigger_audit::crosscheck::sample::Share;
-use outrigger_audit::crosscheck::{Activity, CrosscheckOptions, Kept, Progress, start};
+use outrigger_audit::crosscheck::{Activity, CrosscheckOptions, Kept, Progress, Suspects, start};
 use outrigger_audit::inventory::Source;
 use outrigger_catalogue::{SeenInstance, SeenSeries, SeenStudy};
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
@@ -15,7 +15,7 @@ use outrigger_journal::{Journal, JournalHandle, Options, Seq as JournalSeq};
 use outrigger_ledger::finding::{FindingKind, Witness};
 use outrigger_ledger::scope::Scope;
 use outrigger_ledger::{FindingShown, Ledger, LedgerOptions, MemberPolicy, MemoryStore, Need, Why};
-use outrigger_model::{ConfirmLevel, MemberName, MemberNumber};
+use outrigger_model::{ConfirmLevel, InstanceHeader, MemberName, MemberNumber, SopInstanceUid, StudyUid};
 use outrigger_runtime::disk::simulated::SimDisk;
 use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Threads};
 use tokio::sync::watch;
@@ -32,6 +32,9 @@ const EVERY: Duration = Duration::from_secs(86_400);
 const AGAIN: Duration = Duration::from_secs(3_600);
 const IDLE: Duration = Duration::from_secs(2);
 
+/// Instances that a retrieval saw to be wrong, each with its study.
+type SeenWrong = Arc<Mutex<Vec<(StudyUid, SopInstanceUid)>>>;
+
 /// A node without doors before two members.
 struct Rig {
     disk: SimDisk,
@@ -40,6 +43,8 @@ struct Rig {
     ledger: Ledger,
     _journal: JournalHandle,
     served: Arc<AtomicU64>,
+    /// What a retrieval saw.
+    seen_wrong: SeenWrong,
     progress: watch::Receiver<Progress>,
     stop: ShutdownGuard,
 }
@@ -58,16 +63,23 @@ impl Rig {
             }
         }
         let served = Arc::new(AtomicU64::new(0));
-        let (stop, progress) = checked(&disk, &clock, &ledger, &holders, &served, percent);
-        Self { disk, clock, holders, ledger, _journal: journal, served, progress, stop }
+        let seen_wrong = SeenWrong::default();
+        let (stop, progress) = checked(&disk, &clock, &ledger, &holders, (&served, &seen_wrong), percent);
+        Self { disk, clock, holders, ledger, _journal: journal, served, seen_wrong, progress, stop }
     }
 
     /// Ends the cross-check in the middle of whatever it does, and starts it again.
     async fn restart(&mut self, percent: u8) {
         self.stop.stop();
         self.stop.all_gone().await;
-        (self.stop, self.progress) =
-            checked(&self.disk, &self.clock, &self.ledger, &self.holders, &self.served, percent);
+        (self.stop, self.progress) = checked(
+            &self.disk,
+            &self.clock,
+            &self.ledger,
+            &self.holders,
+            (&self.served, &self.seen_wrong),
+            percent,
+        );
     }
 
     /// Waits until a round has ended.
@@ -130,7 +142,7 @@ fn checked(
     clock: &Clock,
     ledger: &Ledger,
     holders: &[Holder; 2],
-    served: &Arc<AtomicU64>,
+    (served, seen_wrong): (&Arc<AtomicU64>, &SeenWrong),
     percent: u8,
 ) -> (ShutdownGuard, watch::Receiver<Progress>) {
     let (stop, shutdown) = Shutdown::pair();
@@ -140,7 +152,7 @@ fn checked(
         issuer: None,
         routes: vec![Arc::new(holder.clone())],
     };
-    let served = Arc::clone(served);
+    let (served, seen_wrong) = (Arc::clone(served), Arc::clone(seen_wrong));
     let progress = start(CrosscheckOptions {
         ledger: ledger.clone(),
         sources: (0..).zip(holders).map(source).collect(),
@@ -148,6 +160,7 @@ fn checked(
         share: Share { percent },
         every: EVERY,
         again: AGAIN,
+        suspects: Suspects::new(move || std::mem::take(&mut *seen_wrong.lock().unwrap())),
         idle: IDLE,
         activity: Activity::new(move || served.load(Ordering::Relaxed)),
         kept: Kept { disk: disk.shared(), path: "/node/crosscheck.json".into() },
@@ -231,6 +244,28 @@ async fn what_differs_is_found_once_and_closed_when_it_is_gone() {
     rig.closed(6).await;
     assert_eq!(rig.findings().await, []);
     assert_eq!(rig.progress.borrow().round, 2, "looked at again between the rounds");
+}
+
+/// One instance of a hundred is read in a round of a day; what a retrieval saw is looked at within the hour.
+#[tokio::test(start_paused = true)]
+async fn what_a_retrieval_saw_to_be_wrong_is_looked_at_before_its_turn() {
+    let place = |instance| Place { instance, ..Place::default() };
+    let priors: Vec<_> = (0..40).map(|number| Phantom::new(9, place(number), Shape::SmallCt)).collect();
+    let mut rig = Rig::new(&priors, 1).await;
+    rig.ended(1).await;
+    let read = |heard: &Heard| matches!(heard, Heard::Fetch(..));
+    let before = rig.heard().iter().filter(|(_, heard)| read(heard)).count();
+    assert!(before < 10, "the control: {before} copies of 80");
+    rig.holders[0].alter(&priors[33]);
+    tokio::time::sleep(AGAIN * 2).await;
+    assert_eq!(rig.findings().await, [], "the control: nobody looked");
+    let InstanceHeader { study, sop_instance, .. } = &priors[33].header;
+    rig.seen_wrong.lock().unwrap().push((study.clone().unwrap(), sop_instance.clone()));
+    tokio::time::sleep(AGAIN * 2).await;
+    let found = rig.findings().await;
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Altered), "{found:?}");
+    assert_eq!(found[0].instance.as_ref(), Some(sop_instance));
+    assert!(rig.progress.borrow().round == 1, "before the next round");
 }
 
 /// What is found, and since when.

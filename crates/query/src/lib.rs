@@ -5,7 +5,7 @@
 //!
 //! Reading order of a query: `find` is the whole of it, `choose` says which members are asked, `gather` asks them, `ask` is one
 //! member with its connections and its breaker, `again` tries it when it was away, `merge` and `unite` make one answer of many,
-//! `show` is what every answer passes, `answered` remembers who answered.
+//! `show` is what every answer passes, `answered` remembers who answered. What a member gives wrong is kept in `suspect`.
 
 mod again;
 mod answered;
@@ -25,6 +25,7 @@ mod retrieval;
 mod shelf;
 mod short;
 mod show;
+mod suspect;
 mod unite;
 mod version;
 

@@ -254,6 +254,7 @@ impl Round<'_> {
             Err(error) => {
                 if error.is_refusal() && self.held().contains(lines.source.number) {
                     lines.note_refused();
+                    self.reader.shared.suspects.note(self.instance);
                 }
                 return self.note(name, &error, &error.without_address());
             }
@@ -264,6 +265,7 @@ impl Round<'_> {
             Ok(_) => lines.note_given(),
             Err(Unfit::Scan(_) | Unfit::Another { .. }) if self.held().contains(lines.source.number) => {
                 lines.note_refused();
+                self.reader.shared.suspects.note(self.instance);
             }
             Err(_) => {}
         }
@@ -282,6 +284,9 @@ impl Round<'_> {
             }
             Ok(Judged::Doubtful(doubtful)) => {
                 tracing::info!(member = %name, instance = %self.instance.keeping, "a member gives other bytes than were accepted");
+                if self.held().contains(lines.source.number) {
+                    self.reader.shared.suspects.note(self.instance);
+                }
                 self.doubtful.push(doubtful);
                 Answer::No
             }

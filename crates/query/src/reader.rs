@@ -18,6 +18,7 @@ use crate::find::ANSWERED_AT_ONCE_MAX;
 use crate::gather::MATCHES_HELD_MAX;
 use crate::lines::Lines;
 use crate::more::More;
+use crate::suspect::Suspects;
 
 /// A member as readers see it.
 #[derive(Clone)]
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) lately: Lately,
     /// What members showed beyond the catalogue.
     pub(crate) more: More,
+    /// What they did not give as it was accepted.
+    pub(crate) suspects: Suspects,
     /// Queries begun and ended, instances opened: so that what may wait can see that others are served.
     pub(crate) served: AtomicU64,
 }
@@ -107,6 +110,7 @@ impl Reader {
             answering,
             lately,
             more: More::default(),
+            suspects: Suspects::default(),
             served: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }

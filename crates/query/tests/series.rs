@@ -521,6 +521,29 @@ async fn other_bytes_than_were_accepted_end_the_series() {
     }
 }
 
+/// Goal: what a member that has an instance by the books gives in its place is known to whoever compares copies, once; what one gives
+/// that need not have it is not.
+#[tokio::test(start_paused = true)]
+async fn what_a_member_gives_wrong_by_the_books_is_to_be_compared() {
+    for has_it in [true, false] {
+        let (a, b) = (Shelved::gives(Gives::Older), Shelved::default());
+        let rig = rig(&a, &b).await;
+        let mut instance = accepted(20..21).remove(0);
+        let Keeping::Accepted { sha256, .. } = instance.keeping else { panic!("it was accepted") };
+        let entry = rig.stored(1, "DOE").await;
+        instance.keeping = Keeping::Accepted { entry, sha256 };
+        if has_it {
+            rig.has(A, entry).await;
+        }
+        for _ in 0..2 {
+            rig.reader.open_elsewhere(&instance).await.unwrap();
+        }
+        let suspect = (instance.study.clone().unwrap(), instance.sop_instance.clone());
+        assert_eq!(rig.reader.take_suspects(), Vec::from_iter(has_it.then_some(suspect)));
+        assert_eq!(rig.reader.take_suspects(), []);
+    }
+}
+
 /// Goal: a member that failed is passed over for series as well, and the other gives it whole.
 #[tokio::test(start_paused = true)]
 async fn a_series_comes_from_the_other_member_where_the_first_has_failed() {

@@ -41,6 +41,15 @@ pub(crate) struct Looker<'l> {
     pub(crate) share: Share,
 }
 
+/// What of a study is to be looked at in any case.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cause {
+    /// What stands open of it.
+    pub(crate) open: Vec<OpenDifference>,
+    /// What somebody saw to be wrong at a member.
+    pub(crate) suspects: BTreeSet<SopInstanceUid>,
+}
+
 /// What a look came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Looked {
@@ -111,12 +120,9 @@ impl Look {
 }
 
 impl Looker<'_> {
-    /// Looks at a study, of which these differences stand open, and notes what is found.
-    pub(crate) async fn look(
-        &mut self,
-        study: &StudyUid,
-        open: &[OpenDifference],
-    ) -> Result<Looked, LedgerError> {
+    /// Looks at a study, these things in any case, and notes what is found.
+    pub(crate) async fn look(&mut self, study: &StudyUid, cause: &Cause) -> Result<Looked, LedgerError> {
+        let Cause { open, suspects } = cause;
         let instances = self.instances(study).await?;
         let mut look = Look {
             study: study.clone(),
@@ -128,7 +134,7 @@ impl Looker<'_> {
             copies: 0,
         };
         look.close_moot(open, self.lines);
-        let picked = self.picked(&look);
+        let picked = self.picked(&look, suspects);
         self.expect(&look, &picked);
         self.answers(&mut look).await?;
         self.presence(&mut look).await;
@@ -160,8 +166,8 @@ impl Looker<'_> {
         Ok(found)
     }
 
-    /// The instances whose copies are compared: a share of them, and those of which a difference stands open.
-    fn picked(&self, look: &Look) -> Vec<usize> {
+    /// The instances whose copies are compared: a share of them, those of which a difference stands open, and the suspects.
+    fn picked(&self, look: &Look, suspects: &BTreeSet<SopInstanceUid>) -> Vec<usize> {
         let comparable: Vec<usize> = (0..look.instances.len())
             .filter(|place| {
                 let Some(instance) = look.instances.get(*place) else { return false };
@@ -175,7 +181,9 @@ impl Looker<'_> {
         let mut picked: BTreeSet<usize> =
             sampled.into_iter().filter_map(|place| comparable.get(place).copied()).collect();
         let is_open = |place: &&usize| {
-            look.instances.get(**place).is_some_and(|instance| look.open.contains(&about_copies(instance)))
+            look.instances.get(**place).is_some_and(|instance| {
+                suspects.contains(&instance.sop_instance) || look.open.contains(&about_copies(instance))
+            })
         };
         picked.extend(comparable.iter().filter(is_open));
         picked.into_iter().collect()

@@ -1,7 +1,7 @@
 //! Rounds through all studies, one after another, from where the last start left off; studies of which differences stand open
 //! are looked at again between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use outrigger_catalogue::Cursor;
 use outrigger_ledger::finding::OpenDifference;
 use outrigger_ledger::{Ledger, LedgerError, MemberState};
-use outrigger_model::{Level, Query, QueryKey, QueryRoot, StudyUid, Tag, WallTime};
+use outrigger_model::{Level, Query, QueryKey, QueryRoot, SopInstanceUid, StudyUid, Tag, WallTime};
 use outrigger_runtime::disk::{ArcDisk, read_small, replace};
 use outrigger_runtime::{Clock, Random, Shutdown, Threads};
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::budget::{Budget, Purse, Quiet};
 use super::line::Line;
-use super::look::{Looked, Looker};
+use super::look::{Cause, Looked, Looker};
 use super::pace::{Activity, Pace};
 use super::sample::{Draw, Share};
+use super::suspects::Suspects;
 use crate::inventory::Source;
 
 /// The first look of a process is this long after its start, which has deliveries to catch up with.
@@ -45,8 +46,10 @@ pub struct CrosscheckOptions {
     pub share: Share,
     /// From the beginning of one round to that of the next.
     pub every: Duration,
-    /// How soon a study of which differences stand open is looked at again.
+    /// How soon a study of which differences stand open is looked at again, and one with suspects.
     pub again: Duration,
+    /// Instances that are looked at before their turn.
+    pub suspects: Suspects,
     /// How long the node must have served nobody.
     pub idle: Duration,
     /// What it has done for others.
@@ -177,9 +180,9 @@ impl Task {
     async fn step(&mut self, round: &mut Round, again_at: &mut Instant) -> Result<(), LedgerError> {
         let now = self.options.clock.now();
         if now >= *again_at {
-            let open = by_study(self.options.ledger.differences().await?);
-            for (study, differences) in open {
-                self.look(&study, &differences, round).await?;
+            let open = self.options.ledger.differences().await?;
+            for (study, cause) in by_study(open, self.options.suspects.take()) {
+                self.look(&study, &cause, round).await?;
                 self.show(round);
             }
             *again_at = later(self.options.clock.now(), self.options.again);
@@ -197,8 +200,8 @@ impl Task {
         for answer in &page.items {
             if let Some(study) = study_of(answer) {
                 let open = self.options.ledger.differences().await?;
-                let of_study: Vec<_> = open.into_iter().filter(|open| open.study == study).collect();
-                self.look(&study, &of_study, round).await?;
+                let open = open.into_iter().filter(|open| open.study == study).collect();
+                self.look(&study, &Cause { open, suspects: BTreeSet::new() }, round).await?;
                 round.studies += 1;
                 metrics::counter!("outrigger_crosscheck_studies_total").increment(1);
             }
@@ -216,12 +219,7 @@ impl Task {
         Ok(())
     }
 
-    async fn look(
-        &mut self,
-        study: &StudyUid,
-        open: &[OpenDifference],
-        round: &Round,
-    ) -> Result<(), LedgerError> {
+    async fn look(&mut self, study: &StudyUid, cause: &Cause, round: &Round) -> Result<(), LedgerError> {
         let states = self.options.ledger.members().await?;
         let is_active = |line: &Line| {
             let row = states.iter().find(|row| row.number == line.source.number);
@@ -239,7 +237,7 @@ impl Task {
             share: self.options.share,
         };
         let (asked, bytes) = (looker.pace.asked, looker.pace.bytes);
-        let looked = looker.look(study, open).await;
+        let looked = looker.look(study, cause).await;
         self.lines = lines;
         self.lines.extend(rest);
         metrics::counter!("outrigger_crosscheck_questions_total").increment(self.pace.asked - asked);
@@ -356,10 +354,16 @@ fn later(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).unwrap_or(now + FIRST_AFTER)
 }
 
-fn by_study(open: Vec<OpenDifference>) -> BTreeMap<StudyUid, Vec<OpenDifference>> {
-    let mut studies: BTreeMap<StudyUid, Vec<OpenDifference>> = BTreeMap::new();
+fn by_study(
+    open: Vec<OpenDifference>,
+    suspects: BTreeSet<(StudyUid, SopInstanceUid)>,
+) -> BTreeMap<StudyUid, Cause> {
+    let mut studies: BTreeMap<StudyUid, Cause> = BTreeMap::new();
     for difference in open {
-        studies.entry(difference.study.clone()).or_default().push(difference);
+        studies.entry(difference.study.clone()).or_default().open.push(difference);
+    }
+    for (study, instance) in suspects {
+        studies.entry(study).or_default().suspects.insert(instance);
     }
     studies
 }

@@ -1,6 +1,8 @@
 //! What compares the members with one another.
 
-use outrigger_audit::crosscheck::{Activity, CrosscheckOptions, Kept, Progress, start as start_rounds};
+use outrigger_audit::crosscheck::{
+    Activity, CrosscheckOptions, Kept, Progress, Suspects, start as start_rounds,
+};
 use outrigger_delivery::MemberSetup;
 use outrigger_query::Reader;
 use outrigger_runtime::Shutdown;
@@ -27,6 +29,7 @@ pub(super) fn start(
     };
     let (journal, reader) = (storage.journal.clone(), reader.clone());
     // Whatever is stored or delivered goes through the journal; both only grow.
+    let retrieving = reader.clone();
     let activity = Activity::new(move || journal.tail().0.wrapping_add(reader.served()));
     Some(start_rounds(CrosscheckOptions {
         ledger: storage.ledger.clone(),
@@ -35,6 +38,7 @@ pub(super) fn start(
         share: crosscheck.share,
         every: crosscheck.every,
         again: crosscheck.again,
+        suspects: Suspects::new(move || retrieving.take_suspects()),
         idle: crosscheck.idle,
         activity,
         kept: Kept { disk: world.disk.clone(), path: config.base.data.join(KEPT_IN) },
