@@ -18,6 +18,11 @@ pub const DICOM_JSON: &str = "application/dicom+json";
 pub const MULTIPART_RELATED: &str = "multipart/related";
 /// Bytes.
 pub const OCTET_STREAM: &str = "application/octet-stream";
+/// Frames as they are encoded.
+pub const COMPRESSED: [&str; 7] =
+    ["image/dicom-rle", "image/jpeg", "image/jls", "image/jp2", "image/jpx", "image/jphc", "image/jxl"];
+/// Videos as they are encoded.
+pub const VIDEOS: [&str; 3] = ["video/mpeg", "video/mp4", "video/H265"];
 
 /// A media type or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

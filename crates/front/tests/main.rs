@@ -5,6 +5,7 @@
 mod admission;
 mod ask;
 mod commit;
+mod conforming;
 mod destination;
 mod find;
 mod limits;

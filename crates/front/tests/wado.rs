@@ -1,12 +1,12 @@
 //! WADO-RS.
 
 mod complete;
-mod exchange;
+pub(crate) mod exchange;
 mod frames;
 mod metadata;
 mod objects;
 mod pictures;
-mod rack;
+pub(crate) mod rack;
 mod refusals;
 mod room;
 mod spares;

@@ -168,11 +168,12 @@ where
 {
     fn frames(&mut self, count: u32) -> Result<Vec<Vec<Place>>, FrameError<E>> {
         let (table, fragments) = self.fragments.split_first().ok_or(FrameError::NoPixels)?;
-        if count == 1 && !fragments.is_empty() {
-            return Ok(vec![fragments.to_vec()]);
-        }
+        // Whatever number of them it gives, one too.
         if self.family == Family::Video {
             return Err(FrameError::Video);
+        }
+        if count == 1 && !fragments.is_empty() {
+            return Ok(vec![fragments.to_vec()]);
         }
         // Each frame begins with a fragment where a table is of use, so tables are no longer than what is held already.
         let wanted = usize::try_from(count).unwrap_or(usize::MAX);

@@ -31,16 +31,17 @@ async fn capabilities(Extension(caller): Extension<Caller>) -> Json<Value> {
             "parameters": [
                 "{keyword}", "{tag}", "{sequence}.{attribute}", "includefield", "limit", "offset",
                 "fuzzymatching (literal)", "emptyvaluematching", "multiplevaluematching", "accept",
+                "charset (answers are UTF-8)",
             ],
             "mediaTypes": json,
             "limit": outrigger_dicomweb::search::LIMIT_DEFAULT,
         },
         "store": {
             "resources": ["/studies", "/studies/{study}"],
-            "mediaTypes": ["multipart/related; type=\"application/dicom\""],
+            "mediaTypes": ["multipart/related; type=\"application/dicom\"", "application/dicom"],
             "answered": "after the commit: what 200 or 202 names as stored is on stable storage",
         },
-        "retrieve": super::wado::CAPABILITIES,
+        "retrieve": super::wado::capabilities(),
         "commitment": super::commit::capabilities(),
     }))
 }

@@ -27,6 +27,8 @@ pub(super) const REQUESTS: &str = "/commitment-requests/";
 const LOOK_AGAIN_S: HeaderValue = HeaderValue::from_static("5");
 /// Duplicate transaction UID (PS3.3 section C.14.1.1).
 const DUPLICATE_TRANSACTION: Status = Status(0x0131);
+/// Media types of a request; many user agents send all JSON as the second.
+const JSON: [&str; 2] = [DICOM_JSON, "application/json"];
 /// What a request is sent as.
 const WANTED: &str = "send the request as application/dicom+json";
 
@@ -39,7 +41,7 @@ pub(super) fn routes() -> Router<Arc<Door>> {
 pub(super) fn capabilities() -> serde_json::Value {
     serde_json::json!({
         "resources": ["/commitment-requests/{transaction}"],
-        "mediaTypes": [DICOM_JSON],
+        "mediaTypes": JSON,
         "instances": outrigger_dicomweb::commitment::INSTANCES_MAX,
         "answered": "200 with the result, or 202 until it is there; GET shows it to whoever asked",
     })
@@ -105,8 +107,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let unsupported = || Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, WANTED);
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(unsupported)?;
     let media = MediaType::parse(given).map_err(|error| Refusal::bad(format!("{error}; {WANTED}")))?;
-    // Many user agents send all JSON as that.
-    if [DICOM_JSON, "application/json"].contains(&media.essence()) { Ok(()) } else { Err(unsupported()) }
+    if JSON.contains(&media.essence()) { Ok(()) } else { Err(unsupported()) }
 }
 
 fn unreadable(error: &CommitmentError) -> Refusal {

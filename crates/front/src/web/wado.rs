@@ -24,8 +24,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Extension, RequestPartsExt, Router};
+use outrigger_dicomweb::accept::IMAGES;
+use outrigger_dicomweb::media::{COMPRESSED, DICOM, DICOM_JSON, MULTIPART_RELATED, OCTET_STREAM, VIDEOS};
 use outrigger_runtime::{Random, Threads};
-use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use self::failure::failed;
@@ -43,50 +45,34 @@ const SURVEYED_MIB: u32 = 512;
 /// Memory that all requests of a listener together may take for descriptions that wait to be sent, in MiB.
 const DESCRIBED_MIB: u32 = 256;
 
-/// What retrieval can do, as the capabilities document says it.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Capabilities {
-    resources: &'static [&'static str],
-    media_types: &'static [&'static str],
-    rendered_media_types: &'static [&'static str],
-    parameters: &'static [&'static str],
-    transfer_syntax: &'static str,
-}
+const STUDY: &str = "/studies/{study}";
+const SERIES: &str = "/studies/{study}/series/{series}";
+const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
 
-pub(super) const CAPABILITIES: Capabilities = Capabilities {
-    resources: &[
-        "/studies/{study}",
-        "/studies/{study}/series/{series}",
-        "/studies/{study}/series/{series}/instances/{instance}",
-        "{each}/metadata",
-        "{each}/rendered",
-        "{each}/thumbnail",
-        "{instance}/frames/{list}",
-        "{instance}/frames/{list}/rendered",
-        "{instance}/frames/{frame}/thumbnail",
-        "{instance}/bulkdata/{path}",
-        "{instance}/pixeldata",
-    ],
-    media_types: &[
-        "multipart/related; type=\"application/dicom\"",
-        "application/dicom",
-        "application/dicom+json",
-        "multipart/related; type=\"application/octet-stream\"",
-        "application/octet-stream",
-        "multipart/related; type=\"image/{encoding}\"",
-        "image/{encoding}",
-    ],
-    rendered_media_types: &[
-        "image/jpeg",
-        "image/png",
-        "image/gif",
-        "multipart/related; type=\"image/{encoding}\"",
-        "video/{encoding}",
-    ],
-    parameters: &["accept", "viewport", "window", "quality"],
-    transfer_syntax: "as stored by `*`; else any that it becomes without loss, Explicit VR Little Endian by default",
-};
+/// What retrieval can do, as the capabilities document says it.
+pub(super) fn capabilities() -> Value {
+    let of_each = ["", "/metadata", "/rendered", "/thumbnail"];
+    let of_levels =
+        [STUDY, SERIES, INSTANCE].into_iter().flat_map(|level| of_each.map(|of| format!("{level}{of}")));
+    let of_instances = [
+        "/frames/{frames}",
+        "/frames/{frames}/rendered",
+        "/frames/{frames}/thumbnail",
+        "/bulkdata/{path}",
+        "/pixeldata",
+    ];
+    let of_instances = of_instances.map(|of| format!("{INSTANCE}{of}"));
+    let parts = |media: &str| [media.to_owned(), format!("{MULTIPART_RELATED}; type=\"{media}\"")];
+    let media = [DICOM, OCTET_STREAM].into_iter().chain(COMPRESSED).chain(VIDEOS).flat_map(parts);
+    json!({
+        "resources": of_levels.chain(of_instances).collect::<Vec<_>>(),
+        "mediaTypes": media.chain([DICOM_JSON.to_owned()]).collect::<Vec<_>>(),
+        "renderedMediaTypes": IMAGES.into_iter().chain(VIDEOS).flat_map(parts).collect::<Vec<_>>(),
+        "parameters": ["accept", "viewport", "window", "quality"],
+        "transferSyntax":
+            "as stored by `*`; else any that it becomes without loss, Explicit VR Little Endian by default",
+    })
+}
 
 /// What retrieval is served from; clones share it.
 #[derive(Clone)]
@@ -110,9 +96,6 @@ struct Memory {
 
 /// The resources that are retrieved.
 pub(super) fn routes() -> Router<Arc<Door>> {
-    const STUDY: &str = "/studies/{study}";
-    const SERIES: &str = "/studies/{study}/series/{series}";
-    const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
     let room = |mib| Arc::new(Semaphore::new(usize::try_from(mib).unwrap_or(Semaphore::MAX_PERMITS)));
     let memory =
         Memory { objects: room(HELD_MIB), surveys: room(SURVEYED_MIB), descriptions: room(DESCRIBED_MIB) };

@@ -48,7 +48,9 @@ pub(super) async fn rendered(wado: Wado, asking: Asking) -> Result<Response, Ref
 /// Gives a small picture: of an instance, or of one in the middle of a series or study.
 pub(super) async fn thumbnail(wado: Wado, asking: Asking) -> Result<Response, Refusal> {
     let wishes = wishes(&asking)?.small();
-    let forms = RenderedForm::accepted(&asking.accept);
+    let mut forms = RenderedForm::accepted(&asking.accept);
+    // It is one picture alone, whatever has parts.
+    forms.retain(|form| form.container != Some(Container::Multipart));
     let (_, media) =
         RenderedForm::choose(&forms, &IMAGES).ok_or_else(|| Refusal::not_acceptable(NOT_ACCEPTABLE))?;
     match numbers(&asking)?.as_deref() {
