@@ -168,7 +168,7 @@ impl Blob {
 
     /// What is no more than a block is read now, as it is sent at once; what cannot be read says so to whoever reads it.
     pub(crate) fn read_ahead(self) -> Self {
-        let whole = (self.block_crcs.len() == 1).then(|| self.read_block(0).ok()).flatten();
+        let whole = self.only_block().and_then(Result::ok);
         Self { whole, ..self }
     }
 

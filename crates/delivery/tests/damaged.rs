@@ -58,6 +58,13 @@ fn flip(rig: &Rig, uid: &str, place: Place) {
     panic!("no file has the object");
 }
 
+/// The member was sent an object with the bytes of `as_of`, and it is confirmed.
+async fn arrived(rig: &Rig, uid: &str, as_of: &str) {
+    let member = rig.stands(uid).await;
+    assert_eq!(member.state, "confirmed", "{member:?}");
+    assert_eq!(rig.member.stored(uid), Some(data_set(as_of)));
+}
+
 async fn state(rig: &Rig, uid: &str) -> String {
     rig.stands(uid).await.state
 }
@@ -69,8 +76,7 @@ async fn fault_an_object_damaged_in_the_journal_is_taken_from_a_member_that_has_
         rig.gives_beside(&uid, &uid).await;
         rig.stores();
         tokio::time::sleep(ARRIVES).await;
-        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
-        assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?}");
+        arrived(&rig, &uid, &uid).await;
         assert_eq!(rig.beside.asked().retrievals, 1, "{place:?}");
     }
 }
@@ -88,8 +94,7 @@ async fn fault_what_nobody_gives_is_set_aside_and_arrives_with_retry_when_a_memb
         rig.gives_beside(&uid, &uid).await;
         assert_eq!(rig.ledger.retry(SuspenseFilter::Of { member: None, reason: None }).await.unwrap(), 1);
         tokio::time::sleep(ARRIVES).await;
-        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
-        assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?}");
+        arrived(&rig, &uid, &uid).await;
     }
 }
 
@@ -115,8 +120,7 @@ async fn fault_what_comes_again_is_sent_by_itself() {
                 comes_again.await;
             }
             tokio::time::sleep(hesitates + ARRIVES).await;
-            assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
-            assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)), "{place:?} after {comes_after:?}");
+            arrived(&rig, &uid, &uid).await;
         }
     }
 }
@@ -143,8 +147,7 @@ async fn fault_a_copy_that_was_compared_takes_the_place_of_damaged_bytes() {
         rig.gives_beside(&uid, copy).await;
         rig.stores();
         tokio::time::sleep(ARRIVES).await;
-        assert_eq!(state(&rig, &uid).await, "confirmed", "{place:?} {:?}", rig.stands(&uid).await);
-        assert_eq!(rig.member.stored(&uid), Some(data_set(copy)), "{place:?}");
+        arrived(&rig, &uid, copy).await;
     }
 }
 
@@ -184,8 +187,7 @@ async fn what_was_let_go_and_is_owed_to_all_again_comes_from_one_that_had_it() {
     rig.gives_beside(&uid, &uid).await;
     rig.stores();
     tokio::time::sleep(ARRIVES).await;
-    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
-    assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)));
+    arrived(&rig, &uid, &uid).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,8 +212,7 @@ async fn fault_what_was_let_go_waits_for_a_member_that_had_it_and_is_away() {
     rig.beside.comes_back();
     rig.gives_beside(&uid, &uid).await;
     tokio::time::sleep(RETRIED).await;
-    assert_eq!(state(&rig, &uid).await, "confirmed", "{:?}", rig.stands(&uid).await);
-    assert_eq!(rig.member.stored(&uid), Some(data_set(&uid)));
+    arrived(&rig, &uid, &uid).await;
 }
 
 #[tokio::test(start_paused = true)]

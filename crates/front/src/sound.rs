@@ -24,8 +24,8 @@ pub(crate) async fn check(
     }
     let bytes = Arc::clone(bytes);
     let work = move || {
-        if bytes.length() <= BLOCK_BYTES as u64 {
-            return bytes.read_block(0).map(Some);
+        if let Some(whole) = bytes.only_block() {
+            return whole.map(Some);
         }
         let blocks = bytes.length().div_ceil(BLOCK_BYTES as u64).min(CHECKED_BLOCKS_MAX);
         (0..blocks).try_for_each(|index| bytes.read_block(index).map(drop)).map(|()| None)

@@ -142,6 +142,10 @@ pub trait BlockSource: Send + Sync + std::fmt::Debug {
     fn length(&self) -> u64;
     /// Block `index`, from 0, of [`BLOCK_BYTES`] or the rest; empty beyond the end.
     fn read_block(&self, index: u64) -> Result<Bytes, BlockError>;
+    /// The whole of an object that is no more than a block, which is worth reading as soon as it is opened; may block.
+    fn only_block(&self) -> Option<Result<Bytes, BlockError>> {
+        (self.length() <= BLOCK_BYTES as u64).then(|| self.read_block(0))
+    }
     /// Bytes from a position on, some or all, that are in memory as they came; `None` where they have to be read. Never blocks.
     fn at_hand(&self, _position: u64) -> Option<Bytes> {
         None

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use outrigger_journal::{Entry, JournalReader, ReadError, Record, RecordKind, Seq as JournalSeq};
 use outrigger_model::{InstanceHeader, Oddity, Origin, Seq, Sha256Digest, TransferSyntaxUid, WallTime};
 use outrigger_runtime::BlockSource;
-use outrigger_runtime::body::BLOCK_BYTES;
 
 use crate::applier::repeats::Lent;
 use crate::entry::Marks;
@@ -46,10 +45,7 @@ impl Ledger {
 
     /// Opens the bytes of an entry that is sent at once: what is no more than a block is read on the way and is at hand.
     pub async fn object_at_hand(&self, entry: Seq) -> Result<StoredObject, ObjectError> {
-        let read = |bytes: &dyn BlockSource| {
-            (bytes.length() <= BLOCK_BYTES as u64).then(|| bytes.read_block(0).ok())?
-        };
-        self.opened(entry, read).await
+        self.opened(entry, |bytes| bytes.only_block()?.ok()).await
     }
 
     async fn opened(
