@@ -12,3 +12,4 @@ mod sending;
 mod shim;
 mod simulator;
 mod tap;
+mod telling;
