@@ -6,17 +6,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use outrigger_member::Member;
+use outrigger_model::{Level, QueryRoot};
 use outrigger_sim::certificates::{Authority, Identity};
-use outrigger_sim::peers::{Launch, Process, Ready, Station, free_port};
+use outrigger_sim::peers::{FindScu, Launch, Process, Ready, Station, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, head};
 use crate::modality::{objects, reached, send};
+use crate::workstation::get;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -25,6 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ACTIVITY: &str = "110100";
 const BEGIN_TRANSFERRING: &str = "110102";
 const TRANSFERRED: &str = "110104";
+const QUERY: &str = "110112";
 const SECURITY_ALERT: &str = "110113";
 const SOURCE: &str = "110153";
 const DESTINATION: &str = "110152";
@@ -177,6 +181,68 @@ async fn assert_collected(collector: &Collector, audit: &str) {
     assert!(first(BEGIN_TRANSFERRING) < first(TRANSFERRED), "{messages:#?}");
     let healthy = |status: &Value| status["audit"]["state"] == "up" && status["audit"]["unsent"] == 0;
     door.until(&["status"], PATIENCE, healthy).await;
+}
+
+/// Queries and retrievals by DIMSE and over the web, what is refused among them.
+#[tokio::test]
+async fn peer_dcmtk_and_others_ask_at_both_doors_and_all_of_it_is_collected() {
+    let collector = Collector::start(&Over::Tcp, 0).await;
+    let directory = TempDir::new().unwrap();
+    let head = head(directory.path(), 0, "");
+    let audit = format!("[audit]\nsyslog = \"tcp://127.0.0.1:{}\"\n", collector.port);
+    let door =
+        Door::open_with(directory, &format!("{head}{audit}[[front.web]]\nlisten = \"127.0.0.1:0\"\n")).await;
+    let sent = objects(6, 12);
+    send(&door.station(), &sent).await;
+    let study = sent[0].header.study.as_ref().unwrap().to_string();
+    let keys = format!("0020,000d={study}");
+    let (calling, station, keys) = (ae("WS1"), door.station(), [keys.as_str()]);
+    let (root, level) = (QueryRoot::Study, Level::Study);
+    let find = FindScu { calling: &calling, called: &station, root, level, keys: &keys };
+    assert_eq!(find.run().await.unwrap().answers.len(), 1);
+    assert_eq!(get(&door.station(), &sent, &watch::Sender::new(0)).await.wrong(&sent), [""; 0]);
+    let web = format!("http://{}/dicomweb/studies", door.node.listening().unwrap().web[0]);
+    let of_study = format!("{web}/{study}");
+    let asked = [
+        (format!("{web}?StudyInstanceUID={study}"), 200),
+        (of_study.clone(), 200),
+        (format!("{of_study}/metadata"), 200),
+        (format!("{web}/1.2.3.4"), 404),
+        (format!("{web}?StudyDate=yesterday"), 400),
+    ];
+    let statuses = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        asked.map(|(url, expected)| {
+            let mut answer = agent.get(&url).call().unwrap();
+            // What is not read to its end is not transferred to its end.
+            answer.body_mut().read_to_vec().unwrap();
+            (answer.status().as_u16(), expected, url)
+        })
+    });
+    for (status, expected, url) in statuses.await.unwrap() {
+        assert_eq!(status, expected, "{url}");
+    }
+    let of = |messages: &[Value], event: &str, user: &str, outcome: &str| {
+        let is_so = |message: &&Value| {
+            let users = message["participants"].as_array().unwrap().iter().map(|by| &by["user"]);
+            message["event"] == event
+                && message["outcome"] == outcome
+                && users.into_iter().any(|by| by == user)
+        };
+        messages.iter().filter(is_so).count()
+    };
+    let messages = collector
+        .until(|messages| {
+            of(messages, QUERY, "DICOMWEB", "4") == 1 && of(messages, TRANSFERRED, "DICOMWEB", "4") == 1
+        })
+        .await;
+    let wrong: Vec<_> =
+        messages.iter().filter(|message| message["wrong"] != Value::Array(Vec::new())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(of(&messages, QUERY, "WS1", "0"), 1, "{messages:#?}");
+    assert_eq!(moved(&messages, TRANSFERRED, &study, "OUTRIGGER", "WS1"), 12, "{messages:#?}");
+    assert_eq!(of(&messages, QUERY, "DICOMWEB", "0"), 1, "{messages:#?}");
+    assert_eq!(moved(&messages, TRANSFERRED, &study, "OUTRIGGER", "DICOMWEB"), 24, "{messages:#?}");
 }
 
 #[tokio::test]
