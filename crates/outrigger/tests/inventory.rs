@@ -15,14 +15,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use self::capped::Capped;
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, answers, configuration};
 use crate::modality::{Object, objects, same_at, send};
+use crate::untrue::claiming::Claiming;
 use crate::workstation::{counted, get};
 
 mod beside;
-mod capped;
 mod returning;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -339,7 +338,7 @@ async fn a_node_killed_in_the_middle_of_an_inventory_goes_on_with_it() {
 #[tokio::test]
 async fn an_archive_that_gives_few_answers_and_does_not_say_so_is_known_whole() {
     const STUDIES: u32 = 300;
-    let archive = Capped::start(STUDIES, 20).await;
+    let archive = Claiming::capped(STUDIES, 20).await;
     let door = door(None, &[Behind::new("c", &archive.station, "accepted")], 1_000).await;
     let inventory = complete(&door, "c").await;
     assert_eq!((&inventory["studies"], &inventory["unlisted"]), (&STUDIES.into(), &0.into()), "{inventory}");

@@ -41,6 +41,7 @@ mod silence;
 mod starting;
 mod telling;
 mod tls;
+mod untrue;
 mod viewer;
 mod web;
 mod weblegs;

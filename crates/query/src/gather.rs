@@ -44,6 +44,7 @@ pub(crate) struct Gathered {
 /// What one member said.
 pub(crate) struct Said {
     pub(crate) content: Content,
+    pub(crate) books: Books,
     pub(crate) answers: Vec<Answer>,
     /// Their place among all that are held.
     pub(crate) held: Option<OwnedSemaphorePermit>,
@@ -120,7 +121,7 @@ async fn standings(shared: &Shared, query: &Query) -> Result<Vec<Standing>, Find
     let numbers = shared.respondents.iter().map(|member| member.source.number).collect();
     let owing = shared.ledger.owing(numbers, within(query)).await.map_err(FindError::Catalogue)?;
     let standing = |member: &Arc<Respondent>| Standing {
-        call: if member.is_left_alone() { Call::LeftAlone } else { Call::May },
+        call: if member.is_left_alone() || shared.lines.iter().any(|l| l.source.number == member.source.number && l.fell_at().is_some()) { Call::LeftAlone } else { Call::May },
         books: if owing.contains(member.source.number) { Books::Owes } else { Books::OwesNothing },
         content: match shared.ledger.inventoried(member.source.number) {
             Inventoried::Complete { .. } => Content::Inventoried,
@@ -202,7 +203,8 @@ fn summed_up(shared: &Shared, level: Level, standings: &[Standing], heard: Vec<H
                     took,
                     not_whole: not_whole_too,
                 });
-                gathered.parts.push(Said { content: standing.content, answers, held });
+                let Standing { content, books, .. } = *standing;
+                gathered.parts.push(Said { content, books, answers, held });
                 not_whole
             }
         };
@@ -213,6 +215,8 @@ fn summed_up(shared: &Shared, level: Level, standings: &[Standing], heard: Vec<H
             unheard.push((name.clone(), why));
         }
     }
+    // Who was not given the last of it speaks of what was before.
+    gathered.parts.sort_by_key(|said| said.books == Books::Owes);
     let shortfall = |members: Vec<_>| (!members.is_empty()).then_some(Shortfall { members });
     (gathered.shortfall, gathered.unheard) = (shortfall(missing), shortfall(unheard));
     gathered
