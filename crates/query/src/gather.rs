@@ -121,7 +121,7 @@ async fn standings(shared: &Shared, query: &Query) -> Result<Vec<Standing>, Find
     let numbers = shared.respondents.iter().map(|member| member.source.number).collect();
     let owing = shared.ledger.owing(numbers, within(query)).await.map_err(FindError::Catalogue)?;
     let standing = |member: &Arc<Respondent>| Standing {
-        call: if member.is_left_alone() || shared.lines.iter().any(|l| l.source.number == member.source.number && l.fell_at().is_some()) { Call::LeftAlone } else { Call::May },
+        call: if member.is_left_alone() { Call::LeftAlone } else { Call::May },
         books: if owing.contains(member.source.number) { Books::Owes } else { Books::OwesNothing },
         content: match shared.ledger.inventoried(member.source.number) {
             Inventoried::Complete { .. } => Content::Inventoried,
