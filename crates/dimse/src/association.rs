@@ -4,7 +4,7 @@ mod pace;
 mod receive;
 mod send;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use outrigger_model::AeTitle;
 
 use crate::associate::{ContextRefusal, UserInformation};
@@ -30,6 +30,8 @@ pub struct Association {
     /// What is left of the P-DATA-TF being taken apart.
     body: Bytes,
     sending: Option<send::Sending>,
+    /// Whole messages that go out before the next one.
+    queued: BytesMut,
     /// Requests of ours without their last response.
     outstanding: u32,
     last_message_id: u16,
@@ -80,6 +82,7 @@ impl Association {
             pace: pace::Pace::default(),
             body: Bytes::new(),
             sending: None,
+            queued: BytesMut::new(),
             outstanding: 0,
             last_message_id: 0,
         }

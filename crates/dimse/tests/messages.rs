@@ -179,6 +179,34 @@ async fn each_response_is_one_write() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_that_wait_go_out_in_order_before_the_next() {
+    let (mut requestor, mut acceptor) = pair(&settings()).await;
+    let lengths = [10, 0, 16_379, 40_001, 16_378];
+    let sending = async {
+        let mut waiting = 0;
+        for (message_id, length) in (1..).zip(lengths) {
+            let now = requestor.queue_with(3, &store(message_id), &bytes(length)).unwrap();
+            assert!(now > waiting + length, "{now}");
+            waiting = now;
+        }
+        requestor.send(1, &Command::CEchoRq { message_id: 99 }).await.unwrap();
+        requestor.queue_with(3, &store(6), &bytes(2)).unwrap();
+        requestor.send_queued().await.unwrap();
+        requestor.send_queued().await.unwrap();
+    };
+    let receiving = async {
+        for (message_id, length) in (1..).zip(lengths) {
+            assert_eq!(message(&mut acceptor).await, (3, store(message_id), DataSet::Follows));
+            assert_eq!(acceptor.data_set(600_000).await.unwrap(), bytes(length), "{length}");
+        }
+        assert_eq!(message(&mut acceptor).await.1, Command::CEchoRq { message_id: 99 });
+        assert_eq!(message(&mut acceptor).await.1, store(6));
+        assert_eq!(acceptor.data_set(600_000).await.unwrap(), bytes(2));
+    };
+    tokio::join!(sending, receiving);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_is_seen_between_responses_without_waiting() {
     let (mut association, mut peer) = accepted().await;
     assert_eq!(association.try_receive().await.unwrap(), None);

@@ -6,8 +6,8 @@ use outrigger_model::{Answer, MemberSet, Query, Seq, Sha256Digest, Status, Study
 use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader, Retrieval};
 use tokio::sync::mpsc;
 
-/// Answers between the reader and the front door: the reader reads ahead itself.
-const ANSWERS_BETWEEN: usize = 1;
+/// Answers between the reader, which reads ahead itself, and the front door: so many that few of them cost a change of tasks.
+const ANSWERS_BETWEEN: usize = 32;
 
 pub(crate) fn find(reader: &Reader, query: Query) -> mpsc::Receiver<Result<Answer, FindRefusal>> {
     let mut found = reader.find(query);

@@ -35,6 +35,30 @@ impl Association {
         self.push_data(data, Part::Last).await
     }
 
+    /// Puts a message with a data set behind those that wait, and tells how many bytes wait: they go out with
+    /// [`send_queued`](Self::send_queued) or before the next message, in one write.
+    pub fn queue_with(
+        &mut self,
+        context: u8,
+        command: &Command,
+        data: &[u8],
+    ) -> Result<usize, AssociationError> {
+        let mut pdus = self.command_pdus(context, command, DataSet::Follows)?;
+        self.note_request(command);
+        put_fragments(&mut pdus, context, Carries::DataSet, data, self.fragment_max);
+        self.queued = pdus;
+        Ok(self.queued.len())
+    }
+
+    /// Sends the messages that wait.
+    pub async fn send_queued(&mut self) -> Result<(), AssociationError> {
+        if self.queued.is_empty() {
+            return Ok(());
+        }
+        let queued = std::mem::take(&mut self.queued);
+        self.link.send_data(queued, Bytes::new()).await
+    }
+
     /// Begins a message with a data set; it goes out with the first bytes that `push_data` sends.
     pub fn begin_data(&mut self, context: u8, command: &Command) -> Result<(), AssociationError> {
         let head = self.command_pdus(context, command, DataSet::Follows)?;
@@ -72,9 +96,9 @@ impl Association {
         Ok(())
     }
 
-    /// The PDUs of a command set, mostly one.
+    /// What waits and the PDUs of a command set, mostly one.
     fn command_pdus(
-        &self,
+        &mut self,
         context: u8,
         command: &Command,
         data_set: DataSet,
@@ -83,14 +107,9 @@ impl Association {
             return Err(AssociationError::UnknownContext { id: context });
         }
         let bytes = command::write(command, data_set);
-        let mut pdus = BytesMut::with_capacity(bytes.len() + 2 * (HEADER_BYTES + PDV_HEADER_BYTES));
-        let mut fragments = bytes.chunks(self.fragment_max).peekable();
-        while let Some(fragment) = fragments.next() {
-            let part = if fragments.peek().is_some() { Part::More } else { Part::Last };
-            let length = u32::try_from(fragment.len()).unwrap_or(u32::MAX);
-            pdus.put_slice(&data_head(context, Carries::Command, part, length));
-            pdus.put_slice(fragment);
-        }
+        let mut pdus = std::mem::take(&mut self.queued);
+        pdus.reserve(bytes.len() + 2 * (HEADER_BYTES + PDV_HEADER_BYTES));
+        put_fragments(&mut pdus, context, Carries::Command, &bytes, self.fragment_max);
         Ok(pdus)
     }
 
@@ -99,5 +118,22 @@ impl Association {
         if command.is_request() {
             self.outstanding += 1;
         }
+    }
+}
+
+/// Puts the PDUs of a command set or data set that is there as a whole.
+fn put_fragments(pdus: &mut BytesMut, context: u8, carries: Carries, bytes: &[u8], fragment_max: usize) {
+    let mut rest = bytes;
+    loop {
+        // What is empty is a fragment too.
+        let (fragment, behind) = rest.split_at(rest.len().min(fragment_max));
+        let part = if behind.is_empty() { Part::Last } else { Part::More };
+        let length = u32::try_from(fragment.len()).unwrap_or(u32::MAX);
+        pdus.put_slice(&data_head(context, carries, part, length));
+        pdus.put_slice(fragment);
+        if behind.is_empty() {
+            return;
+        }
+        rest = behind;
     }
 }

@@ -10,6 +10,9 @@ use super::identifier::{self, Identifier};
 use crate::admit::WhenIncomplete;
 use crate::audit::AuditEvent;
 
+/// Answers that are there together go out in one write of about this many bytes: what a connection takes at once.
+const TOGETHER_BYTES_MAX: usize = 64 << 10;
+
 /// Answers one query.
 pub(super) async fn find(
     session: &mut Session,
@@ -94,7 +97,12 @@ async fn stream(
                 count += 1;
                 let answer = retrievable_here(answer, &session.door.options.ae_title);
                 let bytes = asked.answer(&answer);
-                association.send_with(request.context, &pending, bytes.into()).await?;
+                let waiting = association.queue_with(request.context, &pending, &bytes)?;
+                // The last ones go out with the end.
+                let is_last_for_now = answers.is_empty() && !answers.is_closed();
+                if is_last_for_now || waiting >= TOGETHER_BYTES_MAX {
+                    association.send_queued().await?;
+                }
             }
         }
     }
