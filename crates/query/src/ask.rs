@@ -1,18 +1,20 @@
 //! Putting a query to one member: within a time, over kept connections, and not at all while it is left alone.
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_member::breaker::{Breaker, Failure, Turn};
 use outrigger_member::{Answered, AskSession, MemberError};
-use outrigger_model::{Level, Query, QueryRoot, WallTime};
+use outrigger_model::{Level, Query, QueryRoot, WallTime, with_causes};
 use outrigger_runtime::Clock;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::again;
 use crate::reader::Source;
+use crate::routes::{Routes, is_of_route};
 
 /// Queries a member answers at once, whatever it takes for storing: archives work at each with one of their few threads, and
 /// what is asked over more connections only waits there instead of here.
@@ -43,6 +45,7 @@ pub(crate) struct Respondent {
     pub(crate) timeout: Duration,
     pub(crate) clock: Clock,
     places: Semaphore,
+    routes: Routes,
     state: Mutex<State>,
 }
 
@@ -92,7 +95,7 @@ pub(crate) enum Overrun {
 impl Respondent {
     pub(crate) fn new(source: Source, timeout: Duration, clock: Clock) -> Self {
         let places = Semaphore::new(source.connections.clamp(1, AT_ONCE_MAX));
-        Self { source, timeout, clock, places, state: Mutex::default() }
+        Self { source, timeout, clock, places, routes: Routes::default(), state: Mutex::default() }
     }
 
     /// Whether it may be asked now.
@@ -141,7 +144,7 @@ impl Respondent {
         allowed: Allowed,
     ) -> Result<Answered, Unanswered> {
         let asked_at = self.clock.now();
-        let answered = match timeout_at(allowed.until, self.by_any_route(query, most)).await {
+        let answered = match timeout_at(allowed.until, self.by_any_route(query, most, allowed.until)).await {
             Ok(answered) => answered,
             Err(_) => Err(Unanswered::Silent(self.clock.now().saturating_duration_since(asked_at))),
         };
@@ -154,20 +157,73 @@ impl Respondent {
 
     /// Asks it again while it is left alone; says whether it is back.
     pub(crate) async fn ask_again(&self, query: &Query) -> bool {
-        let answered = timeout(self.timeout, self.by_any_route(query, 1)).await;
+        let until = self.clock.now() + self.timeout;
+        let answered = timeout_at(until, self.by_any_route(query, 1, until)).await;
         let answered = answered.unwrap_or(Err(Unanswered::Silent(self.timeout)));
         self.turn_of(&answered) == Turn::Closed
     }
 
-    async fn by_any_route(&self, query: &Query, most: usize) -> Result<Answered, Unanswered> {
-        let mut last = Unanswered::NoRoute;
-        for route in 0..self.source.routes.len() {
-            match self.by(route, query, most).await {
-                Ok(answered) => return Ok(answered),
-                Err(error) => last = error,
+    async fn by_any_route(&self, query: &Query, most: usize, until: Instant) -> Result<Answered, Unanswered> {
+        let order = self.routes.order(self.source.routes.len(), self.clock.now());
+        self.by_routes(&order, query, most, until).await
+    }
+
+    /// By the first of the routes; by the next where it fails, and beside it once half of what is left of the time is over: one that
+    /// is slow has all of it, and one that hangs does not use up that of the others.
+    fn by_routes<'a>(
+        &'a self,
+        routes: &'a [usize],
+        query: &'a Query,
+        most: usize,
+        until: Instant,
+    ) -> Pin<Box<dyn Future<Output = Result<Answered, Unanswered>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some((first, rest)) = routes.split_first() else { return Err(Unanswered::NoRoute) };
+            let mut asked = pin!(self.by(*first, query, most));
+            if rest.is_empty() {
+                return self.noted(*first, asked.await);
             }
+            let now = self.clock.now();
+            let half = until.saturating_duration_since(now) / 2;
+            let mut next = self.by_routes(rest, query, most, until);
+            if let Ok(answered) = timeout_at(now + half, &mut asked).await {
+                match self.noted(*first, answered) {
+                    Ok(answered) => return Ok(answered),
+                    Err(_) => return next.await,
+                }
+            }
+            tokio::select! {
+                biased;
+                answered = &mut asked => match self.noted(*first, answered) {
+                    Ok(answered) => Ok(answered),
+                    Err(_) => next.await,
+                },
+                answered = &mut next => match answered {
+                    Ok(answered) => {
+                        self.route_failed(*first, &Unanswered::Silent(half));
+                        Ok(answered)
+                    }
+                    Err(_) => self.noted(*first, asked.await),
+                },
+            }
+        })
+    }
+
+    /// Notes how a route did.
+    fn noted(&self, route: usize, answered: Result<Answered, Unanswered>) -> Result<Answered, Unanswered> {
+        match &answered {
+            Ok(_) => self.routes.worked(route),
+            Err(Unanswered::Member(error)) if !is_of_route(error) => {}
+            Err(error) => self.route_failed(route, error),
         }
-        Err(last)
+        answered
+    }
+
+    /// With one route alone there is nothing to be put in order.
+    fn route_failed(&self, route: usize, error: &Unanswered) {
+        if self.source.routes.len() > 1 {
+            self.routes.failed(&self.source.name, route, self.clock.now(), &with_causes(error));
+        }
     }
 
     async fn by(&self, route: usize, query: &Query, most: usize) -> Result<Answered, Unanswered> {
@@ -214,9 +270,7 @@ impl Respondent {
         let now = self.clock.now();
         let failure = match answered {
             Err(Unanswered::Silent(_)) => Some(Failure::Silent),
-            Err(Unanswered::Member(MemberError::Connect(_) | MemberError::Lost { .. })) => {
-                Some(Failure::Refused)
-            }
+            Err(Unanswered::Member(error)) if is_of_route(error) => Some(Failure::Refused),
             // It answered, whatever it said.
             Ok(_) | Err(Unanswered::Member(_)) => None,
             Err(Unanswered::LeftAlone | Unanswered::Busy | Unanswered::NoRoute) => return Turn::None,

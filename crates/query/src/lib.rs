@@ -22,6 +22,7 @@ mod open;
 mod plan;
 mod reader;
 mod retrieval;
+mod routes;
 mod shelf;
 mod short;
 mod show;

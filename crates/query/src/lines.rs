@@ -21,6 +21,7 @@ use self::slow::Pace;
 pub(crate) use self::whole::{Series, WholeLine};
 use crate::plan::Planned;
 use crate::reader::Source;
+use crate::routes::{Routes, is_of_route};
 
 /// A connection without a question is not used again after this: archives end idle associations, and count them.
 const IDLE: Duration = Duration::from_secs(2);
@@ -66,6 +67,7 @@ pub(crate) struct Lines {
     places: Semaphore,
     /// Half of the places: no more are taken by what is waited for long, as from tape, so that it holds up nothing that is at hand.
     patient: Semaphore,
+    routes: Routes,
     state: Mutex<State>,
 }
 
@@ -110,7 +112,8 @@ impl Lines {
     pub(crate) fn new(source: Source, timeout: Duration, clock: Clock) -> Self {
         let places = Semaphore::new(source.connections.max(1));
         let patient = Semaphore::new((source.connections / 2).max(1));
-        Self { source, timeout, clock, places, patient, state: Mutex::default() }
+        let (routes, state) = (Routes::default(), Mutex::default());
+        Self { source, timeout, clock, places, patient, routes, state }
     }
 
     /// Reads an instance from the member, by one route after another, all as long as its bytes move within the time-out.
@@ -140,15 +143,30 @@ impl Lines {
         instance: &Planned,
     ) -> Result<(TransferSyntaxUid, Body), FetchError> {
         let mut last = FetchError::Silent(self.timeout);
-        for route in 0..self.source.routes.len() {
+        for route in self.routes.order(self.source.routes.len(), self.clock.now()) {
             match self.fetch_by(route, patience, instance).await {
-                Ok(fetched) => return Ok(fetched),
-                // The time is over for every route.
-                Err(error @ FetchError::Silent(_)) => return Err(error),
-                Err(error) => last = error,
+                Ok(fetched) => {
+                    self.routes.worked(route);
+                    return Ok(fetched);
+                }
+                Err(error) => {
+                    self.note_route(route, &error);
+                    // The time is over for every route: others are asked before this one by the next of them.
+                    if matches!(error, FetchError::Silent(_)) {
+                        return Err(error);
+                    }
+                    last = error;
+                }
             }
         }
         Err(last)
+    }
+
+    /// A route that does not answer goes last; with one alone there is nothing to be put in order.
+    fn note_route(&self, route: usize, error: &FetchError) {
+        if self.source.routes.len() > 1 && is_of_member(error) {
+            self.routes.failed(&self.source.name, route, self.clock.now(), &error.to_string());
+        }
     }
 
     async fn fetch_by(
@@ -295,7 +313,7 @@ impl Lines {
 fn is_of_member(error: &FetchError) -> bool {
     match error {
         FetchError::Silent(_) => true,
-        FetchError::Member(error) => matches!(error, MemberError::Connect(_) | MemberError::Lost { .. }),
+        FetchError::Member(error) => is_of_route(error),
         FetchError::OutsideStudies | FetchError::Slow | FetchError::LeftAlone(_) => false,
     }
 }

@@ -7,6 +7,7 @@ mod crowd;
 mod member;
 mod named;
 mod rig;
+mod routes;
 mod second;
 mod series;
 mod short;

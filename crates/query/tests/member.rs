@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -57,6 +57,9 @@ struct State {
     shown: Mutex<Vec<Answer>>,
     connections: AtomicUsize,
     asked: AtomicUsize,
+    /// Objects it was asked for, and whether it says nothing to that.
+    fetched: AtomicUsize,
+    withholds: AtomicBool,
     /// Being answered now, and the most of them so far.
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
@@ -81,6 +84,16 @@ impl Scripted {
     /// Queries it was asked.
     pub(crate) fn asked(&self) -> usize {
         self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// From now on it says nothing to who asks for an object, whatever its conduct with queries.
+    pub(crate) fn withholds(&self) {
+        self.0.withholds.store(true, Ordering::Relaxed);
+    }
+
+    /// Objects it was asked for.
+    pub(crate) fn fetched(&self) -> usize {
+        self.0.fetched.load(Ordering::Relaxed)
     }
 
     /// Queries it is answering now, and the most at once so far.
@@ -215,6 +228,10 @@ impl AskSession for Scripted {
         _: &SopInstanceUid,
         _: &SopClassUid,
     ) -> Result<(TransferSyntaxUid, Body), MemberError> {
+        self.0.fetched.fetch_add(1, Ordering::Relaxed);
+        if self.0.withholds.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
         Err(unused())
     }
 

@@ -1,3 +1,5 @@
+mod routes;
+
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;

@@ -38,11 +38,13 @@ impl Lines {
             return Series::LeftAlone;
         }
         // By the first route, as single instances are: another is not taken for the sake of speed.
-        let gives = self.source.routes.first().is_some_and(|route| route.gives_series());
-        match state.one_by_one_until {
-            Some(until) if self.clock.now() < until => Series::OneByOne,
-            Some(_) | None if gives => Series::Whole(0),
-            Some(_) | None => Series::OneByOne,
+        let now = self.clock.now();
+        let first = self.routes.order(self.source.routes.len(), now).first().copied();
+        let gives = |route: &usize| self.source.routes.get(*route).is_some_and(|route| route.gives_series());
+        match (state.one_by_one_until, first.filter(gives)) {
+            (Some(until), _) if now < until => Series::OneByOne,
+            (Some(_) | None, Some(route)) => Series::Whole(route),
+            (Some(_) | None, None) => Series::OneByOne,
         }
     }
 
@@ -65,7 +67,9 @@ impl Lines {
             encodings: encodings(Some(&first.transfer_syntax)),
         }];
         let opened = timeout(self.timeout, member.ask(&returned)).await;
-        let session = opened.map_err(|_| FetchError::Silent(self.timeout))?.map_err(FetchError::Member)?;
+        let opened = opened.map_err(|_| FetchError::Silent(self.timeout));
+        let session = opened.and_then(|opened| opened.map_err(FetchError::Member));
+        let session = session.inspect_err(|error| self.note_route(route, error))?;
         Ok(Some(WholeLine { session, place }))
     }
 

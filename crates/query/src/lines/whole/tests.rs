@@ -210,7 +210,7 @@ async fn the_next_route_gives_what_the_first_does_not_and_its_connection_is_its_
     let lines = lines(&[&away, &there], 4);
     given(&lines, CT).await;
     given(&lines, CT).await;
-    assert_eq!((away.tried(), there.connections()), (2, 1), "the first is asked first each time");
+    assert_eq!((away.tried(), there.connections()), (1, 1), "the first is left for a while");
 }
 
 #[tokio::test(start_paused = true)]
