@@ -1,5 +1,6 @@
 //! Running the program to its end.
 
+use std::fs;
 use std::path::Path;
 
 use outrigger_sim::peers::{Nagle, ToolRun};
@@ -43,4 +44,11 @@ impl Ran {
 pub(crate) async fn run(arguments: &[&str]) -> Ran {
     let run = ToolRun::of(program(), arguments, Nagle::Off).await.unwrap();
     Ran { status: run.status.code().unwrap_or(-1), stdout: run.stdout, stderr: run.stderr }
+}
+
+/// A line of what the system says of a process's memory, in KiB.
+pub(crate) fn memory_kib(process: u32, line: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|found| found.starts_with(line)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -1,5 +1,6 @@
 //! The web door of the whole program: stored there is stored, found at once, delivered, and on record.
 
+mod bombs;
 mod client;
 mod odd;
 

@@ -41,7 +41,7 @@ fn odd(seed: u64) -> Vec<Object> {
     objects(seed, 12).into_iter().zip(each).map(|(object, (tag, uid))| renamed(object, tag, uid)).collect()
 }
 
-fn path(Object { header, .. }: &Object) -> String {
+pub(super) fn path(Object { header, .. }: &Object) -> String {
     let (study, series) = (header.study.as_ref().unwrap(), header.series.as_ref().unwrap());
     format!("/studies/{study}/series/{series}/instances/{}", header.sop_instance)
 }
@@ -122,6 +122,12 @@ async fn peer_curl_is_told_what_makes_no_sense() {
     let asking = ["--header", &token, "--header", kind, "--data-binary", &body.to_string()];
     let (status, _) = curl(&[&asking[..], &[&format!("{url}/commitment-requests/abc")]].concat()).await;
     assert_eq!(status, 400);
+    for encoding in ["gzip", "deflate"] {
+        let (kind, encoded) = (super::TYPE, format!("Content-Encoding: {encoding}"));
+        let bomb = ["--header", &token, "--header", kind, "--header", &encoded, "--data-binary", "x"];
+        let (status, _) = curl(&[&bomb[..], &[&format!("{url}/studies")]].concat()).await;
+        assert_eq!(status, 415, "{encoding}");
+    }
 }
 
 /// A page of another site whose name was made to lead here must not read what a door without tokens gives.
