@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::door::{Door, ae};
 use crate::modality::{Object, send};
+use crate::program::memory_kib;
 
 const ANSWERS: u32 = 10_000;
 /// Longest wait for one response: the machine may be busy with other tests.
@@ -105,9 +106,7 @@ async fn rest(association: &mut Association) -> (u32, Status) {
 }
 
 fn resident_kib(door: &Door) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", door.node.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    memory_kib(door.node.id(), "VmRSS:")
 }
 
 #[tokio::test]

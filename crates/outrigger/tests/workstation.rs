@@ -211,6 +211,7 @@ fn longest(began: Instant, came: &[Came]) -> Duration {
 
 /// Takes what C-MOVE sends.
 pub(crate) struct Receiver {
+    ae_title: AeTitle,
     address: SocketAddr,
     came: mpsc::UnboundedReceiver<Came>,
     progress: watch::Sender<usize>,
@@ -245,15 +246,23 @@ impl Receiver {
                 });
             }
         });
-        Self { address, came, progress, task }
+        Self { ae_title: ae("WS1"), address, came, progress, task }
     }
 
-    /// Its table in the configuration of a front door.
+    /// The same under another title.
+    pub(crate) fn titled(mut self, ae_title: &str) -> Self {
+        self.ae_title = ae(ae_title);
+        self
+    }
+
+    /// Its table in the configuration of a front door, and that of who stores.
     pub(crate) fn table(&self) -> String {
-        format!(
-            "[[peer]]\nae_title = \"WS1\"\naddress = \"{}\"\n[[peer]]\nae_title = \"CT1\"\n",
-            self.address
-        )
+        self.own_table() + "[[peer]]\nae_title = \"CT1\"\n"
+    }
+
+    /// Its table alone.
+    pub(crate) fn own_table(&self) -> String {
+        format!("[[peer]]\nae_title = \"{}\"\naddress = \"{}\"\n", self.ae_title, self.address)
     }
 
     /// How much came since the last retrieval began.
@@ -265,7 +274,7 @@ impl Receiver {
     pub(crate) async fn move_(&mut self, door: &Station, objects: &[Object]) -> Retrieved {
         let root = SopClassUid::known(sop_class::STUDY_ROOT_MOVE);
         let mut association = called(door, vec![context(1, &root, &explicit())], Vec::new()).await;
-        let (priority, destination) = (Priority::Medium, ae("WS1"));
+        let (priority, destination) = (Priority::Medium, self.ae_title.clone());
         let request = Command::CMoveRq { message_id: 7, sop_class: root, priority, destination };
         ask(&mut association, &request, objects).await;
         let began = Instant::now();

@@ -113,6 +113,16 @@ impl Pair {
 
     /// Opens one with these instances in it.
     pub(crate) async fn with(sent: Vec<Object>, reached: Reached, journal: Journal) -> Self {
+        Self::that_knows(&[], sent, reached, journal).await
+    }
+
+    /// Opens one that knows these destinations beside its own.
+    pub(crate) async fn that_knows(
+        others: &[Receiver],
+        sent: Vec<Object>,
+        reached: Reached,
+        journal: Journal,
+    ) -> Self {
         let directory = TempDir::new().unwrap();
         let ours = answers();
         let setup = OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours));
@@ -132,7 +142,8 @@ impl Pair {
         };
         let text = head(of_door.path(), ours.port, LISTENER).replace("[journal]\n", keeps)
             + &format!("[[front.web]]\nlisten = \"127.0.0.1:0\"\n{first}{second}")
-            + &receiver.table();
+            + &receiver.table()
+            + &others.iter().map(Receiver::own_table).collect::<String>();
         let door = Door::open_with(of_door, &text).await;
         let stored = ended(associations(&door.station(), &sent, SENDERS)).await;
         assert_eq!((stored.acked.len(), stored.broken), (sent.len(), false), "{}", door.log());
