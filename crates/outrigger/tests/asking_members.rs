@@ -10,7 +10,7 @@ use outrigger_model::{Answer, Level, Query, QueryKey, QueryRoot, Status, Tag};
 use outrigger_runtime::net::Tcp;
 use outrigger_runtime::{Random, RealDisk, Spool, Threads};
 use outrigger_sim::peers::{DcmQrScp, Orthanc, OrthancSetup, Process, PynetdicomQrScp, Station};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -93,6 +93,27 @@ pub(crate) fn last(door: &Door) -> Value {
     all["queries"][0].take()
 }
 
+/// That the admin API and the log say of the last query that these members gave so many matches each, and all they have, and
+/// that the catalogue had so many of the answers.
+fn answered(door: &Door, members: &[(&str, usize)], catalogue: usize) {
+    let said = last(door);
+    let replies = said["members"].as_array().unwrap();
+    assert_eq!(replies.len(), members.len(), "{said:#}");
+    let log = door.log();
+    let line = log.lines().rev().find(|line| line.contains("who answered a query")).unwrap();
+    for (name, matches) in members {
+        let reply = replies.iter().find(|reply| reply["member"] == *name).unwrap();
+        assert_eq!((&reply["matches"], &reply["not_whole"]), (&json!(matches), &Value::Null), "{said:#}");
+        assert!(line.contains(&format!("{name} {matches} in {} ms", reply["took_ms"])), "{line}\n{said:#}");
+    }
+    let given = members.iter().map(|(_, matches)| *matches).chain([catalogue]).max().unwrap();
+    assert_eq!((&said["answers"], &said["catalogue"]), (&json!(given), &json!(catalogue)), "{said:#}");
+    assert_eq!((&said["level"], &said["left_out"]), (&json!("image"), &json!(0)), "{said:#}");
+    for words in [format!("answers={given}"), format!("catalogue={catalogue}"), "left_out=0".to_owned()] {
+        assert!(line.contains(&words), "{words}: {line}");
+    }
+}
+
 /// What a member held before is found; without it the answer is marked, and the peer that wants it so is told by a failure.
 #[tokio::test]
 async fn an_answer_without_a_member_that_nobody_knows_is_marked() {
@@ -107,6 +128,7 @@ async fn an_answer_without_a_member_that_nobody_knows_is_marked() {
         let found = session.find(&instances(&prior[0]), MOST).await.unwrap();
         assert_eq!((uids(&found.answers), found.whole), (expected(&prior), Wholeness::All));
         assert_eq!(last(&door)["incomplete"], Value::Null);
+        answered(&door, &[("a", 0), ("b", prior.len())], 0);
     }
     let stored = objects(62, 3);
     send(&door.station(), &stored).await;
@@ -116,6 +138,11 @@ async fn an_answer_without_a_member_that_nobody_knows_is_marked() {
     assert_eq!((uids(&found.answers), found.whole), (expected(&stored), Wholeness::All));
     let said = last(&door);
     assert!(said["incomplete"].as_str().unwrap().contains(" b: "), "{said:#}");
+    let not_whole = |reply: &&Value| !reply["not_whole"].is_null();
+    let silent: Vec<_> = said["members"].as_array().unwrap().iter().filter(not_whole).collect();
+    assert_eq!((silent.len(), &silent[0]["member"]), (1, &json!("b")), "{said:#}");
+    assert_eq!(said["catalogue"], stored.len(), "{said:#}");
+    assert!(door.log().contains("an answer is incomplete: b: "), "{}", door.log());
     let found = strict.find(&query, MOST).await.unwrap();
     let failed = Wholeness::Ended(Status::OUT_OF_RESOURCES);
     assert_eq!((uids(&found.answers), found.whole), (expected(&stored), failed));
@@ -193,12 +220,7 @@ async fn peer_dcmtk_orthanc_and_dcmqrscp_down_in_turn_are_not_noticed() {
     let mut session = asking("CT1", &door.station()).await;
     let found = session.find(&instances(&sent[0]), MOST).await.unwrap();
     assert_eq!(uids(&found.answers), expected(&sent));
-    let said = last(&door);
-    assert_eq!(said["members"].as_array().unwrap().len(), 2, "{said:#}");
-    assert!(
-        said["members"].as_array().unwrap().iter().all(|member| member["not_whole"].is_null()),
-        "{said:#}"
-    );
+    answered(&door, &[("orthanc", sent.len()), ("dcmtk", sent.len())], sent.len());
     withstands(&door, "orthanc", orthanc.process(), &sent).await;
     withstands(&door, "dcmtk", dcmtk.process(), &sent).await;
 }
