@@ -21,6 +21,7 @@ mod confirming;
 mod conforming;
 mod crosscheck;
 mod crowd;
+mod cutting;
 mod dcmjs;
 mod door;
 mod faults;
