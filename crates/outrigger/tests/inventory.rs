@@ -8,7 +8,7 @@ use outrigger_dataset::read::read;
 use outrigger_dataset::write::write;
 use outrigger_model::{Level, QueryRoot, Status, Tag};
 use outrigger_sim::peers::{
-    DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PynetdicomQrScp, Station, ToolRun, free_port,
+    DcmQrScp, FindScu, GetScu, Orthanc, OrthancSetup, PixelMed, PynetdicomQrScp, Station, ToolRun, free_port,
 };
 use outrigger_sim::phantom::{Phantom, Place, Shape};
 use serde_json::Value;
@@ -96,7 +96,7 @@ async fn found(door: &Door) -> (BTreeSet<String>, u64) {
 }
 
 /// Priors at a member are found and given by a door that came later; and by one that takes no inventory they are not.
-async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, priors: &[Object]) {
+pub(crate) async fn priors_are_seen(member: Behind, name: &str, ours: Option<&Station>, priors: &[Object]) {
     let directory = TempDir::new().unwrap();
     let text = blind(&configuration(directory.path(), std::slice::from_ref(&member)));
     let without = Door::open_with(directory, &text).await;
@@ -288,6 +288,16 @@ async fn peer_pynetdicoms_priors_are_found_and_given() {
     send(archive.station(), &priors).await;
     let member = Behind::new("py", archive.station(), "present");
     priors_are_seen(member, "py", Some(&ours), &priors).await;
+}
+
+#[tokio::test]
+async fn peer_pixelmeds_priors_are_found_and_given() {
+    let ours = answers();
+    let archive = PixelMed::start(&ae("PIXELMED"), std::slice::from_ref(&ours)).await.unwrap();
+    let priors = priors(5450, 4, 3);
+    send(archive.station(), &priors).await;
+    let member = Behind::new("pixelmed", archive.station(), "present").by("read_back = \"move\"");
+    priors_are_seen(member, "pixelmed", Some(&ours), &priors).await;
 }
 
 /// Two archives of which each has what the other lacks are one, and what is stored meanwhile is in it once.

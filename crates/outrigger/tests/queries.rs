@@ -23,6 +23,7 @@ use self::table::{Row, Table};
 use crate::archives::Archive;
 use crate::asking_members::last;
 use crate::door::{Behind, Door, ae, answers, head};
+use crate::inventory::priors_are_seen;
 use crate::modality::send;
 use crate::weblegs::{member, web};
 
@@ -142,6 +143,7 @@ async fn peer_orthanc_answers_the_table() {
     hold(&ours, "orthanc", peer.station()).await;
 }
 
+/// And what it has by then is a prior to a door that comes later.
 #[tokio::test]
 async fn peer_postgresql_behind_orthanc_answers_the_table() {
     let ours = answers();
@@ -151,6 +153,8 @@ async fn peer_postgresql_behind_orthanc_answers_the_table() {
     setup.postgresql = Some(database.port());
     let peer = Orthanc::start(&setup).await.unwrap();
     hold(&ours, "postgresql", peer.station()).await;
+    let member = Behind::new("postgresql", peer.station(), "accepted");
+    priors_are_seen(member, "postgresql", Some(&ours), &Corpus::new().objects).await;
 }
 
 #[tokio::test]
