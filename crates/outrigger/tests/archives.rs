@@ -44,6 +44,15 @@ impl Archive {
         self.node.process()
     }
 
+    /// Starts it again where it was, killed or not.
+    pub(crate) async fn restart(&mut self) {
+        let config = self.process().directory().join("outrigger.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        let dimse = format!("[[front.dimse]]\nlisten = \"127.0.0.1:{}\"", self.station().port);
+        fs::write(&config, text.replace("[[front.dimse]]\nlisten = \"127.0.0.1:0\"", &dimse)).unwrap();
+        self.process().restart().await.unwrap();
+    }
+
     pub(crate) fn station(&self) -> Station {
         Station { ae_title: ae(&self.title), port: self.node.listening().unwrap().dimse[0].port() }
     }

@@ -1,5 +1,5 @@
 //! The viewer in a browser, as a radiologist sees it: what stands on the screen is held against the pixels that were sent,
-//! with both members up and with each down in turn.
+//! with both members up and with each hung and killed in turn.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -9,17 +9,18 @@
 )]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use outrigger_model::Tag;
 use outrigger_sim::part10;
 use outrigger_sim::peers::{Orthanc, OrthancSetup};
-use outrigger_sim::phantom::{Shape, corpus};
+use outrigger_sim::phantom::{Phantom, Shape, corpus};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::archives::Archive;
 use crate::door::{Behind, Door, ae, answers, head};
@@ -31,6 +32,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GRID: usize = 16;
 /// The least correlation of what is shown with what was sent: text lies over the corners of the picture, and grey levels are windowed.
 const ALIKE: f64 = 0.8;
+/// Rows and columns of a CT slice, how many slices there are, and the brightness of the bar that tells one from another.
+const SIDE: usize = 512;
+const SLICES: usize = 12;
+const BAR: u16 = 4000;
+/// Turns of the wheel from the first picture to the later one.
+const STEPS: usize = 7;
+/// Lines of the report as the viewer sets them; names and values are those of the object.
+const REPORT: [&str; 4] = [
+    "1. Document Title",
+    "Recording Observer's Name: Enter text",
+    "1.1. Section Heading",
+    "Report Text: Enter text",
+];
 
 /// A picture in grey.
 struct Picture {
@@ -40,25 +54,25 @@ struct Picture {
 }
 
 impl Picture {
-    /// The first frame of a CT phantom.
-    fn of_phantom(object: &Object, side: usize) -> Self {
-        let bytes = object.bytes.len() - side * side * 2;
-        let words = object.bytes[bytes..].chunks_exact(2);
+    /// A CT phantom.
+    fn of_phantom(object: &Object) -> Self {
+        let words = object.bytes[object.bytes.len() - SIDE * SIDE * 2..].chunks_exact(2);
         let grey = words.map(|word| f64::from(u16::from_le_bytes([word[0], word[1]]))).collect();
-        Self { width: side, height: side, grey }
+        Self { width: SIDE, height: SIDE, grey }
     }
 
-    /// The first frame of any image, decoded by DCMTK.
-    async fn decoded(object: &Object, directory: &Path) -> Self {
-        let (file, portable) = (directory.join("image.dcm"), directory.join("image.pnm"));
+    /// All frames of an image, decoded by DCMTK.
+    async fn decoded(object: &Object, directory: &Path) -> Vec<Self> {
+        let (file, portable) = (directory.join("image.dcm"), directory.join("image"));
         let header = &object.header;
         let bytes =
             part10::file(&header.sop_class, &header.sop_instance, &object.transfer_syntax, &object.bytes);
         fs::write(&file, bytes).unwrap();
         let mut command = Command::new("dcmj2pnm");
-        let status = command.args(["--frame", "1", "+op"]).arg(&file).arg(&portable).status().await.unwrap();
+        let status = command.args(["--all-frames", "+op"]).arg(&file).arg(&portable).status().await.unwrap();
         assert!(status.success());
-        Self::portable(&fs::read(&portable).unwrap())
+        let frame = |number: usize| fs::read(directory.join(format!("image.{number}.ppm"))).ok();
+        (0..).map_while(frame).map(|bytes| Self::portable(&bytes)).collect()
     }
 
     /// A PGM or PPM of eight bits.
@@ -111,34 +125,67 @@ fn correlation(one: &[f64], other: &[f64]) -> f64 {
     product(one, a, other, b) / (product(one, a, one, a) * product(other, b, other, b)).sqrt()
 }
 
-/// How much what is shown resembles a picture.
-fn resemblance(seen: &Value, picture: &Picture) -> f64 {
+/// The picture that what is shown resembles most, and how much.
+fn likest(seen: &Value, pictures: &[Picture]) -> (usize, f64) {
     let number = |value: &Value| value.as_f64().unwrap();
     let grid: Vec<f64> = seen["grid"].as_array().unwrap().iter().map(number).collect();
-    correlation(&grid, &picture.fitted(number(&seen["width"]), number(&seen["height"])))
+    let (width, height) = (number(&seen["width"]), number(&seen["height"]));
+    let resemblances = pictures.iter().map(|picture| correlation(&grid, &picture.fitted(width, height)));
+    resemblances.enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap()
 }
 
-/// What stands on the screen for each address, a kind before each; trouble on the way fails.
-async fn look(wanted: &[String]) -> Vec<Value> {
-    let shots = std::env::temp_dir().join(format!("outrigger-viewer-{}", std::process::id()));
-    fs::create_dir_all(&shots).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/viewer/look.mjs");
-    let mut command = Command::new("node");
-    command.arg(script).arg("/usr/bin/chromium").arg(&shots).args(wanted);
-    let ran = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}");
-    let lines = ran.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let seen: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
-    for page in &seen {
+/// A CT slice with a bright bar over it, further down in each, as a patient differs from slice to slice.
+fn barred(number: usize, phantom: Phantom) -> Object {
+    let mut object = Object::from(phantom);
+    let mut bytes = object.bytes.to_vec();
+    let pixels = bytes.len() - SIDE * SIDE * 2;
+    let row = |slice: usize| pixels + slice * SIDE / SLICES * SIDE * 2;
+    for pixel in bytes[row(number)..row(number + 1)].chunks_exact_mut(2) {
+        pixel.copy_from_slice(&BAR.to_le_bytes());
+    }
+    object.bytes = bytes.into();
+    object
+}
+
+/// The viewer in a browser of its own.
+struct Browser {
+    driver: Child,
+    wanted: ChildStdin,
+    said: Lines<BufReader<ChildStdout>>,
+    shots: PathBuf,
+}
+
+impl Browser {
+    fn start() -> Self {
+        let shots = std::env::temp_dir().join(format!("outrigger-viewer-{}", std::process::id()));
+        fs::create_dir_all(&shots).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/viewer/look.mjs");
+        let mut command = Command::new("node");
+        command.arg(script).arg("/usr/bin/chromium").arg(&shots);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut driver = command.spawn().unwrap();
+        let (wanted, said) = (driver.stdin.take().unwrap(), driver.stdout.take().unwrap());
+        Self { driver, wanted, said: BufReader::new(said).lines(), shots }
+    }
+
+    /// What stands on the screen when a study is open, and for an image after so many steps; trouble on the way fails.
+    async fn look(&mut self, kind: &str, steps: usize, url: &str) -> Value {
+        self.wanted.write_all(format!("{kind} {steps} {url}\n").as_bytes()).await.unwrap();
+        let line = self.said.next_line().await.unwrap().unwrap();
+        let mut page: Value = serde_json::from_str(&line).unwrap();
         assert!(
             page["troubles"].as_array().unwrap().is_empty() && !page["seen"].is_null(),
             "{page:#}, with screenshots in {}",
-            shots.display()
+            self.shots.display()
         );
+        page["seen"].take()
     }
-    fs::remove_dir_all(&shots).unwrap();
-    seen.into_iter().map(|mut page| page["seen"].take()).collect()
+
+    async fn close(mut self) {
+        drop(self.wanted);
+        assert!(self.driver.wait().await.unwrap().success());
+        fs::remove_dir_all(&self.shots).unwrap();
+    }
 }
 
 /// What is looked at, and what it must look like.
@@ -146,12 +193,14 @@ struct Studies {
     ct: Vec<Object>,
     us: Object,
     sr: Object,
-    pictures: [Picture; 2],
+    slices: Vec<Picture>,
+    frames: Vec<Picture>,
 }
 
 impl Studies {
     async fn new() -> Self {
-        let ct: Vec<Object> = corpus(61, Shape::Ct, 12).map(Object::from).collect();
+        let phantoms = corpus(61, Shape::Ct, SLICES as u32);
+        let ct: Vec<Object> = phantoms.enumerate().map(|(number, phantom)| barred(number, phantom)).collect();
         let frames = |object: &Object| {
             object.header.attribute(Tag::NUMBER_OF_FRAMES).and_then(|text| text.parse::<u32>().ok())
         };
@@ -164,33 +213,60 @@ impl Studies {
         };
         let (us, sr) = (of("US", 30), of("SR", 1));
         let directory = TempDir::new().unwrap();
-        let pictures = [Picture::of_phantom(&ct[0], 512), Picture::decoded(&us, directory.path()).await];
-        Self { ct, us, sr, pictures }
+        let slices = ct.iter().map(Picture::of_phantom).collect();
+        let frames = Picture::decoded(&us, directory.path()).await;
+        Self { ct, us, sr, slices, frames }
     }
 
     fn all(&self) -> Vec<Object> {
         self.ct.iter().chain([&self.us, &self.sr]).cloned().collect()
     }
+}
 
-    /// Opens each in the viewer; the picture that it is must be there, and not another.
-    async fn are_shown(&self, door: &Door) {
-        let web = door.node.listening().unwrap().web[0];
-        let url = |kind: &str, object: &Object| {
-            let study = object.header.study.as_ref().unwrap();
-            format!("{kind}=http://{web}/viewer/viewer?StudyInstanceUIDs={study}")
-        };
-        let wanted = [url("image", &self.ct[0]), url("image", &self.us), url("report", &self.sr)];
-        let seen = look(&wanted).await;
-        for (page, picture) in seen.iter().zip(&self.pictures) {
-            let (it, mean) = (resemblance(page, picture), &page["distinct"]);
-            println!("resemblance {it:.3}, {mean} grey levels");
-            assert!(it > ALIKE, "{it}: {page}");
+/// The viewer that a door serves, and the studies behind it.
+struct Room {
+    browser: Browser,
+    studies: Studies,
+    viewer: String,
+}
+
+impl Room {
+    fn url(&self, object: &Object) -> String {
+        format!("{}?StudyInstanceUIDs={}", self.viewer, object.header.study.as_ref().unwrap())
+    }
+
+    /// The slice at the top of the CT, and the one so many steps below, must be themselves and no other of the series.
+    async fn shows_ct(&mut self) {
+        let url = self.url(&self.studies.ct[0]);
+        let seen = self.browser.look("image", STEPS, &url).await;
+        Self::are_seen("slice", &seen, &self.studies.slices);
+        // The comparison tells one study from the other.
+        assert!(likest(&seen[0], &self.studies.frames).1 < ALIKE);
+    }
+
+    /// The same of the frames of the ultrasound.
+    async fn shows_us(&mut self) {
+        let url = self.url(&self.studies.us);
+        let seen = self.browser.look("image", STEPS, &url).await;
+        Self::are_seen("frame", &seen, &self.studies.frames);
+    }
+
+    fn are_seen(what: &str, seen: &Value, pictures: &[Picture]) {
+        for (page, wanted) in [(&seen[0], 0), (&seen[1], STEPS)] {
+            let (found, resemblance) = likest(page, pictures);
+            println!("{what} {found}: resemblance {resemblance:.3}, {} grey levels", page["distinct"]);
+            assert!(found == wanted && resemblance > ALIKE, "{what} {wanted} is {found}, {resemblance}");
         }
-        // The comparison tells one from the other.
-        for (page, picture) in seen.iter().zip(self.pictures.iter().rev()) {
-            assert!(resemblance(page, picture) < ALIKE);
+    }
+
+    /// The report's text, line by line.
+    async fn shows_sr(&mut self) {
+        let url = self.url(&self.studies.sr);
+        let seen = self.browser.look("report", 0, &url).await;
+        let lines: Vec<&str> = seen.as_str().unwrap().lines().map(str::trim).collect();
+        for line in REPORT {
+            assert!(lines.contains(&line), "{line} is not in {lines:#?}");
         }
-        assert!(seen[2].as_str().unwrap().contains("Document Title"), "{}", seen[2]);
     }
 }
 
@@ -219,11 +295,26 @@ async fn viewer_ohif_shows_images_and_a_report_whichever_member_is_down() {
         let released = |why: &Value| why["studies"][0]["instances"][0]["journal"] == false;
         door.until(&["why", object.header.sop_instance.as_str()], PATIENCE, released).await;
     }
-    studies.are_shown(&door).await;
+    let viewer = format!("http://{}/viewer/viewer", door.node.listening().unwrap().web[0]);
+    let mut room = Room { browser: Browser::start(), studies, viewer };
+    room.shows_ct().await;
+    room.shows_us().await;
+    room.shows_sr().await;
+    // Each is hung and then killed, which each study meets at one of the members; what the other one shows, it shows after it
+    // was killed and came back.
     orthanc.process().pause().unwrap();
-    studies.are_shown(&door).await;
-    orthanc.process().resume().unwrap();
+    room.shows_ct().await;
+    orthanc.process().kill().unwrap();
+    room.shows_us().await;
+    room.shows_sr().await;
+    orthanc.process().restart().await.unwrap();
     archive.process().pause().unwrap();
-    studies.are_shown(&door).await;
-    archive.process().resume().unwrap();
+    room.shows_us().await;
+    room.shows_sr().await;
+    archive.process().kill().unwrap();
+    room.shows_ct().await;
+    archive.restart().await;
+    orthanc.process().kill().unwrap();
+    room.shows_sr().await;
+    room.browser.close().await;
 }
