@@ -231,6 +231,18 @@ fn verdicts() {
     };
     check(Verdict::Identical, &|_| {});
     check(Verdict::ReEncoded, &|data_set| data_set.put(text((0x0020, 0x0013), Vr::IS, "7")));
+    // What an encoder says of how it wrote the same pixels; without pixels, or with others, it is content.
+    let derived = || text((0x0008, 0x2111), Vr::ST, "Lossless JPEG compression, selection value 1");
+    check(Verdict::ReEncoded, &|data_set| data_set.put(derived()));
+    check(Verdict::Content, &|data_set| {
+        data_set.put(derived());
+        data_set.put(Element::new(Tag(0x7FE0, 0x0010), Vr::OW, vec![1, 0, 2, 0, 3, 0, 5, 0]));
+    });
+    let mut without = rich();
+    without.remove(Tag(0x7FE0, 0x0010));
+    let mut said = without.clone();
+    said.put(derived());
+    assert_eq!(compare(&fingerprint(&without), &fingerprint(&said)), Verdict::Content);
     check(Verdict::Demographic, &|data_set| data_set.put(text((0x0010, 0x0020), Vr::LO, "4712")));
     check(Verdict::Demographic, &|data_set| data_set.put(text((0x0040, 0x0244), Vr::DA, "20261124")));
     check(Verdict::PrivateLoss, &|data_set| data_set.remove(Tag(0x0009, 0x1004)));

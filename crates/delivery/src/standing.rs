@@ -18,6 +18,10 @@ use crate::routes::Routes;
 /// of objects that it cannot take is rare, and a member that takes nothing must not soon fill the suspense.
 const LOST_IN_A_ROW: usize = 32;
 
+/// Objects lost one after the other, none taken between, up to which each is held to be at fault as soon as the member answers: those
+/// that it alone cannot take are few. Of more it is known only when it takes another.
+const AT_FAULT_IN_A_ROW: usize = 3;
+
 /// Lost objects that are remembered, each way: far more than a member chokes on, some megabytes at most. What is forgotten
 /// is held to be lost for the first time.
 const LOST_MAX: usize = 65_536;
@@ -77,7 +81,7 @@ struct Inner {
     lost: BTreeSet<PostingKey>,
     /// Objects after whose loss it took another: the fault is theirs, and their losses say nothing more of the member.
     blamed: BTreeSet<PostingKey>,
-    /// Objects refused for now since the last store that went well.
+    /// Objects refused for now, or lost among many, since the last store that went well.
     put_off: BTreeSet<PostingKey>,
     /// How often each object failed while the member fared well: it answered after it lost the object, or took others after it had
     /// refused it.
@@ -201,8 +205,10 @@ impl Standing {
             inner.last_error = Some(error);
         }
         let others = if inner.takes_nothing() && !is_blamed { Others::AreLost } else { Others::Succeed };
-        if others == Others::Succeed {
+        if is_blamed || inner.lost.len() <= AT_FAULT_IN_A_ROW {
             inner.fails(posting);
+        } else if inner.put_off.len() < LOST_MAX {
+            inner.put_off.insert(posting);
         }
         let turn = inner.breaker.succeeded();
         drop(inner);

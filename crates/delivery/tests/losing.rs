@@ -118,6 +118,21 @@ async fn what_was_lost_at_a_member_that_was_away_arrives_as_it_is() {
     }
 }
 
+/// It answers each C-ECHO and loses all it is sent for a while, as an archive does whose store is broken.
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_with_all_else_at_a_member_that_is_there_arrives_as_it_is() {
+    let (rig, uids) = owed(66, 66).await;
+    rig.stores();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    rig.member.is_mended();
+    tokio::time::sleep(ATTEMPTS_TAKE).await;
+    assert_eq!(states(&rig, &uids).await, ["confirmed"; 66]);
+    let lost_twice = |uid: &&String| rig.member.tried(uid).len() > 2;
+    assert!(uids.iter().filter(lost_twice).count() > 10, "else there was no turn for another");
+    let as_it_was = |uid: &&String| rig.member.tried(uid).last().unwrap().as_str() == EXPLICIT_VR_LE;
+    assert!(uids.iter().filter(as_it_was).count() >= 63);
+}
+
 /// The control: one that answers after each loss has others in their turn.
 #[tokio::test(start_paused = true)]
 async fn what_a_member_that_is_there_chokes_on_is_tried_twice_as_it_is_and_then_in_other_encodings() {

@@ -47,6 +47,31 @@ async fn objects_go_out_as_they_are_where_the_member_takes_that() {
     }
 }
 
+/// An association that was opened for an object in another encoding, after it failed in its own, is not one for others of its class:
+/// whether the member takes their own encoding is not known from it. The control is one that was asked and does not.
+#[tokio::test]
+async fn an_association_made_for_another_encoding_takes_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = need(&phantoms(1)[0]);
+    let turned = outrigger_member::Need {
+        transfer_syntax: syntax(IMPLICIT_VR_LE),
+        alternatives: vec![syntax(EXPLICIT_VR_LE), syntax("1.2.840.10008.1.2.5")],
+        ..own.clone()
+    };
+    for (syntaxes, taken) in [
+        (&[EXPLICIT_VR_LE, IMPLICIT_VR_LE][..], Some(EXPLICIT_VR_LE)),
+        (&[IMPLICIT_VR_LE], Some(IMPLICIT_VR_LE)),
+    ] {
+        let peer = Scripted::start(syntaxes, &[]).await;
+        let member = member(peer.address, "PEER", ReadBack::Get, spool(&directory));
+        let for_turned = member.open(std::slice::from_ref(&turned), &ae("CT1")).await.unwrap();
+        assert_eq!(for_turned.takes(&turned), Some(syntax(IMPLICIT_VR_LE)));
+        assert_eq!(for_turned.takes(&own), None, "{syntaxes:?}");
+        let for_both = member.open(&[turned.clone(), own.clone()], &ae("CT1")).await.unwrap();
+        assert_eq!(for_both.takes(&own), taken.map(syntax));
+    }
+}
+
 #[tokio::test]
 async fn each_way_to_fail_is_classed() {
     let directory = tempfile::tempdir().unwrap();

@@ -46,7 +46,9 @@ pub(super) fn class(tag: Tag, pixels: Pixels) -> Class {
     match tag {
         _ if is_volatile(tag) => Class::Volatile,
         Tag(0x7FE0, 0x0001..=0x0003 | 0x0008..=0x0010) => Class::PixelValue,
+        // Encoders without loss write a Derivation Description too, of how they encoded.
         Tag(0x0028, 0x0002 | 0x0004 | 0x0006 | 0x0100..=0x0103 | 0x2110 | 0x2112 | 0x2114)
+        | Tag(0x0008, 0x2111)
             if pixels == Pixels::Present =>
         {
             Class::PixelStorage

@@ -21,6 +21,8 @@ pub const NEEDS_MAX: usize = CONTEXTS_MAX / 2;
 /// A connection for storing.
 pub(super) struct Session {
     association: Association,
+    /// What was proposed by itself: of these alone it is known that the member does not take them.
+    asked: BTreeSet<(SopClassUid, TransferSyntaxUid)>,
     threads: Threads,
 }
 
@@ -33,7 +35,11 @@ pub(super) async fn open(
     let proposed = contexts(proposal(needs));
     let association = member.call(calling, proposed.clone(), Vec::new()).await?;
     learn(&member.learnt, &proposed, association.contexts());
-    Ok(Session { association, threads: member.threads })
+    let alone = |context: &ProposedContext| match &context.transfer_syntaxes[..] {
+        [syntax] => Some((context.abstract_syntax.clone(), syntax.clone())),
+        _ => None,
+    };
+    Ok(Session { association, asked: proposed.iter().filter_map(alone).collect(), threads: member.threads })
 }
 
 /// For each need a context with the encoding of the bytes alone; then one with what they can be transcoded to.
@@ -71,6 +77,11 @@ impl Session {
 #[async_trait]
 impl StoreSession for Session {
     fn takes(&self, need: &Need) -> Option<TransferSyntaxUid> {
+        let first = (need.sop_class.clone(), need.transfer_syntax.clone());
+        if !self.asked.contains(&first) {
+            // The association was made for others: what they can become says nothing of this one.
+            return None;
+        }
         std::iter::once(&need.transfer_syntax)
             .chain(&need.alternatives)
             .find(|syntax| self.context(&need.sop_class, syntax).is_some())
