@@ -188,12 +188,13 @@ fn samples_altered_are_not_in_step() {
 }
 
 /// Whether an attribute counts nowhere: group lengths, private creators, Length to End, character set, availability,
-/// time zone, contributing equipment, storage media, original attributes, padding, claims about compression.
+/// time zone, contributing equipment, storage media, original attributes, padding, claims about compression, and what an encoder says
+/// of how it wrote the pixels.
 fn says_nothing(tag: Tag) -> bool {
     let is_creator = tag.0 % 2 == 1 && (0x0010..=0x00FF).contains(&tag.1);
     match tag.0 {
         _ if is_creator || tag.1 == 0 => true,
-        0x0008 => matches!(tag.1, 0x0001 | 0x0005 | 0x0056 | 0x0201),
+        0x0008 => matches!(tag.1, 0x0001 | 0x0005 | 0x0056 | 0x0201 | 0x2111),
         0x0018 => tag.1 == 0xA001,
         0x0028 => matches!(tag.1, 0x2110 | 0x2112 | 0x2114),
         0x0088 => matches!(tag.1, 0x0130 | 0x0140),
