@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use outrigger_model::TransferSyntaxUid;
 use outrigger_sim::able::{Able, Can, Denies};
+use outrigger_sim::peers::{Orthanc, OrthancSetup};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::door::{Behind, Door, ae, configuration, line, written};
+use crate::door::{Behind, Door, ae, answers, configuration, line, written};
 use crate::modality::{Object, objects, send};
 use crate::program::run;
 
@@ -232,4 +234,27 @@ async fn a_probe_waits_for_silent_members_together_and_not_longer_than_they_are_
     let (probes, took, _) = probed(&members).await;
     assert!(probes.iter().all(|probe| probe["good"] == false), "{probes:#?}");
     assert!(took < Duration::from_secs(5), "four at 1.5 s each took {took:?}");
+}
+
+/// An archive that compresses all it takes, whose encoder says of itself how: what it gives back says the same.
+#[tokio::test]
+async fn peer_orthanc_that_compresses_all_it_takes_is_verified() {
+    let ours = answers();
+    let lossless = TransferSyntaxUid::known("1.2.840.10008.1.2.4.70");
+    let setup = OrthancSetup {
+        keeps_in: Some(lossless.clone()),
+        ..OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours))
+    };
+    let orthanc = Orthanc::start(&setup).await.unwrap();
+    let door = Door::open_at(&ours, &[Behind::new("orthanc", orthanc.station(), "verified")]).await;
+    let sent = objects(77, 6);
+    send(&door.station(), &sent).await;
+    closes_at(&door, "orthanc", &sent, "verified").await;
+    let kept = orthanc.rest().instances().await.unwrap();
+    assert_eq!(kept.len(), sent.len());
+    for instance in &kept {
+        let file = orthanc.rest().file(instance).await.unwrap();
+        let says = |words: &str| file.windows(words.len()).any(|window| window == words.as_bytes());
+        assert!(says(lossless.as_str()) && says("Lossless JPEG compression"), "else nothing was compared");
+    }
 }

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outrigger_model::AeTitle;
+use outrigger_model::{AeTitle, TransferSyntaxUid};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -59,6 +59,8 @@ pub struct OrthancSetup {
     pub dicom_port: DicomPort,
     /// Most answers it gives to a query, if it limits them.
     pub answers_max: Option<u32>,
+    /// The transfer syntax in which it keeps all it takes, if it encodes it anew.
+    pub keeps_in: Option<TransferSyntaxUid>,
 }
 
 impl OrthancSetup {
@@ -72,6 +74,7 @@ impl OrthancSetup {
             postgresql: None,
             dicom_port: DicomPort::Open,
             answers_max: None,
+            keeps_in: None,
         }
     }
 
@@ -92,6 +95,9 @@ impl OrthancSetup {
             "LimitFindResults": self.answers_max.unwrap_or(0),
             "LimitFindInstances": self.answers_max.unwrap_or(0),
         });
+        if let (Some(syntax), Some(settings)) = (&self.keeps_in, settings.as_object_mut()) {
+            settings.insert("IngestTranscoding".into(), syntax.as_str().into());
+        }
         if let (Some(tls), Some(settings)) = (&self.tls, settings.as_object_mut()) {
             settings.insert("DicomTlsEnabled".into(), true.into());
             settings.insert("DicomTlsCertificate".into(), json!(tls.certificate));
