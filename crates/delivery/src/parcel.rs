@@ -103,6 +103,8 @@ pub enum EncodeError {
 enum Had {
     /// At those that have it by the books.
     ByTheBooks,
+    /// At others than the one it is for that have it by the books.
+    Beside,
     /// At any that ever had it: the journal let the bytes go when all had confirmed them, whatever was decided since. The one that is
     /// to get it is asked too, if nobody else gives it.
     Once,
@@ -203,9 +205,7 @@ fn order(own: &TransferSyntaxUid, faults: u32) -> Vec<TransferSyntaxUid> {
 
 /// The object as others than the one it is for have it by the books, for comparison with what that one gives.
 pub(crate) async fn beside(ledger: &Ledger, members: &[MemberSetup], due: &Due) -> Asked {
-    let others: Vec<MemberSetup> =
-        members.iter().filter(|member| member.number != due.posting.member).cloned().collect();
-    elsewhere(ledger, &others, due, Had::ByTheBooks).await
+    elsewhere(ledger, members, due, Had::Beside).await
 }
 
 /// The bytes from whoever has them, or where they came again while others were asked.
@@ -232,11 +232,14 @@ fn holders<'a>(
 ) -> Vec<(&'a MemberSetup, &'a Route)> {
     let by_the_books = marks.verified.and(marks.confirmed);
     let may_have = match had {
-        Had::ByTheBooks => by_the_books,
+        Had::ByTheBooks | Had::Beside => by_the_books,
         Had::Once => by_the_books.and(marks.wanted).and(marks.origin),
     };
     let mut holders: Vec<&MemberSetup> =
         members.iter().filter(|member| may_have.contains(member.number)).collect();
+    if had == Had::Beside {
+        holders.retain(|member| member.number != due.posting.member);
+    }
     holders.sort_by_key(|member| {
         let number = member.number;
         let doubt =

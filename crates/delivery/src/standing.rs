@@ -106,6 +106,13 @@ impl Inner {
         self.lost.len() >= LOST_IN_A_ROW
     }
 
+    /// An object failed, and it is not known whose fault that is until the member takes another.
+    fn puts_off(&mut self, posting: PostingKey) {
+        if self.put_off.len() < LOST_MAX {
+            self.put_off.insert(posting);
+        }
+    }
+
     /// An object failed, and the member is not to blame.
     fn fails(&mut self, posting: PostingKey) {
         let count = self.faults.entry(posting).or_default();
@@ -207,8 +214,8 @@ impl Standing {
         let others = if inner.takes_nothing() && !is_blamed { Others::AreLost } else { Others::Succeed };
         if is_blamed || inner.lost.len() <= AT_FAULT_IN_A_ROW {
             inner.fails(posting);
-        } else if inner.put_off.len() < LOST_MAX {
-            inner.put_off.insert(posting);
+        } else {
+            inner.puts_off(posting);
         }
         let turn = inner.breaker.succeeded();
         drop(inner);
@@ -251,9 +258,7 @@ impl Standing {
     /// A store was refused for now.
     pub fn refused(&self, posting: PostingKey, now: Instant, at: WallTime, words: String) {
         let mut inner = self.lock();
-        if inner.put_off.len() < LOST_MAX {
-            inner.put_off.insert(posting);
-        }
+        inner.puts_off(posting);
         let first =
             Row { refusals: Refusals { count: 0, since: at, words: String::new() }, began: now, newest: now };
         let row = inner.refused.get_or_insert(first);

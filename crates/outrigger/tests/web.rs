@@ -81,14 +81,23 @@ async fn get(url: &str, path: &str) -> (u16, Value) {
     curl(&["--header", &token, &format!("{url}{path}")]).await
 }
 
-#[tokio::test]
-async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
+fn dimse(archive: &Node) -> Station {
+    Station { ae_title: ae("ARCHIVE"), port: archive.listening().unwrap().dimse[0].port() }
+}
+
+/// An archive with a web door of its own, in a directory of its own, and a door before it.
+async fn before_an_archive() -> (TempDir, Node, Door) {
     let (home, away) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let archive = archive(away.path()).await;
-    let station = Station { ae_title: ae("ARCHIVE"), port: archive.listening().unwrap().dimse[0].port() };
-    let member = Behind::new("archive", &station, "verified");
+    let member = Behind::new("archive", &dimse(&archive), "verified");
     let text = head(home.path(), 0, "") + &listener(home.path()) + &member.text();
     let door = Door::open_with(home, &text).await;
+    (away, archive, door)
+}
+
+#[tokio::test]
+async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
+    let (_away, archive, door) = before_an_archive().await;
     let url = web(&door.node);
     let sent = objects(1, 12);
     let body = body(door.directory.path(), &sent);
@@ -112,7 +121,7 @@ async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
 
     let balance = door.balance_exits(0, PATIENCE).await;
     assert_eq!(line(&balance, "archive")["confirmed"], sent.len(), "{balance:#}");
-    same_at(&station, &sent).await;
+    same_at(&dimse(&archive), &sent).await;
     let (status, there) = get(&web(&archive), "/instances").await;
     assert_eq!((status, there.as_array().map(Vec::len)), (200, Some(sent.len())), "{there:#}");
 

@@ -5,7 +5,7 @@ mod checker;
 mod commitment;
 mod dice;
 mod events;
-mod net;
+pub(crate) mod net;
 mod node;
 mod opened;
 mod plan;

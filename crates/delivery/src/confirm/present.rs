@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_ledger::{Attempt, Due, Report, ReportOutcome};
-use outrigger_member::{Found, MemberError};
+use outrigger_member::Found;
 use outrigger_model::{ConfirmLevel, SeriesUid, SopInstanceUid, StudyUid, SuspenseReason, WallTime};
 
 use crate::plan;
@@ -55,7 +55,13 @@ pub fn lost(due: &Due, at: WallTime, route: &str, jitter: u8) -> Report {
 }
 
 /// The report on a question that could not be asked: the posting stays at its level and is asked about again later.
-pub fn unasked(due: &Due, at: WallTime, again: WallTime, route: &str, error: &MemberError) -> Report {
+pub fn unasked(
+    due: &Due,
+    at: WallTime,
+    again: WallTime,
+    route: &str,
+    error: &dyn std::error::Error,
+) -> Report {
     let attempt = Attempt { at, route: route.to_owned(), status: None, text: chain(error) };
     Report { posting: due.posting, attempt: Some(attempt), outcome: ReportOutcome::RetryAt { at: again } }
 }

@@ -7,6 +7,7 @@ use outrigger_model::{ConfirmLevel, Seq, Sha256Digest, SuspenseReason, TransferS
 use outrigger_runtime::Body;
 
 use crate::compare::{Copy, compare};
+use crate::confirm::present::unasked;
 use crate::parcel::{self, Asked, Want};
 use crate::plan;
 use crate::send::{Sender, chain};
@@ -84,12 +85,7 @@ impl Sender {
         let copy = MemberCopy { transfer_syntax: syntax.clone(), sha256: Sha256Digest(body.sha256) };
         let verdict = match self.compared(ledger, due, syntax, body).await {
             Ok(verdict) => verdict,
-            Err(incomparable) => {
-                let (at, text) = (self.wall(), chain(&incomparable));
-                let attempt = Attempt { at, route: route.to_owned(), status: None, text };
-                let outcome = ReportOutcome::RetryAt { at: self.again(due) };
-                return Report { posting: due.posting, attempt: Some(attempt), outcome };
-            }
+            Err(error) => return unasked(due, self.wall(), self.again(due), route, &error),
         };
         if verdict.is_in_step() {
             let is_exact = copy.sha256 == due.sha256 && copy.transfer_syntax == due.transfer_syntax;

@@ -9,13 +9,11 @@ use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
 use outrigger_model::transfer_syntax::DEFLATED;
 use outrigger_model::{Tag, TransferSyntaxUid};
-use outrigger_sim::peers::Station;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::{PATIENCE, READ, WRITE, archive, body, curl, get, listener, post, web};
-use crate::door::{Behind, Door, ae, head, line};
+use super::{PATIENCE, READ, WRITE, before_an_archive, body, curl, get, post, web};
+use crate::door::line;
 use crate::modality::{Object, objects, send};
 use crate::program::memory_kib;
 
@@ -68,12 +66,7 @@ async fn asks(url: String, mut over: oneshot::Receiver<()>) -> Duration {
 /// Goal: they are taken, delivered and given as they came, and never held as what they inflate to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peer_curl_and_a_modality_send_bombs_that_do_not_go_off() {
-    let (home, away) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let archive = archive(away.path()).await;
-    let station = Station { ae_title: ae("ARCHIVE"), port: archive.listening().unwrap().dimse[0].port() };
-    let member = Behind::new("archive", &station, "verified");
-    let text = head(home.path(), 0, "") + &listener(home.path()) + &member.text();
-    let door = Door::open_with(home, &text).await;
+    let (_away, archive, door) = before_an_archive().await;
     let (url, directory) = (web(&door.node), door.directory.path());
     let bombs = MEBIBYTES.map(|mebibytes| bomb(u64::from(mebibytes), mebibytes));
     assert!(bombs.iter().all(|bomb| bomb.bytes.len() < 1 << 20), "{}", bombs[0].bytes.len());

@@ -7,12 +7,12 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
 use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, Tag};
-use outrigger_sim::peers::{Nagle, Station, ToolRun};
+use outrigger_sim::peers::{Nagle, ToolRun};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{PATIENCE, READ, WRITE, archive, body, curl, get, listener, post, web};
-use crate::door::{Behind, Door, ae, head, line};
+use super::{PATIENCE, READ, WRITE, before_an_archive, body, curl, get, listener, post, web};
+use crate::door::{Door, head, line};
 use crate::modality::{Object, objects, send};
 
 /// An object with another UID, in its bytes and in what is known of it.
@@ -48,12 +48,7 @@ pub(super) fn path(Object { header, .. }: &Object) -> String {
 
 #[tokio::test]
 async fn peer_curl_gets_objects_of_odd_uids_back_whichever_door_they_came_by() {
-    let (home, away) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let archive = archive(away.path()).await;
-    let station = Station { ae_title: ae("ARCHIVE"), port: archive.listening().unwrap().dimse[0].port() };
-    let member = Behind::new("archive", &station, "verified");
-    let text = head(home.path(), 0, "") + &listener(home.path()) + &member.text();
-    let door = Door::open_with(home, &text).await;
+    let (_away, archive, door) = before_an_archive().await;
     let url = web(&door.node);
     let (stowed, stored) = (odd(31), odd(32));
     let (status, answer) = post(&url, WRITE, &body(door.directory.path(), &stowed)).await;

@@ -72,7 +72,7 @@ struct SimListener {
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(crate) struct SimStream(DuplexStream);
+pub(crate) struct SimStream(pub(crate) DuplexStream);
 
 impl SimNet {
     pub(crate) fn new(dice: Dice, weather: Weather) -> Self {

@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,9 +12,10 @@ use outrigger_dimse::negotiate::{AcceptorPolicy, IdentityVerdict, Service};
 use outrigger_dimse::{Command, Incoming, Outcome, Roles, Settings, Verdict, accept};
 use outrigger_model::transfer_syntax::IMPLICIT_VR_LE;
 use outrigger_model::{SopClassUid, Status, TransferSyntaxUid, sop_class};
-use outrigger_runtime::net::{BoxStream, Listener, Net, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use outrigger_runtime::net::{BoxStream, Listener, Net};
 use tokio::time::Instant;
+
+use crate::simulator::net::SimStream;
 
 /// It, and what it saw; clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -97,38 +96,7 @@ impl Net for Modality {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        tokio::spawn(self.clone().answer(Box::new(Pipe(theirs))));
-        Ok(Box::new(Pipe(ours)))
-    }
-}
-
-/// One end of a connection.
-struct Pipe(DuplexStream);
-
-impl Stream for Pipe {
-    fn quick_ack(&self) {}
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        tokio::spawn(self.clone().answer(Box::new(SimStream(theirs))));
+        Ok(Box::new(SimStream(ours)))
     }
 }
