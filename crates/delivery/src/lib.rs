@@ -12,7 +12,6 @@ pub mod lines;
 pub mod parcel;
 pub mod plan;
 pub mod release;
-pub mod routes;
 pub mod send;
 pub mod setup;
 pub mod slot;

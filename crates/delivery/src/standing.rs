@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use outrigger_ledger::PostingKey;
 use outrigger_member::breaker::{Breaker, Failure, Permit, Turn};
+use outrigger_member::routes::Routes;
 use outrigger_model::WallTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::confirm::DOUBT;
 use crate::plan::Others;
-use crate::routes::Routes;
 
 /// Objects lost one after the other, none taken between, from which on the fault is taken to be the member's: a whole batch
 /// of objects that it cannot take is rare, and a member that takes nothing must not soon fill the suspense.

@@ -6,20 +6,8 @@ use outrigger_model::{Answer, MemberSet, Query, Seq, Sha256Digest, Status, Study
 use outrigger_query::{FindError, Keeping, OpenError, PlanError, Planned, Reader, Retrieval};
 use tokio::sync::mpsc;
 
-/// Answers between the reader, which reads ahead itself, and the front door: so many that few of them cost a change of tasks.
-const ANSWERS_BETWEEN: usize = 32;
-
 pub(crate) fn find(reader: &Reader, query: Query) -> mpsc::Receiver<Result<Answer, FindRefusal>> {
-    let mut found = reader.find(query);
-    let (answers, taken) = mpsc::channel(ANSWERS_BETWEEN);
-    tokio::spawn(async move {
-        while let Some(answer) = found.recv().await {
-            if answers.send(answer.map_err(unanswered)).await.is_err() {
-                return;
-            }
-        }
-    });
-    taken
+    reader.find(query, unanswered)
 }
 
 /// The patient of a study as the catalogue has it.

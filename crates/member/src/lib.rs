@@ -14,6 +14,7 @@ pub mod http;
 pub mod learnt;
 pub mod orthanc;
 mod report;
+pub mod routes;
 mod series;
 mod silence;
 pub mod status;

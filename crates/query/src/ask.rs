@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use outrigger_member::breaker::{Breaker, Failure, Turn};
+use outrigger_member::routes::{Routes, is_of_route};
 use outrigger_member::{Answered, AskSession, MemberError};
 use outrigger_model::{Level, Query, QueryRoot, WallTime, with_causes};
 use outrigger_runtime::Clock;
@@ -14,7 +15,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::again;
 use crate::reader::Source;
-use crate::routes::{Routes, is_of_route};
 
 /// Queries a member answers at once, whatever it takes for storing: archives work at each with one of their few threads, and
 /// what is asked over more connections only waits there instead of here.
@@ -219,11 +219,8 @@ impl Respondent {
         answered
     }
 
-    /// With one route alone there is nothing to be put in order.
     fn route_failed(&self, route: usize, error: &Unanswered) {
-        if self.source.routes.len() > 1 {
-            self.routes.failed(&self.source.name, route, self.clock.now(), &with_causes(error));
-        }
+        self.source.route_failed(&self.routes, route, with_causes(error), self.clock.now());
     }
 
     async fn by(&self, route: usize, query: &Query, most: usize) -> Result<Answered, Unanswered> {

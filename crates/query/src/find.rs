@@ -54,19 +54,23 @@ pub enum FindError {
 struct Untaken;
 
 /// An answer on its way.
-struct Giving<'a> {
+struct Giving<'a, E> {
     shared: &'a Arc<Shared>,
     query: &'a Query,
     keyed: Query,
-    answers: &'a mpsc::Sender<Result<Answer, FindError>>,
+    answers: &'a mpsc::Sender<Result<Answer, E>>,
     given: u64,
     of_catalogue: u64,
 }
 
 impl Reader {
     /// Begins to answer a query; it ends when all is answered, with an error where something is or may be missing, or when nobody
-    /// takes the answers any more.
-    pub fn find(&self, query: Query) -> mpsc::Receiver<Result<Answer, FindError>> {
+    /// takes the answers any more. An error is told in the words of whoever asks.
+    pub fn find<E: Send + 'static>(
+        &self,
+        query: Query,
+        told: impl FnOnce(FindError) -> E + Send + 'static,
+    ) -> mpsc::Receiver<Result<Answer, E>> {
         let (answers, taken) = mpsc::channel(ANSWERS_AHEAD_MAX);
         let shared = Arc::clone(&self.shared);
         shared.note_served();
@@ -83,7 +87,7 @@ impl Reader {
             };
             shared.note_served();
             if let Err(error) = ended
-                && answers.send(Err(error)).await.is_err()
+                && answers.send(Err(told(error))).await.is_err()
             {
                 tracing::debug!("nobody takes the answers of a query that failed");
             }
@@ -105,10 +109,10 @@ impl Shared {
     }
 }
 
-async fn answer(
+async fn answer<E>(
     shared: &Arc<Shared>,
     query: &Query,
-    answers: &mpsc::Sender<Result<Answer, FindError>>,
+    answers: &mpsc::Sender<Result<Answer, E>>,
 ) -> Result<(), FindError> {
     let begun = shared.clock.now();
     // A query sent right after the last acknowledgement sees what was acknowledged.
@@ -124,8 +128,9 @@ async fn answer(
             }
         }
     };
-    let (first, gathering) = tokio::join!(page(shared, &giving.keyed, Cursor::default()), asked);
-    let (first, mut gathering) = (first?, gathering?);
+    // Members first: what the books say of them comes before the page in the same queue.
+    let (gathering, first) = tokio::join!(asked, page(shared, &giving.keyed, Cursor::default()));
+    let (mut gathering, first) = (gathering?, first?);
     // It may have come beside the front door to a member that was not asked.
     if let Some(gathering) = &mut gathering
         && first.items.is_empty()
@@ -187,7 +192,7 @@ async fn page(shared: &Shared, query: &Query, after: Cursor) -> Result<Page<Answ
     shared.ledger.find(query.clone(), after, ANSWERS_AHEAD_MAX).await.map_err(FindError::Catalogue)
 }
 
-impl Giving<'_> {
+impl<E> Giving<'_, E> {
     /// Gives what the catalogue has in its order, each with what members say of it, and then what only members have, by UID.
     async fn all(
         &mut self,

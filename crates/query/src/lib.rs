@@ -22,7 +22,6 @@ mod open;
 mod plan;
 mod reader;
 mod retrieval;
-mod routes;
 mod shelf;
 mod short;
 mod show;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use outrigger_member::routes::{Routes, is_of_route};
 use outrigger_member::{AskSession, MemberError, Returned, encodings};
 use outrigger_model::TransferSyntaxUid;
 use outrigger_runtime::{Body, Clock};
@@ -21,7 +22,6 @@ use self::slow::Pace;
 pub(crate) use self::whole::{Series, WholeLine};
 use crate::plan::Planned;
 use crate::reader::Source;
-use crate::routes::{Routes, is_of_route};
 
 /// A connection without a question is not used again after this: archives end idle associations, and count them.
 const IDLE: Duration = Duration::from_secs(2);
@@ -162,10 +162,9 @@ impl Lines {
         Err(last)
     }
 
-    /// A route that does not answer goes last; with one alone there is nothing to be put in order.
     fn note_route(&self, route: usize, error: &FetchError) {
-        if self.source.routes.len() > 1 && is_of_member(error) {
-            self.routes.failed(&self.source.name, route, self.clock.now(), &error.to_string());
+        if is_of_member(error) {
+            self.source.route_failed(&self.routes, route, error.to_string(), self.clock.now());
         }
     }
 

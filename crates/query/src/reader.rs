@@ -7,9 +7,11 @@ use std::time::Duration;
 use outrigger_ledger::Ledger;
 use outrigger_member::Member;
 use outrigger_member::breaker::Breaker;
+use outrigger_member::routes::{Rest, Routes};
 use outrigger_model::{MemberName, MemberNumber, WallTime};
 use outrigger_runtime::{Clock, Threads};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::answered::Lately;
 use crate::ask::Respondent;
@@ -77,6 +79,17 @@ pub(crate) struct Shared {
     pub(crate) suspects: Suspects,
     /// Queries begun and ended, instances opened: so that what may wait can see that others are served.
     pub(crate) served: AtomicU64,
+}
+
+impl Source {
+    /// Notes that a route failed, and tells of it once for each time that it is left; with one route alone there is nothing to be put
+    /// in order.
+    pub(crate) fn route_failed(&self, routes: &Routes, route: usize, why: String, now: Instant) {
+        if self.routes.len() > 1 && routes.failed(route, why.clone(), now) == Rest::Begun {
+            let (member, error) = (&self.name, why);
+            tracing::warn!(%member, route = route.saturating_add(1), error, "a route to a member does not answer, and is asked after its others");
+        }
+    }
 }
 
 impl Shared {

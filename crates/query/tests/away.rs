@@ -1,5 +1,6 @@
 //! Members that are away, slow or hang: answers without them, in time, and marked where something may be missing.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use outrigger_member::breaker::Breaker;
@@ -110,7 +111,7 @@ async fn a_member_that_stays_away_is_tried_now_and_then() {
 async fn nobody_is_asked_any_more_for_one_who_has_gone() {
     let rig = Rig::uninventoried(Respondents::All).await;
     rig.a.conduct(Conduct::Hangs);
-    let taken = rig.reader.find(by_name("DOE"));
+    let taken = rig.reader.find(by_name("DOE"), identity);
     let asked = async {
         while rig.a.under_way().0 == 0 {
             sleep(Duration::from_millis(1)).await;

@@ -1,5 +1,6 @@
 //! Many queries at once.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use outrigger_query::{ANSWERED_AT_ONCE_MAX, FindError, Respondents};
@@ -21,7 +22,7 @@ async fn two_hundred_queries_at_once_are_all_answered_while_a_member_flaps() {
     for _ in 0..200 {
         let reader = rig.reader.clone();
         asking.spawn(async move {
-            let mut taken = reader.find(by_name("DOE"));
+            let mut taken = reader.find(by_name("DOE"), identity);
             let mut answers = 0;
             while let Some(item) = taken.recv().await {
                 answers += usize::from(item.is_ok());
@@ -44,14 +45,15 @@ async fn no_more_queries_are_answered_at_once_than_there_is_room_for() {
     for study in 0..600 {
         rig.stored(study, "DOE").await;
     }
-    let mut untaken: Vec<_> = (0..ANSWERED_AT_ONCE_MAX).map(|_| rig.reader.find(by_name("DOE"))).collect();
+    let mut untaken: Vec<_> =
+        (0..ANSWERED_AT_ONCE_MAX).map(|_| rig.reader.find(by_name("DOE"), identity)).collect();
     for answers in &mut untaken {
         assert!(answers.recv().await.unwrap().is_ok());
     }
     let begun = Instant::now();
-    let refused = rig.reader.find(by_name("DOE")).recv().await.unwrap();
+    let refused = rig.reader.find(by_name("DOE"), identity).recv().await.unwrap();
     assert!(matches!(refused, Err(FindError::Busy)), "{refused:?}");
     assert_eq!(begun.elapsed(), TIMEOUT);
     drop(untaken.pop());
-    assert!(rig.reader.find(by_name("DOE")).recv().await.unwrap().is_ok());
+    assert!(rig.reader.find(by_name("DOE"), identity).recv().await.unwrap().is_ok());
 }

@@ -1,5 +1,6 @@
 //! Queries that name what they are about: nothing found is made sure of, and what members show beyond the catalogue is noted.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use outrigger_member::breaker::Breaker;
@@ -68,7 +69,7 @@ async fn nothing_found_of_what_is_named_is_unsure_while_a_member_is_not_heard() 
     rig.in_step(1, "DOE").await;
     let named = |study: &str| study_query(&[(Tag::STUDY_INSTANCE_UID, study), (Tag::PATIENT_ID, "")]);
     let said = async |query: Query| {
-        let mut taken = rig.reader.find(query);
+        let mut taken = rig.reader.find(query, identity);
         match taken.recv().await {
             None => "nothing",
             Some(Ok(_)) => "something",

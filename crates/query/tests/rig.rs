@@ -1,5 +1,6 @@
 //! A reader over a ledger and two members, of which `a` is preferred.
 
+use std::convert::identity;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,7 @@ impl Rig {
 
     /// Answers to a query, and what is said to be missing.
     pub(crate) async fn find(&self, query: Query) -> (Vec<Answer>, Option<Shortfall>) {
-        let mut taken = self.reader.find(query);
+        let mut taken = self.reader.find(query, identity);
         let (mut answers, mut shortfall) = (Vec::new(), None);
         while let Some(item) = taken.recv().await {
             match item {

@@ -1,5 +1,6 @@
 //! Whom else is asked, for how long, and what of all that is united: where one answer alone is not enough.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use outrigger_ledger::inventory::Inventory;
@@ -97,7 +98,7 @@ async fn all_that_the_catalogue_has_is_answered_page_by_page() {
     for study in 0..STUDIES {
         rig.stored(study, "DOE").await;
     }
-    let mut taken = rig.reader.find(by_name("DOE"));
+    let mut taken = rig.reader.find(by_name("DOE"), identity);
     let mut found = std::collections::BTreeSet::new();
     while let Some(answer) = taken.recv().await {
         found.insert(value(&answer.unwrap(), Tag::STUDY_INSTANCE_UID));

@@ -10,6 +10,7 @@
     reason = "a bench measures real time, reads /proc and prints; what it counts stays far below 2^52"
 )]
 
+mod beyond;
 mod ceiling;
 mod contestant;
 mod delivery;
@@ -43,6 +44,8 @@ enum Row {
     Pair,
     /// Study-level C-FIND and QIDO-RS by UID and by date among 10,000 studies, beside Orthanc, and among 50,000
     Find,
+    /// The same queries through a front door that knows nothing, answered by an Orthanc: what comes to Orthanc's own time
+    Beyond,
     /// WADO-RS and C-MOVE of a CT study of 200 instances, from the journal, an embedded archive, and through from Orthanc
     Retrieve,
     /// STOW-RS, 20 instances a request
@@ -95,6 +98,7 @@ async fn main() -> Outcome<()> {
         Row::Find => {
             find::compare(&program, &[10_000, 50_000], rounds, arguments.objects.unwrap_or(300)).await
         }
+        Row::Beyond => beyond::compare(&program, rounds, arguments.objects.unwrap_or(200)).await,
         Row::Retrieve => retrieve::compare(&program, rounds).await,
         Row::Stow => retrieve::stow(&program, rounds, arguments.objects.unwrap_or(10)).await,
         Row::Outage => outage::measure(&program, arguments.objects.unwrap_or(100)).await,

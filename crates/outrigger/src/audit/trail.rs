@@ -1,4 +1,4 @@
-//! The task that writes the audit trail and feeds the collector from it.
+//! The thread that writes the audit trail and feeds the collector from it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use outrigger_front::AuditEvent;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::net::ArcNet;
-use outrigger_runtime::{Clock, Shutdown};
-use tokio::sync::{mpsc, watch};
+use outrigger_runtime::{Clock, Shutdown, Threads};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::feed::{Collector, Feeder, FeederParts, Written};
 use super::file::AuditFile;
@@ -20,6 +20,9 @@ use crate::config::Syslog;
 
 /// Events written at once: one sync for all that waited.
 const BATCH: usize = 256;
+/// What comes within this after a sync waits for the next one: each sync of the trail competes with those of the journal, and what a
+/// crash takes of it is no more than this.
+const REST: Duration = Duration::from_millis(50);
 /// How often it is looked for something to send when nothing was written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a process that ends waits until the collector has what was written last; the rest is sent after the next start.
@@ -39,12 +42,14 @@ pub(crate) struct AuditTrail {
     pub(crate) net: ArcNet,
     /// Time.
     pub(crate) clock: Clock,
+    /// Where the file is written: a disk may take its time.
+    pub(crate) threads: Threads,
 }
 
 /// The audit trail at work.
 pub(crate) struct Running {
-    /// Ends when every sender of both sources is gone.
-    pub(crate) task: JoinHandle<()>,
+    /// Fires when every sender of both sources is gone and all is written, and errs if the trail ended badly.
+    pub(crate) ended: oneshot::Receiver<()>,
     /// How the collector is, if there is one.
     pub(crate) collector: Option<Collector>,
 }
@@ -63,11 +68,11 @@ pub(crate) struct Sources {
     pub(crate) legs: mpsc::Receiver<Leg>,
 }
 
-/// Opens the file and starts the task, and one beside it that feeds the collector.
+/// Opens the file and starts the thread that writes it, and a task beside it that feeds the collector.
 pub(crate) fn start(trail: AuditTrail, sources: Sources, shutdown: Shutdown) -> io::Result<Running> {
     let file = AuditFile::open(&trail.disk, &trail.file)?;
-    let AuditTrail { node, clock, .. } = &trail;
-    let (node, clock) = (node.clone(), clock.clone());
+    let AuditTrail { node, clock, threads, .. } = &trail;
+    let (node, clock, threads) = (node.clone(), clock.clone(), *threads);
     let (mut told, mut feeding, mut collector) = (None, None, None);
     if let Some(to) = trail.syslog {
         let parts = FeederParts {
@@ -83,14 +88,14 @@ pub(crate) fn start(trail: AuditTrail, sources: Sources, shutdown: Shutdown) -> 
         (told, feeding, collector) = (Some(writer), Some(tokio::spawn(feeder.run())), Some(seen));
     }
     let book = Book { file, told };
-    let task = tokio::spawn(async move {
+    let ended = threads.dedicated("audit trail", async move {
         record(&node, &clock, book, sources).await;
         if let Some(feeding) = feeding {
             fed(feeding).await;
         }
         drop(shutdown);
-    });
-    Ok(Running { task, collector })
+    })?;
+    Ok(Running { ended, collector })
 }
 
 /// Waits a while until the collector has what it is to get.
@@ -117,7 +122,10 @@ async fn record(node: &str, clock: &Clock, mut book: Book, mut sources: Sources)
             batch.legs.iter().flat_map(|leg| noted(&mut tallies, leg)).collect();
         reports.extend(tallies.due(now));
         lines.extend(reports.iter().map(|report| message::of_leg(report, node)));
-        book.write(&lines);
+        if !lines.is_empty() {
+            book.write(&lines);
+            sleep(REST).await;
+        }
     }
     let left: Vec<_> = tallies.all().iter().map(|report| message::of_leg(report, node)).collect();
     book.write(&left);
@@ -230,6 +238,7 @@ mod tests {
             disk: disk.clone(),
             net: Arc::new(Silence),
             clock: Clock::System,
+            threads: Threads::Simulated,
         };
         let (mut stop, stops) = Shutdown::pair();
         let running = start(trail, Sources { events, legs }, stops).unwrap();
@@ -245,7 +254,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!((before.elapsed(), collector.now().unsent), (Duration::ZERO, 2));
-        running.task.await.unwrap();
+        running.ended.await.unwrap();
         // The control: who waits for this collector waits as long as is let.
         let waited = before.elapsed();
         assert!((LAST_WAIT..LAST_WAIT + Duration::from_secs(1)).contains(&waited), "{waited:?}");

@@ -134,13 +134,14 @@ fn start_audit(
         disk: world.disk.clone(),
         net: world.net.clone(),
         clock: world.clock.clone(),
+        threads: world.threads,
     };
     let shown = base.audit.file.display();
     let running = audit::start(trail, sources, shutdown)
         .map_err(|error| Failure::of(format!("the audit file {shown} cannot be opened"), error))?;
     let ended = Box::pin(async move {
-        if let Err(error) = running.task.await {
-            tracing::error!(%error, "the audit trail ended badly");
+        if running.ended.await.is_err() {
+            tracing::error!("the audit trail ended badly");
         }
     });
     Ok((ended, running.collector))
