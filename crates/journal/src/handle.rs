@@ -14,11 +14,11 @@ use crate::commit::Durable;
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, check};
-use crate::large::Prepared;
+use crate::log::Prepared;
+use crate::log::reader::JournalReader;
+use crate::log::scrub::ScrubStep;
 use crate::options::FRAME_BODY_BYTES_MAX;
-use crate::reader::JournalReader;
 use crate::record::Append;
-use crate::scrub::ScrubStep;
 use crate::state::{Health, JournalState};
 use crate::writer::{Pulse, Request, Waiting, Writer};
 

@@ -1,46 +1,35 @@
 //! The journal itself, owned by one thread.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use outrigger_runtime::disk::{ArcDisk, DiskFile};
-use outrigger_runtime::reserve::Reserve;
+use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random};
 use tokio::sync::watch;
 
 use crate::commit::Durable;
 use crate::damage::Damage;
 use crate::error::{AppendError, OpenError};
-use crate::head::Head;
 use crate::ids::{Epoch, JournalId, Seq};
-use crate::index::SegmentKey;
-use crate::open_segment::OpenSegment;
+use crate::log::Log;
+use crate::log::carry::Carried;
+use crate::log::reader::JournalReader;
+use crate::log::recovery::Found;
 use crate::options::{HEADER_BYTES_MAX, Options};
 use crate::ranges::Ranges;
-use crate::reader::JournalReader;
 use crate::record::Append;
-use crate::shared::Shared;
 use crate::state::JournalState;
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]
 pub struct Journal {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) head: Head,
+    pub(crate) log: Log,
     pub(crate) epoch: Epoch,
     /// The number of the next record.
     pub(crate) next: Seq,
     /// Numbers of refused batches that no void record explains yet.
     pub(crate) void: Ranges,
-    /// Made by the first append.
-    pub(crate) open: Option<OpenSegment>,
-    pub(crate) reserve: Reserve,
-    /// Segments that could not be carried forward, as long as this process lives.
-    pub(crate) stuck: Vec<SegmentKey>,
     /// Tells the last durable number.
     pub(crate) tail: watch::Sender<Seq>,
-    /// Held as long as this lives.
-    pub(crate) _lock: Arc<dyn DiskFile>,
 }
 
 /// A journal and what was found when it was opened.
@@ -88,7 +77,13 @@ impl Journal {
         options: Options,
         applied: Seq,
     ) -> Result<Opened, OpenError> {
-        crate::recovery::open(disk, clock, random, options, applied)
+        let Found { log, tail, cut, damaged, orphans } =
+            crate::log::recovery::open(disk, clock, random, options, applied)?;
+        let (epoch, next, void) = (log.epoch, tail.next(), Ranges::default());
+        let mut journal = Self { log, epoch, next, void, tail: watch::Sender::new(tail) };
+        let adopted = journal.adopt(orphans)?;
+        let entries = journal.state().entries;
+        Ok(Opened { journal, report: RecoveryReport { entries, cut, damaged, adopted } })
     }
 
     /// Appends records in one commit; each has its own outcome.
@@ -96,7 +91,7 @@ impl Journal {
         let epoch = self.epoch;
         let prepared = batch.into_iter().map(|append| {
             check(&append)?;
-            self.shared.prepare(epoch, append)
+            self.log.shared.prepare(epoch, append)
         });
         let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
         for prepared in prepared {
@@ -109,6 +104,13 @@ impl Journal {
         outcomes.into_iter().map(answer).collect()
     }
 
+    /// Carries forward what is most worth while, if anything is.
+    pub fn carry_forward(&mut self) -> Result<Carried, AppendError> {
+        let Some(plan) = self.log.plan() else { return Ok(Carried::Nothing) };
+        let forwarded = plan.write();
+        self.log.install(forwarded)
+    }
+
     /// Seals the open segment and stops.
     pub fn close(mut self) -> Result<(), AppendError> {
         match self.explain() {
@@ -116,31 +118,27 @@ impl Journal {
             Ok(()) | Err(AppendError::Full) => {}
             Err(error) => return Err(error),
         }
-        self.seal_open()?;
-        self.head.certain = self.shared.index().last_number();
-        self.head.release_mark = self.shared.index().release_mark();
-        let written = self.head.write(&*self.shared.disk, &self.shared.paths.head());
-        written.map_err(|error| self.shared.refused("writing the head", &error))
+        self.log.close()
     }
 
     /// Reads while this writes.
     pub fn reader(&self) -> JournalReader {
-        JournalReader { shared: self.shared.clone() }
+        JournalReader { shared: self.log.shared.clone() }
     }
 
     /// How it is doing.
     pub fn state(&self) -> JournalState {
-        self.shared.state()
+        self.log.shared.state()
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.shared.journal
+        self.log.journal()
     }
 
     /// Where large bodies stream to while they arrive.
     pub fn spool_directory(&self) -> &Path {
-        &self.shared.paths.spool
+        &self.log.shared.paths.spool
     }
 }
 

@@ -5,56 +5,35 @@
 // What is appended and read.
 mod damage;
 mod error;
+mod head;
 mod ids;
 mod options;
+mod ranges;
 mod record;
 mod state;
 
 // The path of an append, outside in.
+mod adopt;
 mod commit;
 mod handle;
 mod journal;
-mod large;
-mod open_segment;
-mod roll;
+mod release;
+mod room;
 mod writer;
 
-// Letting go and making room.
-mod carry;
-mod release;
+// The engine that keeps it.
+mod log;
 
-// The format.
-mod frame;
-mod head;
-mod paths;
-mod seal;
-
-// Reading.
-mod body;
-mod index;
-mod ranges;
-mod reader;
-mod segment;
-mod shared;
-mod table;
-mod window;
-
-// Starting again.
-mod contents;
-mod recovery;
-mod scan;
-mod scrub;
-
-pub use carry::Carried;
 pub use commit::Durable;
 pub use damage::{Certainty, Damage, DamagedPart};
 pub use error::{AppendError, HeadError, OpenError, ReadError, ReleaseError};
 pub use handle::JournalHandle;
 pub use ids::{Epoch, JournalId, Seq};
 pub use journal::{Cut, Journal, Opened, RecoveryReport};
+pub use log::carry::Carried;
+pub use log::reader::JournalReader;
+pub use log::recovery::{HeadRestored, restore_head};
+pub use log::scrub::{Scrub, ScrubStep};
 pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, OptionsError, SEGMENT_BYTES};
-pub use reader::JournalReader;
 pub use record::{Append, BodyFacts, Entry, Presence, Record, RecordKind};
-pub use recovery::{HeadRestored, restore_head};
-pub use scrub::{Scrub, ScrubStep};
 pub use state::{Health, JournalState};

@@ -4,9 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use outrigger_runtime::Body;
+use serde::{Deserialize, Serialize};
 
 use crate::damage::Damage;
 use crate::ids::{Epoch, Seq};
+use crate::ranges::Ranges;
 
 /// What a record is about; the journal interprets only the last two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,4 +126,18 @@ pub enum Entry {
     Record(Record),
     /// One or more records that cannot be read any more.
     Damaged(Damage),
+}
+
+/// What a release record says, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Release {
+    /// Every body in these stretches is let go.
+    pub(crate) released: Ranges,
+}
+
+/// What a void record says, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Void {
+    /// These numbers were given to refused batches.
+    pub(crate) void: Ranges,
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::frame::Place;
 use crate::ids::Seq;
+use crate::log::frame::Place;
+use crate::log::segment::{Segment, Stage};
+use crate::log::table::{Slot, Table};
 use crate::ranges::Ranges;
-use crate::segment::{Segment, Stage};
-use crate::table::{Slot, Table};
 
 /// Which entry is in which segment; the writer changes it, readers look things up.
 #[derive(Debug, Default)]

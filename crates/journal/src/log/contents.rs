@@ -4,13 +4,13 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use crate::frame::{FrameKind, Place};
 use crate::ids::{Epoch, Seq};
+use crate::log::frame::{FrameKind, Place};
+use crate::log::scan::{Bad, Found, FoundFrame, Scan, Soundness};
+use crate::log::seal::{Opening, Seal, hex};
+use crate::log::table::{Slot, Table};
 use crate::ranges::Ranges;
-use crate::record::RecordKind;
-use crate::scan::{Bad, Found, FoundFrame, Scan, Soundness};
-use crate::seal::{Opening, Release, Seal, Void, hex};
-use crate::table::{Slot, Table};
+use crate::record::{RecordKind, Release, Void};
 
 /// What a scan of one segment has found.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Written<'a> {
     pub(crate) offset: u64,
-    pub(crate) head: &'a crate::frame::FrameHead,
+    pub(crate) head: &'a crate::log::frame::FrameHead,
     pub(crate) head_bytes: &'a [u8],
     pub(crate) header: &'a [u8],
     pub(crate) trailer_bytes: &'a [u8],

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use outrigger_runtime::DiskFile;
 use outrigger_runtime::disk::{Access, Disk};
 
-use crate::contents::Tally;
-use crate::frame::{COMMIT_ALIGN, FrameHead, FrameKind, HEAD_BYTES, TRAILER_BYTES, Trailer};
 use crate::ids::{JournalId, Seq};
+use crate::log::contents::Tally;
+use crate::log::frame::{COMMIT_ALIGN, FrameHead, FrameKind, HEAD_BYTES, TRAILER_BYTES, Trailer};
+use crate::log::seal::{Opening, SEAL_END_BYTES, Seal, decode_seal_body, seal_offset};
+use crate::log::table::Table;
+use crate::log::window::Window;
 use crate::options::{HEADER_BYTES_MAX, SEAL_BODY_BYTES_MAX};
 use crate::ranges::Ranges;
-use crate::seal::{Opening, SEAL_END_BYTES, Seal, decode_seal_body, seal_offset};
-use crate::table::Table;
-use crate::window::Window;
 
 /// Bytes read at once for one frame: head, a usual header and trailer.
 const FRAME_AHEAD_BYTES: usize = 4096;

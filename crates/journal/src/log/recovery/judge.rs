@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::contents::{Behind, Contents, Gap};
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::ids::Seq;
+use crate::log::contents::{Behind, Contents, Gap};
 use crate::ranges::Ranges;
 
 /// Where a segment stands.

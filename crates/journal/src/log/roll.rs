@@ -6,14 +6,14 @@ use crate::commit::{Setback, before_sync, for_good};
 use crate::error::AppendError;
 use crate::head::FORMAT;
 use crate::ids::Seq;
-use crate::journal::Journal;
-use crate::open_segment::{Layout, OpenSegment};
+use crate::log::copy::Log;
+use crate::log::open_segment::{Layout, OpenSegment};
+use crate::log::seal::Opening;
+use crate::log::segment::{Segment, Stage};
+use crate::log::table::Table;
 use crate::options::SEGMENT_ENTRIES_MAX;
-use crate::seal::Opening;
-use crate::segment::{Segment, Stage};
-use crate::table::Table;
 
-impl Journal {
+impl Log {
     /// The open segment, with room for `length` bytes by its size; a full one is sealed and a new one begun for records from `next` on.
     pub(crate) fn open_for(&mut self, next: Seq, length: u64) -> Result<&mut OpenSegment, Setback> {
         let size_max = self.shared.options.segment_bytes_max;

@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{ArcDisk, Disk, DiskFile};
-use outrigger_runtime::reserve::{Reserve, is_no_room};
+use outrigger_runtime::reserve::Reserve;
 use outrigger_runtime::{Clock, Random};
-use tokio::sync::watch;
 
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::error::{AppendError, OpenError};
+use crate::error::OpenError;
 use crate::head::{FORMAT, FoundHead, Head};
 use crate::ids::{Epoch, JournalId, Seq};
-use crate::journal::{Journal, Opened, RecoveryReport};
-use crate::large::{ObjectFile, Orphan, Prepared, PreparedBody};
+use crate::journal::Cut;
+use crate::log::copy::Log;
+use crate::log::frame::FrameKind;
+use crate::log::large::{ObjectFile, Orphan, Prepared, PreparedBody};
+use crate::log::paths::{Paths, SegmentName, segment_name};
+use crate::log::recovery::load::{Loaded, Place};
+use crate::log::recovery::renew::with_room;
+use crate::log::shared::{Parts, Shared};
 use crate::options::{Options, RESERVE_STEP_BYTES};
-use crate::paths::{Paths, SegmentName, segment_name};
-use crate::ranges::Ranges;
-use crate::recovery::load::{Loaded, Place};
-use crate::recovery::renew::with_room;
-use crate::shared::{Parts, Shared};
 
 mod head_anew;
 mod judge;
@@ -31,13 +31,24 @@ mod renew;
 pub use head_anew::{HeadRestored, restore_head};
 pub(crate) use judge::{Position, judge};
 
+/// A log as it was found.
+pub(crate) struct Found {
+    pub(crate) log: Log,
+    /// The number of its last record.
+    pub(crate) tail: Seq,
+    pub(crate) cut: Option<Cut>,
+    pub(crate) damaged: Vec<Damage>,
+    /// Complete files of large objects that no frame names.
+    pub(crate) orphans: Vec<(PathBuf, Orphan)>,
+}
+
 pub(crate) fn open(
     disk: ArcDisk,
     clock: Clock,
     random: Random,
     options: Options,
     applied: Seq,
-) -> Result<Opened, OpenError> {
+) -> Result<Found, OpenError> {
     options.check().map_err(OpenError::Options)?;
     let paths = Paths::new(&options.directory);
     disk.create_directory(&paths.directory).map_err(io_error("making", &paths.directory))?;
@@ -59,23 +70,12 @@ pub(crate) fn open(
     written.map_err(io_error("writing", &paths.head()))?;
     reserve.refill().map_err(io_error("making", &paths.reserve()))?;
     let Loaded { index, damaged, cut, .. } = loaded;
-    let (epoch, next, generation) = (head.epoch, index.tail.next(), head.generation);
+    let (epoch, generation) = (head.epoch, head.generation);
+    let tail = index.tail;
     let parts = Parts { disk, clock, random, options, paths, journal, generation, index };
-    let mut journal = Journal {
-        shared: Arc::new(Shared::new(parts)),
-        head,
-        epoch,
-        next,
-        void: Ranges::default(),
-        open: None,
-        reserve,
-        stuck: Vec::new(),
-        tail: watch::Sender::new(next.before()),
-        _lock: lock,
-    };
-    let adopted = journal.adopt(orphans)?;
-    let entries = journal.shared.index().entries();
-    Ok(Opened { journal, report: RecoveryReport { entries, cut, damaged, adopted } })
+    let shared = Arc::new(Shared::new(parts));
+    let log = Log { shared, head, epoch, open: None, reserve, stuck: Vec::new(), _lock: lock };
+    Ok(Found { log, tail, cut, damaged, orphans })
 }
 
 /// An [`OpenError::Io`] for something done to `path`.
@@ -136,34 +136,13 @@ fn has_segments(disk: &dyn Disk, paths: &Paths) -> Result<bool, OpenError> {
     }
 }
 
-impl Journal {
-    /// Appends a frame for each complete file that none named: it was durable, and may have been promised elsewhere.
-    fn adopt(&mut self, orphans: Vec<(PathBuf, Orphan)>) -> Result<Vec<Seq>, OpenError> {
-        let mut adopted = Vec::new();
-        for (path, Orphan { frame }) in orphans {
-            let crate::frame::FrameKind::Record(kind) = frame.head.kind else { continue };
-            match self.renew_object(&path) {
-                Err(error) if is_no_room(&error) => {
-                    tracing::warn!(file = %path.display(), "no room to adopt a complete large object; the next start tries again");
-                    continue;
-                }
-                other => other.map_err(io_error("writing anew", &path))?,
-            }
-            let body = PreparedBody::File(ObjectFile::found(self.shared.disk.clone(), &path, &frame));
-            let prepared = Prepared { kind, header: frame.header.clone(), body };
-            match self.commit(vec![prepared]).pop() {
-                Some(Ok(durable)) => {
-                    tracing::info!(file = %path.display(), entry = %durable.seq(), "a complete large object was adopted");
-                    adopted.push(durable.seq());
-                }
-                Some(Err(AppendError::Full)) => {
-                    tracing::warn!(file = %path.display(), "no room to adopt a complete large object; the next start tries again");
-                }
-                Some(Err(source)) => return Err(OpenError::Adopt { path, source }),
-                None => {}
-            }
-        }
-        Ok(adopted)
+impl Log {
+    /// A complete file that no frame names, ready for one: it was durable, and may have been promised elsewhere.
+    pub(crate) fn take_up(&self, path: &Path, orphan: &Orphan) -> io::Result<Option<Prepared>> {
+        let FrameKind::Record(kind) = orphan.frame.head.kind else { return Ok(None) };
+        self.renew_object(path)?;
+        let body = PreparedBody::File(ObjectFile::found(self.shared.disk.clone(), path, &orphan.frame));
+        Ok(Some(Prepared { kind, header: orphan.frame.header.clone(), body }))
     }
 
     fn renew_object(&self, path: &Path) -> io::Result<()> {

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::{BlockError, BlockSource, DiskFile};
 
-use crate::body::FileBody;
-use crate::contents::{Behind, Contents};
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::frame::Place;
 use crate::head::{FoundHead, Head};
 use crate::ids::Seq;
-use crate::large::read_object;
+use crate::log::body::FileBody;
+use crate::log::contents::{Behind, Contents};
+use crate::log::frame::Place;
+use crate::log::large::read_object;
+use crate::log::reader::JournalReader;
+use crate::log::recovery::{Position, judge};
+use crate::log::scan::{Found, Scan, Soundness};
+use crate::log::seal::{SEAL_END_BYTES, Seal, seal_offset};
+use crate::log::segment::{ReadFrame, Segment, Stage};
 use crate::ranges::Ranges;
-use crate::reader::JournalReader;
-use crate::recovery::{Position, judge};
-use crate::scan::{Found, Scan, Soundness};
-use crate::seal::{SEAL_END_BYTES, Seal, seal_offset};
-use crate::segment::{ReadFrame, Segment, Stage};
 
 /// Read in one step, about: short beside a commit, long beside its overhead.
 const STEP_BYTES: u64 = 4 << 20;

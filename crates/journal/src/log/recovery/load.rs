@@ -7,25 +7,25 @@ use std::sync::Arc;
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
 use outrigger_runtime::reserve::{Reserve, is_no_room};
 
-use crate::contents::Contents;
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
-use crate::frame::HEAD_BYTES;
 use crate::head::FORMAT;
 use crate::ids::{Epoch, JournalId, Seq};
-use crate::index::Index;
 use crate::journal::Cut;
-use crate::open_segment::OpenSegment;
-use crate::paths::{Paths, SegmentName, segment_name};
+use crate::log::contents::Contents;
+use crate::log::frame::HEAD_BYTES;
+use crate::log::index::Index;
+use crate::log::open_segment::OpenSegment;
+use crate::log::paths::{Paths, SegmentName, segment_name};
+use crate::log::recovery::io_error;
+use crate::log::recovery::judge::{Position, judge};
+use crate::log::recovery::renew::{copy, with_room};
+use crate::log::scan::Scan;
+use crate::log::seal::Opening;
+use crate::log::segment::{Segment, Stage, head_at, read_sealed};
+use crate::log::table::Table;
+use crate::log::window::Window;
 use crate::ranges::Ranges;
-use crate::recovery::io_error;
-use crate::recovery::judge::{Position, judge};
-use crate::recovery::renew::{copy, with_room};
-use crate::scan::Scan;
-use crate::seal::Opening;
-use crate::segment::{Segment, Stage, head_at, read_sealed};
-use crate::table::Table;
-use crate::window::Window;
 
 /// All segments, read.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Loaded {
             return Ok(None);
         }
         if let Some(sealed) = sealed.filter(|_| is_certain) {
-            let files = sealed.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
+            let files = sealed.table.slots().filter(|slot| slot.place == crate::log::frame::Place::File);
             self.names.extend(sealed.names.into_iter().zip(files.map(|slot| slot.seq)));
             self.index.doubtful.add(&sealed.doubtful);
             let segment = Segment { file: number, ..sealed.segment };
@@ -149,7 +149,7 @@ impl Loaded {
 
     fn count(&mut self, place: Place<'_>, segment: Segment, contents: &Contents) {
         let tally = &contents.tally;
-        let files = tally.table.slots().filter(|slot| slot.place == crate::frame::Place::File);
+        let files = tally.table.slots().filter(|slot| slot.place == crate::log::frame::Place::File);
         self.names.extend(tally.names.iter().copied().zip(files.map(|slot| slot.seq)));
         self.add(place, segment, tally.table.clone(), &tally.released, &tally.void);
     }

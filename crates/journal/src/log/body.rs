@@ -9,7 +9,7 @@ use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::{Access, Disk, DiskFile, read_exact_at};
 use outrigger_runtime::{BlockError, BlockSource};
 
-use crate::segment::ReadFrame;
+use crate::log::segment::ReadFrame;
 
 /// A body in a frame, of at most one block.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use outrigger_runtime::DiskFile;
 use sha2::{Digest, Sha256};
 
-use crate::contents::{Tally, Written};
-use crate::frame::{
+use crate::ids::{Epoch, JournalId, Seq};
+use crate::log::contents::{Tally, Written};
+use crate::log::frame::{
     COMMIT_ALIGN, FRAME_ALIGN, FrameHead, FrameKind, HEAD_BYTES, Place, TRAILER_BYTES, Trailer,
 };
-use crate::ids::{Epoch, JournalId, Seq};
+use crate::log::seal::{Opening, SEAL_END_BYTES, encode_seal_body, seal_end};
 use crate::ranges::Ranges;
-use crate::seal::{Opening, SEAL_END_BYTES, encode_seal_body, seal_end};
 
 /// Room is made in steps of this many bytes, see docs/journal-layout.md.
 const ROOM_STEP_BYTES: u64 = 16 << 20;

@@ -9,11 +9,11 @@ use outrigger_runtime::{Clock, DiskFile, Random};
 
 use crate::damage::{Damage, DamagedPart};
 use crate::ids::{JournalId, Seq};
-use crate::index::{Index, SegmentKey};
+use crate::log::index::{Index, SegmentKey};
+use crate::log::paths::Paths;
+use crate::log::table::Table;
 use crate::options::Options;
-use crate::paths::Paths;
 use crate::state::{Health, JournalState};
-use crate::table::Table;
 
 /// Files held open for reading: enough for every worker of every member, few beside the limit of a process.
 const OPEN_FILES_MAX: usize = 64;

@@ -8,11 +8,11 @@ use outrigger_runtime::disk::{ArcDisk, Disk};
 
 use super::{has_segments, io_error, lock};
 use crate::error::{HeadError, OpenError};
-use crate::frame::{FrameHead, FrameKind};
 use crate::head::{FoundHead, Head};
 use crate::ids::{Epoch, JournalId};
-use crate::paths::{Paths, SegmentName, segment_name};
-use crate::segment::{head_at, seal_at, whole};
+use crate::log::frame::{FrameHead, FrameKind};
+use crate::log::paths::{Paths, SegmentName, segment_name};
+use crate::log::segment::{head_at, seal_at, whole};
 
 /// Whether a head had to be made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,18 +13,18 @@ use outrigger_runtime::reserve::Given;
 
 use crate::commit::{Setback, before_sync, for_good};
 use crate::error::AppendError;
-use crate::frame::{FrameHead, FrameKind, Place};
 use crate::head::FORMAT;
 use crate::ids::{Epoch, Seq};
-use crate::index::SegmentKey;
-use crate::journal::Journal;
-use crate::open_segment::{Layout, OpenSegment, Ready};
+use crate::log::copy::Log;
+use crate::log::frame::{FrameHead, FrameKind, Place};
+use crate::log::index::SegmentKey;
+use crate::log::open_segment::{Layout, OpenSegment, Ready};
+use crate::log::scan::{Found, FoundFrame, Scan, Soundness};
+use crate::log::seal::{Opening, SEAL_END_BYTES};
+use crate::log::segment::{Segment, Stage};
+use crate::log::shared::Shared;
+use crate::log::table::Table;
 use crate::options::SEGMENT_ENTRIES_MAX;
-use crate::scan::{Found, FoundFrame, Scan, Soundness};
-use crate::seal::{Opening, SEAL_END_BYTES};
-use crate::segment::{Segment, Stage};
-use crate::shared::Shared;
-use crate::table::Table;
 
 /// A segment is carried forward when one part in this many of it would be free.
 const WORTH_WHILE: u64 = 2;
@@ -68,14 +68,7 @@ pub(crate) enum Obstacle {
     Setback(Setback),
 }
 
-impl Journal {
-    /// Carries forward what is most worth while, if anything is.
-    pub fn carry_forward(&mut self) -> Result<Carried, AppendError> {
-        let Some(plan) = self.plan() else { return Ok(Carried::Nothing) };
-        let forwarded = plan.write();
-        self.install(forwarded)
-    }
-
+impl Log {
     /// Chooses what to carry forward.
     pub(crate) fn plan(&self) -> Option<Plan> {
         let index = self.shared.index();
@@ -300,7 +293,7 @@ struct Kept {
     head: FrameHead,
     header: Bytes,
     pieces: Vec<Bytes>,
-    trailer: crate::frame::Trailer,
+    trailer: crate::log::frame::Trailer,
 }
 
 /// Writes and syncs a step.

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use outrigger_runtime::{BlockSource, DiskFile};
 
-use crate::body::{FileBody, FrameBody};
 use crate::damage::DamagedPart;
 use crate::error::ReadError;
-use crate::frame::{FrameKind, Place};
 use crate::ids::{JournalId, Seq};
-use crate::index::{SegmentKey, Spot};
+use crate::log::body::{FileBody, FrameBody};
+use crate::log::frame::{FrameKind, Place};
+use crate::log::index::{SegmentKey, Spot};
+use crate::log::scan::Scan;
+use crate::log::segment::{ReadFrame, frame_window, read_frame, read_sealed};
+use crate::log::shared::Shared;
+use crate::log::table::{Slot, Table};
 use crate::record::{BodyFacts, Entry, Presence, Record};
-use crate::scan::Scan;
-use crate::segment::{ReadFrame, frame_window, read_frame, read_sealed};
-use crate::shared::Shared;
 use crate::state::JournalState;
-use crate::table::{Slot, Table};
 
 /// Reads while the writer writes; synchronous, may block; clones share the index.
 #[derive(Debug, Clone)]
@@ -171,7 +171,7 @@ impl JournalReader {
             let file = self.shared.disk.open(&path, outrigger_runtime::disk::Access::Read)?;
             let length = file.length()?;
             let scan = Scan::new(file, length, self.shared.journal);
-            Ok(crate::contents::Contents::read(scan, Seq(0), Seq(u64::MAX))?.tally.table)
+            Ok(crate::log::contents::Contents::read(scan, Seq(0), Seq(u64::MAX))?.tally.table)
         };
         let table = Arc::new(read().map_err(|source| ReadError::Io { path: path.clone(), source })?);
         self.shared.know_table(key, table.clone());

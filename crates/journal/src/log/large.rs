@@ -11,14 +11,14 @@ use outrigger_runtime::body::{BLOCK_BYTES, Body, Content};
 use outrigger_runtime::disk::{Access, ArcDisk, Disk};
 use outrigger_runtime::reserve::is_no_room;
 
-use crate::body::read_block_table;
 use crate::error::AppendError;
-use crate::frame::{FrameHead, FrameKind, Place, Trailer};
 use crate::ids::{Epoch, JournalId, Seq};
+use crate::log::body::read_block_table;
+use crate::log::frame::{FrameHead, FrameKind, Place, Trailer};
+use crate::log::segment::{ReadFrame, frame_window, read_frame};
+use crate::log::shared::Shared;
 use crate::options::FRAME_BODY_BYTES_MAX;
 use crate::record::{Append, RecordKind};
-use crate::segment::{ReadFrame, frame_window, read_frame};
-use crate::shared::Shared;
 
 /// The last 16 bytes of a complete file: where its frame begins, and this.
 const OBJECT_MARK: [u8; 8] = *b"\x89OUTOBJE";
@@ -106,6 +106,15 @@ pub(crate) fn discard(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 }
 
 impl Prepared {
+    /// SHA-256 of its body, where it has one.
+    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
+        match &self.body {
+            PreparedBody::None => None,
+            PreparedBody::Inline { sha256, .. } => Some(*sha256),
+            PreparedBody::File(file) => Some(file.sha256),
+        }
+    }
+
     /// Leaves the file of its body where it is: a frame names it, or may.
     pub(crate) fn leave(self) {
         match self.body {
@@ -278,7 +287,8 @@ pub(crate) fn read_object(disk: &dyn Disk, path: &Path, journal: JournalId) -> i
     let Some(frame) = read_frame(&mut window, frame_at, journal)? else { return Ok(None) };
     let blocks = frame.head.body_length.div_ceil(BLOCK_BYTES as u64);
     let expected = frame.head.body_length.saturating_add(blocks.saturating_mul(4));
-    let frame_end = frame_at.saturating_add(frame.head.trailer_offset()) + crate::frame::TRAILER_BYTES as u64;
+    let frame_end =
+        frame_at.saturating_add(frame.head.trailer_offset()) + crate::log::frame::TRAILER_BYTES as u64;
     if frame.head.place != Place::File || frame_at != expected || frame_end != mark_at {
         return Ok(None);
     }

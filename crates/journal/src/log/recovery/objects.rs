@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
 use crate::ids::Seq;
-use crate::large::{Orphan, read_object};
-use crate::paths::object_name;
+use crate::log::large::{Orphan, read_object};
+use crate::log::paths::object_name;
+use crate::log::recovery::io_error;
+use crate::log::recovery::load::{Loaded, Place};
 use crate::ranges::Ranges;
-use crate::recovery::io_error;
-use crate::recovery::load::{Loaded, Place};
 
 /// Compares the files of bodies with the frames that name them, and gives the complete ones that none names.
 pub(crate) fn compare(place: Place<'_>, loaded: &mut Loaded) -> Result<Vec<(PathBuf, Orphan)>, OpenError> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use outrigger_runtime::DiskFile;
 
-use crate::frame::{
+use crate::ids::{JournalId, Seq};
+use crate::log::frame::{
     COMMIT_ALIGN, FRAME_ALIGN, FrameHead, HEAD_BYTES, MAGIC, NotAFrame, TRAILER_BYTES, Trailer,
 };
-use crate::ids::{JournalId, Seq};
+use crate::log::window::Window;
 use crate::options::{HEADER_BYTES_MAX, SEAL_BODY_BYTES_MAX};
-use crate::window::Window;
 
 /// Bytes read at once; a scan reads everything.
 const AHEAD_BYTES: usize = 1 << 20;
@@ -190,13 +190,13 @@ impl Scan {
             return Ok(broken);
         };
         let body_crc = crc32c::crc32c(body);
-        let is_seal = head.kind == crate::frame::FrameKind::Seal;
+        let is_seal = head.kind == crate::log::frame::FrameKind::Seal;
         let seal_body = if is_seal { Bytes::copy_from_slice(body) } else { Bytes::new() };
         let Some(trailer) = self.window.array::<TRAILER_BYTES>(offset + head.trailer_offset())? else {
             return Ok(broken);
         };
         let Some(trailer) = Trailer::decode(&trailer, &head_bytes, &header) else { return Ok(broken) };
-        let in_frame = head.place == crate::frame::Place::Inline;
+        let in_frame = head.place == crate::log::frame::Place::Inline;
         let body =
             if in_frame && body_crc != trailer.body_crc { Soundness::Damaged } else { Soundness::Sound };
         Ok(At::Frame(Box::new(FoundFrame { offset, head, header, trailer, body, seal_body })))

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::frame::{FRAME_ALIGN, Place};
 use crate::ids::Seq;
+use crate::log::frame::{FRAME_ALIGN, Place};
 
 /// Where the frames of one segment stand, by sequence from the first on, without gaps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

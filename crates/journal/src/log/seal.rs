@@ -3,10 +3,10 @@
 use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Place;
 use crate::ids::Seq;
+use crate::log::frame::Place;
+use crate::log::table::Table;
 use crate::ranges::Ranges;
-use crate::table::Table;
 
 /// The last 16 bytes of a sealed segment: where its seal begins, and this.
 pub(crate) const SEAL_MARK: [u8; 8] = *b"\x89OUTSEAL";
@@ -74,20 +74,6 @@ pub(crate) fn decode_seal_body(seal: &Seal, mut body: Bytes) -> Option<(Table, V
     }
     let names = (0..count).map(|_| body.get_u128()).collect();
     Some((table, names))
-}
-
-/// What a release record says, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Release {
-    /// Every body in these stretches is let go.
-    pub(crate) released: Ranges,
-}
-
-/// What a void record says, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Void {
-    /// These numbers were given to refused batches.
-    pub(crate) void: Ranges,
 }
 
 /// The end of a sealed segment.

@@ -1,0 +1,35 @@
+//! The log engine: segments of frames, appended and never changed, and a file for each large object. See docs/journal-format.md.
+
+// The path of an append, outside in.
+mod append;
+mod copy;
+mod large;
+mod open_segment;
+mod roll;
+
+// Letting go and making room.
+pub(crate) mod carry;
+mod release;
+
+// The format.
+mod frame;
+mod paths;
+mod seal;
+
+// Reading.
+mod body;
+mod index;
+pub(crate) mod reader;
+mod segment;
+mod shared;
+mod table;
+mod window;
+
+// Starting again.
+mod contents;
+pub(crate) mod recovery;
+mod scan;
+pub(crate) mod scrub;
+
+pub(crate) use copy::Log;
+pub(crate) use large::{Orphan, Prepared, PreparedBody};
