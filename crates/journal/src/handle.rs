@@ -76,7 +76,7 @@ impl JournalHandle {
     /// Appends a record and waits until it is on stable storage.
     pub async fn append(&self, append: Append) -> Result<Durable, AppendError> {
         check(&append)?;
-        if self.reader.shared.health() == Health::Failed {
+        if self.reader.shared.home.health() == Health::Failed {
             return Err(AppendError::Failed);
         }
         let prepared = self.prepare(append).await?;
@@ -169,11 +169,11 @@ impl JournalHandle {
         let stays_in_memory = append.body.as_ref().is_none_or(|body| {
             matches!(body.content, Content::Memory(_)) && body.length <= FRAME_BODY_BYTES_MAX
         });
-        let (shared, epoch) = (self.reader.shared.clone(), self.epoch);
+        let (home, epoch) = (self.reader.shared.home.clone(), self.epoch);
         if stays_in_memory {
-            return shared.prepare(epoch, append);
+            return home.prepare(epoch, append);
         }
-        let work = move || shared.prepare(epoch, append);
+        let work = move || home.prepare(epoch, append);
         self.threads.blocking("large object", work).await.unwrap_or(Err(AppendError::Closed))
     }
 

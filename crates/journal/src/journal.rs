@@ -91,7 +91,7 @@ impl Journal {
         let epoch = self.epoch;
         let prepared = batch.into_iter().map(|append| {
             check(&append)?;
-            self.log.shared.prepare(epoch, append)
+            self.log.shared.home.prepare(epoch, append)
         });
         let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
         for prepared in prepared {
@@ -138,7 +138,7 @@ impl Journal {
 
     /// Where large bodies stream to while they arrive.
     pub fn spool_directory(&self) -> &Path {
-        &self.log.shared.paths.spool
+        &self.log.shared.home.paths.spool
     }
 }
 

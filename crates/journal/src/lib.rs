@@ -6,8 +6,10 @@
 mod damage;
 mod error;
 mod head;
+mod home;
 mod ids;
 mod options;
+mod paths;
 mod ranges;
 mod record;
 mod state;

@@ -13,7 +13,6 @@ mod release;
 
 // The format.
 mod frame;
-mod paths;
 mod seal;
 
 // Reading.

@@ -41,7 +41,7 @@ impl Log {
             }
         };
         let head = FrameHead {
-            journal: self.shared.journal,
+            journal: self.shared.home.journal,
             epoch: batch.epoch,
             kind: FrameKind::Record(record.kind),
             place,

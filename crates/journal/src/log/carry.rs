@@ -82,7 +82,7 @@ impl Log {
             .iter()
             .filter(is_free)
             .find(|segment| segment.reclaimable_bytes().saturating_mul(WORTH_WHILE) >= segment.length);
-        let size_max = self.shared.options.segment_bytes_max;
+        let size_max = self.shared.home.options.segment_bytes_max;
         let pair = || {
             index.segments.windows(2).find(|pair| {
                 pair.iter().all(|segment| is_free(&segment))
@@ -116,7 +116,7 @@ impl Log {
 
     fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
         let Forwarded { path, mut segment, mut table, replaced } = forwarded;
-        let paths = &self.shared.paths;
+        let paths = &self.shared.home.paths;
         {
             let mut index = self.shared.index_mut();
             // Bodies that were let go while the file was written.
@@ -127,17 +127,17 @@ impl Log {
                 .collect();
             segment.let_go(released.iter().filter(|seq| table.release(**seq).is_some()).count() as u64);
             segment.table = (segment.bodies > 0).then(|| Arc::new(table));
-            let renamed = self.shared.disk.rename(&path, &paths.segment(segment.file));
+            let renamed = self.shared.home.disk.rename(&path, &paths.segment(segment.file));
             renamed.map_err(before_sync("renaming a segment carried forward"))?;
             let at = index.segments.iter().position(|old| replaced.contains(&old.key())).unwrap_or(0);
             index.segments.retain(|old| !replaced.contains(&old.key()));
             index.segments.insert(at, segment);
         }
         self.shared.forget(&replaced);
-        let synced = self.shared.disk.sync_directory(&paths.segments);
+        let synced = self.shared.home.disk.sync_directory(&paths.segments);
         synced.map_err(for_good("syncing the directory of segments"))?;
         for key in replaced.iter().skip(1) {
-            let removed = self.shared.disk.remove(&paths.segment(key.number));
+            let removed = self.shared.home.disk.remove(&paths.segment(key.number));
             removed.map_err(for_good("removing a segment carried forward"))?;
         }
         self.reserve.refill().map_err(for_good("taking the reserve back"))
@@ -168,10 +168,10 @@ impl Plan {
             return Err(Obstacle::Stuck(keys));
         };
         // Their frames are about to stop naming the files that were removed; those must not come back.
-        let synced = shared.disk.sync_directory(&shared.paths.objects);
+        let synced = shared.home.disk.sync_directory(&shared.home.paths.objects);
         synced.map_err(for_good("syncing the directory of objects")).map_err(setback)?;
-        let path = shared.paths.unfinished(first.file);
-        match shared.disk.remove(&path) {
+        let path = shared.home.paths.unfinished(first.file);
+        match shared.home.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 // Nothing has been written yet: without room it is tried again.
                 return Err(setback(before_sync("removing an unfinished segment")(error)));
@@ -185,8 +185,8 @@ impl Plan {
             previous: first.previous.clone(),
             original: Some(last.chain().to_owned()),
         };
-        let made = shared.disk.create(&path).map_err(before_sync("making a segment"));
-        let identity = (shared.journal, self.epoch, first.first);
+        let made = shared.home.disk.create(&path).map_err(before_sync("making a segment"));
+        let identity = (shared.home.journal, self.epoch, first.first);
         let open = made.map_err(setback).and_then(|file| {
             let begun = OpenSegment::begin(file, opening, identity, Layout::PACKED);
             begun.map_err(before_sync("beginning a segment")).map_err(setback)
@@ -195,7 +195,7 @@ impl Plan {
         match written {
             Ok((segment, table)) => Ok(Forwarded { path, segment, table, replaced: keys }),
             Err(obstacle) => {
-                if let Err(error) = shared.disk.remove(&path) {
+                if let Err(error) = shared.home.disk.remove(&path) {
                     tracing::warn!(file = %path.display(), %error, "an unfinished segment could not be removed");
                 }
                 Err(obstacle)
@@ -208,7 +208,7 @@ impl Plan {
             self.copy(source, &mut open, keys)?;
         }
         let doubtful = self.shared.index().doubtful.clone();
-        let length = open.seal((self.shared.journal, self.epoch), open.end, doubtful);
+        let length = open.seal((self.shared.home.journal, self.epoch), open.end, doubtful);
         let length = length.map_err(before_sync("sealing a segment")).map_err(Obstacle::Setback)?;
         let synced = open.file.sync_data().map_err(for_good("syncing a segment carried forward"));
         synced.map_err(Obstacle::Setback)?;
@@ -224,7 +224,7 @@ impl Plan {
         let file = self.shared.file(source.key()).map_err(stuck)?;
         let Some(file) = file else { return Err(Obstacle::Stuck(keys.to_vec())) };
         let length = source.length.saturating_sub(SEAL_END_BYTES as u64);
-        let mut scan = Scan::new(file.clone(), length, self.shared.journal);
+        let mut scan = Scan::new(file.clone(), length, self.shared.home.journal);
         let mut step = Vec::new();
         let mut step_bytes = 0;
         let mut expected = source.first;

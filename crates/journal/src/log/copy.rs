@@ -13,7 +13,6 @@ use crate::ids::{Epoch, JournalId};
 use crate::log::index::SegmentKey;
 use crate::log::open_segment::OpenSegment;
 use crate::log::shared::Shared;
-use crate::options::ROOM_MARGIN_BYTES;
 use crate::room::Room;
 use crate::state::Health;
 
@@ -34,25 +33,25 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn journal(&self) -> JournalId {
-        self.shared.journal
+        self.shared.home.journal
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.shared.health()
+        self.shared.home.health()
     }
 
     pub(crate) fn set_health(&self, now: Health) {
-        self.shared.set_health(now);
+        self.shared.home.set_health(now);
     }
 
     /// The clock on the wall, in microseconds since 1970-01-01 UTC.
     pub(crate) fn wall_us(&self) -> i64 {
-        self.shared.clock.wall_us()
+        self.shared.home.clock.wall_us()
     }
 
     /// Takes it out of service for the rest of this process.
     pub(crate) fn fail(&self, doing: &str, error: &io::Error) {
-        self.shared.fail(doing, error);
+        self.shared.home.fail(doing, error);
     }
 
     /// What a setback outside a commit means.
@@ -68,14 +67,7 @@ impl Log {
 
     /// The room there is for objects.
     pub(crate) fn room(&self) -> io::Result<Room> {
-        let options = &self.shared.options;
-        let may = options.max_size_bytes.saturating_sub(options.reserve_bytes);
-        let left = may.saturating_sub(self.shared.index().bytes());
-        let space = self.shared.disk.space(&self.shared.paths.directory)?;
-        let free = space.free.saturating_sub(self.kept_back());
-        self.shared.note_free(free);
-        let [left, free] = [left, free].map(|bytes| bytes.saturating_sub(ROOM_MARGIN_BYTES));
-        Ok(Room { left, free, whole: may.min(space.total) })
+        self.shared.home.room(self.shared.index().bytes(), self.kept_back())
     }
 
     /// Looks whether there is room, and takes back what the reserve gave.
@@ -97,13 +89,13 @@ impl Log {
         if self.reserve.missing() == 0 {
             return Ok(());
         }
-        let space = self.shared.disk.space(&self.shared.paths.directory)?;
+        let space = self.shared.home.disk.space(&self.shared.home.paths.directory)?;
         if space.free < self.kept_back() { Ok(()) } else { self.reserve.refill() }
     }
 
     /// Bytes that have to be free on the disk beside what objects take.
     fn kept_back(&self) -> u64 {
-        self.reserve.missing().saturating_add(self.shared.left_free())
+        self.reserve.missing().saturating_add(self.shared.home.left_free())
     }
 
     /// Seals the open segment and writes down that all of it is on the disk.
@@ -111,7 +103,7 @@ impl Log {
         self.seal_open()?;
         self.head.certain = self.shared.index().last_number();
         self.head.release_mark = self.shared.index().release_mark();
-        let written = self.head.write(&*self.shared.disk, &self.shared.paths.head());
-        written.map_err(|error| self.shared.refused("writing the head", &error))
+        let written = self.head.write(&*self.shared.home.disk, &self.shared.home.paths.head());
+        written.map_err(|error| self.shared.home.refused("writing the head", &error))
     }
 }

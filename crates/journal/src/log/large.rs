@@ -12,11 +12,11 @@ use outrigger_runtime::disk::{Access, ArcDisk, Disk};
 use outrigger_runtime::reserve::is_no_room;
 
 use crate::error::AppendError;
+use crate::home::Home;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::log::body::read_block_table;
 use crate::log::frame::{FrameHead, FrameKind, Place, Trailer};
 use crate::log::segment::{ReadFrame, frame_window, read_frame};
-use crate::log::shared::Shared;
 use crate::options::FRAME_BODY_BYTES_MAX;
 use crate::record::{Append, RecordKind};
 
@@ -152,7 +152,7 @@ impl Prepared {
     }
 }
 
-impl Shared {
+impl Home {
     /// Brings the body of a record to where a commit needs it: a large one is written, named and synced here.
     pub(crate) fn prepare(&self, epoch: Epoch, append: Append) -> Result<Prepared, AppendError> {
         let Append { kind, header, body } = append;

@@ -73,7 +73,7 @@ impl JournalReader {
             }
             let Some(file) = self.file(segment)? else { continue };
             let mut window = frame_window(file.clone(), length);
-            let frame = read_frame(&mut window, slot.offset, self.shared.journal);
+            let frame = read_frame(&mut window, slot.offset, self.shared.home.journal);
             let frame = frame.map_err(|source| self.io(segment, source))?;
             let Some(frame) = frame.filter(|frame| frame.head.seq == seq) else {
                 let damage = self.shared.damage(DamagedPart::Frame, segment, slot.offset, (seq, seq));
@@ -110,22 +110,22 @@ impl JournalReader {
     /// Leaves so many bytes of the disk free of objects: whoever follows the journal on the same disk gives up as much of its own
     /// to go on when that is full, and it would be gone at once.
     pub fn leave_free(&self, bytes: u64) {
-        self.shared.leave_free(bytes);
+        self.shared.home.leave_free(bytes);
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.shared.journal
+        self.shared.home.journal
     }
 
     /// Where large bodies stream to while they arrive.
     pub fn spool_directory(&self) -> &Path {
-        &self.shared.paths.spool
+        &self.shared.home.paths.spool
     }
 
     fn file_body(&self, frame: &ReadFrame) -> Result<Arc<dyn BlockSource>, ReadError> {
-        let path = self.shared.paths.object(frame.trailer.name);
-        match FileBody::open(&*self.shared.disk, &path, frame) {
+        let path = self.shared.home.paths.object(frame.trailer.name);
+        match FileBody::open(&*self.shared.home.disk, &path, frame) {
             Ok(Some(body)) => Ok(Arc::new(body)),
             // Released and removed since it was looked up?
             Ok(None) if !self.shared.index().is_kept(frame.head.seq) => {
@@ -162,15 +162,15 @@ impl JournalReader {
     }
 
     fn read_table(&self, key: SegmentKey) -> Result<Arc<Table>, ReadError> {
-        let path = self.shared.paths.segment(key.number);
+        let path = self.shared.home.paths.segment(key.number);
         let read = || -> io::Result<Table> {
-            if let Some(sealed) = read_sealed(&*self.shared.disk, &path, self.shared.journal)? {
+            if let Some(sealed) = read_sealed(&*self.shared.home.disk, &path, self.shared.home.journal)? {
                 return Ok(sealed.table);
             }
             // The seal is damaged; the frames say the same.
-            let file = self.shared.disk.open(&path, outrigger_runtime::disk::Access::Read)?;
+            let file = self.shared.home.disk.open(&path, outrigger_runtime::disk::Access::Read)?;
             let length = file.length()?;
-            let scan = Scan::new(file, length, self.shared.journal);
+            let scan = Scan::new(file, length, self.shared.home.journal);
             Ok(crate::log::contents::Contents::read(scan, Seq(0), Seq(u64::MAX))?.tally.table)
         };
         let table = Arc::new(read().map_err(|source| ReadError::Io { path: path.clone(), source })?);
@@ -188,7 +188,7 @@ impl JournalReader {
     ) -> Result<(), ReadError> {
         let mut window = frame_window(file, length);
         for slot in slots {
-            let frame = read_frame(&mut window, slot.offset, self.shared.journal);
+            let frame = read_frame(&mut window, slot.offset, self.shared.home.journal);
             let frame = frame.map_err(|source| self.io(segment, source))?;
             let record =
                 frame.filter(|frame| frame.head.seq == slot.seq).and_then(|frame| record(&frame, slot));
@@ -208,7 +208,7 @@ impl JournalReader {
     }
 
     fn io(&self, segment: SegmentKey, source: io::Error) -> ReadError {
-        let path: PathBuf = self.shared.paths.segment(segment.number);
+        let path: PathBuf = self.shared.home.paths.segment(segment.number);
         ReadError::Io { path, source }
     }
 }

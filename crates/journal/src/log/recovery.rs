@@ -11,16 +11,17 @@ use outrigger_runtime::{Clock, Random};
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
 use crate::head::{FORMAT, FoundHead, Head};
+use crate::home::{Home, Parts};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::Cut;
 use crate::log::copy::Log;
 use crate::log::frame::FrameKind;
 use crate::log::large::{ObjectFile, Orphan, Prepared, PreparedBody};
-use crate::log::paths::{Paths, SegmentName, segment_name};
 use crate::log::recovery::load::{Loaded, Place};
 use crate::log::recovery::renew::with_room;
-use crate::log::shared::{Parts, Shared};
+use crate::log::shared::Shared;
 use crate::options::{Options, RESERVE_STEP_BYTES};
+use crate::paths::{Paths, SegmentName, segment_name};
 
 mod head_anew;
 mod judge;
@@ -72,8 +73,8 @@ pub(crate) fn open(
     let Loaded { index, damaged, cut, .. } = loaded;
     let (epoch, generation) = (head.epoch, head.generation);
     let tail = index.tail;
-    let parts = Parts { disk, clock, random, options, paths, journal, generation, index };
-    let shared = Arc::new(Shared::new(parts));
+    let parts = Parts { disk, clock, random, options, paths, journal, generation };
+    let shared = Arc::new(Shared::new(Arc::new(Home::new(parts)), index));
     let log = Log { shared, head, epoch, open: None, reserve, stuck: Vec::new(), _lock: lock };
     Ok(Found { log, tail, cut, damaged, orphans })
 }
@@ -141,12 +142,12 @@ impl Log {
     pub(crate) fn take_up(&self, path: &Path, orphan: &Orphan) -> io::Result<Option<Prepared>> {
         let FrameKind::Record(kind) = orphan.frame.head.kind else { return Ok(None) };
         self.renew_object(path)?;
-        let body = PreparedBody::File(ObjectFile::found(self.shared.disk.clone(), path, &orphan.frame));
+        let body = PreparedBody::File(ObjectFile::found(self.shared.home.disk.clone(), path, &orphan.frame));
         Ok(Some(Prepared { kind, header: orphan.frame.header.clone(), body }))
     }
 
     fn renew_object(&self, path: &Path) -> io::Result<()> {
-        let Shared { disk, paths, .. } = &*self.shared;
+        let Home { disk, paths, .. } = &*self.shared.home;
         let fresh = paths.spool.join(path.file_name().unwrap_or_default());
         let file = renew::copy(&**disk, path, &fresh, u64::MAX)?;
         file.sync_data()?;

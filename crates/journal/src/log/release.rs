@@ -40,12 +40,12 @@ impl Log {
         let reading = || for_good("reading what is released");
         for (key, length, slot) in frames {
             let Some(file) = self.shared.file(key).map_err(reading())? else { continue };
-            let frame = read_frame(&mut frame_window(file, length), slot.offset, self.shared.journal);
+            let frame = read_frame(&mut frame_window(file, length), slot.offset, self.shared.home.journal);
             let Some(frame) = frame.map_err(reading())? else {
                 tracing::warn!(entry = %slot.seq, "a damaged frame does not tell which file it released; the next start removes it");
                 continue;
             };
-            match discard(&*self.shared.disk, &self.shared.paths.object(frame.trailer.name)) {
+            match discard(&*self.shared.home.disk, &self.shared.home.paths.object(frame.trailer.name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(for_good("removing what is released")(error));
                 }

@@ -16,7 +16,7 @@ use crate::options::SEGMENT_ENTRIES_MAX;
 impl Log {
     /// The open segment, with room for `length` bytes by its size; a full one is sealed and a new one begun for records from `next` on.
     pub(crate) fn open_for(&mut self, next: Seq, length: u64) -> Result<&mut OpenSegment, Setback> {
-        let size_max = self.shared.options.segment_bytes_max;
+        let size_max = self.shared.home.options.segment_bytes_max;
         let is_full = self.open.as_ref().is_some_and(|open| {
             !open.tally.table.is_empty()
                 && (open.end.saturating_add(length) > size_max || open.tally.entries >= SEGMENT_ENTRIES_MAX)
@@ -33,14 +33,14 @@ impl Log {
 
     /// Seals the open segment, if there is one with records in it.
     pub(crate) fn seal_open(&mut self) -> Result<(), AppendError> {
-        if self.shared.health() == crate::Health::Failed {
+        if self.shared.home.health() == crate::Health::Failed {
             return Err(AppendError::Failed);
         }
         match self.seal_and_publish() {
             Ok(()) => Ok(()),
             Err(Setback::NoRoom) => Err(AppendError::Full),
             Err(Setback::Failed { doing, error }) => {
-                self.shared.fail(doing, &error);
+                self.shared.home.fail(doing, &error);
                 Err(AppendError::Failed)
             }
         }
@@ -51,7 +51,7 @@ impl Log {
         let Some(open) = self.open.as_mut().filter(|open| !open.tally.table.is_empty()) else {
             return Ok(());
         };
-        let length = match open.seal((self.shared.journal, self.epoch), open.end, doubtful) {
+        let length = match open.seal((self.shared.home.journal, self.epoch), open.end, doubtful) {
             Ok(length) => length,
             Err(error) => {
                 open.roll_back().map_err(for_good("rolling a seal back"))?;
@@ -86,21 +86,21 @@ impl Log {
             original: None,
         };
         let shared = &self.shared;
-        let path = shared.paths.segment(number);
-        let file = shared.disk.create(&path).map_err(before_sync("making a segment"))?;
-        let identity = (shared.journal, self.epoch, next);
-        let layout = Layout::append(shared.options.segment_bytes_max);
+        let path = shared.home.paths.segment(number);
+        let file = shared.home.disk.create(&path).map_err(before_sync("making a segment"))?;
+        let identity = (shared.home.journal, self.epoch, next);
+        let layout = Layout::append(shared.home.options.segment_bytes_max);
         let begun = OpenSegment::begin(file, opening, identity, layout);
         let open = match begun {
             Ok(open) => open,
             Err(error) => {
-                shared.disk.remove(&path).map_err(for_good("taking a new segment back"))?;
+                shared.home.disk.remove(&path).map_err(for_good("taking a new segment back"))?;
                 return Err(before_sync("beginning a segment")(error));
             }
         };
         // Before any record, so that what is unsound there later was once sound.
         open.file.sync_data().map_err(for_good("syncing a new segment"))?;
-        let synced = shared.disk.sync_directory(&shared.paths.segments);
+        let synced = shared.home.disk.sync_directory(&shared.home.paths.segments);
         synced.map_err(for_good("syncing the directory of segments"))?;
         let mut index = shared.index_mut();
         index.segments.push(Segment::of(&open.tally, &open.opening, open.end, Stage::Open));

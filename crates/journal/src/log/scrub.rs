@@ -112,8 +112,8 @@ impl Scrub {
     }
 
     fn head(&self) -> Option<Damage> {
-        let path = self.reader.shared.paths.head();
-        let (offset, part) = match Head::read(&*self.reader.shared.disk, &path) {
+        let path = self.reader.shared.home.paths.head();
+        let (offset, part) = match Head::read(&*self.reader.shared.home.disk, &path) {
             Ok(FoundHead::Head { damaged_at, .. }) => (damaged_at?, DamagedPart::Head),
             Ok(FoundHead::Nothing) => (0, DamagedPart::Gone),
             Ok(FoundHead::Newer(_) | FoundHead::Unreadable) => (0, DamagedPart::Head),
@@ -152,7 +152,7 @@ impl Scrub {
                 Stage::Open => 0,
                 Stage::Sealed => SEAL_END_BYTES as u64,
             };
-            let scan = Scan::new(file.clone(), segment.length.saturating_sub(end), shared.journal);
+            let scan = Scan::new(file.clone(), segment.length.saturating_sub(end), shared.home.journal);
             let contents = Contents::new(from.max(Seq(1)), Seq(u64::MAX));
             return Next::Within(Box::new(Walk { segment, file, scan, contents, files: Vec::new(), from }));
         }
@@ -190,7 +190,7 @@ impl Scrub {
     fn end(&mut self, mut walk: Walk, step: &mut ScrubStep) -> Next {
         walk.contents.end();
         let shared = &self.reader.shared;
-        let path = shared.paths.segment(walk.segment.file);
+        let path = shared.home.paths.segment(walk.segment.file);
         let mut damaged = {
             let index = shared.index();
             // The writer publishes a batch before the void record in it.
@@ -199,7 +199,7 @@ impl Scrub {
             let mut verdict = judge(&path, &walk.contents, Position::Inner, index.tail, &void);
             verdict.damaged.extend(at_the_end(&path, &walk, &void));
             let before = index.segments.iter().rev().find(|other| other.end <= walk.segment.first);
-            let before = before.map(|other| (shared.paths.segment(other.file), other.length));
+            let before = before.map(|other| (shared.home.paths.segment(other.file), other.length));
             let placed =
                 verdict.damaged.into_iter().map(|damage| damage.placed(walk.segment.first, before.as_ref()));
             placed.map(|damage| index.weigh(damage)).collect::<Vec<_>>()
@@ -215,7 +215,7 @@ impl Scrub {
     /// What is wrong with the seal of a segment, its hash, or its place behind the one before.
     fn sealed(&self, walk: &Walk, are_frames_sound: bool) -> Option<Damage> {
         let Walk { segment, file, contents, from, .. } = walk;
-        let path = || self.reader.shared.paths.segment(segment.file);
+        let path = || self.reader.shared.home.paths.segment(segment.file);
         let frame = contents.seal.as_ref().filter(|frame| frame.body == Soundness::Sound);
         let seal =
             frame.and_then(|frame| Some((frame.offset, serde_json::from_slice::<Seal>(&frame.header).ok()?)));
@@ -239,9 +239,9 @@ impl Scrub {
     /// Begins to check the file of a body.
     fn object(&self, frame: ReadFrame, step: &mut ScrubStep) -> Option<Box<Reading>> {
         let shared = &self.reader.shared;
-        let path = shared.paths.object(frame.trailer.name);
-        let opened = read_object(&*shared.disk, &path, shared.journal)
-            .and_then(|tail| Ok((FileBody::open(&*shared.disk, &path, &frame)?, tail)));
+        let path = shared.home.paths.object(frame.trailer.name);
+        let opened = read_object(&*shared.home.disk, &path, shared.home.journal)
+            .and_then(|tail| Ok((FileBody::open(&*shared.home.disk, &path, &frame)?, tail)));
         let (part, offset) = match opened {
             Ok((Some(body), Some(_))) => return Some(Box::new(Reading { frame, body, block: 0 })),
             Ok((Some(body), None)) => {
@@ -264,7 +264,7 @@ impl Scrub {
         // Released in between, it may be gone.
         if self.reader.shared.index().is_kept(seq) {
             step.damaged.push(Damage {
-                file: self.reader.shared.paths.object(frame.trailer.name),
+                file: self.reader.shared.home.paths.object(frame.trailer.name),
                 offset,
                 part,
                 entries: Some((seq, seq)),
@@ -293,7 +293,7 @@ impl Scrub {
     }
 
     fn unreadable(&self, segment: &Segment, offset: u64, error: &io::Error) -> Damage {
-        let file = self.reader.shared.paths.segment(segment.file);
+        let file = self.reader.shared.home.paths.segment(segment.file);
         tracing::warn!(file = %file.display(), offset, %error, "a segment of the journal cannot be read");
         let entries = Some((segment.first, segment.end.before()));
         let part = match error.kind() {

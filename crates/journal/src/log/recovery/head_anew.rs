@@ -11,8 +11,8 @@ use crate::error::{HeadError, OpenError};
 use crate::head::{FoundHead, Head};
 use crate::ids::{Epoch, JournalId};
 use crate::log::frame::{FrameHead, FrameKind};
-use crate::log::paths::{Paths, SegmentName, segment_name};
 use crate::log::segment::{head_at, seal_at, whole};
+use crate::paths::{Paths, SegmentName, segment_name};
 
 /// Whether a head had to be made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

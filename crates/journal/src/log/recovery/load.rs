@@ -16,7 +16,6 @@ use crate::log::contents::Contents;
 use crate::log::frame::HEAD_BYTES;
 use crate::log::index::Index;
 use crate::log::open_segment::OpenSegment;
-use crate::log::paths::{Paths, SegmentName, segment_name};
 use crate::log::recovery::io_error;
 use crate::log::recovery::judge::{Position, judge};
 use crate::log::recovery::renew::{copy, with_room};
@@ -25,6 +24,7 @@ use crate::log::seal::Opening;
 use crate::log::segment::{Segment, Stage, head_at, read_sealed};
 use crate::log::table::Table;
 use crate::log::window::Window;
+use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
 
 /// All segments, read.

@@ -7,9 +7,9 @@ use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
 use crate::ids::Seq;
 use crate::log::large::{Orphan, read_object};
-use crate::log::paths::object_name;
 use crate::log::recovery::io_error;
 use crate::log::recovery::load::{Loaded, Place};
+use crate::paths::object_name;
 use crate::ranges::Ranges;
 
 /// Compares the files of bodies with the frames that name them, and gives the complete ones that none names.
