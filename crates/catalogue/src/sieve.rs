@@ -1,5 +1,7 @@
 //! The keys of a query, held against answers that others gave: archives ignore keys they do not know, and compare as they like.
 
+use outrigger_dataset::dictionary;
+use outrigger_dataset::text::Declared;
 use outrigger_model::{Answer, Level, Query, Tag};
 
 use crate::attributes::{Kind, kind, known};
@@ -12,6 +14,8 @@ use crate::plan::{Filter, filters};
 pub struct Sieve {
     level: Level,
     filters: Vec<Filter>,
+    /// Keys with characters that not every character set holds.
+    beyond_ascii: Vec<(Tag, String)>,
 }
 
 /// What the keys say of an answer.
@@ -24,6 +28,9 @@ pub enum Held {
     /// It is an answer.
     Matches,
 }
+
+/// What a decoder leaves where a character could not be read.
+const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
 
 /// Keys that every archive matches on and returns at their level (PS3.4 tables C.6-1 to C.6-4): without a value there, an
 /// answer matches none.
@@ -45,7 +52,9 @@ const REQUIRED: [Tag; 12] = [
 impl Sieve {
     /// The keys of a query that the catalogue matches on too.
     pub fn of(query: &Query) -> Self {
-        Self { level: query.level, filters: filters(query) }
+        let keys = query.keys.iter().filter(|key| !key.value.is_ascii());
+        let beyond_ascii = keys.map(|key| (key.tag, key.value.clone())).collect();
+        Self { level: query.level, filters: filters(query), beyond_ascii }
     }
 
     /// Holds an answer against them.
@@ -55,9 +64,12 @@ impl Sieve {
 
     /// Whether an answer matches in which a value that is not there is known to be empty, as in the catalogue's own.
     pub fn passes(&self, answer: &Answer) -> bool {
-        let value =
-            |wanted: Tag| answer.attributes.iter().find(|(tag, value)| *tag == wanted && !value.is_empty());
-        self.filters.iter().all(|filter| filter.holds(|tag| value(tag).map(|(_, value)| value.clone())))
+        self.filters.iter().all(|filter| is_held(filter, answer))
+    }
+
+    /// Whether an answer matches but for keys whose characters its declared character set does not hold.
+    pub fn passes_as_shown(&self, answer: &Answer) -> bool {
+        self.filters.iter().all(|filter| is_held(filter, answer) || self.is_beyond(filter.tag, answer))
     }
 
     fn hold_key(&self, filter: &Filter, answer: &Answer) -> Held {
@@ -73,10 +85,27 @@ impl Sieve {
             None if filter.matcher == Matcher::Nothing => Held::Undecided,
             _ if filter.holds(|tag| value(tag).cloned()) => Held::Matches,
             Some(_) if filter.matcher.time_tag().is_some_and(|time| value(time).is_none()) => Held::Undecided,
+            // Some archives match what is stored, and show it in a set that does not hold it: Orthanc leaves such characters out.
+            Some(_) | None if self.is_beyond(filter.tag, answer) => Held::Undecided,
             Some(_) => Held::Fails,
             None if REQUIRED.contains(&filter.tag) && self.is_of_level(filter.tag) => Held::Fails,
             None => Held::Undecided,
         }
+    }
+
+    /// Whether a key asks for characters that the declared character set of an answer does not hold, so that a value which does not
+    /// match may be the rest of one that does. A value with such characters of its own came from elsewhere, and is what it is.
+    fn is_beyond(&self, tag: Tag, answer: &Answer) -> bool {
+        let value = |wanted: Tag| answer.attributes.iter().find(|(found, _)| *found == wanted);
+        let Some((_, set)) = value(Tag::SPECIFIC_CHARACTER_SET) else { return false };
+        let set = Declared::new(set);
+        let holds = |text: &str| set.encode(text, dictionary::vr(tag)).is_some();
+        let keys = self.beyond_ascii.iter().filter(|(key, _)| *key == tag);
+        let shown = value(tag).map_or("", |(_, value)| value.as_str());
+        let is_whole = shown
+            .chars()
+            .any(|character| character != UNREADABLE && !holds(character.encode_utf8(&mut [0; 4])));
+        keys.clone().any(|(_, key)| !holds(key)) && !is_whole
     }
 
     /// Whether an attribute belongs to the entities asked for: a study names its patient itself.
@@ -85,6 +114,12 @@ impl Sieve {
             known.level == self.level || (known.level == Level::Patient && self.level == Level::Study)
         })
     }
+}
+
+fn is_held(filter: &Filter, answer: &Answer) -> bool {
+    let value =
+        |wanted: Tag| answer.attributes.iter().find(|(tag, value)| *tag == wanted && !value.is_empty());
+    filter.holds(|tag| value(tag).map(|(_, value)| value.clone()))
 }
 
 /// A value as the catalogue would keep it: without padding, dates and times without the marks of the old form (PS3.5 section
@@ -156,6 +191,34 @@ mod tests {
             assert_eq!(sieve.hold(&answer), held, "{attributes:?}");
             assert_eq!(sieve.passes(&answer), held == Held::Matches, "{attributes:?}");
         }
+    }
+
+    #[test]
+    fn what_an_answer_cannot_show_in_its_character_set_decides_nothing() {
+        let sieve = |name: &str| Sieve::of(&query(Level::Study, &[(Tag::PATIENT_NAME, name)]));
+        let shown =
+            |set: &str, name: &str| answer(&[(Tag::SPECIFIC_CHARACTER_SET, set), (Tag::PATIENT_NAME, name)]);
+        for (asked, set, name, held) in [
+            ("\u{738B}*", "ISO_IR 100", "^", Held::Undecided),
+            ("\u{738B}*", "ISO_IR 100", "", Held::Undecided),
+            ("\u{43B}\u{44E}\u{43A}*", "ISO_IR 100", "ceyp", Held::Undecided),
+            ("\u{738B}*", "ISO_IR 6", "?^??", Held::Undecided),
+            ("\u{738B}*", "ISO_IR 6", "\u{FFFD}^X", Held::Undecided),
+            // The set holds what is asked for, or every answer has what it says.
+            ("M\u{FC}ller", "ISO_IR 100", "Mller", Held::Fails),
+            ("\u{738B}*", "\\ISO 2022 IR 58", "X", Held::Fails),
+            ("DOE*", "ISO_IR 100", "ROE", Held::Fails),
+            // Another archive's or the catalogue's, beside a set that does not hold it.
+            ("\u{738B}*", "ISO_IR 100", "\u{674E}^X", Held::Fails),
+            ("\u{738B}*", "ISO_IR 100", "\u{738B}^X", Held::Matches),
+        ] {
+            assert_eq!(sieve(asked).hold(&shown(set, name)), held, "{asked} {set} {name}");
+            let as_shown = sieve(asked).passes_as_shown(&shown(set, name));
+            assert_eq!(as_shown, held != Held::Fails, "{asked} {set} {name}");
+            assert_eq!(sieve(asked).passes(&shown(set, name)), held == Held::Matches, "{asked} {set} {name}");
+        }
+        let undeclared = answer(&[(Tag::PATIENT_NAME, "X")]);
+        assert_eq!(sieve("\u{738B}*").hold(&undeclared), Held::Fails, "JSON holds every character");
     }
 
     #[test]

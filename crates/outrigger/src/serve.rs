@@ -16,7 +16,7 @@ mod signals;
 mod storage;
 mod webs;
 
-pub(crate) use fronts::{Callers, LegsAudited, open_fronts};
+pub(crate) use fronts::{Callers, open_fronts};
 pub(crate) use lock::{holder, lock_archive, lock_node};
 pub(crate) use members::{adapters, any_adapter};
 pub(crate) use ready::Ready;
@@ -112,7 +112,6 @@ async fn serve(
         let (reader, lookup) = (reader.clone(), lookup.clone());
         Arc::new(Gateway::new(GatewayOptions { ledger, spool, reader, lookup, undeliverable }))
     };
-    let legs = LegsAudited { legs, shutdown: node_stops.clone() };
     let fronts = open_fronts(world, &config.base, &doors_stop, legs, |undeliverable| {
         gateway(kept(undeliverable)) as Arc<dyn outrigger_front::Service>
     })

@@ -22,6 +22,7 @@ use crate::untrue::claiming::Claiming;
 use crate::workstation::{counted, get};
 
 mod beside;
+mod names;
 mod returning;
 
 const PATIENCE: Duration = Duration::from_secs(60);

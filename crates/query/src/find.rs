@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_catalogue::{Cursor, Page};
+use outrigger_catalogue::{Current, Cursor, Page};
 use outrigger_ledger::LedgerError;
 use outrigger_model::{Answer, Query, QueryKey, StudyUid, Tag, WallTime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::answered::{Answering, Shortfall};
 use crate::choose::Respondents;
 use crate::gather::{Gathered, gather};
-use crate::merge::{About, Merge, about, baseline, keyed, unique_key};
+use crate::merge::{About, Beside, Merge, about, baseline, keyed, unique_key};
 use crate::reader::{Reader, Shared};
 use crate::short::ShortStudies;
 use crate::show::show;
@@ -217,16 +217,42 @@ impl<E> Giving<'_, E> {
                 _ => break,
             }
         }
+        let mut undecided = Vec::new();
         for some in merge.rest().chunks(LOOKED_UP_AT_ONCE) {
             let mut known = self.known(some).await?;
             for about in some {
                 let at = known.iter().position(|(found, _)| found.is_like(about));
                 let known = at.map(|at| known.swap_remove(at).1);
-                if let Some(answer) = merge.without(about, known.as_ref())
-                    && self.give(answer).await.is_err()
-                {
-                    return Ok(Err(Untaken));
+                match merge.without(about, known.as_ref()) {
+                    Beside::Answer(answer) => {
+                        if self.give(answer).await.is_err() {
+                            return Ok(Err(Untaken));
+                        }
+                    }
+                    Beside::UnlessAccepted(answer) => undecided.push((about.clone(), answer)),
+                    Beside::No => {}
                 }
+            }
+        }
+        self.undecided(undecided, merge).await
+    }
+
+    /// Gives what can only be judged by the archive that found it, unless that also found what is known to be no answer: then it does
+    /// not match by the key at all.
+    async fn undecided(
+        &mut self,
+        undecided: Vec<(About, Answer)>,
+        merge: &mut Merge,
+    ) -> Result<Result<(), Untaken>, FindError> {
+        for (about, _) in &undecided {
+            if self.is_accepted(about).await? {
+                merge.left_out += undecided.len();
+                return Ok(Ok(()));
+            }
+        }
+        for (_, answer) in undecided {
+            if self.give(answer).await.is_err() {
+                return Ok(Err(Untaken));
             }
         }
         Ok(Ok(()))
@@ -243,6 +269,14 @@ impl<E> Giving<'_, E> {
         let query = Query::new(self.keyed.root, level, keys.collect());
         let found = page(self.shared, &query, Cursor::default()).await?;
         Ok(found.items.into_iter().filter_map(|answer| Some((about(level, &answer)?, answer))).collect())
+    }
+
+    /// Whether anything of it was accepted here, so that the catalogue has its attributes from the objects themselves.
+    async fn is_accepted(&self, about: &About) -> Result<bool, FindError> {
+        let Some(selection) = about.selection(self.query.level) else { return Ok(false) };
+        let listed = self.shared.ledger.select(selection, Cursor::default(), 1).await;
+        let listed = listed.map_err(FindError::Catalogue)?.items;
+        Ok(listed.iter().any(|located| matches!(located.current, Current::Kept(_))))
     }
 
     async fn give(&mut self, answer: Answer) -> Result<(), Untaken> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use outrigger_catalogue::{Held, Sieve, normalised};
 use outrigger_dataset::dictionary;
 use outrigger_dataset::element::Vr;
-use outrigger_model::{Answer, Level, Query, QueryKey, Rules, Tag};
+use outrigger_model::{
+    Answer, Level, Query, QueryKey, Rules, Selection, SeriesUid, SopInstanceUid, StudyUid, Tag,
+};
 
 use crate::choose::Content;
 use crate::unite::{Part, unite};
@@ -22,6 +24,20 @@ impl About {
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.id == other.id
             && (self.issuer == other.issuer || self.issuer.is_empty() || other.issuer.is_empty())
+    }
+}
+
+impl About {
+    /// The instances of it.
+    pub(crate) fn selection(&self, level: Level) -> Option<Selection> {
+        Some(match level {
+            Level::Patient => Selection::Patient { patient_id: self.id.clone() },
+            Level::Study => Selection::Studies(vec![StudyUid::new(&self.id).ok()?]),
+            Level::Series => Selection::Series { study: None, series: vec![SeriesUid::new(&self.id).ok()?] },
+            Level::Image => {
+                Selection::Instances { study: None, instances: vec![SopInstanceUid::new(&self.id).ok()?] }
+            }
+        })
     }
 }
 
@@ -73,6 +89,18 @@ pub(crate) fn baseline(query: &Query) -> Query {
         }
     }
     baseline
+}
+
+/// What becomes of something that members named and the catalogue did not.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// It is an answer.
+    Answer(Answer),
+    /// Only the archive that found it can tell. What the catalogue knows by an inventory alone may lack the very characters that were
+    /// asked for; where it knows it by what was accepted here, it is no answer.
+    UnlessAccepted(Answer),
+    /// It is none.
+    No,
 }
 
 /// What members answered to a query.
@@ -151,8 +179,8 @@ impl Merge {
     }
 
     /// What members said of something the catalogue may know, though not as an answer to this query.
-    pub(crate) fn without(&mut self, about: &About, known: Option<&Answer>) -> Option<Answer> {
-        let parts = self.groups.remove(about)?;
+    pub(crate) fn without(&mut self, about: &About, known: Option<&Answer>) -> Beside {
+        let Some(parts) = self.groups.remove(about) else { return Beside::No };
         let surely = parts.iter().any(|part| part.held == Held::Matches);
         let united = unite(known, &parts);
         // A study of a member that is not inventoried comes into the catalogue by its inventory.
@@ -164,13 +192,14 @@ impl Merge {
         if known.is_none() && is_behind {
             self.note_more(&united, about.id.clone());
         }
-        let is_answer = match known {
-            _ if surely => true,
+        match known {
+            _ if surely => Beside::Answer(united),
             // It knows the value that nobody returned, or that there is none.
-            Some(_) => self.sieve.passes(&united),
-            None => self.sieve.hold(&united) != Held::Fails,
-        };
-        is_answer.then_some(united)
+            Some(_) if self.sieve.passes(&united) => Beside::Answer(united),
+            Some(_) if self.sieve.passes_as_shown(&united) => Beside::UnlessAccepted(united),
+            None if self.sieve.hold(&united) != Held::Fails => Beside::Answer(united),
+            Some(_) | None => Beside::No,
+        }
     }
 
     fn take(&mut self, about: &About) -> Option<Vec<Part>> {

@@ -11,7 +11,9 @@ use outrigger_model::{Answer, Level, Query, Tag};
     reason = "what hides answers stands here, when there is something to hide"
 )]
 pub(crate) fn show(query: &Query, mut answer: Answer) -> Option<Answer> {
-    answer.attributes.retain(|(tag, _)| query.keys.iter().any(|key| key.tag == *tag));
+    // The character set is that of who answered, and not of the answer that goes out.
+    let is_asked = |tag: Tag| query.keys.iter().any(|key| key.tag == tag);
+    answer.attributes.retain(|(tag, _)| *tag != Tag::SPECIFIC_CHARACTER_SET && is_asked(*tag));
     for wanted in query.keys.iter().filter_map(|key| ItemsWanted::of(key, query.rules)) {
         // An archive may return the whole of a sequence, and items that were not asked for.
         let found = answer.attributes.iter_mut().filter(|(tag, _)| *tag == wanted.sequence);

@@ -55,6 +55,9 @@ pub fn read_selection(root: QueryRoot, form: Form, bytes: &[u8]) -> Result<Selec
     }
 }
 
+/// The character set of what declares none (PS3.3 section C.12.1.1.2).
+const DEFAULT_SET: &str = "ISO_IR 6";
+
 /// Reads the identifier of a C-FIND response; attributes without a value are left out, also in the items of sequences.
 pub fn read_answer(form: Form, bytes: &[u8]) -> Result<Answer, IdentifierError> {
     let data_set = read(form, bytes)?;
@@ -64,6 +67,12 @@ pub fn read_answer(form: Form, bytes: &[u8]) -> Result<Answer, IdentifierError> 
     };
     let attributes = attributes(&data_set).map(known).filter(|(_, value)| !value.is_empty()).collect();
     Ok(Answer { attributes })
+}
+
+/// Reads the character set that the identifier of a C-FIND response declares (0008,0005); without one it is the default, ISO_IR 6.
+pub fn read_character_set(form: Form, bytes: &[u8]) -> Result<String, IdentifierError> {
+    let declared = declared(&read(form, bytes)?);
+    Ok(if declared.trim().is_empty() { DEFAULT_SET.to_owned() } else { declared })
 }
 
 /// Reads the instances that a C-MOVE or C-GET response names as failed.

@@ -1,9 +1,9 @@
 //! Queries as they are put: C-FIND in both models (PS3.4 section C.4.1).
 
 use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::{IdentifierError, read_answer, write_query};
+use outrigger_dataset::identifier::{IdentifierError, read_answer, read_character_set, write_query};
 use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority};
-use outrigger_model::{Answer, Query, QueryRoot, SopClassUid, Status, StatusClass, sop_class};
+use outrigger_model::{Answer, Query, QueryRoot, SopClassUid, Status, StatusClass, Tag, sop_class};
 
 use super::call::{context_of, lost, refused, unasked};
 use crate::contract::{Answered, MemberError, Wholeness};
@@ -14,6 +14,9 @@ pub(super) const OPERATION: &str = "C-FIND";
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Matches that may still come after C-CANCEL: a member has them on their way, and one that never stops is put down.
 const AFTER_CANCEL_MAX: usize = 10_000;
+
+/// The character set that holds every character (PS3.3 section C.12.1.1.2).
+const EVERY_CHARACTER: &str = "ISO_IR 192";
 
 /// The member went on and on.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +98,13 @@ impl Putting {
             return Ok(Next::End(outcome.status));
         }
         let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
-        read_answer(self.form, &bytes).map(Next::Match).map_err(unreadable)
+        let mut answer = read_answer(self.form, &bytes).map_err(unreadable)?;
+        let declared = read_character_set(self.form, &bytes).map_err(unreadable)?;
+        if declared != EVERY_CHARACTER {
+            // What this set does not hold, the answer cannot show.
+            answer.attributes.push((Tag::SPECIFIC_CHARACTER_SET, declared));
+        }
+        Ok(Next::Match(answer))
     }
 
     /// Tells the member to stop; what was read before stands, whatever becomes of the association.

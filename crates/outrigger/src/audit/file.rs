@@ -52,6 +52,14 @@ impl AuditFile {
         Ok(())
     }
 
+    /// Whether the name leads to this file, as far as its length tells; what cannot be asked now is taken to be so.
+    pub(crate) fn is_at(&self, disk: &ArcDisk, path: &Path) -> bool {
+        match disk.open(path, Access::Read).and_then(|file| file.length()) {
+            Ok(length) => length == self.length,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
     /// Length in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length

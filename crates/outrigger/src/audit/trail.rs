@@ -7,7 +7,7 @@ use std::time::Duration;
 use outrigger_front::AuditEvent;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::net::ArcNet;
-use outrigger_runtime::{Clock, Shutdown, Threads};
+use outrigger_runtime::{Clock, Threads};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -57,7 +57,19 @@ pub(crate) struct Running {
 /// The local file, and who is told how far it is written.
 struct Book {
     file: AuditFile,
+    /// Whether its name leads to it.
+    found: Found,
     told: Option<watch::Sender<Written>>,
+    disk: ArcDisk,
+    path: PathBuf,
+}
+
+/// Whether the name of the audit file leads to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Yes,
+    /// It did not, and that was told.
+    No,
 }
 
 /// What the trail is fed from.
@@ -69,10 +81,11 @@ pub(crate) struct Sources {
 }
 
 /// Opens the file and starts the thread that writes it, and a task beside it that feeds the collector.
-pub(crate) fn start(trail: AuditTrail, sources: Sources, shutdown: Shutdown) -> io::Result<Running> {
+pub(crate) fn start(trail: AuditTrail, sources: Sources) -> io::Result<Running> {
     let file = AuditFile::open(&trail.disk, &trail.file)?;
     let AuditTrail { node, clock, threads, .. } = &trail;
     let (node, clock, threads) = (node.clone(), clock.clone(), *threads);
+    let (disk, path) = (trail.disk.clone(), trail.file.clone());
     let (mut told, mut feeding, mut collector) = (None, None, None);
     if let Some(to) = trail.syslog {
         let parts = FeederParts {
@@ -87,13 +100,12 @@ pub(crate) fn start(trail: AuditTrail, sources: Sources, shutdown: Shutdown) -> 
         let (feeder, writer, seen) = Feeder::new(parts, file.length())?;
         (told, feeding, collector) = (Some(writer), Some(tokio::spawn(feeder.run())), Some(seen));
     }
-    let book = Book { file, told };
+    let book = Book { file, found: Found::Yes, told, disk, path };
     let ended = threads.dedicated("audit trail", async move {
         record(&node, &clock, book, sources).await;
         if let Some(feeding) = feeding {
             fed(feeding).await;
         }
-        drop(shutdown);
     })?;
     Ok(Running { ended, collector })
 }
@@ -168,14 +180,43 @@ impl Sources {
 }
 
 impl Book {
+    /// Begins the file anew where its name leads to it no more: what is written to a file that was removed is lost.
+    fn find_again(&mut self) {
+        if self.file.is_at(&self.disk, &self.path) {
+            self.found = Found::Yes;
+            return;
+        }
+        let file = self.path.display();
+        if self.told.is_some() {
+            if std::mem::replace(&mut self.found, Found::No) == Found::Yes {
+                tracing::error!(%file, "the audit file was removed or moved away while in use; the collector is fed from it all the same, and the next start begins it anew");
+            }
+            return;
+        }
+        match AuditFile::open(&self.disk, &self.path) {
+            Ok(anew) => {
+                tracing::error!(%file, "the audit file was removed or moved away while in use; it is begun anew");
+                self.file = anew;
+            }
+            Err(error) => {
+                tracing::error!(%error, %file, "the audit file was removed or moved away while in use, and cannot be begun anew");
+            }
+        }
+    }
+
     /// What cannot be written down goes to the log, so that it is not lost without a trace.
     fn write(&mut self, lines: &[String]) {
         if lines.is_empty() {
             return;
         }
+        self.find_again();
         if let Err(error) = self.file.append(lines) {
             metrics::counter!("outrigger_audit_failed_total").increment(lines.len() as u64);
-            tracing::error!(%error, count = lines.len(), "audit messages could not be written to the audit file");
+            let (file, count) = (self.path.display(), lines.len());
+            tracing::error!(%error, %file, count, "audit messages could not be written to the audit file; they follow here");
+            for message in lines {
+                tracing::error!(message, "an audit message that is not in the audit file");
+            }
             return;
         }
         if let Some(told) = &self.told {
@@ -240,8 +281,7 @@ mod tests {
             clock: Clock::System,
             threads: Threads::Simulated,
         };
-        let (mut stop, stops) = Shutdown::pair();
-        let running = start(trail, Sources { events, legs }, stops).unwrap();
+        let running = start(trail, Sources { events, legs }).unwrap();
         let collector = running.collector.unwrap();
         let before = Instant::now();
         while lines(&disk) < 1 {
@@ -259,6 +299,21 @@ mod tests {
         let waited = before.elapsed();
         assert!((LAST_WAIT..LAST_WAIT + Duration::from_secs(1)).contains(&waited), "{waited:?}");
         assert_eq!(collector.now().unsent, 2);
-        stop.all_gone().await;
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_begun_anew() {
+        let disk: ArcDisk = Arc::new(SimDisk::new(1, 1 << 20));
+        let path = PathBuf::from("/audit.log");
+        let file = AuditFile::open(&disk, &path).unwrap();
+        let mut book = Book { file, found: Found::Yes, told: None, disk: disk.clone(), path: path.clone() };
+        book.write(&["one".to_owned()]);
+        assert_eq!(lines(&disk), 1);
+        disk.remove(&path).unwrap();
+        book.write(&["two".to_owned()]);
+        assert_eq!(lines(&disk), 1, "what is written now is there");
+        disk.rename(&path, Path::new("/elsewhere.log")).unwrap();
+        book.write(&["three".to_owned(), "four".to_owned()]);
+        assert_eq!(lines(&disk), 2);
     }
 }

@@ -11,7 +11,7 @@ use crate::commands::read_config;
 use crate::config::{self, ArchiveConfig};
 use crate::logging;
 use crate::process::{Failure, Finished};
-use crate::serve::{Callers, LegsAudited, Ready, Signal, Signals, World, holder, lock_archive, open_fronts};
+use crate::serve::{Callers, Ready, Signal, Signals, World, holder, lock_archive, open_fronts};
 
 /// Runs an archive until it is told to stop.
 pub(crate) fn run(args: &ConfigArgs) -> Result<Finished, Failure> {
@@ -35,7 +35,6 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
     let (mut doors, doors_stop) = Shutdown::pair();
     let service = Arc::new(archive);
     let (_, legs) = tokio::sync::mpsc::channel(1);
-    let legs = LegsAudited { legs, shutdown: doors_stop.clone() };
     let fronts = open_fronts(&world, &config.base, &doors_stop, legs, |_| service.clone()).await?;
     // An archive lists refusals in its log; it has no books to note them in.
     let mut refusals = fronts.refusals;

@@ -1,6 +1,7 @@
 //! The front doors, and what they share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outrigger_dimse::{Settings, Timers};
 use outrigger_front::{
@@ -9,6 +10,7 @@ use outrigger_front::{
 };
 use outrigger_runtime::Shutdown;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::World;
 use super::ready::Doors;
@@ -36,13 +38,9 @@ pub(crate) struct FrontParts {
     pub(crate) audit_ended: AuditEnded,
 }
 
-/// What the audit trail learns of members, and who waits for its end: it ends after the last of both.
-pub(crate) struct LegsAudited {
-    /// What passes between this node and its members; none without members.
-    pub(crate) legs: mpsc::Receiver<Leg>,
-    /// Held until the trail is written.
-    pub(crate) shutdown: Shutdown,
-}
+/// How long a process that ends waits for the last of the audit trail: longer than its collector is waited for, shorter than a service
+/// manager waits after the doors have drained.
+const AUDIT_END_MAX: Duration = Duration::from_secs(10);
 
 /// Replaces who may call while listeners are open.
 #[derive(Debug)]
@@ -61,12 +59,13 @@ impl Callers {
 
 type AuditEnded = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Opens every listener of the configuration; `service` gives what stands behind each.
+/// Opens every listener of the configuration; `service` gives what stands behind each, and `legs` what passes between this node and its
+/// members, none without members.
 pub(crate) async fn open_fronts(
     world: &World,
     base: &Base,
     shutdown: &Shutdown,
-    legs: LegsAudited,
+    legs: mpsc::Receiver<Leg>,
     service: impl Fn(Undeliverable) -> Arc<dyn Service>,
 ) -> Result<FrontParts, Failure> {
     super::files::allow(base);
@@ -114,8 +113,7 @@ pub(crate) async fn open_fronts(
         shutdown,
     )
     .await?;
-    let (audit_ended, collector) =
-        start_audit(world, base, Sources { events, legs: legs.legs }, legs.shutdown)?;
+    let (audit_ended, collector) = start_audit(world, base, Sources { events, legs })?;
     let doors = Doors { dimse, web };
     let callers = Callers { peers: peers_sender, tokens: tokens_sender };
     Ok(FrontParts { doors, callers, reporter, refusals, collector, audit_ended })
@@ -125,7 +123,6 @@ fn start_audit(
     world: &World,
     base: &Base,
     sources: Sources,
-    shutdown: Shutdown,
 ) -> Result<(AuditEnded, Option<Collector>), Failure> {
     let trail = AuditTrail {
         node: base.name.to_string(),
@@ -137,11 +134,15 @@ fn start_audit(
         threads: world.threads,
     };
     let shown = base.audit.file.display();
-    let running = audit::start(trail, sources, shutdown)
+    let running = audit::start(trail, sources)
         .map_err(|error| Failure::of(format!("the audit file {shown} cannot be opened"), error))?;
     let ended = Box::pin(async move {
-        if running.ended.await.is_err() {
-            tracing::error!("the audit trail ended badly");
+        match timeout(AUDIT_END_MAX, running.ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => tracing::error!("the audit trail ended badly"),
+            Err(_) => {
+                tracing::error!("the audit trail could not be written to its end: its disk does not answer");
+            }
         }
     });
     Ok((ended, running.collector))
