@@ -95,6 +95,7 @@ async fn begin(
 ) -> (JournalHandle, Ledger, ShutdownGuard) {
     let options = Options {
         directory: "/node/journal".into(),
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: 4 << 20,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 28,

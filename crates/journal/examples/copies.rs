@@ -31,22 +31,43 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
+    /// Frames in one file: the log.
     Log,
+    /// In rows of SQLite.
     Rows,
+    /// In a file beside, synced before the rows are committed.
     Beside,
+    /// In a file beside, synced while the rows are committed.
+    AtOnce,
     LogAndRows,
     LogAndBeside,
+    LogAndAtOnce,
     TwoLogs,
 }
 
-const SIDES: [Side; 6] =
-    [Side::Log, Side::Rows, Side::Beside, Side::LogAndRows, Side::LogAndBeside, Side::TwoLogs];
+const SIDES: [Side; 8] = [
+    Side::Log,
+    Side::Rows,
+    Side::Beside,
+    Side::AtOnce,
+    Side::LogAndRows,
+    Side::LogAndBeside,
+    Side::LogAndAtOnce,
+    Side::TwoLogs,
+];
+
+/// When the file beside is synced.
+enum Synced {
+    Before,
+    /// By another thread, which is asked and answers.
+    Beside(mpsc::SyncSender<()>, mpsc::Receiver<std::io::Result<()>>),
+}
 
 /// What one thread keeps.
 enum Keeper {
     Log { file: File, at: u64 },
     Rows { database: Connection, wal: std::path::PathBuf, seq: i64 },
-    Beside { database: Connection, wal: std::path::PathBuf, seq: i64, file: File, at: u64 },
+    Beside { database: Connection, wal: std::path::PathBuf, seq: i64, file: File, at: u64, sync: Synced },
 }
 
 fn log(directory: &Path, name: &str) -> Outcome<Keeper> {
@@ -81,18 +102,40 @@ impl Keeper {
                 insert(database, seq, &header, &vec![Some(body); group])?;
                 checkpoint(database, wal)?;
             }
-            Self::Beside { database, wal, seq, file, at } => {
+            Self::Beside { database, wal, seq, file, at, sync } => {
                 for _ in 0..group {
                     file.write_all_at(body, *at)?;
                     *at += body.len() as u64;
                 }
-                file.sync_data()?;
-                insert(database, seq, &header, &vec![None; group])?;
+                match sync {
+                    Synced::Before => {
+                        file.sync_data()?;
+                        insert(database, seq, &header, &vec![None; group])?;
+                    }
+                    Synced::Beside(ask, done) => {
+                        ask.send(())?;
+                        insert(database, seq, &header, &vec![None; group])?;
+                        done.recv()??;
+                    }
+                }
                 checkpoint(database, wal)?;
             }
         }
         Ok(())
     }
+}
+
+fn syncing(file: File) -> Synced {
+    let (ask, asked) = mpsc::sync_channel::<()>(1);
+    let (told, done) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        while asked.recv().is_ok() {
+            if told.send(file.sync_data()).is_err() {
+                return;
+            }
+        }
+    });
+    Synced::Beside(ask, done)
 }
 
 fn insert(database: &mut Connection, seq: &mut i64, header: &[u8], bodies: &[Option<&[u8]>]) -> Outcome<()> {
@@ -130,33 +173,31 @@ fn measure(side: Side, payload: usize, group: usize) -> Outcome<(f64, f64)> {
         let (database, wal) = database(path)?;
         Ok(Keeper::Rows { database, wal, seq: 0 })
     };
-    let beside = || -> Outcome<Keeper> {
+    let beside = |at_once: bool| -> Outcome<Keeper> {
         let (database, wal) = database(path)?;
-        Ok(Keeper::Beside { database, wal, seq: 0, file: File::create(path.join("bodies"))?, at: 0 })
+        let file = File::create(path.join("bodies"))?;
+        let sync = if at_once { syncing(file.try_clone()?) } else { Synced::Before };
+        Ok(Keeper::Beside { database, wal, seq: 0, file, at: 0, sync })
     };
     let keepers = match side {
         Side::Log => vec![log(path, "a")?],
         Side::Rows => vec![rows()?],
-        Side::Beside => vec![beside()?],
+        Side::Beside => vec![beside(false)?],
+        Side::AtOnce => vec![beside(true)?],
         Side::LogAndRows => vec![log(path, "a")?, rows()?],
-        Side::LogAndBeside => vec![log(path, "a")?, beside()?],
+        Side::LogAndBeside => vec![log(path, "a")?, beside(false)?],
+        Side::LogAndAtOnce => vec![log(path, "a")?, beside(true)?],
         Side::TwoLogs => vec![log(path, "a")?, log(path, "b")?],
     };
     let body = vec![3_u8; payload];
     let (begun, before, mut objects) = (Instant::now(), cpu(), 0);
     std::thread::scope(|scope| -> Outcome<()> {
         let mut lines = Vec::new();
-        for mut keeper in keepers {
+        for keeper in keepers {
             let (ask, asked) = mpsc::sync_channel::<()>(1);
             let (told, done) = mpsc::sync_channel(1);
             let body = &body;
-            scope.spawn(move || {
-                while asked.recv().is_ok() {
-                    if told.send(keeper.commit(body, group)).is_err() {
-                        return;
-                    }
-                }
-            });
+            scope.spawn(move || keep(keeper, body, group, &asked, &told));
             lines.push((ask, done));
         }
         while begun.elapsed() < ROUND {
@@ -172,6 +213,21 @@ fn measure(side: Side, payload: usize, group: usize) -> Outcome<(f64, f64)> {
     })?;
     let objects = objects as f64;
     Ok((objects / begun.elapsed().as_secs_f64(), (cpu() - before) * 1e3 / objects))
+}
+
+/// Commits whenever it is asked to.
+fn keep(
+    mut keeper: Keeper,
+    body: &[u8],
+    group: usize,
+    asked: &mpsc::Receiver<()>,
+    told: &mpsc::SyncSender<Outcome<()>>,
+) {
+    while asked.recv().is_ok() {
+        if told.send(keeper.commit(body, group)).is_err() {
+            return;
+        }
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -40,6 +40,7 @@ async fn measure(directory: PathBuf, bytes: usize, writers: usize, objects: usiz
     let mut out = io::stdout().lock();
     let options = Options {
         directory,
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: SEGMENT_BYTES,
         reserve_bytes: 64 << 20,
         max_size_bytes: 200 << 30,

@@ -14,7 +14,7 @@ impl Journal {
     pub(crate) fn adopt(&mut self, orphans: Vec<(PathBuf, Orphan)>) -> Result<Vec<Seq>, OpenError> {
         let mut adopted = Vec::new();
         for (path, orphan) in orphans {
-            let prepared = match self.log.take_up(&path, &orphan) {
+            let prepared = match self.engine.home().adoptable(&path, &orphan) {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => continue,
                 Err(error) if is_no_room(&error) => {

@@ -92,7 +92,7 @@ type Admitted = Vec<Result<Prepared, AppendError>>;
 impl Journal {
     /// Commits records: all for which there is room with one write and one sync.
     pub(crate) fn commit(&mut self, batch: Vec<Prepared>) -> Vec<Result<Durable, AppendError>> {
-        if self.log.health() == Health::Failed {
+        if self.engine.home().health() == Health::Failed {
             return batch.into_iter().map(|_| Err(AppendError::Failed)).collect();
         }
         let mut batch = match self.admit(batch) {
@@ -122,7 +122,7 @@ impl Journal {
     }
 
     fn fail(&self, doing: &str, error: &io::Error, batch: Admitted) -> Vec<Result<Durable, AppendError>> {
-        self.log.fail(doing, error);
+        self.engine.home().fail(doing, error);
         let answer = |admitted: Result<Prepared, AppendError>| {
             // Its frame may have reached the disk; the file it names has to stay.
             admitted?.leave();
@@ -131,12 +131,21 @@ impl Journal {
         batch.into_iter().map(answer).collect()
     }
 
+    /// Looks whether there is room, and lets the engine do what waited for a pause.
+    pub(crate) fn recheck(&mut self) {
+        self.engine.recheck();
+        match self.engine.pause() {
+            Ok(()) | Err(Setback::NoRoom) => {}
+            Err(Setback::Failed { doing, error }) => self.engine.home().fail(doing, &error),
+        }
+    }
+
     /// Refuses objects that there is no room for.
     fn admit(&self, batch: Vec<Prepared>) -> Result<Admitted, (Admitted, io::Error)> {
         if batch.iter().all(|ready| ready.kind.is_owed()) {
             return Ok(batch.into_iter().map(Ok).collect());
         }
-        let mut room = match self.log.room() {
+        let mut room = match self.engine.room() {
             Ok(room) => room,
             Err(error) => return Err((batch.into_iter().map(Ok).collect(), error)),
         };
@@ -145,7 +154,7 @@ impl Journal {
                 return Ok(ready);
             }
             let Some(left) = room.without(&ready) else {
-                self.log.set_health(Health::Full);
+                self.engine.home().set_health(Health::Full);
                 return Err(AppendError::Full);
             };
             room = left;
@@ -153,17 +162,17 @@ impl Journal {
         };
         let admitted: Admitted = batch.into_iter().map(admit).collect();
         if admitted.iter().all(Result::is_ok) {
-            self.log.set_health(room.health(self.log.health()));
+            self.engine.home().set_health(room.health(self.engine.home().health()));
         }
         Ok(admitted)
     }
 
     /// After a batch found no room: objects are refused first, then the reserve gives, then nothing is left to try.
     fn retreat(&mut self, batch: &mut Admitted) -> io::Result<()> {
-        self.log.set_health(Health::Full);
+        self.engine.home().set_health(Health::Full);
         let is_object =
             |admitted: &Result<Prepared, AppendError>| matches!(admitted, Ok(ready) if !ready.kind.is_owed());
-        let refuse_all = !batch.iter().any(is_object) && self.log.give()? == Given::Nothing;
+        let refuse_all = !batch.iter().any(is_object) && self.engine.give()? == Given::Nothing;
         for admitted in batch.iter_mut() {
             if refuse_all || is_object(admitted) {
                 *admitted = Err(AppendError::Full);
@@ -182,13 +191,13 @@ impl Journal {
 
     /// Writes down which numbers went to refused batches, if that was not done yet.
     pub(crate) fn explain(&mut self) -> Result<(), AppendError> {
-        if self.log.health() == Health::Failed {
+        if self.engine.home().health() == Health::Failed {
             return Err(AppendError::Failed);
         }
         if self.void.is_empty() {
             return Ok(());
         }
-        self.numbered(&[]).map(drop).map_err(|setback| self.log.set_back(setback))
+        self.numbered(&[]).map(drop).map_err(|setback| self.engine.set_back(setback))
     }
 
     fn numbered(&mut self, batch: &[&Prepared]) -> Result<Vec<Durable>, Setback> {
@@ -212,17 +221,17 @@ impl Journal {
             Prepared { kind: RecordKind::Void, header: void_header(void)?, body: PreparedBody::None };
         let before = (!void.is_empty()).then_some(&explained);
         let records: Vec<&Prepared> = before.into_iter().chain(batch.iter().copied()).collect();
-        let at_us = self.log.wall_us();
+        let at_us = self.engine.home().clock.wall_us();
         let batch = Batch { first, epoch: self.epoch, at_us, records, void };
         self.next = batch.end();
-        self.log.write(&batch)?;
+        self.engine.write(&batch)?;
         self.tail.send_replace(batch.end().before());
         let skip = usize::from(before.is_some());
         Ok(batch.numbered().skip(skip).map(|(seq, record)| self.receipt(seq, record)).collect())
     }
 
     fn receipt(&self, seq: Seq, record: &Prepared) -> Durable {
-        Durable { journal: self.log.journal(), epoch: self.epoch, seq, sha256: record.sha256() }
+        Durable { journal: self.engine.home().journal, epoch: self.epoch, seq, sha256: record.sha256() }
     }
 }
 

@@ -58,6 +58,8 @@ pub enum DamagedPart {
     Misplaced,
     /// A file that the disk cannot read from here on.
     Unreadable,
+    /// The write-ahead log of SQLite in its middle: commits behind it are lost with it.
+    WriteAhead,
 }
 
 /// Whether what is damaged had been acknowledged.
@@ -85,6 +87,7 @@ impl fmt::Display for DamagedPart {
             Self::Gone => "a file that is gone",
             Self::Misplaced => "a segment under another's name",
             Self::Unreadable => "a stretch that cannot be read",
+            Self::WriteAhead => "a write-ahead log in its middle",
         })
     }
 }

@@ -57,6 +57,18 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// The copy is kept by another engine than the configuration says.
+    #[error(
+        "the copy of the journal in {directory} is kept by engine `{found}`, and the configuration says `{configured}`; set `engine` back, or give the new copy a directory of its own"
+    )]
+    OtherEngine {
+        /// The directory.
+        directory: PathBuf,
+        /// The engine that its head names.
+        found: String,
+        /// The one that is configured.
+        configured: &'static str,
+    },
     /// There is no journal, and the ledger has applied entries of one.
     #[error(
         "there is no journal in {directory}, and the ledger has applied it up to entry {applied}; is its disk mounted?"

@@ -15,9 +15,9 @@ use crate::error::{AppendError, ReleaseError};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Journal, check};
 use crate::log::Prepared;
-use crate::log::reader::JournalReader;
-use crate::log::scrub::ScrubStep;
 use crate::options::FRAME_BODY_BYTES_MAX;
+use crate::reader::JournalReader;
+use crate::reader::ScrubStep;
 use crate::record::Append;
 use crate::state::{Health, JournalState};
 use crate::writer::{Pulse, Request, Waiting, Writer};
@@ -76,7 +76,7 @@ impl JournalHandle {
     /// Appends a record and waits until it is on stable storage.
     pub async fn append(&self, append: Append) -> Result<Durable, AppendError> {
         check(&append)?;
-        if self.reader.shared.home.health() == Health::Failed {
+        if self.reader.home.health() == Health::Failed {
             return Err(AppendError::Failed);
         }
         let prepared = self.prepare(append).await?;
@@ -169,7 +169,7 @@ impl JournalHandle {
         let stays_in_memory = append.body.as_ref().is_none_or(|body| {
             matches!(body.content, Content::Memory(_)) && body.length <= FRAME_BODY_BYTES_MAX
         });
-        let (home, epoch) = (self.reader.shared.home.clone(), self.epoch);
+        let (home, epoch) = (self.reader.home.clone(), self.epoch);
         if stays_in_memory {
             return home.prepare(epoch, append);
         }

@@ -7,6 +7,7 @@ use outrigger_runtime::Disk;
 use outrigger_runtime::disk::{read_small, replace};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::EngineKind;
 use crate::ids::{Epoch, JournalId, Seq};
 
 /// The newest format that this version reads and writes.
@@ -59,14 +60,14 @@ pub(crate) enum FoundHead {
 
 impl Head {
     /// The head of a new journal with one copy.
-    pub(crate) fn new(journal: JournalId, copy: u64) -> Self {
+    pub(crate) fn new(journal: JournalId, copy: u64, engine: EngineKind) -> Self {
         let name = format!("{copy:016x}");
         Self {
             format: FORMAT,
             journal: journal.to_string(),
             copy: name.clone(),
             generation: 1,
-            copies: vec![Copy { name, engine: "log".to_owned() }],
+            copies: vec![Copy { name, engine: engine.name().to_owned() }],
             epoch: Epoch(0),
             certain: 0,
             release_mark: Seq(0),
@@ -76,6 +77,12 @@ impl Head {
     /// The journal's name, if it is one.
     pub(crate) fn journal(&self) -> Option<JournalId> {
         u128::from_str_radix(&self.journal, 16).ok().map(JournalId)
+    }
+
+    /// The engine that keeps this copy; heads of the first versions name only that.
+    pub(crate) fn engine(&self) -> &str {
+        let own = self.copies.iter().find(|copy| copy.name == self.copy);
+        own.map_or(EngineKind::Log.name(), |copy| &copy.engine)
     }
 
     /// Replaces the head on disk.
@@ -133,7 +140,7 @@ mod tests {
     use super::*;
 
     fn written() -> Vec<u8> {
-        let json = serde_json::to_string(&Head::new(JournalId(7), 9)).unwrap();
+        let json = serde_json::to_string(&Head::new(JournalId(7), 9, EngineKind::Log)).unwrap();
         let line = format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes()));
         format!("{line}{line}").into_bytes()
     }
@@ -145,7 +152,7 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let FoundHead::Head { head, damaged_at } = parse(&flipped) else { panic!("bit {bit}") };
-            assert_eq!(head, Head::new(JournalId(7), 9));
+            assert_eq!(head, Head::new(JournalId(7), 9, EngineKind::Log));
             assert_eq!(damaged_at, Some(if bit / 8 < bytes.len() / 2 { 0 } else { bytes.len() as u64 / 2 }));
         }
     }

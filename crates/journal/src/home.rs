@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random};
 
+use crate::commit::Setback;
+use crate::error::AppendError;
 use crate::ids::JournalId;
 use crate::options::{Options, ROOM_MARGIN_BYTES};
 use crate::paths::Paths;
@@ -117,6 +119,7 @@ impl Home {
         let Contents { entries, bodies, bytes } = contents;
         let on_disk = bytes.saturating_add(self.free.load(Ordering::Relaxed));
         JournalState {
+            engine: self.options.engine,
             directory: self.paths.directory.clone(),
             health: self.health(),
             entries,
@@ -124,6 +127,17 @@ impl Home {
             bytes,
             capacity: self.options.max_size_bytes.saturating_sub(self.options.reserve_bytes).min(on_disk),
             generation: self.generation,
+        }
+    }
+
+    /// What a setback outside a commit means.
+    pub(crate) fn set_back(&self, setback: Setback) -> AppendError {
+        match setback {
+            Setback::NoRoom => AppendError::Full,
+            Setback::Failed { doing, error } => {
+                self.fail(doing, &error);
+                AppendError::Failed
+            }
         }
     }
 }

@@ -8,21 +8,19 @@ use tokio::sync::watch;
 
 use crate::commit::Durable;
 use crate::damage::Damage;
+use crate::engine::{self, Engine, Found, Opening};
 use crate::error::{AppendError, OpenError};
 use crate::ids::{Epoch, JournalId, Seq};
-use crate::log::Log;
-use crate::log::carry::Carried;
-use crate::log::reader::JournalReader;
-use crate::log::recovery::Found;
 use crate::options::{HEADER_BYTES_MAX, Options};
 use crate::ranges::Ranges;
+use crate::reader::JournalReader;
 use crate::record::Append;
 use crate::state::JournalState;
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]
 pub struct Journal {
-    pub(crate) log: Log,
+    pub(crate) engine: Box<dyn Engine>,
     pub(crate) epoch: Epoch,
     /// The number of the next record.
     pub(crate) next: Seq,
@@ -77,10 +75,10 @@ impl Journal {
         options: Options,
         applied: Seq,
     ) -> Result<Opened, OpenError> {
-        let Found { log, tail, cut, damaged, orphans } =
-            crate::log::recovery::open(disk, clock, random, options, applied)?;
-        let (epoch, next, void) = (log.epoch, tail.next(), Ranges::default());
-        let mut journal = Self { log, epoch, next, void, tail: watch::Sender::new(tail) };
+        let opening = Opening { disk, clock, random, options, applied };
+        let Found { engine, epoch, tail, cut, damaged, orphans } = engine::open(opening)?;
+        let (next, void) = (tail.next(), Ranges::default());
+        let mut journal = Self { engine, epoch, next, void, tail: watch::Sender::new(tail) };
         let adopted = journal.adopt(orphans)?;
         let entries = journal.state().entries;
         Ok(Opened { journal, report: RecoveryReport { entries, cut, damaged, adopted } })
@@ -91,7 +89,7 @@ impl Journal {
         let epoch = self.epoch;
         let prepared = batch.into_iter().map(|append| {
             check(&append)?;
-            self.log.shared.home.prepare(epoch, append)
+            self.engine.home().prepare(epoch, append)
         });
         let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
         for prepared in prepared {
@@ -104,13 +102,6 @@ impl Journal {
         outcomes.into_iter().map(answer).collect()
     }
 
-    /// Carries forward what is most worth while, if anything is.
-    pub fn carry_forward(&mut self) -> Result<Carried, AppendError> {
-        let Some(plan) = self.log.plan() else { return Ok(Carried::Nothing) };
-        let forwarded = plan.write();
-        self.log.install(forwarded)
-    }
-
     /// Seals the open segment and stops.
     pub fn close(mut self) -> Result<(), AppendError> {
         match self.explain() {
@@ -118,27 +109,27 @@ impl Journal {
             Ok(()) | Err(AppendError::Full) => {}
             Err(error) => return Err(error),
         }
-        self.log.close()
+        self.engine.close()
     }
 
     /// Reads while this writes.
     pub fn reader(&self) -> JournalReader {
-        JournalReader { shared: self.log.shared.clone() }
+        self.engine.reader()
     }
 
     /// How it is doing.
     pub fn state(&self) -> JournalState {
-        self.log.shared.state()
+        self.engine.reader().state()
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.log.journal()
+        self.engine.home().journal
     }
 
     /// Where large bodies stream to while they arrive.
     pub fn spool_directory(&self) -> &Path {
-        &self.log.shared.home.paths.spool
+        &self.engine.home().paths.spool
     }
 }
 

@@ -4,6 +4,7 @@
 
 // What is appended and read.
 mod damage;
+mod engine;
 mod error;
 mod head;
 mod home;
@@ -11,11 +12,14 @@ mod ids;
 mod options;
 mod paths;
 mod ranges;
+mod reader;
 mod record;
 mod state;
 
 // The path of an append, outside in.
 mod adopt;
+mod begin;
+mod carry;
 mod commit;
 mod handle;
 mod journal;
@@ -23,19 +27,20 @@ mod release;
 mod room;
 mod writer;
 
-// The engine that keeps it.
+// The engines that keep it.
 mod log;
+mod sqlite;
 
+pub use carry::Carried;
 pub use commit::Durable;
 pub use damage::{Certainty, Damage, DamagedPart};
+pub use engine::EngineKind;
 pub use error::{AppendError, HeadError, OpenError, ReadError, ReleaseError};
 pub use handle::JournalHandle;
 pub use ids::{Epoch, JournalId, Seq};
 pub use journal::{Cut, Journal, Opened, RecoveryReport};
-pub use log::carry::Carried;
-pub use log::reader::JournalReader;
 pub use log::recovery::{HeadRestored, restore_head};
-pub use log::scrub::{Scrub, ScrubStep};
 pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, OptionsError, SEGMENT_BYTES};
+pub use reader::{JournalReader, Scrub, ScrubStep};
 pub use record::{Append, BodyFacts, Entry, Presence, Record, RecordKind};
 pub use state::{Health, JournalState};

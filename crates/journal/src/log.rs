@@ -18,7 +18,7 @@ mod seal;
 // Reading.
 mod body;
 mod index;
-pub(crate) mod reader;
+mod reader;
 mod segment;
 mod shared;
 mod table;
@@ -26,9 +26,11 @@ mod window;
 
 // Starting again.
 mod contents;
+pub(crate) mod objects;
 pub(crate) mod recovery;
 mod scan;
-pub(crate) mod scrub;
+mod scrub;
 
-pub(crate) use copy::Log;
-pub(crate) use large::{Orphan, Prepared, PreparedBody};
+pub(crate) use body::FileBody;
+pub(crate) use large::{Orphan, Prepared, PreparedBody, discard};
+pub(crate) use seal::hex;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::engine::EngineKind;
+
 /// Bodies up to this many bytes are frames of a segment; larger ones are files of their own.
 ///
 /// Decided by measurement, see docs/journal-layout.md.
@@ -18,6 +20,8 @@ pub const HEADER_BYTES_MAX: usize = 1 << 20;
 /// What a journal is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// What keeps the records.
+    pub engine: EngineKind,
     /// The directory that holds it; made if missing.
     pub directory: PathBuf,
     /// A segment is sealed when it has grown to this many bytes; [`SEGMENT_BYTES`] in service, at most 16 GiB.

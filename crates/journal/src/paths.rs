@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sqlite::names::{self, Named};
+
 /// Where the files of a journal are.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
@@ -20,6 +22,13 @@ pub(crate) enum SegmentName {
     Unfinished,
     /// Not ours.
     Other,
+}
+
+/// What names one version of one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentKey {
+    pub(crate) number: u32,
+    pub(crate) rewrites: u32,
 }
 
 impl Paths {
@@ -65,6 +74,11 @@ pub(crate) fn segment_name(path: &Path) -> SegmentName {
         (Some("unfinished"), Ok(_)) => SegmentName::Unfinished,
         _ => SegmentName::Other,
     }
+}
+
+/// Whether a file is a segment of either engine.
+pub(crate) fn is_segment(path: &Path) -> bool {
+    matches!(segment_name(path), SegmentName::Segment(_)) || matches!(names::named(path), Named::Database(_))
 }
 
 /// The name of an object's file, if it is one.

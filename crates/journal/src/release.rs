@@ -22,17 +22,18 @@ impl Journal {
         if let Some(unknown) = seqs.iter().find(|seq| **seq > tail || **seq == Seq(0)) {
             return Err(ReleaseError::Unknown(*unknown));
         }
-        let released = self.log.with_kept(|is_kept| stretches(is_kept, seqs));
+        let mut released = Ranges::default();
+        self.engine.with_kept(&mut |is_kept| released = stretches(is_kept, seqs));
         for part in released.chunks(STRETCHES_MAX) {
             let header = serde_json::to_vec(&Release { released: part.clone() });
             let header = header.map_err(|error| {
-                self.log.fail("writing a release record", &std::io::Error::other(error));
+                self.engine.home().fail("writing a release record", &std::io::Error::other(error));
                 AppendError::Failed
             })?;
             let record =
                 Prepared { kind: RecordKind::Release, header: header.into(), body: PreparedBody::None };
             self.commit(vec![record]).pop().unwrap_or(Err(AppendError::Closed))?;
-            self.log.let_go(&part).map_err(|setback| self.log.set_back(setback))?;
+            self.engine.let_go(&part).map_err(|setback| self.engine.set_back(setback))?;
         }
         Ok(())
     }

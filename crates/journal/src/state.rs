@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::engine::EngineKind;
+
 /// How a journal is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalState {
+    /// What keeps it.
+    pub engine: EngineKind,
     /// Its directory.
     pub directory: PathBuf,
     /// Whether it takes records.

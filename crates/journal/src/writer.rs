@@ -9,12 +9,13 @@ use outrigger_runtime::Threads;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use crate::carry::Carried;
 use crate::commit::Durable;
+use crate::engine::{Forwarded, Obstacle};
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::Seq;
 use crate::journal::Journal;
 use crate::log::Prepared;
-use crate::log::carry::{Carried, Forwarded, Obstacle};
 use crate::state::Health;
 
 /// Records in one commit: beyond this a larger one is no cheaper by the record.
@@ -106,7 +107,7 @@ impl Writer {
     }
 
     async fn event(&mut self) -> Event {
-        let takes_records = self.journal.log.health() != Health::Failed;
+        let takes_records = self.journal.engine.home().health() != Health::Failed;
         let recheck_at = self.recheck_at;
         let is_carrying = self.carrying.is_some();
         let carried = async {
@@ -179,10 +180,10 @@ impl Writer {
 
     /// Begins to carry forward, beside the commits, if something is worth while and nothing is under way.
     fn carry(&mut self) {
-        if self.carrying.is_some() || self.journal.log.health() == Health::Failed {
+        if self.carrying.is_some() || self.journal.engine.home().health() == Health::Failed {
             return;
         }
-        let Some(plan) = self.journal.log.plan() else { return };
+        let Some(plan) = self.journal.engine.plan() else { return };
         let (keys, threads) = (plan.keys(), self.threads);
         self.carrying = Some(Box::pin(async move {
             let written = threads.blocking("carry forward", move || plan.write()).await;
@@ -192,7 +193,7 @@ impl Writer {
 
     fn carried(&mut self, forwarded: Result<Forwarded, Obstacle>) {
         self.carrying = None;
-        match self.journal.log.install(forwarded) {
+        match self.journal.install(forwarded) {
             Ok(Carried::Some) => self.carry(),
             Ok(Carried::Nothing) => {}
             Err(error) => tracing::warn!(%error, "segments could not be carried forward"),
@@ -201,8 +202,8 @@ impl Writer {
 
     fn recheck(&mut self) {
         self.recheck_at = Instant::now() + RECHECK;
-        let was_full = self.journal.log.health() == Health::Full;
-        self.journal.log.recheck();
+        let was_full = self.journal.engine.home().health() == Health::Full;
+        self.journal.recheck();
         if was_full {
             self.carry();
         }
@@ -212,7 +213,7 @@ impl Writer {
         self.queue.close();
         if let Some(carrying) = self.carrying.take() {
             let forwarded = carrying.await;
-            if let Err(error) = self.journal.log.install(forwarded) {
+            if let Err(error) = self.journal.install(forwarded) {
                 tracing::warn!(%error, "segments could not be carried forward");
             }
         }

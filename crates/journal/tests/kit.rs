@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_journal::{Append, Damage, Durable, Journal, JournalReader, Opened, Options, RecordKind, Seq};
+use outrigger_journal::{
+    Append, Damage, Durable, EngineKind, Journal, JournalReader, Opened, Options, RecordKind, Seq,
+};
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{BlockSource, Body, Clock, Content, Random, RealDisk};
@@ -12,7 +14,12 @@ use sha2::{Digest, Sha256};
 
 /// Small segments, so that a test sees many.
 pub(crate) fn options(directory: &Path) -> Options {
+    options_of(EngineKind::Log, directory)
+}
+
+pub(crate) fn options_of(engine: EngineKind, directory: &Path) -> Options {
     Options {
+        engine,
         directory: directory.to_owned(),
         segment_bytes_max: 64 << 10,
         reserve_bytes: 64 << 10,
@@ -26,6 +33,12 @@ pub(crate) fn real_disk() -> ArcDisk {
 
 pub(crate) fn open_on(disk: &ArcDisk, directory: &Path, applied: Seq) -> Opened {
     Journal::open(disk.clone(), Clock::System, Random::System, options(directory), applied).unwrap()
+}
+
+/// Opens what an engine keeps.
+pub(crate) fn open_of(engine: EngineKind, directory: &Path, applied: Seq) -> Opened {
+    let options = options_of(engine, directory);
+    Journal::open(real_disk(), Clock::System, Random::System, options, applied).unwrap()
 }
 
 pub(crate) fn open(directory: &Path) -> Journal {

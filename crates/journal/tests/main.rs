@@ -15,4 +15,5 @@ mod records;
 mod room;
 mod scrubbing;
 mod service;
+mod sqlite;
 mod surgery;

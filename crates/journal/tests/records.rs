@@ -1,8 +1,8 @@
 //! Appending, reading and starting again.
 
-use outrigger_journal::{Entry, Presence, ReadError, Record, RecordKind, Seq};
+use outrigger_journal::{EngineKind, Entry, Presence, ReadError, Record, RecordKind, Seq};
 
-use crate::kit::{all_of, append, bytes, closing, object, open, open_on, real_disk};
+use crate::kit::{all_of, append, bytes, closing, object, open_of};
 
 fn records(reader: &outrigger_journal::JournalReader) -> Vec<Record> {
     let mut records = Vec::new();
@@ -23,54 +23,63 @@ fn records(reader: &outrigger_journal::JournalReader) -> Vec<Record> {
 
 #[test]
 fn what_was_appended_is_read_back_at_once_and_after_a_start() {
-    let directory = tempfile::tempdir().unwrap();
-    let lengths = [0, 1, 3000, 40_000, 1 << 20, (1 << 20) + 1, 3_000_000];
-    let mut journal = open(directory.path());
-    for (seed, length) in (1..).zip(lengths) {
-        let receipt = journal.append(vec![object(seed, length)]).remove(0).unwrap();
-        assert_eq!((receipt.seq(), receipt.journal()), (Seq(seed), journal.journal()));
-    }
-    let expect = |reader: &outrigger_journal::JournalReader| {
-        let records = records(reader);
-        assert_eq!(records.len(), lengths.len());
-        for (record, (seed, length)) in records.iter().zip((1..).zip(lengths)) {
-            assert_eq!(record.header, format!(r#"{{"object":{seed}}}"#));
-            assert_eq!(record.body.unwrap().presence, Presence::Kept);
-            assert_eq!(all_of(&*reader.body(record.seq).unwrap()), bytes(seed, length));
+    for engine in EngineKind::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        let lengths = [0, 1, 3000, 40_000, 1 << 20, (1 << 20) + 1, 3_000_000];
+        let mut journal = open_of(engine, directory.path(), Seq(0)).journal;
+        for (seed, length) in (1..).zip(lengths) {
+            let receipt = journal.append(vec![object(seed, length)]).remove(0).unwrap();
+            assert_eq!((receipt.seq(), receipt.journal()), (Seq(seed), journal.journal()));
         }
-    };
-    expect(&journal.reader());
-    drop(journal);
-    let opened = open_on(&real_disk(), directory.path(), Seq(3));
-    assert_eq!((opened.report.entries, opened.report.cut), (7, None));
-    assert_eq!((opened.report.damaged, opened.report.adopted), (vec![], vec![]));
-    expect(&opened.journal.reader());
-    opened.journal.close().unwrap();
-    let mut again = open(directory.path());
-    expect(&again.reader());
-    let receipt = again.append(vec![closing(1)]).remove(0).unwrap();
-    assert_eq!((receipt.seq(), receipt.epoch().0, receipt.sha256()), (Seq(8), 3, None));
+        let expect = |reader: &outrigger_journal::JournalReader| {
+            let records = records(reader);
+            assert_eq!(records.len(), lengths.len());
+            for (record, (seed, length)) in records.iter().zip((1..).zip(lengths)) {
+                assert_eq!(record.header, format!(r#"{{"object":{seed}}}"#));
+                assert_eq!(record.body.unwrap().presence, Presence::Kept);
+                assert_eq!(all_of(&*reader.body(record.seq).unwrap()), bytes(seed, length));
+            }
+        };
+        expect(&journal.reader());
+        drop(journal);
+        let opened = open_of(engine, directory.path(), Seq(3));
+        assert_eq!((opened.report.entries, opened.report.cut), (7, None));
+        assert_eq!((opened.report.damaged, opened.report.adopted), (vec![], vec![]));
+        expect(&opened.journal.reader());
+        opened.journal.close().unwrap();
+        let mut again = open_of(engine, directory.path(), Seq(0)).journal;
+        expect(&again.reader());
+        let receipt = again.append(vec![closing(1)]).remove(0).unwrap();
+        assert_eq!((receipt.seq(), receipt.epoch().0, receipt.sha256()), (Seq(8), 3, None));
+    }
 }
 
 #[test]
 fn many_segments_are_read_as_one_sequence() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut journal = open(directory.path());
-    for round in 0..20 {
-        let batch = (0..10).map(|at| if at % 3 == 0 { object(round * 10 + at, 5000) } else { closing(at) });
-        append(&mut journal, batch.collect());
+    for engine in EngineKind::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = open_of(engine, directory.path(), Seq(0)).journal;
+        for round in 0..20 {
+            let batch =
+                (0..10).map(|at| if at % 3 == 0 { object(round * 10 + at, 5000) } else { closing(at) });
+            append(&mut journal, batch.collect());
+        }
+        let before = records(&journal.reader());
+        assert_eq!(before.len(), 200);
+        assert!(std::fs::read_dir(directory.path().join("segments")).unwrap().count() > 3);
+        drop(journal);
+        assert_eq!(records(&open_of(engine, directory.path(), Seq(0)).journal.reader()), before);
     }
-    let before = records(&journal.reader());
-    assert_eq!(before.len(), 200);
-    assert!(std::fs::read_dir(directory.path().join("segments")).unwrap().count() > 3);
-    drop(journal);
-    assert_eq!(records(&open(directory.path()).reader()), before);
 }
 
 #[test]
 fn a_released_body_is_gone_and_its_record_stays() {
+    EngineKind::ALL.into_iter().for_each(released);
+}
+
+fn released(engine: EngineKind) {
     let directory = tempfile::tempdir().unwrap();
-    let mut journal = open(directory.path());
+    let mut journal = open_of(engine, directory.path(), Seq(0)).journal;
     let batch = (1..=30).map(|seed| object(seed, if seed % 10 == 0 { 1_500_000 } else { 9000 }));
     append(&mut journal, batch.collect());
     let bytes_before = journal.state().bytes;
@@ -97,7 +106,7 @@ fn a_released_body_is_gone_and_its_record_stays() {
     assert!(journal.state().bytes < bytes_before / 2, "{} of {bytes_before}", journal.state().bytes);
     assert_eq!(journal.state().bodies, 7);
     drop(journal);
-    let opened = open_on(&real_disk(), directory.path(), Seq(31));
+    let opened = open_of(engine, directory.path(), Seq(31));
     assert_eq!(opened.report.damaged, vec![]);
     expect(&opened.journal.reader());
     assert_eq!(std::fs::read_dir(directory.path().join("objects")).unwrap().count(), 1);

@@ -53,6 +53,7 @@ async fn main() -> Result<(), Failure> {
 fn open_journal(directory: &Path) -> Result<JournalHandle, Failure> {
     let options = Options {
         directory: directory.join("journal"),
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: SEGMENT_BYTES,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 40,

@@ -180,6 +180,7 @@ pub(crate) async fn open(
 pub(crate) fn open_journal(disk: &SimDisk, clock: &Clock, applied: u64) -> JournalHandle {
     let options = Options {
         directory: "/node/journal".into(),
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: 4 << 20,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 30,

@@ -140,6 +140,7 @@ fn journal_holds(data: &Path, objects: &[Object]) {
 pub(crate) fn journal(data: &Path) -> Vec<(Value, Vec<u8>)> {
     let options = Options {
         directory: data.join("journal"),
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: 1 << 28,
         reserve_bytes: 0,
         max_size_bytes: 1 << 31,

@@ -217,20 +217,27 @@ impl<E> Giving<'_, E> {
                 _ => break,
             }
         }
+        self.rest(merge).await
+    }
+
+    /// Gives what only members have, by UID.
+    async fn rest(&mut self, merge: &mut Merge) -> Result<Result<(), Untaken>, FindError> {
         let mut undecided = Vec::new();
         for some in merge.rest().chunks(LOOKED_UP_AT_ONCE) {
             let mut known = self.known(some).await?;
             for about in some {
                 let at = known.iter().position(|(found, _)| found.is_like(about));
                 let known = at.map(|at| known.swap_remove(at).1);
-                match merge.without(about, known.as_ref()) {
-                    Beside::Answer(answer) => {
-                        if self.give(answer).await.is_err() {
-                            return Ok(Err(Untaken));
-                        }
+                let answer = match merge.without(about, known.as_ref()) {
+                    Beside::Answer(answer) => answer,
+                    Beside::UnlessAccepted(answer) => {
+                        undecided.push((about.clone(), answer));
+                        continue;
                     }
-                    Beside::UnlessAccepted(answer) => undecided.push((about.clone(), answer)),
-                    Beside::No => {}
+                    Beside::No => continue,
+                };
+                if self.give(answer).await.is_err() {
+                    return Ok(Err(Untaken));
                 }
             }
         }

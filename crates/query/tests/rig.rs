@@ -56,6 +56,7 @@ impl Rig {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
             directory: "/node/journal".into(),
+            engine: outrigger_journal::EngineKind::Log,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,

@@ -58,6 +58,7 @@ impl Node {
         let applied = store.position().unwrap().map_or(0, |position| position.applied.0);
         let options = Options {
             directory: "/node/journal".into(),
+            engine: outrigger_journal::EngineKind::Log,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,

@@ -12,7 +12,7 @@ use crate::log::table::Slot;
 
 impl Log {
     /// Writes a batch behind what it holds; durable when this returns.
-    pub(crate) fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
+    pub(crate) fn append(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
         let frames: Vec<Ready<'_>> =
             batch.numbered().map(|(seq, record)| self.frame(batch, seq, record)).collect();
         let length = frames.iter().map(|frame| frame.head.frame_length()).sum();

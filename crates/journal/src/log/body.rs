@@ -58,13 +58,17 @@ pub(crate) struct FileBody {
 impl FileBody {
     /// Opens the body that `frame` names; `None` if it is gone or its block table is damaged.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, frame: &ReadFrame) -> io::Result<Option<Self>> {
+        Self::of(disk, path, frame.head.body_length, frame.trailer.body_crc)
+    }
+
+    /// Opens a body of `length` bytes whose block table has this checksum; `None` if it is gone or its block table is damaged.
+    pub(crate) fn of(disk: &dyn Disk, path: &Path, length: u64, crc: u32) -> io::Result<Option<Self>> {
         let file = match disk.open(path, Access::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let length = frame.head.body_length;
-        let Some(crcs) = read_block_table(&*file, length, frame.trailer.body_crc)? else { return Ok(None) };
+        let Some(crcs) = read_block_table(&*file, length, crc)? else { return Ok(None) };
         Ok(Some(Self { file, path: path.to_owned(), length, crcs }))
     }
 

@@ -9,15 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_runtime::disk::{DiskFile, read_exact_at};
-use outrigger_runtime::reserve::Given;
 
 use crate::commit::{Setback, before_sync, for_good};
-use crate::error::AppendError;
+use crate::engine::{Forwarded, Obstacle, Plan};
 use crate::head::FORMAT;
 use crate::ids::{Epoch, Seq};
 use crate::log::copy::Log;
 use crate::log::frame::{FrameHead, FrameKind, Place};
-use crate::log::index::SegmentKey;
 use crate::log::open_segment::{Layout, OpenSegment, Ready};
 use crate::log::scan::{Found, FoundFrame, Scan, Soundness};
 use crate::log::seal::{Opening, SEAL_END_BYTES};
@@ -25,6 +23,7 @@ use crate::log::segment::{Segment, Stage};
 use crate::log::shared::Shared;
 use crate::log::table::Table;
 use crate::options::SEGMENT_ENTRIES_MAX;
+use crate::paths::SegmentKey;
 
 /// A segment is carried forward when one part in this many of it would be free.
 const WORTH_WHILE: u64 = 2;
@@ -33,18 +32,9 @@ const SMALL: u64 = 8;
 /// Written and synced at once: bounds memory, and how long a commit waits behind it.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// Whether there was something to carry forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carried {
-    /// One file took the place of others; there may be more to do.
-    Some,
-    /// Nothing is worth while.
-    Nothing,
-}
-
 /// Which segments to carry forward together.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Together {
     shared: Arc<Shared>,
     epoch: Epoch,
     sources: Vec<Segment>,
@@ -52,25 +42,16 @@ pub(crate) struct Plan {
 
 /// A complete and synced file that may take the place of others.
 #[derive(Debug)]
-pub(crate) struct Forwarded {
+pub(crate) struct Written {
     path: PathBuf,
     segment: Segment,
     table: Table,
     replaced: Vec<SegmentKey>,
 }
 
-/// Why segments were not carried forward.
-#[derive(Debug)]
-pub(crate) enum Obstacle {
-    /// They are damaged or unreadable, and stay as they are.
-    Stuck(Vec<SegmentKey>),
-    /// The new file could not be written.
-    Setback(Setback),
-}
-
 impl Log {
     /// Chooses what to carry forward.
-    pub(crate) fn plan(&self) -> Option<Plan> {
+    pub(crate) fn worth_while(&self) -> Option<Together> {
         let index = self.shared.index();
         let is_free = |segment: &&Segment| {
             segment.stage == Stage::Sealed
@@ -90,32 +71,12 @@ impl Log {
             })
         };
         let sources = wasteful.map(std::slice::from_ref).or_else(pair)?.to_vec();
-        Some(Plan { shared: self.shared.clone(), epoch: self.epoch, sources })
+        Some(Together { shared: self.shared.clone(), epoch: self.epoch, sources })
     }
 
     /// Puts a new file in the place of those it was made from.
-    pub(crate) fn install(&mut self, forwarded: Result<Forwarded, Obstacle>) -> Result<Carried, AppendError> {
-        let forwarded = match forwarded {
-            Ok(forwarded) => forwarded,
-            Err(Obstacle::Stuck(keys)) => {
-                self.stuck.extend(keys);
-                return Ok(Carried::Some);
-            }
-            Err(Obstacle::Setback(Setback::NoRoom)) => {
-                let given = self.reserve.give().map_err(for_good("giving room back"));
-                return match given.map_err(|setback| self.set_back(setback))? {
-                    Given::Some => Ok(Carried::Some),
-                    Given::Nothing => Err(AppendError::Full),
-                };
-            }
-            Err(Obstacle::Setback(setback)) => return Err(self.set_back(setback)),
-        };
-        self.put_in_place(forwarded).map_err(|setback| self.set_back(setback))?;
-        Ok(Carried::Some)
-    }
-
-    fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
-        let Forwarded { path, mut segment, mut table, replaced } = forwarded;
+    pub(crate) fn replace(&mut self, written: Written) -> Result<(), Setback> {
+        let Written { path, mut segment, mut table, replaced } = written;
         let paths = &self.shared.home.paths;
         {
             let mut index = self.shared.index_mut();
@@ -153,14 +114,12 @@ fn fit_together(a: &Segment, b: &Segment, size_max: u64) -> bool {
         && a.entries.saturating_add(b.entries) <= SEGMENT_ENTRIES_MAX
 }
 
-impl Plan {
-    /// The segments it is about.
-    pub(crate) fn keys(&self) -> Vec<SegmentKey> {
+impl Plan for Together {
+    fn keys(&self) -> Vec<SegmentKey> {
         self.sources.iter().map(Segment::key).collect()
     }
 
-    /// Writes the new file, complete and synced; changes nothing else.
-    pub(crate) fn write(&self) -> Result<Forwarded, Obstacle> {
+    fn write(&self) -> Result<Forwarded, Obstacle> {
         let setback = |setback| Obstacle::Setback(setback);
         let shared = &self.shared;
         let keys = self.keys();
@@ -193,7 +152,7 @@ impl Plan {
         });
         let written = open.and_then(|open| self.fill(open, &keys));
         match written {
-            Ok((segment, table)) => Ok(Forwarded { path, segment, table, replaced: keys }),
+            Ok((segment, table)) => Ok(Forwarded::Log(Written { path, segment, table, replaced: keys })),
             Err(obstacle) => {
                 if let Err(error) = shared.home.disk.remove(&path) {
                     tracing::warn!(file = %path.display(), %error, "an unfinished segment could not be removed");
@@ -202,7 +161,9 @@ impl Plan {
             }
         }
     }
+}
 
+impl Together {
     fn fill(&self, mut open: OpenSegment, keys: &[SegmentKey]) -> Result<(Segment, Table), Obstacle> {
         for source in &self.sources {
             self.copy(source, &mut open, keys)?;

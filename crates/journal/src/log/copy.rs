@@ -1,20 +1,22 @@
-//! The log as what keeps the journal: its state, its room, its end.
+//! The log as what keeps a copy.
 
-use std::io;
 use std::sync::Arc;
 
 use outrigger_runtime::disk::DiskFile;
-use outrigger_runtime::reserve::{Given, Reserve};
+use outrigger_runtime::reserve::Reserve;
 
-use crate::commit::Setback;
+use crate::commit::{Batch, Setback};
+use crate::engine::{Engine, Forwarded, IsKept, Plan};
 use crate::error::AppendError;
 use crate::head::Head;
-use crate::ids::{Epoch, JournalId};
-use crate::log::index::SegmentKey;
+use crate::home::Home;
+use crate::ids::Epoch;
 use crate::log::open_segment::OpenSegment;
+use crate::log::reader::LogReader;
 use crate::log::shared::Shared;
-use crate::room::Room;
-use crate::state::Health;
+use crate::paths::SegmentKey;
+use crate::ranges::Ranges;
+use crate::reader::JournalReader;
 
 /// The log, owned by whoever writes it.
 #[derive(Debug)]
@@ -31,75 +33,61 @@ pub(crate) struct Log {
     pub(crate) _lock: Arc<dyn DiskFile>,
 }
 
-impl Log {
-    pub(crate) fn journal(&self) -> JournalId {
-        self.shared.home.journal
+impl Engine for Log {
+    fn home(&self) -> &Arc<Home> {
+        &self.shared.home
     }
 
-    pub(crate) fn health(&self) -> Health {
-        self.shared.home.health()
+    fn reader(&self) -> JournalReader {
+        JournalReader::new(self.shared.home.clone(), Arc::new(LogReader { shared: self.shared.clone() }))
     }
 
-    pub(crate) fn set_health(&self, now: Health) {
-        self.shared.home.set_health(now);
+    fn bytes(&self) -> u64 {
+        self.shared.index().bytes()
     }
 
-    /// The clock on the wall, in microseconds since 1970-01-01 UTC.
-    pub(crate) fn wall_us(&self) -> i64 {
-        self.shared.home.clock.wall_us()
+    fn reserve(&mut self) -> &mut Reserve {
+        &mut self.reserve
     }
 
-    /// Takes it out of service for the rest of this process.
-    pub(crate) fn fail(&self, doing: &str, error: &io::Error) {
-        self.shared.home.fail(doing, error);
+    fn given(&self) -> u64 {
+        self.reserve.missing()
     }
 
-    /// What a setback outside a commit means.
-    pub(crate) fn set_back(&self, setback: Setback) -> AppendError {
-        match setback {
-            Setback::NoRoom => AppendError::Full,
-            Setback::Failed { doing, error } => {
-                self.fail(doing, &error);
-                AppendError::Failed
-            }
+    fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
+        self.append(batch)
+    }
+
+    fn with_kept(&self, asked: &mut dyn FnMut(&IsKept<'_>)) {
+        let index = self.shared.index();
+        asked(&|seq| index.is_kept(seq));
+    }
+
+    fn let_go(&mut self, released: &Ranges) -> Result<(), Setback> {
+        let files = self.note(released);
+        self.remove(files)
+    }
+
+    fn plan(&self) -> Option<Box<dyn Plan>> {
+        self.worth_while().map(|plan| Box::new(plan) as Box<dyn Plan>)
+    }
+
+    fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
+        match forwarded {
+            Forwarded::Log(written) => self.replace(written),
+            Forwarded::Sqlite(_) => Ok(()),
         }
     }
 
-    /// The room there is for objects.
-    pub(crate) fn room(&self) -> io::Result<Room> {
-        self.shared.home.room(self.shared.index().bytes(), self.kept_back())
+    fn leave(&mut self, stuck: Vec<SegmentKey>) {
+        self.stuck.extend(stuck);
     }
 
-    /// Looks whether there is room, and takes back what the reserve gave.
-    pub(crate) fn recheck(&mut self) {
-        let refilled = self.refill().and_then(|()| self.room());
-        match refilled {
-            Ok(room) => self.set_health(room.health(self.health())),
-            Err(error) => self.fail("looking for room", &error),
-        }
+    fn pause(&mut self) -> Result<(), Setback> {
+        Ok(())
     }
 
-    /// Has the reserve give some of its room.
-    pub(crate) fn give(&mut self) -> io::Result<Given> {
-        self.reserve.give()
-    }
-
-    /// Takes back what the reserve gave, unless that is room which is left to others.
-    fn refill(&mut self) -> io::Result<()> {
-        if self.reserve.missing() == 0 {
-            return Ok(());
-        }
-        let space = self.shared.home.disk.space(&self.shared.home.paths.directory)?;
-        if space.free < self.kept_back() { Ok(()) } else { self.reserve.refill() }
-    }
-
-    /// Bytes that have to be free on the disk beside what objects take.
-    fn kept_back(&self) -> u64 {
-        self.reserve.missing().saturating_add(self.shared.home.left_free())
-    }
-
-    /// Seals the open segment and writes down that all of it is on the disk.
-    pub(crate) fn close(mut self) -> Result<(), AppendError> {
+    fn close(mut self: Box<Self>) -> Result<(), AppendError> {
         self.seal_open()?;
         self.head.certain = self.shared.index().last_number();
         self.head.release_mark = self.shared.index().release_mark();

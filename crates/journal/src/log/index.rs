@@ -7,6 +7,7 @@ use crate::ids::Seq;
 use crate::log::frame::Place;
 use crate::log::segment::{Segment, Stage};
 use crate::log::table::{Slot, Table};
+use crate::paths::SegmentKey;
 use crate::ranges::Ranges;
 
 /// Which entry is in which segment; the writer changes it, readers look things up.
@@ -23,13 +24,6 @@ pub(crate) struct Index {
     pub(crate) tail: Seq,
     /// Bytes of the bodies that are files of their own.
     pub(crate) file_bytes: u64,
-}
-
-/// What names one version of one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentKey {
-    pub(crate) number: u32,
-    pub(crate) rewrites: u32,
 }
 
 /// Where to look for entries.

@@ -1,35 +1,35 @@
 //! Reading, while the writer writes.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use outrigger_runtime::{BlockSource, DiskFile};
 
 use crate::damage::DamagedPart;
 use crate::error::ReadError;
-use crate::ids::{JournalId, Seq};
+use crate::ids::Seq;
 use crate::log::body::{FileBody, FrameBody};
 use crate::log::frame::{FrameKind, Place};
-use crate::log::index::{SegmentKey, Spot};
+use crate::log::index::Spot;
 use crate::log::scan::Scan;
+use crate::log::scrub::LogScrub;
 use crate::log::segment::{ReadFrame, frame_window, read_frame, read_sealed};
 use crate::log::shared::Shared;
 use crate::log::table::{Slot, Table};
+use crate::paths::SegmentKey;
+use crate::reader::{Reads, Scrub};
 use crate::record::{BodyFacts, Entry, Presence, Record};
 use crate::state::JournalState;
 
-/// Reads while the writer writes; synchronous, may block; clones share the index.
+/// Reads while the writer writes.
 #[derive(Debug, Clone)]
-pub struct JournalReader {
+pub(crate) struct LogReader {
     pub(crate) shared: Arc<Shared>,
 }
 
-impl JournalReader {
-    /// Up to `limit` entries behind `after`, in sequence order, released and damaged ones included; empty at the tail.
-    ///
-    /// Numbers of refused batches have no entry. Bodies are not read, so damage to them shows in [`JournalReader::body`].
-    pub fn records(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, ReadError> {
+impl Reads for LogReader {
+    fn records(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let mut entries = Vec::new();
         let mut from = after.next();
         while entries.len() < limit {
@@ -52,8 +52,7 @@ impl JournalReader {
         Ok(entries)
     }
 
-    /// The bytes of an entry; each block is checked when it is read, and damaged bytes are never served.
-    pub fn body(&self, seq: Seq) -> Result<Arc<dyn BlockSource>, ReadError> {
+    fn body(&self, seq: Seq) -> Result<Arc<dyn BlockSource>, ReadError> {
         loop {
             let (segment, length, slot) = match self.find(seq, 1)? {
                 Spot::Frames { segment, length, slots } => match slots.first() {
@@ -86,8 +85,7 @@ impl JournalReader {
         }
     }
 
-    /// Whether the bytes of an entry are known to have been let go. It never blocks: what is not in memory is not looked up.
-    pub fn is_known_released(&self, seq: Seq) -> bool {
+    fn is_known_released(&self, seq: Seq) -> bool {
         let mut spot = self.shared.index().find(seq, 1, None);
         if let Spot::TableOnDisk(key) = spot {
             let Some(table) = self.shared.known_table(key) else { return false };
@@ -97,32 +95,20 @@ impl JournalReader {
         slots.first().is_some_and(|slot| slot.seq == seq && matches!(slot.place, Place::Released))
     }
 
-    /// The last durable number.
-    pub fn tail(&self) -> Seq {
+    fn tail(&self) -> Seq {
         self.shared.index().tail
     }
 
-    /// How the journal is doing.
-    pub fn state(&self) -> JournalState {
+    fn state(&self) -> JournalState {
         self.shared.state()
     }
 
-    /// Leaves so many bytes of the disk free of objects: whoever follows the journal on the same disk gives up as much of its own
-    /// to go on when that is full, and it would be gone at once.
-    pub fn leave_free(&self, bytes: u64) {
-        self.shared.home.leave_free(bytes);
+    fn scrub(&self) -> Scrub {
+        Scrub::new(LogScrub::new(self.clone()))
     }
+}
 
-    /// The name of the journal.
-    pub fn journal(&self) -> JournalId {
-        self.shared.home.journal
-    }
-
-    /// Where large bodies stream to while they arrive.
-    pub fn spool_directory(&self) -> &Path {
-        &self.shared.home.paths.spool
-    }
-
+impl LogReader {
     fn file_body(&self, frame: &ReadFrame) -> Result<Arc<dyn BlockSource>, ReadError> {
         let path = self.shared.home.paths.object(frame.trailer.name);
         match FileBody::open(&*self.shared.home.disk, &path, frame) {

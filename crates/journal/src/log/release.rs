@@ -6,27 +6,15 @@ use crate::commit::{Setback, for_good};
 use crate::ids::Seq;
 use crate::log::copy::Log;
 use crate::log::frame::Place;
-use crate::log::index::SegmentKey;
 use crate::log::large::discard;
 use crate::log::segment::{frame_window, read_frame};
 use crate::log::table::Slot;
+use crate::paths::SegmentKey;
 use crate::ranges::Ranges;
 
 impl Log {
-    /// Asks which bodies are kept, while nothing changes.
-    pub(crate) fn with_kept<T>(&self, asked: impl FnOnce(&dyn Fn(Seq) -> bool) -> T) -> T {
-        let index = self.shared.index();
-        asked(&|seq| index.is_kept(seq))
-    }
-
-    /// Lets these bodies go, the record of which is durable.
-    pub(crate) fn let_go(&self, released: &Ranges) -> Result<(), Setback> {
-        let files = self.note(released);
-        self.remove(files)
-    }
-
     /// Notes the release in the index, and gives the frames that name a file.
-    fn note(&self, released: &Ranges) -> Vec<(SegmentKey, u64, Slot)> {
+    pub(crate) fn note(&self, released: &Ranges) -> Vec<(SegmentKey, u64, Slot)> {
         let mut index = self.shared.index_mut();
         let numbers = released.iter().flat_map(|(first, last)| first.0..=last.0);
         numbers
@@ -36,7 +24,7 @@ impl Log {
     }
 
     /// Removes the files that these frames name.
-    fn remove(&self, frames: Vec<(SegmentKey, u64, Slot)>) -> Result<(), Setback> {
+    pub(crate) fn remove(&self, frames: Vec<(SegmentKey, u64, Slot)>) -> Result<(), Setback> {
         let reading = || for_good("reading what is released");
         for (key, length, slot) in frames {
             let Some(file) = self.shared.file(key).map_err(reading())? else { continue };

@@ -14,12 +14,13 @@ use crate::log::body::FileBody;
 use crate::log::contents::{Behind, Contents};
 use crate::log::frame::Place;
 use crate::log::large::read_object;
-use crate::log::reader::JournalReader;
+use crate::log::reader::LogReader;
 use crate::log::recovery::{Position, judge};
 use crate::log::scan::{Found, Scan, Soundness};
 use crate::log::seal::{SEAL_END_BYTES, Seal, seal_offset};
 use crate::log::segment::{ReadFrame, Segment, Stage};
 use crate::ranges::Ranges;
+use crate::reader::{ScrubStep, Steps};
 
 /// Read in one step, about: short beside a commit, long beside its overhead.
 const STEP_BYTES: u64 = 4 << 20;
@@ -27,22 +28,13 @@ const STEP_BYTES: u64 = 4 << 20;
 /// A walk through everything that the journal keeps, from the first segment to that in which the tail was when it began: one that
 /// went on to the tail would not end while entries come.
 #[derive(Debug)]
-pub struct Scrub {
-    reader: JournalReader,
+pub(crate) struct LogScrub {
+    reader: LogReader,
     next: Next,
     /// The last number that was durable when it began.
     until: Seq,
     /// What the next segment ought to name as the hash of the one before.
     chain: Option<String>,
-}
-
-/// What one step of a scrub has done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScrubStep {
-    /// Bytes read.
-    pub bytes: u64,
-    /// What was found damaged.
-    pub damaged: Vec<Damage>,
 }
 
 #[derive(Debug)]
@@ -80,17 +72,15 @@ struct Walk {
     from: Seq,
 }
 
-impl JournalReader {
-    /// Begins to check everything anew.
-    pub fn scrub(&self) -> Scrub {
-        let until = self.shared.index().tail;
-        Scrub { reader: self.clone(), next: Next::Head, until, chain: None }
+impl LogScrub {
+    pub(crate) fn new(reader: LogReader) -> Self {
+        let until = reader.shared.index().tail;
+        Self { reader, next: Next::Head, until, chain: None }
     }
 }
 
-impl Scrub {
-    /// Checks about the next 4 MiB; `None` when all is done. What the disk cannot read is damage like other damage.
-    pub fn step(&mut self) -> Option<ScrubStep> {
+impl Steps for LogScrub {
+    fn step(&mut self) -> Option<ScrubStep> {
         let mut step = ScrubStep::default();
         self.next = match std::mem::replace(&mut self.next, Next::Done) {
             Next::Done => return None,
@@ -110,7 +100,9 @@ impl Scrub {
         };
         Some(step)
     }
+}
 
+impl LogScrub {
     fn head(&self) -> Option<Damage> {
         let path = self.reader.shared.home.paths.head();
         let (offset, part) = match Head::read(&*self.reader.shared.home.disk, &path) {

@@ -9,8 +9,9 @@ use outrigger_runtime::disk::Access;
 use crate::damage::{Damage, DamagedPart};
 use crate::home::{Contents, Home};
 use crate::ids::Seq;
-use crate::log::index::{Index, SegmentKey};
+use crate::log::index::Index;
 use crate::log::table::Table;
+use crate::paths::SegmentKey;
 use crate::state::JournalState;
 
 /// Files held open for reading: enough for every worker of every member, few beside the limit of a process.

@@ -117,7 +117,12 @@ pub(crate) const SCRUB_RATE: Key = key(
 );
 pub(crate) const COPY: Key =
     key("copy", TABLES, None, "copies of the journal; an answer waits for every healthy one");
-pub(crate) const COPY_ENGINE: Key = key("engine", "`log`", Some("log"), "how the copy is kept");
+pub(crate) const COPY_ENGINE: Key = key(
+    "engine",
+    "`log` or `sqlite`",
+    Some("log"),
+    "how the copy is kept: in segments of frames, or in SQLite with the bytes of objects beside it",
+);
 pub(crate) const COPY_PATH: Key = key("path", PATH, None, "directory of the copy");
 
 // [ledger]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use outrigger_journal::{Options, OptionsError, SEGMENT_BYTES};
+use outrigger_journal::{EngineKind, Options, OptionsError, SEGMENT_BYTES};
 use outrigger_runtime::disk::Disk;
 
 use super::claims::Claim;
@@ -56,7 +56,8 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
             "one copy at most is expected",
         );
     }
-    let directory = copies.and_then(|mut copies| copies.pop().or_else(|| by_default(&section, data)));
+    let copy = copies.and_then(|mut copies| copies.pop().or_else(|| by_default(&section, data)));
+    let (engine, directory) = copy.unzip();
     if section.has(&keys::SEGMENT_SIZE)
         && segment_size.zip(max_size).is_some_and(|(segment, whole)| segment > whole)
     {
@@ -66,6 +67,7 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
     }
     // A mistake in one of them does not hide what is wrong with the others.
     let options = max_size.zip(reserve).map(|(max_size_bytes, reserve_bytes)| Options {
+        engine: engine.unwrap_or(EngineKind::Log),
         directory: directory.clone().unwrap_or_default(),
         segment_bytes_max: segment_size.unwrap_or(SEGMENT_BYTES),
         reserve_bytes,
@@ -84,29 +86,29 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
 }
 
 /// The journal in the node's directory, where no copy is configured.
-fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<PathBuf> {
+fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<(EngineKind, PathBuf)> {
     let directory = data?.join("journal");
     section.take_directory(&keys::COPY, Claim::Place(directory.clone()));
-    Some(directory)
+    Some((EngineKind::Log, directory))
 }
 
-fn read_copy(section: Section<'_>) -> Option<PathBuf> {
+fn read_copy(section: Section<'_>) -> Option<(EngineKind, PathBuf)> {
     let engine = read_engine(&section);
     let path = section.path(&keys::COPY_PATH);
     if let Some(path) = &path {
         section.take_directory(&keys::COPY_PATH, Claim::Place(path.clone()));
     }
     section.end();
-    engine.and(path)
+    engine.zip(path)
 }
 
-fn read_engine(section: &Section<'_>) -> Option<()> {
-    match section.text(&keys::COPY_ENGINE)?.as_str() {
-        "log" => return Some(()),
-        "sqlite" => section.not_in_this_version(&keys::COPY_ENGINE, "a copy of the journal in SQLite"),
-        other => section.wrong(&keys::COPY_ENGINE, format!("`{other}` stands here")),
+fn read_engine(section: &Section<'_>) -> Option<EngineKind> {
+    let name = section.text(&keys::COPY_ENGINE)?;
+    let found = EngineKind::ALL.into_iter().find(|engine| engine.name() == name);
+    if found.is_none() {
+        section.wrong(&keys::COPY_ENGINE, format!("`{name}` stands here"));
     }
-    None
+    found
 }
 
 /// Reads `[ledger]`: the path of its SQLite database; `data` is the node's directory.

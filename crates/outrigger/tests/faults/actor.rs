@@ -76,6 +76,14 @@ impl Actor {
         door
     }
 
+    /// The same with its journal kept by an engine in a directory.
+    pub(crate) fn kept_by(self, engine: &str, directory: &Path) -> Self {
+        let text = fs::read_to_string(&self.config).unwrap();
+        let copy = format!("[[journal.copy]]\nengine = \"{engine}\"\npath = \"{}\"\n", directory.display());
+        fs::write(&self.config, text + &copy).unwrap();
+        self
+    }
+
     fn new(directory: &Path, data: &Path, role: Role, title: &str, rest: &str) -> Self {
         fs::create_dir_all(directory).unwrap();
         let [dicom, api] = [(); 2].map(|()| HeldPort::free().unwrap());

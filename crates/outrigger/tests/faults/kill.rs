@@ -30,6 +30,8 @@ enum Victim {
 /// A series of kills.
 struct Series {
     victim: Victim,
+    /// What keeps the journal.
+    engine: &'static str,
     kills: u64,
     /// Latest kill after the start of the sending, in percent of the time that sending takes undisturbed.
     latest_percent: u32,
@@ -37,11 +39,14 @@ struct Series {
     objects: u32,
 }
 
-/// A hundred in all.
-const SERIES: [Series; 3] = [
-    Series { victim: Victim::Door, kills: 50, latest_percent: 90, objects: 48 },
-    Series { victim: Victim::Member, kills: 25, latest_percent: 200, objects: 40 },
-    Series { victim: Victim::All, kills: 25, latest_percent: 90, objects: 48 },
+/// A hundred in all, half of them with each engine.
+const SERIES: [Series; 6] = [
+    Series { victim: Victim::Door, engine: "log", kills: 25, latest_percent: 90, objects: 48 },
+    Series { victim: Victim::Door, engine: "sqlite", kills: 25, latest_percent: 90, objects: 48 },
+    Series { victim: Victim::Member, engine: "log", kills: 13, latest_percent: 200, objects: 40 },
+    Series { victim: Victim::Member, engine: "sqlite", kills: 12, latest_percent: 200, objects: 40 },
+    Series { victim: Victim::All, engine: "log", kills: 12, latest_percent: 90, objects: 48 },
+    Series { victim: Victim::All, engine: "sqlite", kills: 13, latest_percent: 90, objects: 48 },
 ];
 
 /// Two unlike archives and the front door before them.
@@ -52,7 +57,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn open() -> Self {
+    async fn open(engine: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let at = |name: &str| directory.path().join(name);
         let mut archives = [Actor::archive(&at("a"), "A", "sqlite"), Actor::archive(&at("b"), "B", "redb")];
@@ -61,7 +66,8 @@ impl Pair {
             Behind { name: "a", station: a.station(), confirm: "present" },
             Behind { name: "b", station: b.station(), confirm: "verified" },
         ];
-        let mut door = Actor::door(&at("door"), &at("door/data"), "72h", &behind);
+        let door = Actor::door(&at("door"), &at("door/data"), "72h", &behind);
+        let mut door = door.kept_by(engine, &at("door/data/journal"));
         for actor in archives.iter_mut().chain([&mut door]) {
             actor.start(UNTOUCHED).await.unwrap();
         }
@@ -86,7 +92,7 @@ impl Pair {
 /// Kills as often as the series says; gives the pair, up again, and what was acknowledged.
 async fn killed(series: &Series) -> (Pair, Vec<Object>) {
     let chance = Chance::new();
-    let mut pair = Pair::open().await;
+    let mut pair = Pair::open(series.engine).await;
     let mut supply = Supply::new(chance.seed);
     let began = Instant::now();
     let Outcome { mut acked, mut left, .. } =
@@ -124,8 +130,9 @@ async fn killed(series: &Series) -> (Pair, Vec<Object>) {
     assert!(rest.left.is_empty(), "{} objects are not taken although all is well", rest.left.len());
     acked.extend(rest.acked);
     println!(
-        "{:?}: {kills} kills, {cut_off} of them cut sending off, {} acknowledged, slowest start {slowest:?}",
+        "{:?}, {}: {kills} kills, {cut_off} of them cut sending off, {} acknowledged, slowest start {slowest:?}",
         series.victim,
+        series.engine,
         acked.len()
     );
     let is_judged = series.victim != Victim::Member && kills >= KILLS_JUDGED;
@@ -165,7 +172,7 @@ enum Part {
 
 #[tokio::test]
 async fn fault_kill_control_sees_what_a_member_no_longer_has() {
-    let series = Series { victim: Victim::All, kills: 1, latest_percent: 90, objects: 16 };
+    let series = Series { victim: Victim::All, engine: "log", kills: 1, latest_percent: 90, objects: 16 };
     let (mut pair, acked) = nothing_is_lost(&series).await;
     let losses = [(0, &acked[0], Part::BlobAndRow), (1, &acked[1], Part::Blob)];
     for (archive, object, part) in losses {
@@ -186,11 +193,26 @@ async fn fault_kill_front_door_loses_nothing_acknowledged() {
 }
 
 #[tokio::test]
-async fn fault_kill_member_loses_nothing_acknowledged() {
+async fn fault_kill_front_door_with_a_journal_in_sqlite_loses_nothing_acknowledged() {
     nothing_is_lost(&SERIES[1]).await;
 }
 
 #[tokio::test]
-async fn fault_kill_all_at_once_loses_nothing_acknowledged() {
+async fn fault_kill_member_loses_nothing_acknowledged() {
     nothing_is_lost(&SERIES[2]).await;
+}
+
+#[tokio::test]
+async fn fault_kill_member_with_a_journal_in_sqlite_loses_nothing_acknowledged() {
+    nothing_is_lost(&SERIES[3]).await;
+}
+
+#[tokio::test]
+async fn fault_kill_all_at_once_loses_nothing_acknowledged() {
+    nothing_is_lost(&SERIES[4]).await;
+}
+
+#[tokio::test]
+async fn fault_kill_all_at_once_with_a_journal_in_sqlite_loses_nothing_acknowledged() {
+    nothing_is_lost(&SERIES[5]).await;
 }

@@ -208,6 +208,7 @@ async fn open_storage(
     let applied = store.position()?.map_or(0, |position| position.applied.0);
     let options = Options {
         directory: "/node/journal".into(),
+        engine: outrigger_journal::EngineKind::Log,
         segment_bytes_max: plan.segment_bytes_max,
         reserve_bytes: RESERVE_BYTES,
         max_size_bytes: JOURNAL_BYTES,

@@ -6,13 +6,15 @@ use std::path::Path;
 use outrigger_runtime::Random;
 use outrigger_runtime::disk::{ArcDisk, Disk};
 
-use super::{has_segments, io_error, lock};
+use crate::begin::{has_segments, io_error, lock};
+use crate::engine::EngineKind;
 use crate::error::{HeadError, OpenError};
 use crate::head::{FoundHead, Head};
 use crate::ids::{Epoch, JournalId};
-use crate::log::frame::{FrameHead, FrameKind};
+use crate::log::frame::FrameKind;
 use crate::log::segment::{head_at, seal_at, whole};
-use crate::paths::{Paths, SegmentName, segment_name};
+use crate::paths::{Paths, SegmentName, is_segment, segment_name};
+use crate::sqlite::names_of;
 
 /// Whether a head had to be made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub enum HeadRestored {
 /// What the segments say of themselves.
 #[derive(Debug, Default)]
 struct Said {
+    engine: Option<EngineKind>,
     journal: Option<JournalId>,
     epoch: Epoch,
     segments: usize,
@@ -59,7 +62,8 @@ pub fn restore_head(disk: &ArcDisk, random: &Random, directory: &Path) -> Result
     let said = listen(disk, &paths)?;
     let journal = said.journal.ok_or_else(|| HeadError::Nameless { directory: paths.segments.clone() })?;
     let copy = random.u64().map_err(OpenError::Random)?;
-    let head = Head { epoch: said.epoch, ..Head::new(journal, copy) };
+    let engine = said.engine.unwrap_or(EngineKind::Log);
+    let head = Head { epoch: said.epoch, ..Head::new(journal, copy, engine) };
     head.write(disk, &path).map_err(io_error("writing", &path))?;
     Ok(HeadRestored::FromSegments { journal, segments: said.segments })
 }
@@ -68,31 +72,36 @@ pub fn restore_head(disk: &ArcDisk, random: &Random, directory: &Path) -> Result
 fn listen(disk: &dyn Disk, paths: &Paths) -> Result<Said, HeadError> {
     let mut said = Said::default();
     for listed in disk.list(&paths.segments).map_err(io_error("listing", &paths.segments))? {
-        if !matches!(segment_name(&listed.path), SegmentName::Segment(_)) {
+        if !is_segment(&listed.path) {
             continue;
         }
-        let heads = ends(disk, &listed.path).map_err(io_error("reading", &listed.path))?;
-        said.segments += usize::from(!heads.is_empty());
-        for head in heads {
+        let (engine, named) = match segment_name(&listed.path) {
+            SegmentName::Segment(_) => (EngineKind::Log, ends(disk, &listed.path)),
+            SegmentName::Unfinished | SegmentName::Other => (EngineKind::Sqlite, names_of(&listed.path)),
+        };
+        let named = named.map_err(io_error("reading", &listed.path))?;
+        said.engine = Some(engine);
+        said.segments += usize::from(!named.is_empty());
+        for (journal, epoch) in named {
             match said.journal {
-                Some(one) if one != head.journal => {
-                    return Err(HeadError::TwoJournals { file: listed.path, one, other: head.journal });
+                Some(one) if one != journal => {
+                    return Err(HeadError::TwoJournals { file: listed.path, one, other: journal });
                 }
-                _ => said.journal = Some(head.journal),
+                _ => said.journal = Some(journal),
             }
-            said.epoch = said.epoch.max(head.epoch);
+            said.epoch = said.epoch.max(epoch);
         }
     }
     Ok(said)
 }
 
-/// The heads of the opening and the seal of a segment, as far as they can be read: what stands between them may be bytes of objects.
-fn ends(disk: &dyn Disk, path: &Path) -> io::Result<Vec<FrameHead>> {
+/// What the opening and the seal of a segment name, as far as they can be read: what stands between them may be bytes of objects.
+fn ends(disk: &dyn Disk, path: &Path) -> io::Result<Vec<(JournalId, Epoch)>> {
     let mut window = whole(disk, path)?;
     let opening = head_at(&mut window, 0)?.filter(|head| head.kind == FrameKind::Opening);
     let seal = match seal_at(&mut window)? {
         Some(offset) => head_at(&mut window, offset)?.filter(|head| head.kind == FrameKind::Seal),
         None => None,
     };
-    Ok(opening.into_iter().chain(seal).collect())
+    Ok(opening.into_iter().chain(seal).map(|head| (head.journal, head.epoch)).collect())
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
 use outrigger_runtime::reserve::{Reserve, is_no_room};
 
+use crate::begin::io_error;
+use crate::begin::with_room;
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
 use crate::head::FORMAT;
@@ -15,10 +17,11 @@ use crate::journal::Cut;
 use crate::log::contents::Contents;
 use crate::log::frame::HEAD_BYTES;
 use crate::log::index::Index;
+use crate::log::large::Orphan;
+use crate::log::objects::Files;
 use crate::log::open_segment::OpenSegment;
-use crate::log::recovery::io_error;
 use crate::log::recovery::judge::{Position, judge};
-use crate::log::recovery::renew::{copy, with_room};
+use crate::log::recovery::renew::copy;
 use crate::log::scan::Scan;
 use crate::log::seal::Opening;
 use crate::log::segment::{Segment, Stage, head_at, read_sealed};
@@ -77,6 +80,27 @@ impl Loaded {
         loaded.damaged = loaded.damaged.into_iter().map(|damage| loaded.index.weigh(damage)).collect();
         loaded.index.tail = loaded.end().max(place.applied.next()).before();
         Ok(loaded)
+    }
+
+    /// Takes up what the files of bodies are; gives those that no frame names.
+    pub(crate) fn compared(&mut self, place: Place<'_>, files: Files) -> Vec<(PathBuf, Orphan)> {
+        let Files { bytes, missing, orphans } = files;
+        self.index.file_bytes = bytes;
+        for (name, seq) in missing {
+            let perhaps = seq > place.applied && self.last_batch.is_some_and(|batch| seq >= batch)
+                || self.index.doubtful.contains(seq);
+            if perhaps {
+                self.index.doubtful.add(&Ranges::new(vec![(seq, seq)]));
+            }
+            self.damaged.push(Damage {
+                file: place.paths.object(name),
+                offset: 0,
+                part: DamagedPart::Gone,
+                entries: Some((seq, seq)),
+                certainty: if perhaps { Certainty::Perhaps } else { Certainty::Acknowledged },
+            });
+        }
+        orphans
     }
 
     /// The number behind the last record.

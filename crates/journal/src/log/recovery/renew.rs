@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{Access, Disk, DiskFile};
-use outrigger_runtime::reserve::{Given, Reserve, is_no_room};
 
 /// Copied at once.
 const COPY_BYTES: usize = 1 << 20;
@@ -31,18 +30,4 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> io::
         offset += read as u64;
     }
     Ok(target)
-}
-
-/// Does something that needs room, and gives the reserve for it if there is none.
-pub(crate) fn with_room<T>(reserve: &mut Reserve, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match work() {
-            Err(error) if is_no_room(&error) => {
-                if reserve.give()? == Given::Nothing {
-                    return Err(error);
-                }
-            }
-            other => return other,
-        }
-    }
 }

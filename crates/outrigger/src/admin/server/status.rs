@@ -220,7 +220,7 @@ fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
         reasons.push(format!("the journal is over {JOURNAL_FULL_PERCENT} % full"));
     }
     let copy = json!({
-        "engine": "log", "path": state.directory, "state": health, "generation": state.generation,
+        "engine": state.engine.name(), "path": state.directory, "state": health, "generation": state.generation,
     });
     json!({
         "copies": [copy],

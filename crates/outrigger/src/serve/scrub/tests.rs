@@ -30,6 +30,7 @@ impl Rig {
         let (disk, clock) = (SimDisk::new(1, 1 << 30), Clock::simulated(START_US));
         let options = Options {
             directory: "/journal".into(),
+            engine: outrigger_journal::EngineKind::Log,
             segment_bytes_max: 64 << 10,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,
