@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outrigger_journal::{
-    Carried, Certainty, DamagedPart, EngineKind, Entry, Journal, JournalReader, Opened, ReadError, Seq,
+    Carried, Certainty, DamagedPart, EngineKind, Entry, HeadRestored, Journal, JournalReader, OpenError,
+    Opened, ReadError, Seq, restore_head,
 };
 use outrigger_runtime::Threads;
 
@@ -209,4 +210,35 @@ fn another_engine_than_the_one_that_is_configured_is_refused_by_name() {
     let refused = Journal::open(crate::kit::real_disk(), clock, random, options, Seq(0)).unwrap_err();
     let said = refused.to_string();
     assert!(said.contains("kept by engine `sqlite`") && said.contains("says `log`"), "{said}");
+}
+
+#[test]
+fn a_lost_head_is_made_anew_from_the_databases() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut journal = open(directory.path(), 0).journal;
+    append(&mut journal, vec![object(1, 100), closing(2)]);
+    let name = journal.journal();
+    for seed in 0..30 {
+        append(&mut journal, vec![closing(seed)]);
+    }
+    let harmed = crashed(directory.path());
+    drop(journal);
+    for of in [directory.path(), harmed.path()] {
+        std::fs::remove_file(of.join("head")).unwrap();
+    }
+    let options = crate::kit::options_of(EngineKind::Sqlite, directory.path());
+    let (clock, random) = (outrigger_runtime::Clock::System, outrigger_runtime::Random::System);
+    let disk = crate::kit::real_disk();
+    let refused = Journal::open(disk.clone(), clock, random.clone(), options, Seq(2)).unwrap_err();
+    assert!(matches!(refused, OpenError::HeadMissing { .. }), "{refused}");
+    let restored = restore_head(&disk, &random, directory.path()).unwrap();
+    assert_eq!(restored, HeadRestored::FromSegments { journal: name, segments: 1 });
+    let opened = open(directory.path(), 2);
+    assert_eq!((opened.journal.journal(), count(&opened.journal)), (name, 32));
+    assert_eq!(opened.report.damaged, vec![]);
+    // Making it anew does not have SQLite drop what it would drop of a damaged write-ahead log, before that was looked through.
+    flip(&files(harmed.path(), "-wal")[0], 9000, 1);
+    restore_head(&disk, &random, harmed.path()).unwrap();
+    let found = open(harmed.path(), 0).report.damaged;
+    assert!(found.iter().any(|damage| damage.part == DamagedPart::WriteAhead), "{found:?}");
 }

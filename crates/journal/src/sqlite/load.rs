@@ -19,7 +19,7 @@ use crate::sqlite::index::{Index, Places, Segment, Stage};
 use crate::sqlite::names::{self, Named};
 use crate::sqlite::row::{COLUMNS, Place, Read, RecordRow};
 use crate::sqlite::segment::{self, FORMAT, Opening, Said, Tally};
-use crate::sqlite::shared::{as_io, read_only};
+use crate::sqlite::shared::{as_io, as_it_stands, read_only};
 use crate::sqlite::wal::{self, Wal};
 
 /// Copied at once.
@@ -389,10 +389,11 @@ fn database_bytes(database: &Connection) -> rusqlite::Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(EMPTY_DATABASE_BYTES))
 }
 
-/// What a segment says of the journal that it belongs to, and its greatest epoch.
+/// What a segment says of the journal that it belongs to, and its greatest epoch; its write-ahead log is left for the next start, which
+/// looks it through before SQLite does.
 pub(crate) fn names_of(path: &Path) -> io::Result<Vec<(JournalId, Epoch)>> {
     let read = || -> rusqlite::Result<Option<(JournalId, Epoch)>> {
-        let database = Connection::open(path)?;
+        let database = as_it_stands(path)?;
         let Some(opening) = segment::said(&database)?.opening else { return Ok(None) };
         let epoch: Option<u32> = database.query_row("SELECT max(epoch) FROM record", [], |row| row.get(0))?;
         let journal = u128::from_str_radix(&opening.journal, 16).ok().map(JournalId);

@@ -63,6 +63,8 @@ impl OpenSegment {
             let transaction = database.unchecked_transaction()?;
             segment::begin(&transaction, &opening)?;
             transaction.commit()?;
+            // What a segment is can be read of its database alone.
+            database.query_row(CHECKPOINT, [], |_| Ok(()))?;
             Ok(database)
         });
         let database = match begun {

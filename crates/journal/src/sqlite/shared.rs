@@ -112,6 +112,14 @@ pub(crate) fn read_only(path: &std::path::Path) -> rusqlite::Result<Connection> 
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
+/// Opens a database without its write-ahead log, which is neither read nor changed.
+pub(crate) fn as_it_stands(path: &std::path::Path) -> rusqlite::Result<Connection> {
+    let name = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+}
+
 /// What an error of SQLite's means for who asks for a file.
 pub(crate) fn as_io(error: rusqlite::Error) -> io::Error {
     let kind = match error.sqlite_error_code() {
