@@ -65,6 +65,8 @@ fn a_flipped_bit_in_the_write_ahead_log_is_found() {
         let found = opened.report.damaged;
         assert!(found.iter().any(|damage| damage.part == DamagedPart::WriteAhead), "byte {at}: {found:?}");
         assert!(found.iter().any(|damage| damage.certainty == Certainty::Acknowledged), "byte {at}");
+        let kept = std::fs::metadata(&files(other.path(), "-wal-damaged")[0]).unwrap().len();
+        assert_eq!(kept, length, "it is kept as it was found");
         // What the ledger had applied is named besides.
         let other = crashed(directory.path());
         flip(&files(other.path(), "-wal")[0], at, u32::try_from(part % 8).unwrap());

@@ -128,7 +128,9 @@ impl Loaded {
         match wal::look(&*file).map_err(io_error("reading", &path))? {
             Wal::Empty | Wal::Sound => {}
             Wal::Damaged { offset, commits, certainty } => {
-                tracing::error!(file = %path.display(), offset, commits, "a write-ahead log is damaged in its middle: what was committed behind it is lost in this copy");
+                let kept = names::damaged(start.paths, number);
+                tracing::error!(file = %path.display(), offset, commits, kept = %kept.display(), "a write-ahead log is damaged in its middle: what was committed behind it is lost in this copy; the log is kept as it was found");
+                keep(start, &path, &kept)?;
                 let damage = no_entry(&path, offset, DamagedPart::WriteAhead);
                 self.damaged.push(Damage { certainty, ..damage });
             }
@@ -328,6 +330,23 @@ fn look_through(start: Start<'_>, bodies: &Path, rows: Vec<Read>) -> Looked {
 fn all_rows(database: &Connection) -> rusqlite::Result<Vec<Read>> {
     let mut statement = database.prepare(&format!("SELECT {COLUMNS} FROM record ORDER BY seq"))?;
     statement.query_map([], RecordRow::read)?.collect()
+}
+
+/// Keeps a copy of a write-ahead log before SQLite drops what it does not take: a person may find in it what no other copy has.
+fn keep(start: Start<'_>, path: &Path, kept: &Path) -> Result<(), OpenError> {
+    let target = match start.disk.create(kept) {
+        Ok(target) => target,
+        // An earlier start found it, and ended before it was dropped.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(io_error("making", kept)(error)),
+    };
+    match copy(start, path, &*target, u64::MAX) {
+        Err(error) if is_no_room(&error) => {
+            tracing::warn!(file = %kept.display(), "no room to keep a damaged write-ahead log");
+            start.disk.remove(kept).map_err(io_error("removing", kept))
+        }
+        copied => copied.map_err(io_error("writing", kept)),
+    }
 }
 
 /// Copies the bodies that count into a new file: after a failed sync the page cache may show what is not on the disk. Rows are safe from

@@ -20,6 +20,11 @@ pub(crate) fn write_ahead(paths: &Paths, number: u32) -> PathBuf {
     paths.segments.join(format!("{number:010}.{DATABASE}-wal"))
 }
 
+/// Where a write-ahead log that was found damaged is kept.
+pub(crate) fn damaged(paths: &Paths, number: u32) -> PathBuf {
+    paths.segments.join(format!("{number:010}.{DATABASE}-wal-damaged"))
+}
+
 pub(crate) fn bodies(paths: &Paths, key: SegmentKey) -> PathBuf {
     paths.segments.join(format!("{:010}-{}.{BODIES}", key.number, key.rewrites))
 }
