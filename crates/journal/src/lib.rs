@@ -14,6 +14,7 @@ mod paths;
 mod ranges;
 mod reader;
 mod record;
+mod renew;
 mod state;
 
 // The path of an append, outside in.

@@ -117,16 +117,21 @@ pub fn read_small(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8
     read_exact_at(&*file, 0, usize::try_from(length).map_err(io::Error::other)?)
 }
 
+/// Removes a file; one that is not there is no error.
+pub fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Replaces a small file so that after a crash either the old or the new content stands.
 pub fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = directory.join(name);
-    match disk.remove(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(disk, &fresh)?;
     let file = disk.create(&fresh)?;
     file.write_at(&[IoSlice::new(content)], 0)?;
     file.sync_data()?;

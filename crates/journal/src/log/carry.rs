@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_runtime::disk::{DiskFile, read_exact_at};
+use outrigger_runtime::disk::{DiskFile, read_exact_at, remove_if_there};
 
 use crate::commit::{Setback, before_sync, for_good};
 use crate::engine::{Forwarded, Obstacle, Plan};
@@ -130,13 +130,9 @@ impl Plan for Together {
         let synced = shared.home.disk.sync_directory(&shared.home.paths.objects);
         synced.map_err(for_good("syncing the directory of objects")).map_err(setback)?;
         let path = shared.home.paths.unfinished(first.file);
-        match shared.home.disk.remove(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                // Nothing has been written yet: without room it is tried again.
-                return Err(setback(before_sync("removing an unfinished segment")(error)));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        // Nothing has been written yet: without room it is tried again.
+        let removed = remove_if_there(&*shared.home.disk, &path);
+        removed.map_err(before_sync("removing an unfinished segment")).map_err(setback)?;
         let opening = Opening {
             format: FORMAT,
             segments: (first.numbers.0, last.numbers.1),

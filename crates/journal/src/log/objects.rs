@@ -12,8 +12,8 @@ use crate::home::Home;
 use crate::ids::{JournalId, Seq};
 use crate::log::frame::FrameKind;
 use crate::log::large::{ObjectFile, Orphan, Prepared, PreparedBody, read_object};
-use crate::log::recovery::copy;
 use crate::paths::{Paths, object_name};
+use crate::renew::copy;
 
 /// What the files of bodies are, beside the records that name them.
 #[derive(Debug, Default)]

@@ -15,11 +15,9 @@ use crate::log::shared::Shared;
 mod head_anew;
 mod judge;
 mod load;
-mod renew;
 
 pub use head_anew::{HeadRestored, restore_head};
 pub(crate) use judge::{Position, judge};
-pub(crate) use renew::copy;
 
 pub(crate) fn open(opening: Opening) -> Result<Found, OpenError> {
     let Opening { disk, clock, random, options, applied } = opening;

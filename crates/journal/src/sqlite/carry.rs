@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use outrigger_runtime::DiskFile;
-use outrigger_runtime::disk::{Access, read_exact_at};
+use outrigger_runtime::disk::{Access, read_exact_at, remove_if_there};
 use rusqlite::Connection;
 
 use crate::commit::{Setback, before_sync, for_good};
@@ -92,12 +92,8 @@ impl Sqlite {
         let databases = replaced.iter().skip(1).map(|key| names::database(&home.paths, key.number));
         let bodies = replaced.iter().map(|key| names::bodies(&home.paths, *key));
         for path in databases.chain(bodies) {
-            match home.disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(for_good("removing what was written anew")(error));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            let removed = remove_if_there(&*home.disk, &path);
+            removed.map_err(for_good("removing what was written anew"))?;
         }
         self.reserve.refill().map_err(for_good("taking the reserve back"))
     }
@@ -133,19 +129,13 @@ impl Plan for Together {
         let path = names::unfinished(&home.paths, opening.numbers.0);
         let bodies = names::bodies(&home.paths, opening.key());
         for leftover in [&path, &bodies] {
-            match home.disk.remove(leftover) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Obstacle::Setback(before_sync("removing an unfinished segment")(error)));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            let removed = remove_if_there(&*home.disk, leftover);
+            removed.map_err(before_sync("removing an unfinished segment")).map_err(Obstacle::Setback)?;
         }
         let written = self.fill(&opening);
         if written.is_err() {
             for leftover in [&path, &bodies] {
-                if let Err(error) = home.disk.remove(leftover)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
+                if let Err(error) = remove_if_there(&*home.disk, leftover) {
                     tracing::warn!(file = %leftover.display(), %error, "an unfinished segment could not be removed");
                 }
             }

@@ -1,11 +1,11 @@
 //! Reading the segments at a start.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{Access, Disk};
+use outrigger_runtime::disk::{Access, Disk, read_exact_at, remove_if_there};
 use outrigger_runtime::reserve::is_no_room;
 use rusqlite::Connection;
 
@@ -15,6 +15,7 @@ use crate::error::OpenError;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::Cut;
 use crate::paths::{Paths, SegmentKey};
+use crate::renew;
 use crate::sqlite::index::{Index, Places, Segment, Stage};
 use crate::sqlite::names::{self, Named};
 use crate::sqlite::row::{COLUMNS, Place, Read, RecordRow};
@@ -22,8 +23,6 @@ use crate::sqlite::segment::{self, FORMAT, Opening, Said, Tally};
 use crate::sqlite::shared::{as_io, as_it_stands, read_only};
 use crate::sqlite::wal::{self, Wal};
 
-/// Copied at once.
-const COPY_BYTES: usize = 1 << 20;
 /// Bytes of a database that holds nothing yet.
 const EMPTY_DATABASE_BYTES: u64 = 32 << 10;
 
@@ -73,22 +72,8 @@ impl Loaded {
         let path = names::database(start.paths, number);
         let failed = |error: rusqlite::Error| io_error("reading", &path)(as_io(error));
         self.look_ahead(start, number)?;
-        let is_ahead = is_there(start.disk, &names::write_ahead(start.paths, number));
-        let opened = if is_ahead { Connection::open(&path) } else { read_only(&path) };
-        // Without the write-ahead log that it ought to have, only who may write can open it.
-        let is_readable = |database: &Connection| segment::said(database).is_ok();
-        let database = match opened {
-            Ok(database) if is_ahead || is_readable(&database) => database,
-            Ok(_) | Err(_) => Connection::open(&path).map_err(failed)?,
-        };
-        let said = match segment::said(&database) {
-            Ok(said) => said,
-            // It was never whole: its tables are made in one commit.
-            Err(error) if is_no_table(&error) => {
-                drop(database);
-                return remove(start, number, SegmentKey { number, rewrites: 0 });
-            }
-            Err(error) => return Err(failed(error)),
+        let Some((database, said)) = opened(start, &path, number).map_err(failed)? else {
+            return remove(start, number, SegmentKey { number, rewrites: 0 });
         };
         if let Some(opening) = &said.opening {
             newer(&path, opening)?;
@@ -217,7 +202,8 @@ impl Loaded {
             self.cut = Some(Cut { file: bodies_path.clone(), offset: tally.bytes, bytes });
         }
         let fresh = Opening { rewrites: opening.rewrites.saturating_add(1), ..opening.clone() };
-        let opening = match anew(start, &bodies_path, &fresh, tally.bytes) {
+        let fresh_path = names::bodies(start.paths, fresh.key());
+        let opening = match copied(start, &bodies_path, &fresh_path, tally.bytes) {
             Ok(()) => fresh,
             Err(error) if is_no_room(&error) => {
                 tracing::warn!(file = %bodies_path.display(), "no room to write a file of bodies anew; it is taken as it is");
@@ -293,7 +279,7 @@ fn look_through(start: Start<'_>, bodies: &Path, rows: Vec<Read>) -> Looked {
     let is_whole = |row: &RecordRow| match row.place {
         Place::Beside(offset) => file.as_ref().is_some_and(|file| {
             let length = usize::try_from(row.length).unwrap_or(usize::MAX);
-            let read = outrigger_runtime::disk::read_exact_at(&**file, offset, length);
+            let read = read_exact_at(&**file, offset, length);
             read.is_ok_and(|bytes| crc32c::crc32c(&bytes) == row.crc)
         }),
         Place::None | Place::File(_) | Place::Released => true,
@@ -334,58 +320,29 @@ fn all_rows(database: &Connection) -> rusqlite::Result<Vec<Read>> {
 
 /// Keeps a copy of a write-ahead log before SQLite drops what it does not take: a person may find in it what no other copy has.
 fn keep(start: Start<'_>, path: &Path, kept: &Path) -> Result<(), OpenError> {
-    let target = match start.disk.create(kept) {
-        Ok(target) => target,
+    if is_there(start.disk, kept) {
         // An earlier start found it, and ended before it was dropped.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(io_error("making", kept)(error)),
-    };
-    match copy(start, path, &*target, u64::MAX) {
+        return Ok(());
+    }
+    match copied(start, path, kept, u64::MAX) {
         Err(error) if is_no_room(&error) => {
             tracing::warn!(file = %kept.display(), "no room to keep a damaged write-ahead log");
-            start.disk.remove(kept).map_err(io_error("removing", kept))
+            Ok(())
         }
         copied => copied.map_err(io_error("writing", kept)),
     }
 }
 
-/// Copies the bodies that count into a new file: after a failed sync the page cache may show what is not on the disk. Rows are safe from
-/// that, as putting the write-ahead log into the database writes them again.
-fn anew(start: Start<'_>, from: &Path, opening: &Opening, length: u64) -> io::Result<()> {
-    let to = names::bodies(start.paths, opening.key());
-    match start.disk.remove(&to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let target = start.disk.create(&to)?;
-    let copied = copy(start, from, &*target, length);
+/// Copies the first bytes of a file into a new one, on the disk when this returns; of one that could not be copied whole nothing stays.
+///
+/// The bodies that count are copied so at a start: after a failed sync the page cache may show what is not on the disk. Rows are safe
+/// from that, as putting the write-ahead log into the database writes them again.
+fn copied(start: Start<'_>, from: &Path, to: &Path, length: u64) -> io::Result<()> {
+    let copied = renew::copy(start.disk, from, to, length).and_then(|target| target.sync_data());
     if copied.is_err() {
-        start.disk.remove(&to)?;
+        remove_if_there(start.disk, to)?;
     }
-    copied
-}
-
-fn copy(
-    start: Start<'_>,
-    from: &Path,
-    target: &dyn outrigger_runtime::DiskFile,
-    length: u64,
-) -> io::Result<()> {
-    if length > 0 {
-        let source = start.disk.open(from, Access::Read)?;
-        let mut offset = 0;
-        while offset < length {
-            let room = usize::try_from(length - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES);
-            let bytes = source.read_new(offset, room)?;
-            if bytes.is_empty() {
-                break;
-            }
-            target.write_at(&[IoSlice::new(&bytes)], offset)?;
-            offset += bytes.len() as u64;
-        }
-    }
-    target.sync_data()?;
-    start.disk.sync_directory(&start.paths.segments)
+    copied.and_then(|()| start.disk.sync_directory(&start.paths.segments))
 }
 
 /// Seals the database of a segment that grew, without the rows behind `last`; gives its length.
@@ -429,6 +386,21 @@ fn is_there(disk: &dyn Disk, path: &Path) -> bool {
     disk.open(path, Access::Read).is_ok()
 }
 
+/// Opens the database of a segment and reads what that says of itself; `None` if it was never whole: its tables are made in one commit.
+fn opened(start: Start<'_>, path: &Path, number: u32) -> rusqlite::Result<Option<(Connection, Said)>> {
+    let read = |database: Connection| segment::said(&database).map(|said| (database, said));
+    let opened = if is_there(start.disk, &names::write_ahead(start.paths, number)) {
+        Connection::open(path).and_then(read)
+    } else {
+        // Without the write-ahead log that it ought to have, only who may write can open it.
+        read_only(path).and_then(read).or_else(|_| Connection::open(path).and_then(read))
+    };
+    match opened {
+        Err(error) if is_no_table(&error) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
 fn is_no_table(error: &rusqlite::Error) -> bool {
     error.to_string().contains("no such table")
 }
@@ -442,10 +414,7 @@ fn remove(start: Start<'_>, number: u32, key: SegmentKey) -> Result<(), OpenErro
 
 /// Removes a file, if it is there.
 fn remove_file(start: Start<'_>, path: &Path) -> Result<(), OpenError> {
-    match start.disk.remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("removing", path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    remove_if_there(start.disk, path).map_err(io_error("removing", path))
 }
 
 fn newer(path: &Path, opening: &Opening) -> Result<(), OpenError> {

@@ -1,10 +1,9 @@
 //! The segment that grows: one connection, one file of bodies, one commit after the other.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use outrigger_runtime::disk::remove_if_there;
 use outrigger_runtime::reserve::is_no_room;
 use rusqlite::Connection;
 
@@ -40,7 +39,6 @@ pub(crate) struct OpenSegment {
 /// How a database is set up whose commits are durable when they return.
 const DURABLE: &str = "PRAGMA page_size=4096; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; \
      PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0";
-const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// What an error of SQLite's before anything was committed means.
 fn before_commit(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Setback {
@@ -48,7 +46,7 @@ fn before_commit(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Setback
 }
 
 /// What an error of SQLite's means that leaves open what is on the disk.
-pub(crate) fn in_doubt(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Setback {
+fn in_doubt(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Setback {
     move |error| for_good(doing)(as_io(error))
 }
 
@@ -64,13 +62,16 @@ impl OpenSegment {
             segment::begin(&transaction, &opening)?;
             transaction.commit()?;
             // What a segment is can be read of its database alone.
-            database.query_row(CHECKPOINT, [], |_| Ok(()))?;
+            segment::checkpoint(&database)?;
             Ok(database)
         });
         let database = match begun {
             Ok(database) => database,
             Err(error) => {
-                take_back(home, &[names::write_ahead(&home.paths, opening.numbers.0), path, bodies_path])?;
+                for made in [names::write_ahead(&home.paths, opening.numbers.0), path, bodies_path] {
+                    let removed = remove_if_there(&*home.disk, &made);
+                    removed.map_err(for_good("taking a new segment back"))?;
+                }
                 return Err(before_commit("beginning a segment")(error));
             }
         };
@@ -142,8 +143,7 @@ impl OpenSegment {
         if self.ahead == 0 {
             return Ok(());
         }
-        let done = held(&self.database).query_row(CHECKPOINT, [], |_| Ok(()));
-        match done.map_err(as_io) {
+        match segment::checkpoint(&held(&self.database)).map_err(as_io) {
             Ok(()) => self.ahead = 0,
             // What is committed is on the disk as it is; there is more to be read at a start, that is all.
             Err(error) if is_no_room(&error) => {}
@@ -160,19 +160,6 @@ impl OpenSegment {
         segment::seal(&database, &self.tally).map_err(before_commit("sealing a segment"))?;
         segment::rest(&database).map_err(in_doubt("leaving a sealed segment"))
     }
-}
-
-/// Removes what was made of a segment that could not be begun.
-fn take_back(home: &Home, files: &[PathBuf]) -> Result<(), Setback> {
-    for path in files {
-        match home.disk.remove(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(for_good("taking a new segment back")(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
 }
 
 fn commit(database: &Database, rows: &[RecordRow]) -> Result<(), Setback> {

@@ -109,19 +109,19 @@ impl RecordRow {
         Ok(())
     }
 
-    /// What a record of the journal's own says: bodies that are let go, numbers that are void.
-    pub(crate) fn own_ranges(&self) -> (Ranges, Ranges) {
-        let (mut released, mut void) = (Ranges::default(), Ranges::default());
+    /// What a record of the journal's own says, if it is one: bodies that are let go, numbers that are void.
+    pub(crate) fn own_ranges(&self) -> Option<(Ranges, Ranges)> {
         match self.kind {
             RecordKind::Release => {
-                released = serde_json::from_slice(&self.header).map_or(released, |own: Release| own.released);
+                let own: Release = serde_json::from_slice(&self.header).ok()?;
+                Some((own.released, Ranges::default()))
             }
             RecordKind::Void => {
-                void = serde_json::from_slice(&self.header).map_or(void, |own: Void| own.void);
+                let own: Void = serde_json::from_slice(&self.header).ok()?;
+                Some((Ranges::default(), own.void))
             }
-            RecordKind::Object | RecordKind::Closing | RecordKind::Decision | RecordKind::Member => {}
+            RecordKind::Object | RecordKind::Closing | RecordKind::Decision | RecordKind::Member => None,
         }
-        (released, void)
     }
 
     /// A CRC-32C over all of it.

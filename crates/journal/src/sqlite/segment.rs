@@ -81,9 +81,10 @@ impl Tally {
             self.kept_bytes += row.length;
             self.bytes = self.bytes.max(offset + row.length);
         }
-        let (released, void) = row.own_ranges();
-        self.released.add(&released);
-        self.void.add(&void);
+        if let Some((released, void)) = row.own_ranges() {
+            self.released.add(&released);
+            self.void.add(&void);
+        }
         self.chain = hex(&row.link(link(&self.chain)));
     }
 }
@@ -118,9 +119,14 @@ pub(crate) fn open_anew(database: &Connection, opening: &Opening) -> rusqlite::R
     Ok(())
 }
 
+/// Puts what is in the write-ahead log into the database.
+pub(crate) fn checkpoint(database: &Connection) -> rusqlite::Result<()> {
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 /// Leaves a database that nobody changes any more: one file, which nobody holds.
 pub(crate) fn rest(database: &Connection) -> rusqlite::Result<()> {
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    checkpoint(database)?;
     // What gives a row is asked as a question.
     database.query_row("PRAGMA journal_mode=DELETE", [], |_| Ok(()))?;
     database.query_row("PRAGMA locking_mode=NORMAL", [], |_| Ok(()))?;

@@ -21,7 +21,6 @@ use crate::log::large::Orphan;
 use crate::log::objects::Files;
 use crate::log::open_segment::OpenSegment;
 use crate::log::recovery::judge::{Position, judge};
-use crate::log::recovery::renew::copy;
 use crate::log::scan::Scan;
 use crate::log::seal::Opening;
 use crate::log::segment::{Segment, Stage, head_at, read_sealed};
@@ -29,6 +28,7 @@ use crate::log::table::Table;
 use crate::log::window::Window;
 use crate::paths::{Paths, SegmentName, segment_name};
 use crate::ranges::Ranges;
+use crate::renew::copy;
 
 /// All segments, read.
 #[derive(Debug, Default)]

@@ -7,17 +7,14 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{Access, Disk, DiskFile};
+use outrigger_runtime::disk::{Access, Disk, DiskFile, remove_if_there};
 
 /// Copied at once.
 const COPY_BYTES: usize = 1 << 20;
 
 /// Copies the first `length` bytes of a file into a new one, without sync.
 pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> io::Result<Arc<dyn DiskFile>> {
-    match disk.remove(to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    remove_if_there(disk, to)?;
     let source = disk.open(from, Access::Read)?;
     let target = disk.create(to)?;
     let mut buffer = vec![0; COPY_BYTES];
