@@ -73,17 +73,11 @@ impl Sieve {
     }
 
     fn hold_key(&self, filter: &Filter, answer: &Answer) -> Held {
-        let value = |wanted: Tag| {
-            answer
-                .attributes
-                .iter()
-                .find(|(tag, value)| *tag == wanted && !value.is_empty())
-                .map(|(_, value)| value)
-        };
+        let value = |tag| said(answer, tag);
         match value(filter.tag) {
             // Nothing there may be nothing said: many archives return few attributes.
             None if filter.matcher == Matcher::Nothing => Held::Undecided,
-            _ if filter.holds(|tag| value(tag).cloned()) => Held::Matches,
+            _ if is_held(filter, answer) => Held::Matches,
             Some(_) if filter.matcher.time_tag().is_some_and(|time| value(time).is_none()) => Held::Undecided,
             // Some archives match what is stored, and show it in a set that does not hold it: Orthanc leaves such characters out.
             Some(_) | None if self.is_beyond(filter.tag, answer) => Held::Undecided,
@@ -96,16 +90,15 @@ impl Sieve {
     /// Whether a key asks for characters that the declared character set of an answer does not hold, so that a value which does not
     /// match may be the rest of one that does. A value with such characters of its own came from elsewhere, and is what it is.
     fn is_beyond(&self, tag: Tag, answer: &Answer) -> bool {
-        let value = |wanted: Tag| answer.attributes.iter().find(|(found, _)| *found == wanted);
-        let Some((_, set)) = value(Tag::SPECIFIC_CHARACTER_SET) else { return false };
+        let mut keys = self.beyond_ascii.iter().filter(|(key, _)| *key == tag).peekable();
+        let Some(set) = answer.value(Tag::SPECIFIC_CHARACTER_SET).filter(|_| keys.peek().is_some()) else {
+            return false;
+        };
         let set = Declared::new(set);
         let holds = |text: &str| set.encode(text, dictionary::vr(tag)).is_some();
-        let keys = self.beyond_ascii.iter().filter(|(key, _)| *key == tag);
-        let shown = value(tag).map_or("", |(_, value)| value.as_str());
-        let is_whole = shown
-            .chars()
-            .any(|character| character != UNREADABLE && !holds(character.encode_utf8(&mut [0; 4])));
-        keys.clone().any(|(_, key)| !holds(key)) && !is_whole
+        let is_of_elsewhere = |shown: char| shown != UNREADABLE && !holds(shown.encode_utf8(&mut [0; 4]));
+        keys.any(|(_, key)| !holds(key))
+            && !answer.value(tag).unwrap_or_default().chars().any(is_of_elsewhere)
     }
 
     /// Whether an attribute belongs to the entities asked for: a study names its patient itself.
@@ -116,10 +109,13 @@ impl Sieve {
     }
 }
 
+/// What an answer says of an attribute, unless that is empty.
+fn said(answer: &Answer, tag: Tag) -> Option<&str> {
+    answer.value(tag).filter(|value| !value.is_empty())
+}
+
 fn is_held(filter: &Filter, answer: &Answer) -> bool {
-    let value =
-        |wanted: Tag| answer.attributes.iter().find(|(tag, value)| *tag == wanted && !value.is_empty());
-    filter.holds(|tag| value(tag).map(|(_, value)| value.clone()))
+    filter.holds(|tag| said(answer, tag).map(str::to_owned))
 }
 
 /// A value as the catalogue would keep it: without padding, dates and times without the marks of the old form (PS3.5 section

@@ -178,10 +178,7 @@ impl StudyPatient {
 
     /// The patient that an answer to [`query`](Self::query) names.
     pub fn named(answer: &Answer) -> Self {
-        let value = |tag| {
-            let found = answer.attributes.iter().find(|(of, _)| *of == tag);
-            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-        };
+        let value = |tag| answer.value(tag).filter(|value| !value.is_empty()).map(str::to_owned);
         Self { id: value(Tag::PATIENT_ID), name: value(Tag::PATIENT_NAME) }
     }
 }

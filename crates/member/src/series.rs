@@ -19,15 +19,10 @@ pub(crate) fn query(study: &StudyUid, series: &SeriesUid, instance: &str) -> Que
     )
 }
 
-/// The value of an attribute of an answer.
-pub(crate) fn value(answer: &Answer, tag: Tag) -> Option<&str> {
-    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str())
-}
-
 /// The instance of an answer, unless the member says that it is of another series: some do not match every key.
 pub(crate) fn instance_of(answer: &Answer, series: &SeriesUid) -> Option<SopInstanceUid> {
-    let elsewhere = value(answer, Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
-    let uid = value(answer, Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
+    let elsewhere = answer.value(Tag::SERIES_INSTANCE_UID).is_some_and(|found| found != series.as_str());
+    let uid = answer.value(Tag::SOP_INSTANCE_UID).filter(|_| !elsewhere)?;
     SopInstanceUid::new(uid)
         .inspect_err(|error| tracing::warn!(%error, "a member shows an instance without a usable UID"))
         .ok()

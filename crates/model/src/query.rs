@@ -77,6 +77,13 @@ pub struct Answer {
     pub attributes: Vec<(Tag, String)>,
 }
 
+impl Answer {
+    /// The value of an attribute as it is listed.
+    pub fn value(&self, tag: Tag) -> Option<&str> {
+        self.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.as_str())
+    }
+}
+
 /// What is to be retrieved: the unique keys of a C-MOVE or C-GET identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {

@@ -25,9 +25,7 @@ impl About {
         self.id == other.id
             && (self.issuer == other.issuer || self.issuer.is_empty() || other.issuer.is_empty())
     }
-}
 
-impl About {
     /// The instances of it.
     pub(crate) fn selection(&self, level: Level) -> Option<Selection> {
         Some(match level {
@@ -163,11 +161,11 @@ impl Merge {
             Level::Study => Tag::STUDY_RELATED_INSTANCES,
             Level::Series => Tag::SERIES_RELATED_INSTANCES,
         };
-        value(answer, counts)?.trim().parse().ok()
+        answer.value(counts)?.trim().parse().ok()
     }
 
     fn note_more(&mut self, answer: &Answer, shown: String) {
-        let study = value(answer, Tag::STUDY_INSTANCE_UID).cloned().or_else(|| self.study.clone());
+        let study = answer.value(Tag::STUDY_INSTANCE_UID).map(str::to_owned).or_else(|| self.study.clone());
         if let Some(study) = study.filter(|_| self.more.len() < MORE_MAX) {
             self.more.entry(study).or_insert(shown);
         }
@@ -220,15 +218,11 @@ impl Merge {
     }
 }
 
-fn value(answer: &Answer, tag: Tag) -> Option<&String> {
-    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value)
-}
-
 /// What an answer is about, if it says so.
 pub(crate) fn about(level: Level, answer: &Answer) -> Option<About> {
-    let id = unique_value(level, answer)?.clone();
+    let id = unique_value(level, answer)?.to_owned();
     let issuer = if level == Level::Patient {
-        value(answer, Tag::ISSUER_OF_PATIENT_ID).cloned().unwrap_or_default()
+        answer.value(Tag::ISSUER_OF_PATIENT_ID).unwrap_or_default().to_owned()
     } else {
         String::new()
     };
@@ -236,8 +230,8 @@ pub(crate) fn about(level: Level, answer: &Answer) -> Option<About> {
 }
 
 /// The one value of the attribute that names what an answer is about.
-pub(crate) fn unique_value(level: Level, answer: &Answer) -> Option<&String> {
-    value(answer, unique_key(level)).filter(|id| !id.is_empty() && !id.contains('\\'))
+pub(crate) fn unique_value(level: Level, answer: &Answer) -> Option<&str> {
+    answer.value(unique_key(level)).filter(|id| !id.is_empty() && !id.contains('\\'))
 }
 
 fn normal(answer: Answer) -> Answer {

@@ -61,8 +61,7 @@ pub(crate) fn unite(catalogue: Option<&Answer>, parts: &[Part]) -> Answer {
 }
 
 fn value(answer: &Answer, tag: Tag) -> Option<&str> {
-    let found = answer.attributes.iter().find(|(found, value)| *found == tag && !value.is_empty());
-    found.map(|(_, value)| value.as_str())
+    answer.value(tag).filter(|value| !value.is_empty())
 }
 
 /// The first, or the one of which it is a damaged form; whole, never put together of several.

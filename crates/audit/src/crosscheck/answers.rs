@@ -14,8 +14,7 @@ impl Said {
     /// What an answer says of these attributes.
     pub fn of(answer: &Answer, tags: impl Iterator<Item = Tag>) -> Self {
         let value = |tag: Tag| {
-            let (_, value) = answer.attributes.iter().find(|(found, _)| *found == tag)?;
-            Some((tag, normalised(tag, value))).filter(|(_, value)| !value.is_empty())
+            Some((tag, normalised(tag, answer.value(tag)?))).filter(|(_, value)| !value.is_empty())
         };
         Self(tags.filter_map(value).collect())
     }

@@ -493,7 +493,7 @@ fn names(answer: &Answer, instance: &SopInstanceUid) -> bool {
 }
 
 fn value(answer: &Answer, tag: Tag) -> Option<&str> {
-    answer.attributes.iter().find(|(found, _)| *found == tag).map(|(_, value)| value.trim())
+    answer.value(tag).map(str::trim)
 }
 
 /// Whether an answer is about the study, and about the series where one is meant; some archives give what is beside it too.

@@ -374,6 +374,5 @@ fn all_studies() -> Query {
 }
 
 fn study_of(answer: &outrigger_model::Answer) -> Option<StudyUid> {
-    let found = answer.attributes.iter().find(|(tag, _)| *tag == Tag::STUDY_INSTANCE_UID);
-    found.and_then(|(_, value)| StudyUid::new(value).ok())
+    answer.value(Tag::STUDY_INSTANCE_UID).and_then(|uid| StudyUid::new(uid).ok())
 }

@@ -63,8 +63,7 @@ fn key(tag: Tag, value: &str) -> QueryKey {
 
 /// The value of an attribute in an answer; empty where there is none.
 pub(crate) fn value(answer: &Answer, tag: Tag) -> &str {
-    let found = answer.attributes.iter().find(|(found, _)| *found == tag);
-    found.map_or("", |(_, value)| value.trim())
+    answer.value(tag).map_or("", str::trim)
 }
 
 fn number(answer: &Answer, tag: Tag) -> Option<u64> {

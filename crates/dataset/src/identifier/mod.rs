@@ -10,7 +10,7 @@ use outrigger_model::{Level, QueryRoot, Tag, UidError};
 
 pub use find::{Asked, check_key, read_find};
 pub use keys::{compared, is_supported, item_keys, level_of};
-pub use read::{read_answer, read_character_set, read_failed, read_query, read_selection};
+pub use read::{read_answer, read_declared_answer, read_failed, read_query, read_selection};
 pub use write::{write_answer, write_failed, write_instances, write_query, write_selection};
 
 use crate::read::ReadError;

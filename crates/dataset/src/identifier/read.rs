@@ -60,19 +60,20 @@ const DEFAULT_SET: &str = "ISO_IR 6";
 
 /// Reads the identifier of a C-FIND response; attributes without a value are left out, also in the items of sequences.
 pub fn read_answer(form: Form, bytes: &[u8]) -> Result<Answer, IdentifierError> {
+    read_declared_answer(form, bytes).map(|(answer, _)| answer)
+}
+
+/// The same, with the character set that the identifier declares (0008,0005); without one it is the default, ISO_IR 6.
+pub fn read_declared_answer(form: Form, bytes: &[u8]) -> Result<(Answer, String), IdentifierError> {
     let data_set = read(form, bytes)?;
     let known = |(tag, value): (Tag, String)| match dictionary::vr(tag) {
         Vr::SQ => (tag, Items::from_text(&value).map(|items| items.known().to_text()).unwrap_or_default()),
         _ => (tag, value),
     };
     let attributes = attributes(&data_set).map(known).filter(|(_, value)| !value.is_empty()).collect();
-    Ok(Answer { attributes })
-}
-
-/// Reads the character set that the identifier of a C-FIND response declares (0008,0005); without one it is the default, ISO_IR 6.
-pub fn read_character_set(form: Form, bytes: &[u8]) -> Result<String, IdentifierError> {
-    let declared = declared(&read(form, bytes)?);
-    Ok(if declared.trim().is_empty() { DEFAULT_SET.to_owned() } else { declared })
+    let declared = declared(&data_set);
+    let set = if declared.trim().is_empty() { DEFAULT_SET.to_owned() } else { declared };
+    Ok((Answer { attributes }, set))
 }
 
 /// Reads the instances that a C-MOVE or C-GET response names as failed.

@@ -258,5 +258,5 @@ fn resource(answer: &Answer, level: Level) -> Option<Resource> {
 }
 
 fn uid<U>(answer: &Answer, tag: Tag, read: impl Fn(&str) -> Result<U, UidError>) -> Option<U> {
-    answer.attributes.iter().find(|(of, _)| *of == tag).and_then(|(_, text)| read(text).ok())
+    answer.value(tag).and_then(|text| read(text).ok())
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::json;
 use crate::contract::{Answered, Found, MemberError, Wholeness};
 use crate::http::{Ask, Connection, HttpRefusal};
-use crate::series::{self, INSTANCES_MAX, value};
+use crate::series::{self, INSTANCES_MAX};
 
 pub(super) const OPERATION: &str = "QIDO-RS";
 
@@ -191,7 +191,7 @@ impl Search {
     }
 
     fn identity(&self, answer: &Answer) -> Vec<String> {
-        self.unique.iter().map(|tag| value(answer, *tag).unwrap_or_default().to_owned()).collect()
+        self.unique.iter().map(|tag| answer.value(*tag).unwrap_or_default().to_owned()).collect()
     }
 
     fn page(&self, limit: usize, offset: usize) -> Ask {

@@ -1,7 +1,7 @@
 //! Queries as they are put: C-FIND in both models (PS3.4 section C.4.1).
 
 use outrigger_dataset::form::Form;
-use outrigger_dataset::identifier::{IdentifierError, read_answer, read_character_set, write_query};
+use outrigger_dataset::identifier::{IdentifierError, read_declared_answer, write_query};
 use outrigger_dimse::{Association, Command, Incoming, Outcome, Priority};
 use outrigger_model::{Answer, Query, QueryRoot, SopClassUid, Status, StatusClass, Tag, sop_class};
 
@@ -98,8 +98,7 @@ impl Putting {
             return Ok(Next::End(outcome.status));
         }
         let bytes = association.data_set(ANSWER_BYTES_MAX).await.map_err(lost(OPERATION))?;
-        let mut answer = read_answer(self.form, &bytes).map_err(unreadable)?;
-        let declared = read_character_set(self.form, &bytes).map_err(unreadable)?;
+        let (mut answer, declared) = read_declared_answer(self.form, &bytes).map_err(unreadable)?;
         if declared != EVERY_CHARACTER {
             // What this set does not hold, the answer cannot show.
             answer.attributes.push((Tag::SPECIFIC_CHARACTER_SET, declared));

@@ -7,7 +7,7 @@ use super::call::refused;
 use super::fetch::Wanted;
 use super::find::{Next, OPERATION, Putting};
 use crate::contract::{Found, MemberError};
-use crate::series::{INSTANCES_MAX, instance_of, query, value};
+use crate::series::{INSTANCES_MAX, instance_of, query};
 
 /// The member answers without end.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ async fn each_answer(
 
 /// The SOP class of an answer, where the member gives a usable one.
 fn class_of(answer: &Answer) -> Option<SopClassUid> {
-    value(answer, Tag::SOP_CLASS_UID).and_then(|uid| SopClassUid::new(uid).ok())
+    answer.value(Tag::SOP_CLASS_UID).and_then(|uid| SopClassUid::new(uid).ok())
 }
 
 #[cfg(test)]

@@ -60,10 +60,7 @@ impl Page {
 }
 
 fn place(level: Level, answer: &Answer) -> Place {
-    let text = |tag| {
-        let found = answer.attributes.iter().find(|(of, _)| *of == tag);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
-    };
+    let text = |tag| answer.value(tag).unwrap_or_default().to_owned();
     let number = |tag| text(tag).trim().parse().unwrap_or(i64::MAX);
     let none = Reverse(Default::default());
     match level {
