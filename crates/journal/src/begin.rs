@@ -9,11 +9,13 @@ use outrigger_runtime::disk::{Disk, DiskFile};
 use outrigger_runtime::reserve::{Given, Reserve, is_no_room};
 
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::engine::EngineKind;
+use crate::engine::{EngineKind, Opening};
 use crate::error::OpenError;
 use crate::head::{FORMAT, FoundHead, Head};
-use crate::ids::{JournalId, Seq};
-use crate::options::{Options, RESERVE_STEP_BYTES};
+use crate::home::Home;
+use crate::ids::{Epoch, JournalId, Seq};
+use crate::keeping::Keeping;
+use crate::options::RESERVE_STEP_BYTES;
 use crate::paths::{Paths, is_segment};
 
 /// A copy that is locked and known by its head.
@@ -27,37 +29,39 @@ pub(crate) struct Begun {
     pub(crate) reserve: Reserve,
 }
 
-/// Locks the copy in `options.directory` and reads its head; makes a new one where nothing is and nothing was applied.
-pub(crate) fn begin(
-    disk: &dyn Disk,
-    random: &Random,
-    options: &Options,
-    engine: EngineKind,
-    applied: Seq,
-) -> Result<Begun, OpenError> {
+/// Locks the copy in its directory and reads its head; makes a new one where nothing is and nothing was applied.
+pub(crate) fn begin(opening: &Opening, engine: EngineKind) -> Result<Begun, OpenError> {
+    let Opening { disk, random, options, applied, .. } = opening;
     options.check().map_err(OpenError::Options)?;
     let paths = Paths::new(&options.directory);
     disk.create_directory(&paths.directory).map_err(io_error("making", &paths.directory))?;
-    let lock = lock(disk, &paths)?;
-    let (head, journal, head_damage) = read_head(disk, &paths, random, engine, applied)?;
+    let lock = lock(&**disk, &paths)?;
+    let (head, journal, head_damage) = read_head(&**disk, &paths, random, engine, *applied)?;
     for directory in [&paths.segments, &paths.objects, &paths.spool] {
         disk.create_directory(directory).map_err(io_error("making", directory))?;
     }
-    let reserve = Reserve::open(disk, &paths.reserve(), options.reserve_bytes, RESERVE_STEP_BYTES);
+    let reserve = Reserve::open(&**disk, &paths.reserve(), options.reserve_bytes, RESERVE_STEP_BYTES);
     let reserve = reserve.map_err(io_error("making", &paths.reserve()))?;
     Ok(Begun { paths, lock, head, journal, head_damage, reserve })
 }
 
-/// Writes the head of a copy that is open now, and has the reserve whole again.
-pub(crate) fn write_head(
-    disk: &dyn Disk,
-    paths: &Paths,
-    head: &Head,
-    reserve: &mut Reserve,
-) -> Result<(), OpenError> {
-    let written = with_room(reserve, || head.write(disk, &paths.head()));
-    written.map_err(io_error("writing", &paths.head()))?;
-    reserve.refill().map_err(io_error("making", &paths.reserve()))
+impl Begun {
+    /// A new start of the copy, its segments read: `epoch` is the greatest in them. Writes the head, and has the reserve whole again.
+    pub(crate) fn started(
+        self,
+        opening: Opening,
+        epoch: Epoch,
+        (last_number, release_mark): (u32, Seq),
+    ) -> Result<(Arc<Home>, Keeping), OpenError> {
+        let Self { paths, lock, mut head, journal, mut reserve, .. } = self;
+        head.epoch = Epoch(head.epoch.max(epoch).0.saturating_add(1));
+        (head.certain, head.release_mark) = (last_number, release_mark);
+        let written = with_room(&mut reserve, || head.write(&*opening.disk, &paths.head()));
+        written.map_err(io_error("writing", &paths.head()))?;
+        reserve.refill().map_err(io_error("making", &paths.reserve()))?;
+        let home = Home::new(opening, paths, journal, head.generation);
+        Ok((Arc::new(home), Keeping::new(head, reserve, lock)))
+    }
 }
 
 /// An [`OpenError::Io`] for something done to `path`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outrigger_runtime::disk::ArcDisk;
-use outrigger_runtime::reserve::{Given, Reserve};
+use outrigger_runtime::reserve::Given;
 use outrigger_runtime::{Clock, Random};
 
 use crate::commit::{Batch, Setback};
@@ -15,6 +15,7 @@ use crate::error::{AppendError, OpenError};
 use crate::home::Home;
 use crate::ids::{Epoch, Seq};
 use crate::journal::Cut;
+use crate::keeping::Keeping;
 use crate::log::Orphan;
 use crate::options::Options;
 use crate::paths::SegmentKey;
@@ -88,10 +89,9 @@ pub(crate) trait Engine: fmt::Debug + Send {
     /// Bytes it takes on the disk, without the reserve.
     fn bytes(&self) -> u64;
 
-    fn reserve(&mut self) -> &mut Reserve;
+    fn keeping(&self) -> &Keeping;
 
-    /// Bytes of the reserve that are given away.
-    fn given(&self) -> u64;
+    fn keeping_mut(&mut self) -> &mut Keeping;
 
     /// Writes a batch behind what it holds; durable, and shown to readers, when this returns.
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback>;
@@ -107,9 +107,6 @@ pub(crate) trait Engine: fmt::Debug + Send {
 
     /// Puts what was written anew in the place of what it was made from.
     fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback>;
-
-    /// Leaves these segments as they are, as long as this process lives.
-    fn leave(&mut self, stuck: Vec<SegmentKey>);
 
     /// A second is over; what may wait for a pause is done now.
     fn pause(&mut self) -> Result<(), Setback>;
@@ -143,6 +140,12 @@ pub(crate) enum Obstacle {
     Setback(Setback),
 }
 
+/// What was written anew by another engine; each is given back what it planned itself.
+pub(crate) fn of_another() -> Setback {
+    let error = io::Error::other("it was written by another engine");
+    Setback::Failed { doing: "putting in place what was written anew", error }
+}
+
 impl dyn Engine + '_ {
     /// The room there is for objects.
     pub(crate) fn room(&self) -> io::Result<Room> {
@@ -151,7 +154,12 @@ impl dyn Engine + '_ {
 
     /// Has the reserve give some of its room.
     pub(crate) fn give(&mut self) -> io::Result<Given> {
-        self.reserve().give()
+        self.keeping_mut().reserve.give()
+    }
+
+    /// Leaves these segments as they are, as long as this process lives.
+    pub(crate) fn leave(&mut self, stuck: Vec<SegmentKey>) {
+        self.keeping_mut().stuck.extend(stuck);
     }
 
     /// Looks whether there is room, and takes back what the reserve gave.
@@ -164,16 +172,16 @@ impl dyn Engine + '_ {
 
     /// Takes back what the reserve gave, unless that is room which is left to others.
     fn refill(&mut self) -> io::Result<()> {
-        if self.given() == 0 {
+        if self.keeping().reserve.missing() == 0 {
             return Ok(());
         }
         let space = self.home().disk.space(&self.home().paths.directory)?;
-        if space.free < self.kept_back() { Ok(()) } else { self.reserve().refill() }
+        if space.free < self.kept_back() { Ok(()) } else { self.keeping_mut().reserve.refill() }
     }
 
     /// Bytes that have to be free on the disk beside what objects take.
     fn kept_back(&self) -> u64 {
-        self.given().saturating_add(self.home().left_free())
+        self.keeping().reserve.missing().saturating_add(self.home().left_free())
     }
 
     /// What a setback outside a commit means.

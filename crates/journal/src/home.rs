@@ -8,6 +8,7 @@ use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random};
 
 use crate::commit::Setback;
+use crate::engine::Opening;
 use crate::error::AppendError;
 use crate::ids::JournalId;
 use crate::options::{Options, ROOM_MARGIN_BYTES};
@@ -32,18 +33,6 @@ pub(crate) struct Home {
     left_free: AtomicU64,
 }
 
-/// What a home is made of when it has been opened.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) disk: ArcDisk,
-    pub(crate) clock: Clock,
-    pub(crate) random: Random,
-    pub(crate) options: Options,
-    pub(crate) paths: Paths,
-    pub(crate) journal: JournalId,
-    pub(crate) generation: u64,
-}
-
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Contents {
@@ -53,8 +42,8 @@ pub(crate) struct Contents {
 }
 
 impl Home {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { disk, clock, random, options, paths, journal, generation } = parts;
+    pub(crate) fn new(opening: Opening, paths: Paths, journal: JournalId, generation: u64) -> Self {
+        let Opening { disk, clock, random, options, .. } = opening;
         let health = Mutex::new(Health::Healthy);
         let (free, left_free) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
         Self { disk, clock, random, options, paths, journal, generation, health, free, left_free }

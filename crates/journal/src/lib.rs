@@ -7,6 +7,7 @@ mod damage;
 mod engine;
 mod error;
 mod head;
+mod held;
 mod home;
 mod ids;
 mod options;
@@ -19,11 +20,14 @@ mod state;
 
 // The path of an append, outside in.
 mod adopt;
+mod ahead;
 mod begin;
 mod carry;
+mod check;
 mod commit;
 mod handle;
 mod journal;
+mod keeping;
 mod release;
 mod room;
 mod writer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_journal::{
-    Append, Damage, Durable, EngineKind, Journal, JournalReader, Opened, Options, RecordKind, Seq,
+    Append, Damage, Durable, EngineKind, Journal, JournalReader, OpenError, Opened, Options, RecordKind, Seq,
 };
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;
@@ -35,10 +35,13 @@ pub(crate) fn open_on(disk: &ArcDisk, directory: &Path, applied: Seq) -> Opened 
     Journal::open(disk.clone(), Clock::System, Random::System, options(directory), applied).unwrap()
 }
 
-/// Opens what an engine keeps.
+/// Tries to open what an engine keeps.
+pub(crate) fn try_open_of(engine: EngineKind, directory: &Path, applied: Seq) -> Result<Opened, OpenError> {
+    Journal::open(real_disk(), Clock::System, Random::System, options_of(engine, directory), applied)
+}
+
 pub(crate) fn open_of(engine: EngineKind, directory: &Path, applied: Seq) -> Opened {
-    let options = options_of(engine, directory);
-    Journal::open(real_disk(), Clock::System, Random::System, options, applied).unwrap()
+    try_open_of(engine, directory, applied).unwrap()
 }
 
 pub(crate) fn open(directory: &Path) -> Journal {

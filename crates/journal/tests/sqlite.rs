@@ -8,9 +8,9 @@ use outrigger_journal::{
     Carried, Certainty, DamagedPart, EngineKind, Entry, HeadRestored, Journal, JournalReader, OpenError,
     Opened, ReadError, Seq, restore_head,
 };
-use outrigger_runtime::Threads;
+use outrigger_runtime::{Random, Threads};
 
-use crate::kit::{all_of, append, bytes, closing, listed, object, open_of, scrubbed};
+use crate::kit::{all_of, append, bytes, closing, listed, object, open_of, real_disk, scrubbed, try_open_of};
 
 fn open(directory: &Path, applied: u64) -> Opened {
     open_of(EngineKind::Sqlite, directory, Seq(applied))
@@ -109,6 +109,7 @@ fn bytes_of_the_last_commit_that_never_came_to_the_disk_are_cut_and_others_are_d
 
 /// All that a reader gives: what each entry says, and its bytes where it has any.
 fn all(reader: &JournalReader) -> Vec<(Entry, Option<Bytes>)> {
+    // What cannot be read at all gives nothing: it is not the whole, and has to be found.
     let entries = reader.records(Seq(0), 10_000).unwrap_or_default();
     let bytes = |entry: &Entry| match entry {
         Entry::Record(record) => reader.body(record.seq).ok().and_then(|body| body.read_block(0).ok()),
@@ -136,9 +137,7 @@ fn a_flipped_bit_of_what_is_sealed_is_found_or_changes_nothing() {
         for at in (0..length).step_by(step) {
             let other = crashed(directory.path());
             flip(&files(other.path(), ending)[0], at, u32::try_from(at % 8).unwrap());
-            let options = crate::kit::options_of(EngineKind::Sqlite, other.path());
-            let (clock, random) = (outrigger_runtime::Clock::System, outrigger_runtime::Random::System);
-            let opened = Journal::open(crate::kit::real_disk(), clock, random, options, Seq(12));
+            let opened = try_open_of(EngineKind::Sqlite, other.path(), Seq(12));
             // SQLite takes it for no database of its own.
             let Ok(Opened { journal, report }) = opened else { continue };
             let reader = journal.reader();
@@ -207,9 +206,7 @@ async fn readers_see_whole_entries_while_segments_are_written_anew() {
 fn another_engine_than_the_one_that_is_configured_is_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     open(directory.path(), 0).journal.close().unwrap();
-    let options = crate::kit::options_of(EngineKind::Log, directory.path());
-    let (clock, random) = (outrigger_runtime::Clock::System, outrigger_runtime::Random::System);
-    let refused = Journal::open(crate::kit::real_disk(), clock, random, options, Seq(0)).unwrap_err();
+    let refused = try_open_of(EngineKind::Log, directory.path(), Seq(0)).unwrap_err();
     let said = refused.to_string();
     assert!(said.contains("kept by engine `sqlite`") && said.contains("says `log`"), "{said}");
 }
@@ -228,10 +225,8 @@ fn a_lost_head_is_made_anew_from_the_databases() {
     for of in [directory.path(), harmed.path()] {
         std::fs::remove_file(of.join("head")).unwrap();
     }
-    let options = crate::kit::options_of(EngineKind::Sqlite, directory.path());
-    let (clock, random) = (outrigger_runtime::Clock::System, outrigger_runtime::Random::System);
-    let disk = crate::kit::real_disk();
-    let refused = Journal::open(disk.clone(), clock, random.clone(), options, Seq(2)).unwrap_err();
+    let (disk, random) = (real_disk(), Random::System);
+    let refused = try_open_of(EngineKind::Sqlite, directory.path(), Seq(2)).unwrap_err();
     assert!(matches!(refused, OpenError::HeadMissing { .. }), "{refused}");
     let restored = restore_head(&disk, &random, directory.path()).unwrap();
     assert_eq!(restored, HeadRestored::FromSegments { journal: name, segments: 1 });

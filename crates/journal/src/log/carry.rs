@@ -56,7 +56,7 @@ impl Log {
         let is_free = |segment: &&Segment| {
             segment.stage == Stage::Sealed
                 && segment.file == segment.numbers.0
-                && !self.stuck.contains(&segment.key())
+                && !self.keeping.stuck.contains(&segment.key())
         };
         let wasteful = index
             .segments
@@ -101,7 +101,7 @@ impl Log {
             let removed = self.shared.home.disk.remove(&paths.segment(key.number));
             removed.map_err(for_good("removing a segment carried forward"))?;
         }
-        self.reserve.refill().map_err(for_good("taking the reserve back"))
+        self.keeping.reserve.refill().map_err(for_good("taking the reserve back"))
     }
 }
 

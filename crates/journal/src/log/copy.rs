@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use outrigger_runtime::disk::DiskFile;
-use outrigger_runtime::reserve::Reserve;
-
 use crate::commit::{Batch, Setback};
-use crate::engine::{Engine, Forwarded, IsKept, Plan};
+use crate::engine::{Engine, Forwarded, IsKept, Plan, of_another};
 use crate::error::AppendError;
-use crate::head::Head;
 use crate::home::Home;
 use crate::ids::Epoch;
+use crate::keeping::Keeping;
 use crate::log::open_segment::OpenSegment;
 use crate::log::reader::LogReader;
 use crate::log::shared::Shared;
-use crate::paths::SegmentKey;
 use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 
@@ -22,15 +18,10 @@ use crate::reader::JournalReader;
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) head: Head,
+    pub(crate) keeping: Keeping,
     pub(crate) epoch: Epoch,
     /// Made by the first append.
     pub(crate) open: Option<OpenSegment>,
-    pub(crate) reserve: Reserve,
-    /// Segments that could not be carried forward, as long as this process lives.
-    pub(crate) stuck: Vec<SegmentKey>,
-    /// Held as long as this lives.
-    pub(crate) _lock: Arc<dyn DiskFile>,
 }
 
 impl Engine for Log {
@@ -46,12 +37,12 @@ impl Engine for Log {
         self.shared.index().bytes()
     }
 
-    fn reserve(&mut self) -> &mut Reserve {
-        &mut self.reserve
+    fn keeping(&self) -> &Keeping {
+        &self.keeping
     }
 
-    fn given(&self) -> u64 {
-        self.reserve.missing()
+    fn keeping_mut(&mut self) -> &mut Keeping {
+        &mut self.keeping
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
@@ -75,12 +66,8 @@ impl Engine for Log {
     fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
         match forwarded {
             Forwarded::Log(written) => self.replace(written),
-            Forwarded::Sqlite(_) => Ok(()),
+            Forwarded::Sqlite(_) => Err(of_another()),
         }
-    }
-
-    fn leave(&mut self, stuck: Vec<SegmentKey>) {
-        self.stuck.extend(stuck);
     }
 
     fn pause(&mut self) -> Result<(), Setback> {
@@ -89,9 +76,10 @@ impl Engine for Log {
 
     fn close(mut self: Box<Self>) -> Result<(), AppendError> {
         self.seal_open()?;
-        self.head.certain = self.shared.index().last_number();
-        self.head.release_mark = self.shared.index().release_mark();
-        let written = self.head.write(&*self.shared.home.disk, &self.shared.home.paths.head());
-        written.map_err(|error| self.shared.home.refused("writing the head", &error))
+        let (last_number, release_mark) = {
+            let index = self.shared.index();
+            (index.last_number(), index.release_mark())
+        };
+        self.keeping.close(&self.shared.home, last_number, release_mark)
     }
 }

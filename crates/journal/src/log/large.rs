@@ -11,6 +11,7 @@ use outrigger_runtime::body::{BLOCK_BYTES, Body, Content};
 use outrigger_runtime::disk::{Access, ArcDisk, Disk};
 use outrigger_runtime::reserve::is_no_room;
 
+use crate::commit::{Setback, for_good};
 use crate::error::AppendError;
 use crate::home::Home;
 use crate::ids::{Epoch, JournalId, Seq};
@@ -94,7 +95,7 @@ impl Drop for ObjectFile {
 
 /// Removes the file of an object that nobody wants any more. Where a file system has no room even for that, the file is
 /// emptied: the next start removes it, and cannot take it for an object that was never named.
-pub(crate) fn discard(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+fn discard(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.remove(path) {
         Err(error) if is_no_room(&error) => {
             let file = disk.open(path, Access::ReadWrite)?;
@@ -153,6 +154,16 @@ impl Prepared {
 }
 
 impl Home {
+    /// Removes the file of a large object that was let go; one that is gone already is as well.
+    pub(crate) fn remove_object(&self, name: u128) -> Result<(), Setback> {
+        match discard(&*self.disk, &self.paths.object(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(for_good("removing what is released")(error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Brings the body of a record to where a commit needs it: a large one is written, named and synced here.
     pub(crate) fn prepare(&self, epoch: Epoch, append: Append) -> Result<Prepared, AppendError> {
         let Append { kind, header, body } = append;

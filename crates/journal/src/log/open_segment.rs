@@ -7,6 +7,7 @@ use bytes::Bytes;
 use outrigger_runtime::DiskFile;
 use sha2::{Digest, Sha256};
 
+use crate::ahead::Ahead;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::log::contents::{Tally, Written};
 use crate::log::frame::{
@@ -15,8 +16,6 @@ use crate::log::frame::{
 use crate::log::seal::{Opening, SEAL_END_BYTES, encode_seal_body, seal_end};
 use crate::ranges::Ranges;
 
-/// Room is made in steps of this many bytes, see docs/journal-layout.md.
-const ROOM_STEP_BYTES: u64 = 16 << 20;
 const ZEROS: [u8; 8] = [0; 8];
 
 /// The segment that takes appends.
@@ -27,8 +26,7 @@ pub(crate) struct OpenSegment {
     pub(crate) tally: Tally,
     /// Where the frames end.
     pub(crate) end: u64,
-    /// Up to where room is made.
-    room: u64,
+    ahead: Ahead,
     layout: Layout,
 }
 
@@ -130,9 +128,10 @@ impl OpenSegment {
         let header = serde_json::to_vec(&opening).map_err(io::Error::other)?;
         let ready = structural(journal, epoch, (FrameKind::Opening, next), &header, &[]);
         let tally = Tally::starting_at(next);
-        let mut segment = Self { file, opening, tally, end: 0, room: 0, layout };
+        let ahead = Ahead::new(0, layout.size_max);
+        let mut segment = Self { file, opening, tally, end: 0, ahead, layout };
         let length = ready.head.frame_length();
-        segment.make_room(length)?;
+        segment.ahead.make(&*segment.file, 0, length)?;
         segment.file.write_at(&ready.parts().collect::<Vec<_>>(), 0)?;
         segment.tally.frame(&ready.written(0));
         segment.end = length;
@@ -141,37 +140,15 @@ impl OpenSegment {
 
     /// A segment that was open before a crash, to be sealed.
     pub(crate) fn resumed(file: Arc<dyn DiskFile>, opening: Opening, tally: Tally, end: u64) -> Self {
-        Self { file, opening, tally, end, room: end, layout: Layout::append(end) }
-    }
-
-    /// Makes room up to `end`, and some ahead.
-    fn make_room(&mut self, end: u64) -> io::Result<()> {
-        if end <= self.room {
-            return Ok(());
-        }
-        let ahead = end.next_multiple_of(ROOM_STEP_BYTES).min(self.layout.size_max).max(end);
-        let made = match self.file.allocate(ahead) {
-            Err(error) if outrigger_runtime::reserve::is_no_room(&error) && ahead > end => {
-                self.file.set_length(self.end)?;
-                self.room = self.end;
-                self.file.allocate(end).map(|()| end)
-            }
-            other => other.map(|()| ahead),
-        };
-        match made {
-            Ok(room) => self.room = room,
-            // The file then grows with each commit.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        let layout = Layout::append(end);
+        Self { file, opening, tally, end, ahead: Ahead::new(end, layout.size_max), layout }
     }
 
     /// Writes frames behind the last, without sync; nothing counts until [`OpenSegment::written`].
     pub(crate) fn write(&mut self, frames: &[Ready<'_>]) -> io::Result<()> {
         let start = self.layout.start(self.end);
         let length: u64 = frames.iter().map(|frame| frame.head.frame_length()).sum();
-        self.make_room(start.saturating_add(length))?;
+        self.ahead.make(&*self.file, self.end, start.saturating_add(length))?;
         let parts: Vec<IoSlice<'_>> = frames.iter().flat_map(Ready::parts).collect();
         self.file.write_at(&parts, start)
     }
@@ -191,8 +168,7 @@ impl OpenSegment {
 
     /// Takes back whatever was written behind the last frame that counts.
     pub(crate) fn roll_back(&mut self) -> io::Result<()> {
-        self.room = self.end;
-        self.file.set_length(self.end)
+        self.ahead.roll_back(&*self.file, self.end)
     }
 
     /// Writes the seal at `start` or behind it and cuts the file there, without sync; gives the length of the file.
@@ -209,8 +185,7 @@ impl OpenSegment {
         let next = self.tally.table.end();
         let ready = structural(journal, epoch, (FrameKind::Seal, next), &header, &body);
         let end = start + ready.head.frame_length();
-        self.room = 0;
-        self.file.set_length(start)?;
+        self.ahead.roll_back(&*self.file, start)?;
         let mark = seal_end(start);
         let parts: Vec<IoSlice<'_>> = ready.parts().chain([IoSlice::new(&mark)]).collect();
         self.file.write_at(&parts, start)?;

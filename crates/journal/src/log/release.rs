@@ -1,12 +1,9 @@
 //! Letting bodies go in the log: in its index at once, in its files as far as they are files of their own.
 
-use std::io;
-
 use crate::commit::{Setback, for_good};
 use crate::ids::Seq;
 use crate::log::copy::Log;
 use crate::log::frame::Place;
-use crate::log::large::discard;
 use crate::log::segment::{frame_window, read_frame};
 use crate::log::table::Slot;
 use crate::paths::SegmentKey;
@@ -33,15 +30,9 @@ impl Log {
                 tracing::warn!(entry = %slot.seq, "a damaged frame does not tell which file it released; the next start removes it");
                 continue;
             };
-            match discard(&*self.shared.home.disk, &self.shared.home.paths.object(frame.trailer.name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(for_good("removing what is released")(error));
-                }
-                Ok(()) | Err(_) => {
-                    let mut index = self.shared.index_mut();
-                    index.file_bytes = index.file_bytes.saturating_sub(frame.head.body_length);
-                }
-            }
+            self.shared.home.remove_object(frame.trailer.name)?;
+            let mut index = self.shared.index_mut();
+            index.file_bytes = index.file_bytes.saturating_sub(frame.head.body_length);
         }
         Ok(())
     }

@@ -4,16 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::body::BLOCK_BYTES;
-use outrigger_runtime::{BlockError, BlockSource, DiskFile};
+use outrigger_runtime::DiskFile;
 
+use crate::check::{self, Checking, Named, STEP_BYTES, no_entry};
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::head::{FoundHead, Head};
 use crate::ids::Seq;
-use crate::log::body::FileBody;
 use crate::log::contents::{Behind, Contents};
 use crate::log::frame::Place;
-use crate::log::large::read_object;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{Position, judge};
 use crate::log::scan::{Found, Scan, Soundness};
@@ -21,9 +18,6 @@ use crate::log::seal::{SEAL_END_BYTES, Seal, seal_offset};
 use crate::log::segment::{ReadFrame, Segment, Stage};
 use crate::ranges::Ranges;
 use crate::reader::{ScrubStep, Steps};
-
-/// Read in one step, about: short beside a commit, long beside its overhead.
-const STEP_BYTES: u64 = 4 << 20;
 
 /// A walk through everything that the journal keeps, from the first segment to that in which the tail was when it began: one that
 /// went on to the tail would not end while entries come.
@@ -46,18 +40,10 @@ enum Next {
     /// The files that the frames of a segment name, and what comes after them.
     Files {
         frames: Vec<ReadFrame>,
-        reading: Option<Box<Reading>>,
+        reading: Option<Box<Checking>>,
         after: Seq,
     },
     Done,
-}
-
-/// A body in a file of its own, checked up to a block.
-#[derive(Debug)]
-struct Reading {
-    frame: ReadFrame,
-    body: FileBody,
-    block: u64,
 }
 
 /// A walk through one segment and the files that its frames name.
@@ -85,17 +71,30 @@ impl Steps for LogScrub {
         self.next = match std::mem::replace(&mut self.next, Next::Done) {
             Next::Done => return None,
             Next::Head => {
-                step.damaged.extend(self.head());
+                step.damaged.extend(check::head(&self.reader.shared.home));
                 Next::SegmentAt(Seq(1))
             }
             Next::SegmentAt(from) => self.begin(from, &mut step),
             Next::Within(walk) => self.walk(walk, &mut step),
             Next::Files { mut frames, reading: None, after } => match frames.pop() {
-                Some(frame) => Next::Files { frames, reading: self.object(frame, &mut step), after },
+                Some(frame) => {
+                    let shared = &self.reader.shared;
+                    let named = Named {
+                        seq: frame.head.seq,
+                        name: frame.trailer.name,
+                        length: frame.head.body_length,
+                        crc: frame.trailer.body_crc,
+                    };
+                    let is_kept = |seq| shared.index().is_kept(seq);
+                    let reading = Checking::begin(&shared.home, named, &is_kept, &mut step);
+                    Next::Files { frames, reading, after }
+                }
                 None => Next::SegmentAt(after),
             },
             Next::Files { frames, reading: Some(reading), after } => {
-                Next::Files { frames, reading: self.blocks(*reading, &mut step), after }
+                let shared = &self.reader.shared;
+                let reading = reading.go_on(&shared.home, &|seq| shared.index().is_kept(seq), &mut step);
+                Next::Files { frames, reading, after }
             }
         };
         Some(step)
@@ -103,20 +102,6 @@ impl Steps for LogScrub {
 }
 
 impl LogScrub {
-    fn head(&self) -> Option<Damage> {
-        let path = self.reader.shared.home.paths.head();
-        let (offset, part) = match Head::read(&*self.reader.shared.home.disk, &path) {
-            Ok(FoundHead::Head { damaged_at, .. }) => (damaged_at?, DamagedPart::Head),
-            Ok(FoundHead::Nothing) => (0, DamagedPart::Gone),
-            Ok(FoundHead::Newer(_) | FoundHead::Unreadable) => (0, DamagedPart::Head),
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "the head of the journal cannot be read");
-                (0, DamagedPart::Unreadable)
-            }
-        };
-        Some(no_entry(path, offset, part))
-    }
-
     fn begin(&mut self, from: Seq, step: &mut ScrubStep) -> Next {
         if from > self.until {
             return Next::Done;
@@ -228,62 +213,6 @@ impl LogScrub {
         (are_frames_sound && !(is_same && follows)).then(|| no_entry(path(), offset, DamagedPart::Hash))
     }
 
-    /// Begins to check the file of a body.
-    fn object(&self, frame: ReadFrame, step: &mut ScrubStep) -> Option<Box<Reading>> {
-        let shared = &self.reader.shared;
-        let path = shared.home.paths.object(frame.trailer.name);
-        let opened = read_object(&*shared.home.disk, &path, shared.home.journal)
-            .and_then(|tail| Ok((FileBody::open(&*shared.home.disk, &path, &frame)?, tail)));
-        let (part, offset) = match opened {
-            Ok((Some(body), Some(_))) => return Some(Box::new(Reading { frame, body, block: 0 })),
-            Ok((Some(body), None)) => {
-                step.damaged.push(no_entry(path, frame.head.body_length, DamagedPart::Seal));
-                return Some(Box::new(Reading { frame, body, block: 0 }));
-            }
-            Ok((None, _)) => (DamagedPart::Body, 0),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (DamagedPart::Gone, 0),
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "a large object of the journal cannot be read");
-                (DamagedPart::Unreadable, 0)
-            }
-        };
-        self.object_damage(&frame, part, offset, step);
-        None
-    }
-
-    fn object_damage(&self, frame: &ReadFrame, part: DamagedPart, offset: u64, step: &mut ScrubStep) {
-        let seq = frame.head.seq;
-        // Released in between, it may be gone.
-        if self.reader.shared.index().is_kept(seq) {
-            step.damaged.push(Damage {
-                file: self.reader.shared.home.paths.object(frame.trailer.name),
-                offset,
-                part,
-                entries: Some((seq, seq)),
-                certainty: Certainty::Acknowledged,
-            });
-        }
-    }
-
-    /// Checks the next blocks of a file.
-    fn blocks(&self, reading: Reading, step: &mut ScrubStep) -> Option<Box<Reading>> {
-        let Reading { frame, body, block } = reading;
-        let until = block.saturating_add(STEP_BYTES / BLOCK_BYTES as u64).min(body.blocks());
-        for index in block..until {
-            let part = match body.read_block(index) {
-                Ok(bytes) => {
-                    step.bytes += bytes.len() as u64;
-                    continue;
-                }
-                Err(BlockError::Damaged { .. }) => DamagedPart::Body,
-                Err(BlockError::Read { .. }) => DamagedPart::Unreadable,
-            };
-            self.object_damage(&frame, part, index * BLOCK_BYTES as u64, step);
-            return None;
-        }
-        (until < body.blocks()).then(|| Box::new(Reading { frame, body, block: until }))
-    }
-
     fn unreadable(&self, segment: &Segment, offset: u64, error: &io::Error) -> Damage {
         let file = self.reader.shared.home.paths.segment(segment.file);
         tracing::warn!(file = %file.display(), offset, %error, "a segment of the journal cannot be read");
@@ -326,8 +255,4 @@ fn at_the_end(path: &Path, walk: &Walk, void: &Ranges) -> Vec<Damage> {
         certainty: Certainty::Acknowledged,
     };
     lost.into_iter().map(damage).collect()
-}
-
-fn no_entry(file: std::path::PathBuf, offset: u64, part: DamagedPart) -> Damage {
-    Damage { file, offset, part, entries: None, certainty: Certainty::NoEntry }
 }

@@ -7,6 +7,7 @@ use outrigger_runtime::DiskFile;
 use outrigger_runtime::disk::Access;
 
 use crate::damage::{Damage, DamagedPart};
+use crate::held::Held;
 use crate::home::{Contents, Home};
 use crate::ids::Seq;
 use crate::log::index::Index;
@@ -24,7 +25,7 @@ const TABLES_MAX: usize = 4;
 pub(crate) struct Shared {
     pub(crate) home: Arc<Home>,
     index: RwLock<Index>,
-    files: Mutex<Vec<(SegmentKey, Arc<dyn DiskFile>)>>,
+    files: Held<Arc<dyn DiskFile>>,
     tables: Mutex<Vec<(SegmentKey, Arc<Table>)>>,
 }
 
@@ -33,7 +34,7 @@ impl Shared {
         Self {
             home,
             index: RwLock::new(index),
-            files: Mutex::new(Vec::new()),
+            files: Held::new(OPEN_FILES_MAX),
             tables: Mutex::new(Vec::new()),
         }
     }
@@ -54,30 +55,13 @@ impl Shared {
 
     /// The file of a segment; `None` if that version of it is gone.
     pub(crate) fn file(&self, key: SegmentKey) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = files.iter().position(|(held, _)| *held == key) {
-            let found = files.remove(at);
-            let file = found.1.clone();
-            files.push(found);
-            return Ok(Some(file));
-        }
-        // Held while the name is looked up, so that it is the file that the index means.
-        let index = self.index();
-        if !index.segments.iter().any(|segment| segment.key() == key) {
-            return Ok(None);
-        }
-        let file = self.home.disk.open(&self.home.paths.segment(key.number), Access::Read)?;
-        drop(index);
-        if files.len() >= OPEN_FILES_MAX {
-            files.remove(0);
-        }
-        files.push((key, file.clone()));
-        Ok(Some(file))
+        self.files.get_or_open(key, || self.file_anew(key))
     }
 
     /// The file that the name of a segment leads to now, whatever is held open; `None` if that version of it is gone.
     pub(crate) fn file_anew(&self, key: SegmentKey) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        // Held while the name is looked up, as a segment carried forward takes the name of another.
+        // Held while the name is looked up, so that it is the file that the index means: a segment carried forward takes the name of
+        // another.
         let index = self.index();
         if !index.segments.iter().any(|segment| segment.key() == key) {
             return Ok(None);
@@ -87,7 +71,7 @@ impl Shared {
 
     /// Lets go of what is held of segments that are no more.
     pub(crate) fn forget(&self, gone: &[SegmentKey]) {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(key, _)| !gone.contains(key));
+        self.files.forget(gone);
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).retain(|(key, _)| !gone.contains(key));
     }
 

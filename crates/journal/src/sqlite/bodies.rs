@@ -6,11 +6,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 use outrigger_runtime::disk::read_exact_at;
-use outrigger_runtime::reserve::is_no_room;
 use outrigger_runtime::{BlockError, BlockSource, DiskFile};
 
-/// Room is made in steps of this many bytes, as the log does.
-const ROOM_STEP_BYTES: u64 = 16 << 20;
+use crate::ahead::Ahead;
 
 /// A file of bodies that grows.
 #[derive(Debug)]
@@ -18,8 +16,7 @@ pub(crate) struct Bodies {
     pub(crate) file: Arc<dyn DiskFile>,
     /// Where the last body ends that counts.
     pub(crate) end: u64,
-    room: u64,
-    room_max: u64,
+    ahead: Ahead,
     syncing: Syncing,
 }
 
@@ -34,7 +31,7 @@ impl Bodies {
     /// Bodies in a file that ends at `end`.
     pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64, room_max: u64) -> io::Result<Self> {
         let syncing = Syncing::start(file.clone())?;
-        Ok(Self { file, end, room: end, room_max, syncing })
+        Ok(Self { file, end, ahead: Ahead::new(end, room_max), syncing })
     }
 
     /// Writes bodies behind the last that counts, without sync, and gives where each stands and where the last ends.
@@ -46,7 +43,7 @@ impl Bodies {
             at += body.iter().map(|piece| piece.len() as u64).sum::<u64>();
         }
         if at > self.end {
-            self.make_room(at)?;
+            self.ahead.make(&*self.file, self.end, at)?;
             let parts: Vec<IoSlice<'_>> =
                 bodies.iter().flat_map(|body| body.iter().map(|piece| IoSlice::new(piece))).collect();
             self.file.write_at(&parts, self.end)?;
@@ -66,29 +63,7 @@ impl Bodies {
 
     /// Takes back what was written behind the last body that counts.
     pub(crate) fn roll_back(&mut self) -> io::Result<()> {
-        self.room = self.end;
-        self.file.set_length(self.end)
-    }
-
-    fn make_room(&mut self, end: u64) -> io::Result<()> {
-        if end <= self.room {
-            return Ok(());
-        }
-        let ahead = end.next_multiple_of(ROOM_STEP_BYTES).min(self.room_max).max(end);
-        let made = match self.file.allocate(ahead) {
-            Err(error) if is_no_room(&error) && ahead > end => {
-                self.roll_back()?;
-                self.file.allocate(end).map(|()| end)
-            }
-            other => other.map(|()| ahead),
-        };
-        match made {
-            Ok(room) => self.room = room,
-            // The file then grows with each commit.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        self.ahead.roll_back(&*self.file, self.end)
     }
 }
 

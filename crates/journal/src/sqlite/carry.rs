@@ -47,8 +47,9 @@ impl Sqlite {
     /// Chooses what to write anew.
     pub(crate) fn worth_while(&self) -> Option<Together> {
         let index = self.shared.index();
-        let is_free =
-            |segment: &&Segment| segment.stage == Stage::Sealed && !self.stuck.contains(&segment.key());
+        let is_free = |segment: &&Segment| {
+            segment.stage == Stage::Sealed && !self.keeping.stuck.contains(&segment.key())
+        };
         let wasteful = index.segments.iter().filter(is_free).find(|segment| {
             let free = segment.tally.bytes.saturating_sub(segment.tally.kept_bytes);
             free > 0 && free.saturating_mul(WORTH_WHILE) >= segment.tally.bytes
@@ -95,7 +96,7 @@ impl Sqlite {
             let removed = remove_if_there(&*home.disk, &path);
             removed.map_err(for_good("removing what was written anew"))?;
         }
-        self.reserve.refill().map_err(for_good("taking the reserve back"))
+        self.keeping.reserve.refill().map_err(for_good("taking the reserve back"))
     }
 }
 

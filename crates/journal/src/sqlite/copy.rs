@@ -3,18 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use outrigger_runtime::DiskFile;
-use outrigger_runtime::reserve::Reserve;
-
 use crate::commit::{Batch, Setback, for_good};
-use crate::engine::{Engine, Forwarded, IsKept, Plan};
+use crate::engine::{Engine, Forwarded, IsKept, Plan, of_another};
 use crate::error::AppendError;
-use crate::head::Head;
 use crate::home::Home;
 use crate::ids::Seq;
-use crate::log::discard;
+use crate::keeping::Keeping;
 use crate::options::SEGMENT_ENTRIES_MAX;
-use crate::paths::SegmentKey;
 use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::sqlite::index::{Places, Segment, Stage};
@@ -28,16 +23,11 @@ use crate::sqlite::shared::Shared;
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) head: Head,
+    pub(crate) keeping: Keeping,
     /// Made by the first append.
     pub(crate) open: Option<OpenSegment>,
-    pub(crate) reserve: Reserve,
-    /// Segments that could not be written anew, as long as this process lives.
-    pub(crate) stuck: Vec<SegmentKey>,
     /// Whether nothing was written since the last pause.
     pub(crate) activity: Activity,
-    /// Held as long as this lives.
-    pub(crate) _lock: Arc<dyn DiskFile>,
 }
 
 /// Whether anything is going on.
@@ -119,15 +109,9 @@ impl Sqlite {
                 Err(error) => return Err(for_good("reading what is released")(io::Error::other(error))),
             };
             let Place::File(name) = row.place else { continue };
-            match discard(&*self.shared.home.disk, &self.shared.home.paths.object(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(for_good("removing what is released")(error));
-                }
-                Ok(()) | Err(_) => {
-                    let mut index = self.shared.index_mut();
-                    index.file_bytes = index.file_bytes.saturating_sub(row.length);
-                }
-            }
+            self.shared.home.remove_object(name)?;
+            let mut index = self.shared.index_mut();
+            index.file_bytes = index.file_bytes.saturating_sub(row.length);
         }
         Ok(())
     }
@@ -146,12 +130,12 @@ impl Engine for Sqlite {
         self.shared.index().bytes()
     }
 
-    fn reserve(&mut self) -> &mut Reserve {
-        &mut self.reserve
+    fn keeping(&self) -> &Keeping {
+        &self.keeping
     }
 
-    fn given(&self) -> u64 {
-        self.reserve.missing()
+    fn keeping_mut(&mut self) -> &mut Keeping {
+        &mut self.keeping
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
@@ -202,12 +186,8 @@ impl Engine for Sqlite {
     fn put_in_place(&mut self, forwarded: Forwarded) -> Result<(), Setback> {
         match forwarded {
             Forwarded::Sqlite(written) => self.replace(written),
-            Forwarded::Log(_) => Ok(()),
+            Forwarded::Log(_) => Err(of_another()),
         }
-    }
-
-    fn leave(&mut self, stuck: Vec<SegmentKey>) {
-        self.stuck.extend(stuck);
     }
 
     fn pause(&mut self) -> Result<(), Setback> {
@@ -223,9 +203,10 @@ impl Engine for Sqlite {
             return Err(AppendError::Failed);
         }
         self.seal().map_err(|setback| self.shared.home.set_back(setback))?;
-        self.head.certain = self.shared.index().last_number();
-        self.head.release_mark = self.shared.index().release_mark();
-        let written = self.head.write(&*self.shared.home.disk, &self.shared.home.paths.head());
-        written.map_err(|error| self.shared.home.refused("writing the head", &error))
+        let (last_number, release_mark) = {
+            let index = self.shared.index();
+            (index.last_number(), index.release_mark())
+        };
+        self.keeping.close(&self.shared.home, last_number, release_mark)
     }
 }

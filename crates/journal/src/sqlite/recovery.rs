@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::begin::{Begun, begin, write_head};
+use crate::begin::begin;
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::engine::{EngineKind, Found, Opening};
 use crate::error::OpenError;
-use crate::home::{Home, Parts};
-use crate::ids::Epoch;
 use crate::log::objects;
 use crate::sqlite::copy::{Activity, Sqlite};
 use crate::sqlite::load::{Loaded, Start};
 use crate::sqlite::shared::Shared;
 
 pub(crate) fn open(opening: Opening) -> Result<Found, OpenError> {
-    let Opening { disk, clock, random, options, applied } = opening;
-    let Begun { paths, lock, mut head, journal, head_damage, mut reserve } =
-        begin(&*disk, &random, &options, EngineKind::Sqlite, applied)?;
-    let mut loaded = Loaded::load(Start { disk: &*disk, paths: &paths, journal, applied })?;
-    loaded.damaged.extend(head_damage);
+    let mut begun = begin(&opening, EngineKind::Sqlite)?;
+    let (disk, paths, journal) = (opening.disk.clone(), begun.paths.clone(), begun.journal);
+    let mut loaded = Loaded::load(Start { disk: &*disk, paths: &paths, journal, applied: opening.applied })?;
+    loaded.damaged.extend(begun.head_damage.take());
     let names = std::mem::take(&mut loaded.names);
     let files = objects::compare(&*disk, &paths, journal, (&names, &|seq| loaded.index.is_kept(seq)))?;
     loaded.index.file_bytes = files.bytes;
@@ -29,22 +26,10 @@ pub(crate) fn open(opening: Opening) -> Result<Found, OpenError> {
         entries: Some((seq, seq)),
         certainty: Certainty::Acknowledged,
     }));
-    head.epoch = Epoch(head.epoch.max(loaded.epoch).0.saturating_add(1));
-    head.certain = loaded.index.last_number();
-    head.release_mark = loaded.index.release_mark();
-    write_head(&*disk, &paths, &head, &mut reserve)?;
-    let Loaded { index, damaged, cut, .. } = loaded;
-    let (epoch, generation, tail) = (head.epoch, head.generation, index.tail);
-    let parts = Parts { disk, clock, random, options, paths, journal, generation };
-    let shared = Arc::new(Shared::new(Arc::new(Home::new(parts)), index));
-    let engine = Sqlite {
-        shared,
-        head,
-        open: None,
-        reserve,
-        stuck: Vec::new(),
-        activity: Activity::Idle,
-        _lock: lock,
-    };
+    let Loaded { index, damaged, cut, epoch, .. } = loaded;
+    let (home, keeping) = begun.started(opening, epoch, (index.last_number(), index.release_mark()))?;
+    let (epoch, tail) = (keeping.epoch(), index.tail);
+    let shared = Arc::new(Shared::new(home, index));
+    let engine = Sqlite { shared, keeping, open: None, activity: Activity::Idle };
     Ok(Found { engine: Box::new(engine), epoch, tail, cut, damaged, orphans: files.orphans })
 }

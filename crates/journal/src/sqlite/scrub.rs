@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 
-use outrigger_runtime::body::BLOCK_BYTES;
-use outrigger_runtime::{BlockError, BlockSource};
+use outrigger_runtime::BlockError;
 
+use crate::check::{self, Checking, Named, STEP_BYTES, no_entry};
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::head::{FoundHead, Head};
 use crate::ids::Seq;
-use crate::log::{FileBody, hex};
+use crate::log::hex;
 use crate::reader::{Reads as _, ScrubStep, Steps};
 use crate::sqlite::index::{Segment, Spot, Stage};
 use crate::sqlite::names;
@@ -16,8 +15,6 @@ use crate::sqlite::reader::SqliteReader;
 use crate::sqlite::row::{Place, Read, RecordRow};
 use crate::sqlite::segment::link;
 
-/// Read in one step, about: short beside a commit, long beside its overhead.
-const STEP_BYTES: u64 = 4 << 20;
 /// Rows read at once.
 const ROWS: usize = 64;
 
@@ -38,8 +35,8 @@ enum Next {
     Within(Box<Walk>),
     /// Large objects of a segment, and the number behind it.
     Files {
-        rows: VecDeque<RecordRow>,
-        reading: Option<Box<Reading>>,
+        files: VecDeque<Named>,
+        reading: Option<Box<Checking>>,
         after: Seq,
     },
     Done,
@@ -52,37 +49,14 @@ struct Walk {
     at: Seq,
     /// The link of the chain behind the last record read.
     chain: [u8; 32],
-    files: VecDeque<RecordRow>,
+    files: VecDeque<Named>,
     is_sound: bool,
-}
-
-/// A body in a file of its own, checked up to a block.
-#[derive(Debug)]
-struct Reading {
-    seq: Seq,
-    name: u128,
-    body: FileBody,
-    block: u64,
 }
 
 impl SqliteScrub {
     pub(crate) fn new(reader: SqliteReader) -> Self {
         let until = reader.tail();
         Self { reader, next: Next::Head, until }
-    }
-
-    fn head(&self) -> Option<Damage> {
-        let file = self.reader.shared.home.paths.head();
-        let (offset, part) = match Head::read(&*self.reader.shared.home.disk, &file) {
-            Ok(FoundHead::Head { damaged_at, .. }) => (damaged_at?, DamagedPart::Head),
-            Ok(FoundHead::Nothing) => (0, DamagedPart::Gone),
-            Ok(FoundHead::Newer(_) | FoundHead::Unreadable) => (0, DamagedPart::Head),
-            Err(error) => {
-                tracing::warn!(file = %file.display(), %error, "the head of the journal cannot be read");
-                (0, DamagedPart::Unreadable)
-            }
-        };
-        Some(Damage { file, offset, part, entries: None, certainty: Certainty::NoEntry })
     }
 
     fn begin(&self, from: Seq) -> Next {
@@ -141,7 +115,7 @@ impl SqliteScrub {
         if walk.is_sound && walk.segment.stage == Stage::Sealed && !is_same {
             step.damaged.push(self.of_segment(&walk.segment, DamagedPart::Hash));
         }
-        Next::Files { rows: walk.files, reading: None, after: walk.segment.tally.end }
+        Next::Files { files: walk.files, reading: None, after: walk.segment.tally.end }
     }
 
     fn row(&self, walk: &mut Walk, read: Read, step: &mut ScrubStep) {
@@ -161,7 +135,10 @@ impl SqliteScrub {
                 step.bytes += row.header.len() as u64;
                 match row.place {
                     Place::Beside(_) => self.body(&walk.segment, &row, step),
-                    Place::File(_) => walk.files.push_back(row),
+                    Place::File(name) => {
+                        let (seq, length, crc) = (row.seq, row.length, row.crc);
+                        walk.files.push_back(Named { seq, name, length, crc });
+                    }
                     Place::None | Place::Released => {}
                 }
             }
@@ -203,53 +180,8 @@ impl SqliteScrub {
         }
     }
 
-    /// Begins to check the file of a large object.
-    fn file(&self, row: &RecordRow, step: &mut ScrubStep) -> Option<Box<Reading>> {
-        let Place::File(name) = row.place else { return None };
-        let home = &self.reader.shared.home;
-        let opened = FileBody::of(&*home.disk, &home.paths.object(name), row.length, row.crc);
-        match opened {
-            Ok(Some(body)) => return Some(Box::new(Reading { seq: row.seq, name, body, block: 0 })),
-            Ok(None) => self.of_file(row.seq, name, DamagedPart::Body, step),
-            Err(error) => {
-                tracing::warn!(entry = %row.seq, %error, "a large object of the journal cannot be read");
-                self.of_file(row.seq, name, DamagedPart::Unreadable, step);
-            }
-        }
-        None
-    }
-
-    /// Checks the next blocks of a file.
-    fn blocks(&self, mut reading: Box<Reading>, step: &mut ScrubStep) -> Option<Box<Reading>> {
-        let until = reading.block.saturating_add(STEP_BYTES / BLOCK_BYTES as u64).min(reading.body.blocks());
-        for index in reading.block..until {
-            let part = match reading.body.read_block(index) {
-                Ok(bytes) => {
-                    step.bytes += bytes.len() as u64;
-                    continue;
-                }
-                Err(BlockError::Damaged { .. }) => DamagedPart::Body,
-                Err(BlockError::Read { .. }) => DamagedPart::Unreadable,
-            };
-            self.of_file(reading.seq, reading.name, part, step);
-            return None;
-        }
-        reading.block = until;
-        (until < reading.body.blocks()).then_some(reading)
-    }
-
-    fn of_file(&self, seq: Seq, name: u128, part: DamagedPart, step: &mut ScrubStep) {
-        let shared = &self.reader.shared;
-        if shared.index().is_kept(seq) {
-            let file = shared.home.paths.object(name);
-            let (entries, certainty) = (Some((seq, seq)), Certainty::Acknowledged);
-            step.damaged.push(Damage { file, offset: 0, part, entries, certainty });
-        }
-    }
-
     fn of_segment(&self, segment: &Segment, part: DamagedPart) -> Damage {
-        let file = names::database(&self.reader.shared.home.paths, segment.key().number);
-        Damage { file, offset: 0, part, entries: None, certainty: Certainty::NoEntry }
+        no_entry(names::database(&self.reader.shared.home.paths, segment.key().number), 0, part)
     }
 }
 
@@ -259,17 +191,24 @@ impl Steps for SqliteScrub {
         self.next = match std::mem::replace(&mut self.next, Next::Done) {
             Next::Done => return None,
             Next::Head => {
-                step.damaged.extend(self.head());
+                step.damaged.extend(check::head(&self.reader.shared.home));
                 Next::SegmentAt(Seq(1))
             }
             Next::SegmentAt(from) => self.begin(from),
             Next::Within(walk) => self.walk(walk, &mut step),
-            Next::Files { mut rows, reading: None, after } => match rows.pop_front() {
-                Some(row) => Next::Files { reading: self.file(&row, &mut step), rows, after },
+            Next::Files { mut files, reading: None, after } => match files.pop_front() {
+                Some(named) => {
+                    let shared = &self.reader.shared;
+                    let is_kept = |seq| shared.index().is_kept(seq);
+                    let reading = Checking::begin(&shared.home, named, &is_kept, &mut step);
+                    Next::Files { files, reading, after }
+                }
                 None => Next::SegmentAt(after),
             },
-            Next::Files { rows, reading: Some(reading), after } => {
-                Next::Files { rows, reading: self.blocks(reading, &mut step), after }
+            Next::Files { files, reading: Some(reading), after } => {
+                let shared = &self.reader.shared;
+                let reading = reading.go_on(&shared.home, &|seq| shared.index().is_kept(seq), &mut step);
+                Next::Files { files, reading, after }
             }
         };
         Some(step)

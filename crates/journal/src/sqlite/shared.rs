@@ -7,9 +7,10 @@ use outrigger_runtime::DiskFile;
 use outrigger_runtime::disk::Access;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::held::Held;
 use crate::home::{Contents, Home};
 use crate::paths::SegmentKey;
-use crate::sqlite::index::{Index, Stage};
+use crate::sqlite::index::{Index, Segment, Stage};
 use crate::sqlite::names;
 use crate::state::JournalState;
 
@@ -26,12 +27,17 @@ pub(crate) struct Shared {
     index: RwLock<Index>,
     /// The segment that grows: its one connection holds it alone.
     open: Mutex<Option<(SegmentKey, Database)>>,
-    sealed: Mutex<Vec<(SegmentKey, Database)>>,
+    sealed: Held<Database>,
 }
 
 impl Shared {
     pub(crate) fn new(home: Arc<Home>, index: Index) -> Self {
-        Self { home, index: RwLock::new(index), open: Mutex::new(None), sealed: Mutex::new(Vec::new()) }
+        Self {
+            home,
+            index: RwLock::new(index),
+            open: Mutex::new(None),
+            sealed: Held::new(OPEN_DATABASES_MAX),
+        }
     }
 
     // Nothing panics while it holds one of these locks, so a poisoned one is as good as any.
@@ -61,27 +67,16 @@ impl Shared {
         {
             return Ok(Some(open.clone()));
         }
-        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = sealed.iter().position(|(held, _)| *held == key) {
-            let found = sealed.remove(at);
-            let database = found.1.clone();
-            sealed.push(found);
-            return Ok(Some(database));
-        }
-        // Held while the name is looked up, so that it is the file that the index means.
-        let index = self.index();
-        let is_sealed =
-            |segment: &crate::sqlite::index::Segment| segment.key() == key && segment.stage == Stage::Sealed;
-        if !index.segments.iter().any(is_sealed) {
-            return Ok(None);
-        }
-        let database = Arc::new(Mutex::new(read_only(&names::database(&self.home.paths, key.number))?));
-        drop(index);
-        if sealed.len() >= OPEN_DATABASES_MAX {
-            sealed.remove(0);
-        }
-        sealed.push((key, database.clone()));
-        Ok(Some(database))
+        self.sealed.get_or_open(key, || {
+            // Held while the name is looked up, so that it is the file that the index means.
+            let index = self.index();
+            let is_sealed = |segment: &Segment| segment.key() == key && segment.stage == Stage::Sealed;
+            if !index.segments.iter().any(is_sealed) {
+                return Ok(None);
+            }
+            let database = read_only(&names::database(&self.home.paths, key.number))?;
+            Ok(Some(Arc::new(Mutex::new(database))))
+        })
     }
 
     /// The file with the bodies of a segment; `None` if that version of it is gone.
@@ -98,7 +93,7 @@ impl Shared {
 
     /// Lets go of what is held of segments that are no more.
     pub(crate) fn forget(&self, gone: &[SegmentKey]) {
-        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).retain(|(key, _)| !gone.contains(key));
+        self.sealed.forget(gone);
     }
 }
 
