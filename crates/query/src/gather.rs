@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use outrigger_ledger::{Inventoried, Within};
 use outrigger_member::{Answered, Wholeness};
 use outrigger_model::{Answer, Level, Query, StudyUid, Tag, UidError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answered::{Reply, Shortfall, in_words};
@@ -146,20 +146,9 @@ pub(crate) fn studies_named(query: &Query) -> impl Iterator<Item = Result<StudyU
 }
 
 async fn ask_all(shared: &Arc<Shared>, query: &Query, places: &[usize], allowed: Allowed) -> Vec<Heard> {
-    if let [place] = places {
-        // What one task does needs no other to wait for it.
-        let member = shared.respondents.get(*place);
-        let Some(member) = member else { return Vec::new() };
-        return vec![ask(shared, member, *place, query, allowed).await];
-    }
-    // With whoever waits for it gone, it ends, and its connections with it.
-    let mut asking = JoinSet::new();
-    for place in places {
-        let Some(member) = shared.respondents.get(*place).cloned() else { continue };
-        let (shared, query, place) = (Arc::clone(shared), query.clone(), *place);
-        asking.spawn(async move { ask(&shared, &member, place, &query, allowed).await });
-    }
-    asking.join_all().await
+    // All in the task of whoever waits: with that gone they end, and their connections with them.
+    let members = places.iter().filter_map(|place| Some((*place, shared.respondents.get(*place)?)));
+    join_all(members.map(|(place, member)| ask(shared, member, place, query, allowed))).await
 }
 
 async fn ask(
