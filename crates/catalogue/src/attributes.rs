@@ -108,6 +108,16 @@ impl Attributes {
         self.0.get(&tag).map(String::as_str)
     }
 
+    /// All of them, by tag.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Tag, &str)> {
+        self.0.iter().map(|(tag, value)| (*tag, value.as_str()))
+    }
+
+    /// Puts a value in the place of another and gives that; an empty one stands, so that nothing fills its place again.
+    pub(crate) fn replace(&mut self, tag: Tag, value: &str) -> String {
+        self.0.insert(tag, value.to_owned()).unwrap_or_default()
+    }
+
     /// Takes over what is missing here; what stands, stands.
     pub(crate) fn fill_from(&mut self, other: &Self) -> Filled {
         let mut filled = Filled::Unchanged;

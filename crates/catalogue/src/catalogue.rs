@@ -4,11 +4,14 @@ use outrigger_model::{
     Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
 };
 
-use crate::{CatalogueError, CatalogueInstance, Inheritance, Located, PutOutcome, SeenStudy, SetDigest};
+use crate::{
+    CatalogueError, CatalogueInstance, Change, Conflict, Decision, Edited, Inheritance, Located, Purge,
+    PutOutcome, SeenStudy, SetDigest, StudyEntry, Withheld,
+};
 
 /// An index of patients, studies, series and instances; synchronous, owned by one thread.
 pub trait Catalogue: Send {
-    /// Enters instances in one transaction, durable when this returns; entering one twice changes nothing.
+    /// Enters instances in one transaction, durable when this returns, and notes the changes; entering one twice changes nothing.
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError>;
 
     /// Enters a study that a member shows, in one transaction; entering it twice changes nothing.
@@ -21,6 +24,53 @@ pub trait Catalogue: Send {
 
     /// Takes a member out of those that were seen to hold these instances, in one transaction; gives of how many.
     fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError>;
+
+    /// Applies a decision in one transaction, durable when this returns; one that was applied before changes nothing.
+    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError>;
+
+    /// The number of the last decision applied; 0 before the first.
+    fn decided(&mut self) -> Result<u64, CatalogueError>;
+
+    /// Notes a step of removing the bytes of deleted instances, in one transaction; whatever is not as far changes nothing.
+    fn purge(
+        &mut self,
+        at: WallTime,
+        step: Purge,
+        instances: &[SopInstanceUid],
+    ) -> Result<(), CatalogueError>;
+
+    /// Lists deleted instances whose bytes are to go at `now`, and those that were being removed, at most `limit`.
+    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError>;
+
+    /// Why an instance is not shown; `None` if it is, or was never heard of.
+    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError>;
+
+    /// Lists what is not shown of a study, or everywhere, behind a key that was given with another; at most `limit`.
+    fn list_withheld(
+        &mut self,
+        study: Option<&StudyUid>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Withheld)>, CatalogueError>;
+
+    /// Lists studies from `after` on, with what an inventory compares.
+    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError>;
+
+    /// Lists instances that have more than one version from `after` on.
+    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError>;
+
+    /// What became of a study, or of one of its series, by edits; `None` where there were none.
+    fn edited(
+        &mut self,
+        study: &StudyUid,
+        series: Option<&SeriesUid>,
+    ) -> Result<Option<Edited>, CatalogueError>;
+
+    /// Changes behind the number `since`, in order, at most `limit`.
+    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError>;
+
+    /// The number of the last change; 0 before the first.
+    fn last_change(&mut self) -> Result<u64, CatalogueError>;
 
     /// Looks an instance up by its SOP Instance UID.
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;

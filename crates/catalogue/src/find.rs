@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use outrigger_model::{Answer, Level, Query, Selection, SopInstanceUid};
 
+use crate::decide;
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
 use crate::narrow::Narrow;
 use crate::plan::Plan;
 use crate::rows::{Joined, Numbered};
-use crate::tables::{Related, View};
+use crate::shown::{Related, Shown};
+use crate::tables::View;
 use crate::{Cursor, Located, Page, RowNumbers};
 
 /// Rows looked at for one page: some 10 ms of work, then others have their turn.
@@ -26,12 +28,13 @@ pub(crate) fn find(
     limit: usize,
 ) -> Result<Page<Answer>, CatalogueError> {
     let plan = Plan::of(query);
+    let shown = Shown::of(view)?;
     scan(view, plan.level, &plan.narrow, after, limit, |row| {
-        if !plan.matches(row) {
+        if !plan.matches(row) || shown.is_vacant(view, plan.level, row)? {
             return Ok(None);
         }
         let related =
-            if plan.wants_related() { view.related(row.patient.number)? } else { Related::default() };
+            if plan.wants_related() { shown.related(view, row.patient.number)? } else { Related::default() };
         Ok(Some(plan.answer(row, related)))
     })
 }
@@ -68,13 +71,14 @@ fn selects(selection: &Selection, row: &Joined) -> bool {
     }
 }
 
-/// Looks an instance up, one outside patients and studies too.
+/// Looks an instance up, one outside patients and studies and one that is not shown too.
 pub(crate) fn lookup(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
     let Some(instance) = view.instance(uid)? else { return Ok(None) };
     if instance.row.series.is_some() {
         let row = view.joined(Level::Image, instance.number)?;
         return row.map_or(Ok(None), |row| located(view, &row));
     }
+    let withheld = decide::look(view, uid)?.map(Box::new);
     let Numbered { number, row } = instance;
     let others = if row.other_versions > 0 { view.versions(number)? } else { Vec::new() };
     Ok(Some(Located {
@@ -85,6 +89,7 @@ pub(crate) fn lookup(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Lo
         series: None,
         current: row.current,
         others,
+        withheld,
     }))
 }
 
@@ -129,6 +134,7 @@ fn located(view: &impl View, row: &Joined) -> Result<Option<Located>, CatalogueE
         series: Some(series.uid.clone()),
         current: instance.current.clone(),
         others,
+        withheld: None,
     }))
 }
 
@@ -146,6 +152,7 @@ fn select_instances(
     for uid in instances.iter().skip(done).take(limit) {
         if named.insert(uid)
             && let Some(found) = lookup(view, uid)?
+            && found.withheld.is_none()
         {
             items.push(found);
         }

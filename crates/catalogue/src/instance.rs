@@ -6,6 +6,8 @@ use outrigger_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Withheld;
+
 /// An instance to be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogueInstance {
@@ -39,7 +41,7 @@ pub enum Put {
     New,
     /// These bytes were entered before; nothing changed.
     Same,
-    /// Other bytes under a known SOP Instance UID: entered as a further version, the first stays current.
+    /// Other bytes under a known SOP Instance UID: entered as a further version, the one there was stays current.
     Other,
 }
 
@@ -63,7 +65,7 @@ pub struct RowNumbers {
 }
 
 /// The rows above an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentNumbers {
     /// Its series.
     pub series: u64,
@@ -90,6 +92,8 @@ pub struct Located {
     pub current: Current,
     /// Other bytes that came under the same SOP Instance UID, in the order they came.
     pub others: Vec<Version>,
+    /// Why it is not shown, where it is not.
+    pub withheld: Option<Box<Withheld>>,
 }
 
 impl Located {

@@ -5,10 +5,15 @@
 
 mod attributes;
 mod catalogue;
+mod decide;
+mod decision;
+mod edit;
 mod error;
+mod feed;
 mod find;
 mod inherit;
 mod instance;
+mod inventory;
 mod items;
 mod matching;
 mod memory;
@@ -17,22 +22,31 @@ mod narrow;
 mod open;
 mod plan;
 mod put;
+mod record;
 mod redb;
 mod rows;
 mod set_digest;
+mod shown;
 mod sieve;
 pub mod sqlite;
 mod tables;
+mod withheld;
 
 pub use attributes::kept_at;
 pub use catalogue::{Catalogue, Counts, Cursor, Page, SeriesSummary, StudySummary};
+pub use decide::Purge;
+pub use decision::{Decision, DecisionMark, Named, Rejection, Ruling};
+pub use edit::{Edit, Edited, Edition, NotEditable, Replaced, Values};
 pub use error::{CatalogueError, OpenError};
+pub use feed::{Change, ChangeKind, Subject};
 pub use inherit::{Inheritance, SeenInstance, SeenSeries, SeenStudy};
 pub use instance::{
     CatalogueInstance, Current, Inherited, Located, ParentNumbers, Put, PutOutcome, RowNumbers, Version,
 };
+pub use inventory::{Conflict, StudyEntry};
 pub use items::ItemsWanted;
 pub use memory::MemoryCatalogue;
 pub use open::open;
 pub use set_digest::SetDigest;
 pub use sieve::{Held, Sieve, is_single, normalised};
+pub use withheld::{Fate, Readmission, Withheld};

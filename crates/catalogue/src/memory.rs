@@ -1,6 +1,6 @@
 //! The catalogue in memory, for the simulator: plain rows without any index, so that it also says what the others should find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use outrigger_model::{
@@ -8,13 +8,17 @@ use outrigger_model::{
 };
 
 use crate::error::CatalogueError;
+use crate::feed::Noted;
 use crate::instance::ParentNumbers;
+use crate::inventory;
 use crate::narrow::Narrow;
+use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
-use crate::tables::{Related, Tables, View};
+use crate::tables::{Tables, View};
 use crate::{
-    Catalogue, CatalogueInstance, Counts, Cursor, Inheritance, Located, Page, PutOutcome, RowNumbers,
-    SeenStudy, SeriesSummary, StudySummary, Version,
+    Catalogue, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited, Inheritance, Located,
+    Page, Purge, PutOutcome, RowNumbers, SeenStudy, SeriesSummary, StudyEntry, StudySummary, Version,
+    Withheld,
 };
 
 /// An index in memory; a clone is a copy.
@@ -26,6 +30,7 @@ pub struct MemoryCatalogue {
     instances: Rows<InstanceRow>,
     instance_numbers: BTreeMap<SopInstanceUid, u64>,
     versions: BTreeMap<u64, Vec<Version>>,
+    records: BTreeMap<(RecordKind, String), String>,
 }
 
 impl MemoryCatalogue {
@@ -34,7 +39,7 @@ impl MemoryCatalogue {
         &mut self,
         instances: &[CatalogueInstance],
     ) -> Result<Vec<PutOutcome>, CatalogueError> {
-        crate::put::put(self, instances)
+        crate::put::put(self, instances, Noted::Nothing)
     }
 
     /// Enters a study that a member shows; entering it twice changes nothing.
@@ -134,8 +139,8 @@ impl Tables for MemoryCatalogue {
         Ok(Some((RowNumbers { instance: number, parents }, row)))
     }
 
-    fn has_version(&mut self, instance: u64, version: &Version) -> Result<bool, CatalogueError> {
-        Ok(View::versions(self, instance)?.iter().any(|known| known.sha256 == version.sha256))
+    fn versions(&mut self, instance: u64) -> Result<Vec<Version>, CatalogueError> {
+        View::versions(self, instance)
     }
 
     fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError> {
@@ -153,6 +158,21 @@ impl Tables for MemoryCatalogue {
     fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError> {
         let study = self.studies.get("study", parents.study)?.clone();
         Ok((study, self.series.get("series", parents.series)?.clone()))
+    }
+
+    fn series_of(&mut self, study: u64) -> Result<Vec<Numbered<SeriesRow>>, CatalogueError> {
+        let series = self.series.0.iter().filter(|(_, row)| row.study == study);
+        Ok(series.map(|(number, row)| Numbered { number: *number, row: row.clone() }).collect())
+    }
+
+    fn sop_classes_of(&mut self, study: u64) -> Result<BTreeSet<String>, CatalogueError> {
+        let is_of = |series: &u64| self.series.0.get(series).is_some_and(|row| row.study == study);
+        let instances = self.instances.0.values().filter(|row| row.series.as_ref().is_some_and(is_of));
+        Ok(instances.map(|row| row.sop_class.as_str().to_owned()).collect())
+    }
+
+    fn record(&mut self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError> {
+        View::record(self, kind, key)
     }
 
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
@@ -184,6 +204,25 @@ impl Tables for MemoryCatalogue {
         Ok(())
     }
 
+    fn exchange_version(
+        &mut self,
+        number: u64,
+        taken: &Version,
+        given: &Version,
+    ) -> Result<(), CatalogueError> {
+        for version in self.versions.entry(number).or_default() {
+            if version.sha256 == taken.sha256 {
+                *version = given.clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_versions(&mut self, number: u64) -> Result<(), CatalogueError> {
+        self.versions.remove(&number);
+        Ok(())
+    }
+
     fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError> {
         self.instances.0.insert(number, row.clone());
         Ok(())
@@ -208,8 +247,22 @@ impl Tables for MemoryCatalogue {
         Ok(())
     }
 
+    fn move_study(&mut self, number: u64, _before: &StudyRow, row: &StudyRow) -> Result<(), CatalogueError> {
+        self.save_study(number, row)
+    }
+
     fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError> {
         self.series.0.insert(number, row.clone());
+        Ok(())
+    }
+
+    fn save_record(&mut self, kind: RecordKind, key: &str, value: &str) -> Result<(), CatalogueError> {
+        self.records.insert((kind, key.to_owned()), value.to_owned());
+        Ok(())
+    }
+
+    fn drop_record(&mut self, kind: RecordKind, key: &str) -> Result<(), CatalogueError> {
+        self.records.remove(&(kind, key.to_owned()));
         Ok(())
     }
 }
@@ -260,13 +313,38 @@ impl View for MemoryCatalogue {
         Ok(self.versions.get(&instance).cloned().unwrap_or_default())
     }
 
-    fn related(&self, patient: u64) -> Result<Related, CatalogueError> {
-        let studies = self.studies.0.values().filter(|study| study.patient == patient);
-        Ok(studies.fold(Related::default(), |sum, study| Related {
-            studies: sum.studies + 1,
-            series: sum.series + study.series,
-            instances: sum.instances + study.instances.count,
-        }))
+    fn with_versions(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Numbered<SopInstanceUid>>, CatalogueError> {
+        let numbers = self.versions.range(after.saturating_add(1)..).map(|(number, _)| *number);
+        let named =
+            |number| Ok(Numbered { number, row: self.instances.get("instance", number)?.uid.clone() });
+        numbers.take(limit).map(named).collect()
+    }
+
+    fn studies_of(&self, patient: u64) -> Result<Vec<StudyRow>, CatalogueError> {
+        Ok(self.studies.0.values().filter(|study| study.patient == patient).cloned().collect())
+    }
+
+    fn record(&self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError> {
+        Ok(self.records.get(&(kind, key.to_owned())).cloned())
+    }
+
+    fn records(
+        &self,
+        kind: RecordKind,
+        after: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, CatalogueError> {
+        if after >= before {
+            return Ok(Vec::new());
+        }
+        let found = self.records.range((kind, after.to_owned())..(kind, before.to_owned()));
+        let found = found.filter(|((_, key), _)| key != after);
+        Ok(found.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
 
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
@@ -305,7 +383,7 @@ impl SharedMemory {
 
 impl Catalogue for SharedMemory {
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.with(|catalogue| catalogue.put_instances(instances))
+        self.with(|catalogue| crate::put::put(catalogue, instances, Noted::Changes))
     }
 
     fn inherit(
@@ -319,6 +397,64 @@ impl Catalogue for SharedMemory {
 
     fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
         self.with(|catalogue| catalogue.depart(member, gone))
+    }
+
+    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
+        self.with(|catalogue| crate::decide::decide(catalogue, decision))
+    }
+
+    fn decided(&mut self) -> Result<u64, CatalogueError> {
+        self.with(|catalogue| crate::decide::last(catalogue))
+    }
+
+    fn purge(
+        &mut self,
+        at: WallTime,
+        step: Purge,
+        instances: &[SopInstanceUid],
+    ) -> Result<(), CatalogueError> {
+        self.with(|catalogue| crate::decide::purge(catalogue, at, step, instances))
+    }
+
+    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
+        self.with(|catalogue| inventory::due(catalogue, now, limit))
+    }
+
+    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
+        self.with(|catalogue| crate::decide::look(catalogue, instance))
+    }
+
+    fn list_withheld(
+        &mut self,
+        study: Option<&StudyUid>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
+        self.with(|catalogue| inventory::withheld(catalogue, study, after, limit))
+    }
+
+    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
+        self.with(|catalogue| inventory::studies(catalogue, after, limit))
+    }
+
+    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
+        self.with(|catalogue| inventory::conflicts(catalogue, after, limit))
+    }
+
+    fn edited(
+        &mut self,
+        study: &StudyUid,
+        series: Option<&SeriesUid>,
+    ) -> Result<Option<Edited>, CatalogueError> {
+        self.with(|catalogue| crate::edit::edited(catalogue, study, series))
+    }
+
+    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
+        self.with(|catalogue| crate::feed::changes(catalogue, since, limit))
+    }
+
+    fn last_change(&mut self) -> Result<u64, CatalogueError> {
+        self.with(|catalogue| crate::feed::last(catalogue))
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

@@ -7,7 +7,7 @@ use crate::items::{ItemKeys, ItemsWanted};
 use crate::matching::Matcher;
 use crate::narrow::Narrow;
 use crate::rows::{Joined, list_text};
-use crate::tables::Related;
+use crate::shown::Related;
 
 /// A query made ready.
 #[derive(Debug, Clone)]

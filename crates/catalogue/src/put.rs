@@ -3,25 +3,53 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use outrigger_model::{InstanceHeader, SeriesUid, SopInstanceUid, StudyUid};
+use outrigger_model::{InstanceHeader, SeriesUid, StudyUid};
 
 use crate::attributes::{ByLevel, Filled};
+use crate::decide::{self, Work};
 use crate::error::CatalogueError;
+use crate::feed::{ChangeKind, Noted, Subject};
 use crate::instance::ParentNumbers;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::Tables;
-use crate::{CatalogueInstance, Current, Put, PutOutcome, RowNumbers};
+use crate::{CatalogueInstance, Current, Put, PutOutcome, RowNumbers, Version};
 
 /// Enters instances one after another; rows that grow with each are written once, at the end.
 pub(crate) fn put(
     tables: &mut impl Tables,
     instances: &[CatalogueInstance],
+    noted: Noted,
 ) -> Result<Vec<PutOutcome>, CatalogueError> {
-    let mut held = Held::default();
-    let outcomes = instances.iter().map(|instance| enter(tables, &mut held, instance));
+    let mut work = Work::new(noted);
+    let outcomes = instances.iter().map(|instance| put_one(tables, &mut work, instance));
     let outcomes = outcomes.collect::<Result<_, _>>()?;
-    held.save(tables)?;
+    work.finish(tables)?;
     Ok(outcomes)
+}
+
+/// Enters one instance and notes it; one that is not to be shown is held back.
+fn put_one(
+    tables: &mut impl Tables,
+    work: &mut Work,
+    instance: &CatalogueInstance,
+) -> Result<PutOutcome, CatalogueError> {
+    let outcome = enter(tables, &mut work.held, instance)?;
+    let kind = match outcome.put {
+        Put::New => ChangeKind::Stored,
+        Put::Other => ChangeKind::NewVersion,
+        Put::Same => return Ok(outcome),
+    };
+    if work.notes.noted() == Noted::Nothing {
+        return Ok(outcome);
+    }
+    let uid = &instance.header.sop_instance;
+    work.notes.add(instance.version.stored_at, kind, Subject::Instance(uid.clone()), None);
+    if outcome.put == Put::New
+        && let Some(withheld) = decide::state(tables, uid)?
+    {
+        work.hold_back(tables, withheld)?;
+    }
+    Ok(outcome)
 }
 
 impl Held {
@@ -34,6 +62,20 @@ impl Held {
             tables.save_series(*number, row)?;
         }
         Ok(())
+    }
+
+    /// The rows above an instance, as they have grown so far.
+    pub(crate) fn above(
+        &mut self,
+        tables: &mut impl Tables,
+        parents: ParentNumbers,
+    ) -> Result<(&mut StudyRow, &mut SeriesRow), CatalogueError> {
+        let (study, series) = tables.above(parents)?;
+        let key = (parents.study, series.uid.clone());
+        let study =
+            self.studies.entry(study.uid.clone()).or_insert(Numbered { number: parents.study, row: study });
+        let series = self.series.entry(key).or_insert(Numbered { number: parents.series, row: series });
+        Ok((&mut study.row, &mut series.row))
     }
 }
 
@@ -59,7 +101,8 @@ fn enter(
             Ok(PutOutcome { put: Put::Same, rows })
         }
         Some((rows, mut row)) => {
-            if row.other_versions > 0 && tables.has_version(rows.instance, version)? {
+            let is_same = |known: &Version| known.sha256 == version.sha256;
+            if row.other_versions > 0 && tables.versions(rows.instance)?.iter().any(is_same) {
                 return Ok(PutOutcome { put: Put::Same, rows });
             }
             row.other_versions += 1;
@@ -89,7 +132,9 @@ fn replace_inherited(
     seen: &InstanceRow,
 ) -> Result<PutOutcome, CatalogueError> {
     if let Some(parents) = rows.parents {
-        leave(tables, held, parents, &seen.uid)?;
+        let (study, series) = held.above(tables, parents)?;
+        study.instances.remove_unread(&seen.uid);
+        series.instances.remove_unread(&seen.uid);
     }
     let current = Current::Kept(instance.version.clone());
     let (row, parents) = placed(tables, held, &instance.header, instance.issuer.as_ref(), current)?;
@@ -136,23 +181,6 @@ pub(crate) fn placed(
         patient: study.row.patient,
     });
     Ok((row, parents))
-}
-
-/// Takes an instance that was only seen out of its study and series.
-fn leave(
-    tables: &mut impl Tables,
-    held: &mut Held,
-    parents: ParentNumbers,
-    uid: &SopInstanceUid,
-) -> Result<(), CatalogueError> {
-    let (study, series) = tables.above(parents)?;
-    let key = (parents.study, series.uid.clone());
-    let study =
-        held.studies.entry(study.uid.clone()).or_insert(Numbered { number: parents.study, row: study });
-    study.row.instances.remove_unread(uid);
-    let series = held.series.entry(key).or_insert(Numbered { number: parents.series, row: series });
-    series.row.instances.remove_unread(uid);
-    Ok(())
 }
 
 pub(crate) fn held_study<'h>(

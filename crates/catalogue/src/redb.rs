@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ::redb::{Builder, Database, ReadableDatabase};
-use outrigger_model::{Answer, MemberNumber, Query, Selection, SopInstanceUid, StudyUid, WallTime};
+use outrigger_model::{
+    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
+};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, Disk, read_exact_at};
 
+use crate::feed::Noted;
+use crate::inventory;
 use crate::redb::read::ReadTables;
 use crate::redb::write::WriteTables;
 use crate::tables::View;
 use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Inheritance, Located, OpenError, Page,
-    PutOutcome, SeenStudy, StudySummary,
+    Catalogue, CatalogueError, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited,
+    Inheritance, Located, OpenError, Page, Purge, PutOutcome, SeenStudy, StudyEntry, StudySummary, Withheld,
 };
 
 mod layout;
@@ -127,7 +131,7 @@ fn write<T>(
 
 impl Catalogue for RedbCatalogue {
     fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.change(|tables| crate::put::put(tables, instances))
+        self.change(|tables| crate::put::put(tables, instances, Noted::Changes))
     }
 
     fn inherit(
@@ -141,6 +145,64 @@ impl Catalogue for RedbCatalogue {
 
     fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
         self.change(|tables| crate::inherit::depart(tables, member, gone))
+    }
+
+    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
+        self.change(|tables| crate::decide::decide(tables, decision))
+    }
+
+    fn decided(&mut self) -> Result<u64, CatalogueError> {
+        self.read(crate::decide::last)
+    }
+
+    fn purge(
+        &mut self,
+        at: WallTime,
+        step: Purge,
+        instances: &[SopInstanceUid],
+    ) -> Result<(), CatalogueError> {
+        self.change(|tables| crate::decide::purge(tables, at, step, instances))
+    }
+
+    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
+        self.read(|tables| inventory::due(tables, now, limit))
+    }
+
+    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
+        self.read(|tables| crate::decide::look(tables, instance))
+    }
+
+    fn list_withheld(
+        &mut self,
+        study: Option<&StudyUid>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
+        self.read(|tables| inventory::withheld(tables, study, after, limit))
+    }
+
+    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
+        self.read(|tables| inventory::studies(tables, after, limit))
+    }
+
+    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
+        self.read(|tables| inventory::conflicts(tables, after, limit))
+    }
+
+    fn edited(
+        &mut self,
+        study: &StudyUid,
+        series: Option<&SeriesUid>,
+    ) -> Result<Option<Edited>, CatalogueError> {
+        self.read(|tables| crate::edit::edited(tables, study, series))
+    }
+
+    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
+        self.read(|tables| crate::feed::changes(tables, since, limit))
+    }
+
+    fn last_change(&mut self) -> Result<u64, CatalogueError> {
+        self.read(crate::feed::last)
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

@@ -94,7 +94,11 @@ impl StudyRow {
 
     /// Takes the modality of a series in.
     pub(crate) fn note_modality(&mut self, split: &ByLevel) {
-        let modality = split.series.get(Tag::MODALITY).unwrap_or("");
+        self.note_modalities(split.series.get(Tag::MODALITY).unwrap_or(""));
+    }
+
+    /// Takes the values of the modality of a series in.
+    pub(crate) fn note_modalities(&mut self, modality: &str) {
         for modality in modality.split('\\').filter(|modality| !modality.is_empty()) {
             if !self.modalities.contains(modality) {
                 self.modalities.insert(modality.to_owned());
@@ -117,10 +121,18 @@ impl SeriesRow {
 
 impl SetDigest {
     /// Takes the instance of a row in.
-    fn take_in(&mut self, instance: &InstanceRow) {
+    pub(crate) fn take_in(&mut self, instance: &InstanceRow) {
         match &instance.current {
             Current::Kept(version) => self.add(&instance.uid, &version.sha256),
             Current::Inherited(_) => self.add_unread(&instance.uid),
+        }
+    }
+
+    /// Takes the instance of a row out.
+    pub(crate) fn leave_out(&mut self, instance: &InstanceRow) {
+        match &instance.current {
+            Current::Kept(version) => self.remove(&instance.uid, &version.sha256),
+            Current::Inherited(_) => self.remove_unread(&instance.uid),
         }
     }
 }

@@ -37,9 +37,13 @@ impl SetDigest {
 
     /// Takes in the bytes of an instance that is in the set unread.
     pub fn add_content(&mut self, instance: &SopInstanceUid, sha256: &Sha256Digest) {
-        let uid = instance.as_str().as_bytes();
-        let content = blake3::Hasher::new_keyed(&CONTENT_KEY).update(uid).update(&sha256.0).finalize_xof();
-        self.contents = self.contents.wrapping_add(number(content));
+        self.contents = self.contents.wrapping_add(content(instance, sha256));
+    }
+
+    /// Takes an instance and its bytes out of the set.
+    pub(crate) fn remove(&mut self, instance: &SopInstanceUid, sha256: &Sha256Digest) {
+        self.remove_unread(instance);
+        self.contents = self.contents.wrapping_sub(content(instance, sha256));
     }
 
     /// Takes an unread instance out of the set.
@@ -51,6 +55,11 @@ impl SetDigest {
 
 fn identity(instance: &SopInstanceUid) -> u128 {
     number(blake3::Hasher::new_keyed(&IDENTITY_KEY).update(instance.as_str().as_bytes()).finalize_xof())
+}
+
+fn content(instance: &SopInstanceUid, sha256: &Sha256Digest) -> u128 {
+    let uid = instance.as_str().as_bytes();
+    number(blake3::Hasher::new_keyed(&CONTENT_KEY).update(uid).update(&sha256.0).finalize_xof())
 }
 
 fn number(mut output: blake3::OutputReader) -> u128 {
@@ -78,6 +87,9 @@ mod tests {
         let altered = digest_of(&[("1.2", 1), ("1.3", 9)]);
         assert_eq!(altered.identities, set.identities);
         assert_ne!(altered.contents, set.contents);
+        let mut fewer = set;
+        fewer.remove(&SopInstanceUid::new("1.2").unwrap(), &Sha256Digest([1; 32]));
+        assert_eq!(fewer, digest_of(&[("1.3", 2)]));
         let swapped = digest_of(&[("1.2", 2), ("1.3", 1)]);
         assert_eq!(swapped.identities, set.identities);
         assert_ne!(swapped.contents, set.contents);

@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use outrigger_model::{Answer, MemberNumber, Query, Selection, SopInstanceUid, StudyUid, WallTime};
+use outrigger_model::{
+    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::feed::Noted;
+use crate::inventory;
 use crate::sqlite::cells::BrokenSeal;
 use crate::sqlite::read::Reader;
 use crate::sqlite::write::Writer;
 use crate::tables::View;
 use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Inheritance, Located, OpenError, Page,
-    PutOutcome, SeenStudy, StudySummary,
+    Catalogue, CatalogueError, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited,
+    Inheritance, Located, OpenError, Page, Purge, PutOutcome, SeenStudy, StudyEntry, StudySummary, Withheld,
 };
 
 pub use schema::{SCHEMA, prepare};
@@ -31,7 +35,7 @@ pub fn put_instances(
     transaction: &Transaction<'_>,
     instances: &[CatalogueInstance],
 ) -> Result<Vec<PutOutcome>, CatalogueError> {
-    crate::put::put(&mut Writer(transaction), instances)
+    crate::put::put(&mut Writer(transaction), instances, Noted::Nothing)
 }
 
 /// Enters a study that a member shows, within a transaction of the caller's; nothing is durable before it commits.
@@ -110,13 +114,23 @@ impl SqliteCatalogue {
     }
 }
 
-impl Catalogue for SqliteCatalogue {
-    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
+impl SqliteCatalogue {
+    /// Works in one transaction, durable when this returns.
+    fn change<T>(
+        &mut self,
+        work: impl FnOnce(&mut Writer<'_, '_>) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = transaction.map_err(failed("beginning a transaction"))?;
-        let outcomes = put_instances(&transaction, instances)?;
-        transaction.commit().map_err(failed("committing instances"))?;
-        Ok(outcomes)
+        let done = work(&mut Writer(&transaction))?;
+        transaction.commit().map_err(failed("committing"))?;
+        Ok(done)
+    }
+}
+
+impl Catalogue for SqliteCatalogue {
+    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
+        self.change(|tables| crate::put::put(tables, instances, Noted::Changes))
     }
 
     fn inherit(
@@ -125,19 +139,69 @@ impl Catalogue for SqliteCatalogue {
         at: WallTime,
         seen: &SeenStudy,
     ) -> Result<Inheritance, CatalogueError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let transaction = transaction.map_err(failed("beginning a transaction"))?;
-        let came = inherit_study(&transaction, member, at, seen)?;
-        transaction.commit().map_err(failed("committing a study"))?;
-        Ok(came)
+        self.change(|tables| crate::inherit::inherit(tables, member, at, seen))
     }
 
     fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let transaction = transaction.map_err(failed("beginning a transaction"))?;
-        let count = depart(&transaction, member, gone)?;
-        transaction.commit().map_err(failed("committing what is gone"))?;
-        Ok(count)
+        self.change(|tables| crate::inherit::depart(tables, member, gone))
+    }
+
+    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
+        self.change(|tables| crate::decide::decide(tables, decision))
+    }
+
+    fn decided(&mut self) -> Result<u64, CatalogueError> {
+        crate::decide::last(&Reader(&self.connection))
+    }
+
+    fn purge(
+        &mut self,
+        at: WallTime,
+        step: Purge,
+        instances: &[SopInstanceUid],
+    ) -> Result<(), CatalogueError> {
+        self.change(|tables| crate::decide::purge(tables, at, step, instances))
+    }
+
+    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
+        inventory::due(&Reader(&self.connection), now, limit)
+    }
+
+    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
+        crate::decide::look(&Reader(&self.connection), instance)
+    }
+
+    fn list_withheld(
+        &mut self,
+        study: Option<&StudyUid>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
+        inventory::withheld(&Reader(&self.connection), study, after, limit)
+    }
+
+    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
+        inventory::studies(&Reader(&self.connection), after, limit)
+    }
+
+    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
+        inventory::conflicts(&Reader(&self.connection), after, limit)
+    }
+
+    fn edited(
+        &mut self,
+        study: &StudyUid,
+        series: Option<&SeriesUid>,
+    ) -> Result<Option<Edited>, CatalogueError> {
+        crate::edit::edited(&Reader(&self.connection), study, series)
+    }
+
+    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
+        crate::feed::changes(&Reader(&self.connection), since, limit)
+    }
+
+    fn last_change(&mut self) -> Result<u64, CatalogueError> {
+        crate::feed::last(&Reader(&self.connection))
     }
 
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {

@@ -1,10 +1,13 @@
 //! What a database must be able to do with rows; everything else is decided above it.
 
+use std::collections::BTreeSet;
+
 use outrigger_model::{Level, SeriesUid, SopInstanceUid, StudyUid};
 
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
 use crate::narrow::Narrow;
+use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::{Counts, RowNumbers, StudySummary, Version};
 
@@ -12,12 +15,19 @@ use crate::{Counts, RowNumbers, StudySummary, Version};
 pub(crate) trait Tables {
     fn instance(&mut self, uid: &SopInstanceUid)
     -> Result<Option<(RowNumbers, InstanceRow)>, CatalogueError>;
-    fn has_version(&mut self, instance: u64, version: &Version) -> Result<bool, CatalogueError>;
+    /// The versions of an instance that are not current, in the order they came.
+    fn versions(&mut self, instance: u64) -> Result<Vec<Version>, CatalogueError>;
     fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError>;
     fn study(&mut self, uid: &StudyUid) -> Result<Option<Numbered<StudyRow>>, CatalogueError>;
     fn series(&mut self, study: u64, uid: &SeriesUid) -> Result<Option<Numbered<SeriesRow>>, CatalogueError>;
     /// The rows above an instance; what is not there is damage.
     fn above(&mut self, parents: ParentNumbers) -> Result<(StudyRow, SeriesRow), CatalogueError>;
+    /// The series of a study.
+    fn series_of(&mut self, study: u64) -> Result<Vec<Numbered<SeriesRow>>, CatalogueError>;
+    /// The SOP classes of the instances in the series of a study.
+    fn sop_classes_of(&mut self, study: u64) -> Result<BTreeSet<String>, CatalogueError>;
+    /// The record of a kind under a key.
+    fn record(&mut self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError>;
 
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError>;
     fn add_study(&mut self, row: &StudyRow) -> Result<u64, CatalogueError>;
@@ -31,6 +41,15 @@ pub(crate) trait Tables {
         version: &Version,
     ) -> Result<(), CatalogueError>;
 
+    /// Puts `given`, which was current, in the place of `taken` among the versions that are not.
+    fn exchange_version(
+        &mut self,
+        number: u64,
+        taken: &Version,
+        given: &Version,
+    ) -> Result<(), CatalogueError>;
+    /// Removes the versions of an instance that are not current.
+    fn drop_versions(&mut self, number: u64) -> Result<(), CatalogueError>;
     fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError>;
     /// Puts an instance under other rows than those it was entered under.
     fn move_instance(
@@ -41,7 +60,13 @@ pub(crate) trait Tables {
     ) -> Result<(), CatalogueError>;
     fn save_patient(&mut self, number: u64, row: &PatientRow) -> Result<(), CatalogueError>;
     fn save_study(&mut self, number: u64, row: &StudyRow) -> Result<(), CatalogueError>;
+    /// Saves a study that has another patient, or other values by which it is looked up, than `before`.
+    fn move_study(&mut self, number: u64, before: &StudyRow, row: &StudyRow) -> Result<(), CatalogueError>;
     fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError>;
+    /// Writes a record in the place of the one there is.
+    fn save_record(&mut self, kind: RecordKind, key: &str, value: &str) -> Result<(), CatalogueError>;
+    /// Removes a record; one that is not there is no error.
+    fn drop_record(&mut self, kind: RecordKind, key: &str) -> Result<(), CatalogueError>;
 }
 
 /// Rows as they stand, for reading.
@@ -58,17 +83,27 @@ pub(crate) trait View {
     fn joined(&self, level: Level, number: u64) -> Result<Option<Joined>, CatalogueError>;
     fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError>;
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError>;
-    fn related(&self, patient: u64) -> Result<Related, CatalogueError>;
+    /// Instances that have versions which are not current, by number above `after`, at most `limit`.
+    fn with_versions(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Numbered<SopInstanceUid>>, CatalogueError>;
+    /// The studies of a patient.
+    fn studies_of(&self, patient: u64) -> Result<Vec<StudyRow>, CatalogueError>;
+    /// The record of a kind under a key.
+    fn record(&self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError>;
+    /// Records of a kind whose keys are between `after` and `before`, neither of them included, in the order of the keys, which is
+    /// that of their bytes; at most `limit`.
+    fn records(
+        &self,
+        kind: RecordKind,
+        after: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, CatalogueError>;
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError>;
     fn counts(&self) -> Result<Counts, CatalogueError>;
     /// Reads every row; says of each that is damaged which it is.
     fn check(&self) -> Result<Vec<String>, CatalogueError>;
-}
-
-/// How much a patient has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Related {
-    pub(crate) studies: u64,
-    pub(crate) series: u64,
-    pub(crate) instances: u64,
 }

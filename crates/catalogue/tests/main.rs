@@ -6,6 +6,10 @@ mod contract;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod inherited;
 #[cfg(test)]
 mod made;
+#[cfg(test)]
+mod states;

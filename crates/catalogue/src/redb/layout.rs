@@ -9,9 +9,12 @@ use serde::de::DeserializeOwned;
 use super::failed;
 use super::write::WriteTables;
 use crate::error::CatalogueError;
+use crate::record::RecordKind;
 
 /// The version of the tables; a file with a higher one is refused.
-pub(super) const FORMAT: u64 = 1;
+///
+/// Version 2 has records beside what version 1 had.
+pub(super) const FORMAT: u64 = 2;
 
 /// Rows by number, as JSON.
 pub(super) type RowsDefinition = TableDefinition<'static, u64, &'static [u8]>;
@@ -38,6 +41,9 @@ pub(super) const SERIES_OF: IndexDefinition<u64> = TableDefinition::new("series_
 pub(super) const INSTANCES_OF: IndexDefinition<u64> = TableDefinition::new("instance_by_series");
 pub(super) const DATES: IndexDefinition<&str> = TableDefinition::new("study_by_date");
 pub(super) const ACCESSIONS: IndexDefinition<&str> = TableDefinition::new("study_by_accession");
+/// Records by the number of their kind and their key: both, with the value, as JSON.
+pub(super) const RECORDS: TableDefinition<'static, (u64, &str), &'static [u8]> =
+    TableDefinition::new("record");
 pub(super) const NAMES: IndexDefinition<&str> = TableDefinition::new("study_by_person_name");
 
 /// Makes the tables where they are missing and gives the format of the file.
@@ -45,7 +51,7 @@ pub(super) fn prepare(database: &Database) -> Result<u64, Error> {
     let transaction = database.begin_write()?;
     let mut formats = transaction.open_table(FORMATS)?;
     let found = formats.get("catalogue")?.map(|found| found.value());
-    if found.is_none() {
+    if found.is_none_or(|found| found < FORMAT) {
         formats.insert("catalogue", FORMAT)?;
     }
     drop(formats);
@@ -108,6 +114,28 @@ pub(super) fn from_sealed_json<R: DeserializeOwned>(
         row,
         source: Box::new(source),
     })
+}
+
+/// A record with all that is under its seal: kind, key and value.
+pub(super) type KeptRecord = (u64, String, String);
+
+/// The record of a kind under a key.
+pub(super) fn record(
+    table: &impl ReadableTable<(u64, &'static str), &'static [u8]>,
+    kind: RecordKind,
+    key: &str,
+) -> Result<Option<String>, CatalogueError> {
+    let found = table.get((kind.number(), key)).map_err(failed("reading a record"))?;
+    found.map(|bytes| record_value(bytes.value(), kind, key)).transpose()
+}
+
+/// The value of a record whose seal fits, and which lies where it belongs.
+pub(super) fn record_value(bytes: &[u8], kind: RecordKind, key: &str) -> Result<String, CatalogueError> {
+    let (of, under, value): KeptRecord = from_sealed_json(bytes, "record", kind.number())?;
+    if of == kind.number() && under == key {
+        return Ok(value);
+    }
+    Err(CatalogueError::BadRow { table: "record", row: kind.number(), source: Box::new(BrokenSeal) })
 }
 
 /// A row whose seal does not fit.

@@ -10,8 +10,9 @@ use crate::error::CatalogueError;
 use crate::find::FINDINGS_MAX;
 use crate::matching::Range;
 use crate::narrow::Narrow;
+use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientRow, SeriesRow, StudyRow};
-use crate::tables::{Related, View};
+use crate::tables::View;
 use crate::{Counts, SeriesSummary, StudySummary, Version};
 
 /// Every table, as it stood when the transaction began.
@@ -31,6 +32,7 @@ pub(super) struct ReadTables {
     dates: ReadOnlyTable<(&'static str, u64), ()>,
     accessions: ReadOnlyTable<(&'static str, u64), ()>,
     names: ReadOnlyTable<(&'static str, u64), ()>,
+    records: ReadOnlyTable<(u64, &'static str), &'static [u8]>,
 }
 
 impl ReadTables {
@@ -51,6 +53,7 @@ impl ReadTables {
             dates: transaction.open_table(layout::DATES)?,
             accessions: transaction.open_table(layout::ACCESSIONS)?,
             names: transaction.open_table(layout::NAMES)?,
+            records: transaction.open_table(layout::RECORDS)?,
         })
     }
 
@@ -188,16 +191,64 @@ impl View for ReadTables {
         super::write::versions(&self.versions, instance)
     }
 
-    fn related(&self, patient: u64) -> Result<Related, CatalogueError> {
+    fn with_versions(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Numbered<SopInstanceUid>>, CatalogueError> {
+        let doing = "looking for instances with versions";
+        let mut found: Vec<Numbered<SopInstanceUid>> = Vec::new();
+        for entry in self.versions.range((after.saturating_add(1), 0)..).map_err(failed(doing))? {
+            let number = entry.map_err(failed(doing))?.0.value().0;
+            if found.last().is_some_and(|last| last.number == number) {
+                continue;
+            }
+            if found.len() >= limit {
+                break;
+            }
+            let instance: InstanceRow = row(&self.instances, "instance", number)?;
+            found.push(Numbered { number, row: instance.uid });
+        }
+        Ok(found)
+    }
+
+    fn studies_of(&self, patient: u64) -> Result<Vec<StudyRow>, CatalogueError> {
         let mut studies = Vec::new();
         children(&self.studies_of, patient, &mut studies)?;
-        let mut sum = Related { studies: studies.len() as u64, ..Related::default() };
-        for number in studies {
-            let study = self.study(number)?;
-            sum.series += study.series;
-            sum.instances += study.instances.count;
+        studies.into_iter().map(|number| self.study(number)).collect()
+    }
+
+    fn record(&self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError> {
+        layout::record(&self.records, kind, key)
+    }
+
+    fn records(
+        &self,
+        kind: RecordKind,
+        after: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, CatalogueError> {
+        let doing = "reading records";
+        if after >= before {
+            return Ok(Vec::new());
         }
-        Ok(sum)
+        let range =
+            self.records.range((kind.number(), after)..(kind.number(), before)).map_err(failed(doing))?;
+        let mut found = Vec::new();
+        for entry in range {
+            let (key, bytes) = entry.map_err(failed(doing))?;
+            if found.len() >= limit {
+                break;
+            }
+            if key.value().1 != after {
+                found.push((
+                    key.value().1.to_owned(),
+                    layout::record_value(bytes.value(), kind, key.value().1)?,
+                ));
+            }
+        }
+        Ok(found)
     }
 
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
@@ -236,6 +287,11 @@ impl View for ReadTables {
         let versions = self.versions.range((0, 0)..).map_err(failed(doing))?;
         let of = |entry: Entry<(u64, u64)>| entry.map(|(key, bytes)| (key.value().0, bytes.value().to_vec()));
         check_rows::<Version>(versions.map(of), "version", &mut findings)?;
+        let records = self.records.range((0, "")..).map_err(failed(doing))?;
+        let kind = |entry: Entry<(u64, &'static str)>| {
+            entry.map(|(key, bytes)| (key.value().0, bytes.value().to_vec()))
+        };
+        check_rows::<layout::KeptRecord>(records.map(kind), "record", &mut findings)?;
         Ok(findings)
     }
 }

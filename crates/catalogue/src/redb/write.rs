@@ -1,5 +1,7 @@
 //! Writing rows and their indexes in one transaction.
 
+use std::collections::BTreeSet;
+
 use ::redb::{ReadableTable, Table, TableError, WriteTransaction};
 use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, Tag};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use super::layout::{self, number, row, sealed_json};
 use crate::attributes::study_date;
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
+use crate::record::RecordKind;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::Tables;
 use crate::{RowNumbers, Version, names};
@@ -30,6 +33,7 @@ pub(super) struct WriteTables<'t> {
     dates: Table<'t, (&'static str, u64), ()>,
     accessions: Table<'t, (&'static str, u64), ()>,
     names: Table<'t, (&'static str, u64), ()>,
+    records: Table<'t, (u64, &'static str), &'static [u8]>,
 }
 
 impl<'t> WriteTables<'t> {
@@ -50,6 +54,7 @@ impl<'t> WriteTables<'t> {
             dates: transaction.open_table(layout::DATES)?,
             accessions: transaction.open_table(layout::ACCESSIONS)?,
             names: transaction.open_table(layout::NAMES)?,
+            records: transaction.open_table(layout::RECORDS)?,
         })
     }
 }
@@ -72,8 +77,8 @@ impl Tables for WriteTables<'_> {
         Ok(Some((RowNumbers { instance, parents }, found)))
     }
 
-    fn has_version(&mut self, instance: u64, version: &Version) -> Result<bool, CatalogueError> {
-        Ok(versions(&self.versions, instance)?.iter().any(|known| known.sha256 == version.sha256))
+    fn versions(&mut self, instance: u64) -> Result<Vec<Version>, CatalogueError> {
+        versions(&self.versions, instance)
     }
 
     fn patient(&mut self, key: &PatientKey) -> Result<Option<Numbered<PatientRow>>, CatalogueError> {
@@ -95,6 +100,26 @@ impl Tables for WriteTables<'_> {
         Ok((row(&self.studies, "study", parents.study)?, row(&self.series, "series", parents.series)?))
     }
 
+    fn series_of(&mut self, study: u64) -> Result<Vec<Numbered<SeriesRow>>, CatalogueError> {
+        let numbered = |number| Ok(Numbered { number, row: row(&self.series, "series", number)? });
+        below(&self.series_of, study)?.into_iter().map(numbered).collect()
+    }
+
+    fn sop_classes_of(&mut self, study: u64) -> Result<BTreeSet<String>, CatalogueError> {
+        let mut classes = BTreeSet::new();
+        for series in below(&self.series_of, study)? {
+            for number in below(&self.instances_of, series)? {
+                let instance: InstanceRow = row(&self.instances, "instance", number)?;
+                classes.insert(instance.sop_class.as_str().to_owned());
+            }
+        }
+        Ok(classes)
+    }
+
+    fn record(&mut self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError> {
+        layout::record(&self.records, kind, key)
+    }
+
     fn add_patient(&mut self, row: &PatientRow) -> Result<u64, CatalogueError> {
         let number = append(&mut self.patients, "patient", row)?;
         self.patient_keys.insert(patient_key(&row.key), number).map_err(failed("adding a patient"))?;
@@ -106,10 +131,8 @@ impl Tables for WriteTables<'_> {
         let number = append(&mut self.studies, "study", row)?;
         self.study_uids.insert(row.uid.as_str(), number).map_err(failed(doing))?;
         self.studies_of.insert((row.patient, number), ()).map_err(failed(doing))?;
-        for key in names::groups(row.attributes.get(Tag::PATIENT_NAME).unwrap_or("")) {
-            if !key.is_empty() {
-                self.names.insert((key.as_str(), number), ()).map_err(failed(doing))?;
-            }
+        for key in name_keys(row) {
+            self.names.insert((key.as_str(), number), ()).map_err(failed(doing))?;
         }
         Ok(number)
     }
@@ -142,6 +165,29 @@ impl Tables for WriteTables<'_> {
         let key = (number, row.other_versions);
         self.versions.insert(key, bytes.as_slice()).map_err(failed("adding a version of an instance"))?;
         save(&mut self.instances, "instance", number, row)
+    }
+
+    fn exchange_version(
+        &mut self,
+        number: u64,
+        taken: &Version,
+        given: &Version,
+    ) -> Result<(), CatalogueError> {
+        let versions = numbered_versions(&self.versions, number)?.into_iter();
+        for (at, _) in versions.filter(|(_, version)| version.sha256 == taken.sha256) {
+            let bytes = sealed_json(given, "version", number)?;
+            let doing = "exchanging a version of an instance";
+            self.versions.insert((number, at), bytes.as_slice()).map_err(failed(doing))?;
+        }
+        Ok(())
+    }
+
+    fn drop_versions(&mut self, number: u64) -> Result<(), CatalogueError> {
+        let doing = "removing the versions of an instance";
+        for (at, _) in numbered_versions(&self.versions, number)? {
+            self.versions.remove((number, at)).map_err(failed(doing))?;
+        }
+        Ok(())
     }
 
     fn save_instance(&mut self, number: u64, row: &InstanceRow) -> Result<(), CatalogueError> {
@@ -179,9 +225,52 @@ impl Tables for WriteTables<'_> {
         save(&mut self.studies, "study", number, row)
     }
 
+    fn move_study(&mut self, number: u64, before: &StudyRow, row: &StudyRow) -> Result<(), CatalogueError> {
+        let doing = "moving a study";
+        self.studies_of.remove((before.patient, number)).map_err(failed(doing))?;
+        self.studies_of.insert((row.patient, number), ()).map_err(failed(doing))?;
+        for key in name_keys(before) {
+            self.names.remove((key.as_str(), number)).map_err(failed(doing))?;
+        }
+        for key in name_keys(row) {
+            self.names.insert((key.as_str(), number), ()).map_err(failed(doing))?;
+        }
+        if let Some(date) = study_date(&before.attributes) {
+            self.dates.remove((date.as_str(), number)).map_err(failed(doing))?;
+        }
+        if let Some(accession) = before.attributes.get(Tag::ACCESSION_NUMBER) {
+            self.accessions.remove((accession, number)).map_err(failed(doing))?;
+        }
+        self.save_study(number, row)
+    }
+
     fn save_series(&mut self, number: u64, row: &SeriesRow) -> Result<(), CatalogueError> {
         save(&mut self.series, "series", number, row)
     }
+
+    fn save_record(&mut self, kind: RecordKind, key: &str, value: &str) -> Result<(), CatalogueError> {
+        let bytes = sealed_json(&(kind.number(), key, value), "record", kind.number())?;
+        let key = (kind.number(), key);
+        self.records.insert(key, bytes.as_slice()).map(drop).map_err(failed("writing a record"))
+    }
+
+    fn drop_record(&mut self, kind: RecordKind, key: &str) -> Result<(), CatalogueError> {
+        self.records.remove((kind.number(), key)).map(drop).map_err(failed("removing a record"))
+    }
+}
+
+/// What a study is looked up by of its patient's name.
+fn name_keys(row: &StudyRow) -> impl Iterator<Item = String> {
+    names::groups(row.attributes.get(Tag::PATIENT_NAME).unwrap_or(""))
+        .into_iter()
+        .filter(|key| !key.is_empty())
+}
+
+/// The numbers that an index has under another.
+fn below(table: &impl ReadableTable<(u64, u64), ()>, above: u64) -> Result<Vec<u64>, CatalogueError> {
+    let doing = "searching an index";
+    let entries = table.range((above, 0)..=(above, u64::MAX)).map_err(failed(doing))?;
+    entries.map(|entry| Ok(entry.map_err(failed(doing))?.0.value().1)).collect()
 }
 
 /// The versions of an instance that are not current, in the order they came.
@@ -189,11 +278,19 @@ pub(super) fn versions(
     table: &impl ReadableTable<(u64, u64), &'static [u8]>,
     instance: u64,
 ) -> Result<Vec<Version>, CatalogueError> {
+    Ok(numbered_versions(table, instance)?.into_iter().map(|(_, version)| version).collect())
+}
+
+/// The same, each with its place in the order.
+fn numbered_versions(
+    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    instance: u64,
+) -> Result<Vec<(u64, Version)>, CatalogueError> {
     let doing = "reading the versions of an instance";
     let mut found = Vec::new();
     for entry in table.range((instance, 0)..=(instance, u64::MAX)).map_err(failed(doing))? {
-        let (_, bytes) = entry.map_err(failed(doing))?;
-        found.push(layout::from_sealed_json(bytes.value(), "version", instance)?);
+        let (key, bytes) = entry.map_err(failed(doing))?;
+        found.push((key.value().1, layout::from_sealed_json(bytes.value(), "version", instance)?));
     }
     Ok(found)
 }

@@ -7,6 +7,7 @@ use std::error::Error;
 use rusqlite::types::{Value, ValueRef};
 
 use crate::attributes::{Attributes, study_date};
+use crate::record::RecordKind;
 use crate::rows::{InstanceRow, PatientRow, SeriesRow, StudyRow, list_text};
 use crate::{CatalogueError, Current, Inherited, SetDigest, Version};
 use outrigger_model::Tag;
@@ -72,6 +73,14 @@ impl Cells {
         let mut cells = Self(Vec::new());
         cells.number(instance);
         cells.bytes_kept(version);
+        cells
+    }
+
+    pub(super) fn record(kind: RecordKind, key: &str, value: &str) -> Self {
+        let mut cells = Self(Vec::new());
+        cells.number(kind.number());
+        cells.text(key);
+        cells.text(value);
         cells
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use outrigger_model::{MemberSet, Sha256Digest, WallTime};
+use outrigger_model::{MemberSet, Sha256Digest, SopInstanceUid, WallTime};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::cells::{BrokenSeal, Seal};
-use super::table::{INSTANCE, PATIENT, SERIES, STUDY, Table, VERSION};
+use super::table::{INSTANCE, PATIENT, RECORD, SERIES, STUDY, Table, VERSION};
 use crate::attributes::Attributes;
+use crate::record::Record;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::{Current, Inherited, SetDigest, Version};
 
@@ -81,6 +82,17 @@ impl<'r, 's> Columns<'r, 's> {
         let row = self.bytes_kept()?;
         self.next += 1;
         Ok(Numbered { number: instance, row })
+    }
+
+    /// A number and the UID of an instance, without a seal.
+    pub(super) fn named(&mut self) -> rusqlite::Result<Numbered<SopInstanceUid>> {
+        Ok(Numbered { number: self.number()?, row: self.parsed()? })
+    }
+
+    pub(super) fn record(&mut self) -> rusqlite::Result<Record> {
+        self.begin(&RECORD)?;
+        self.next += 1;
+        Ok((self.text()?, self.text()?))
     }
 
     /// The number of a row whose seal fits.

@@ -2,16 +2,17 @@
 
 use outrigger_model::{Level, SopInstanceUid, StudyUid};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::columns::Columns;
 use super::failed;
-use super::table::{INSTANCE, PATIENT, PERSON_NAME, SERIES, STUDY, Table, VERSION};
+use super::table::{INSTANCE, PATIENT, PERSON_NAME, RECORD, SERIES, STUDY, Table, VERSION};
 use crate::error::CatalogueError;
 use crate::find::FINDINGS_MAX;
 use crate::narrow::Narrow;
-use crate::rows::{InstanceRow, Joined, Numbered};
-use crate::tables::{Related, View};
+use crate::record::{Record, RecordKind};
+use crate::rows::{InstanceRow, Joined, Numbered, SeriesRow, StudyRow};
+use crate::tables::View;
 use crate::{Counts, SeriesSummary, StudySummary, Version};
 
 /// A connection to read from.
@@ -68,15 +69,53 @@ impl View for Reader<'_> {
         Ok(versions.into_iter().map(|version| version.row).collect())
     }
 
-    fn related(&self, patient: u64) -> Result<Related, CatalogueError> {
+    fn with_versions(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Numbered<SopInstanceUid>>, CatalogueError> {
+        let sql = "SELECT id, uid FROM instance \
+             WHERE id IN (SELECT instance FROM version WHERE instance > ?1 ORDER BY instance) ORDER BY id LIMIT ?2";
+        let doing = "looking for instances with versions";
+        let mut statement = self.0.prepare_cached(sql).map_err(failed(doing))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map([after.cast_signed(), limit], |row| Columns::new(row).named());
+        rows.map_err(failed(doing))?.collect::<rusqlite::Result<_>>().map_err(failed(doing))
+    }
+
+    fn studies_of(&self, patient: u64) -> Result<Vec<StudyRow>, CatalogueError> {
         let sql = format!("SELECT {} FROM study WHERE patient = ?1", STUDY.columns);
-        let studies =
-            self.all("counting what a patient has", &sql, patient, |row| Columns::new(row).study())?;
-        Ok(studies.iter().fold(Related::default(), |sum, study| Related {
-            studies: sum.studies + 1,
-            series: sum.series + study.row.series,
-            instances: sum.instances + study.row.instances.count,
-        }))
+        let doing = "reading the studies of a patient";
+        let studies = self.all(doing, &sql, patient, |row| Columns::new(row).study())?;
+        Ok(studies.into_iter().map(|study| study.row).collect())
+    }
+
+    fn record(&self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError> {
+        let doing = "reading a record";
+        let sql = format!("SELECT {} FROM record WHERE kind = ?1 AND key = ?2", RECORD.columns);
+        let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
+        let key = params![kind.number().cast_signed(), key];
+        let found = statement.query_row(key, |row| Columns::new(row).record());
+        Ok(found.optional().map_err(failed(doing))?.map(|(_, value)| value))
+    }
+
+    fn records(
+        &self,
+        kind: RecordKind,
+        after: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<Record>, CatalogueError> {
+        let doing = "reading records";
+        let sql = format!(
+            "SELECT {} FROM record WHERE kind = ?1 AND key > ?2 AND key < ?3 ORDER BY key LIMIT ?4",
+            RECORD.columns
+        );
+        let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = params![kind.number().cast_signed(), after, before, limit];
+        let rows = statement.query_map(values, |row| Columns::new(row).record());
+        rows.map_err(failed(doing))?.collect::<rusqlite::Result<_>>().map_err(failed(doing))
     }
 
     fn summary(&self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
@@ -85,8 +124,7 @@ impl View for Reader<'_> {
         let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
         let found = statement.query_row([study.as_str()], |row| Columns::new(row).study());
         let Some(study) = found.optional().map_err(failed(doing))? else { return Ok(None) };
-        let sql = format!("SELECT {} FROM series WHERE study = ?1 ORDER BY id", SERIES.columns);
-        let series = self.all(doing, &sql, study.number, |row| Columns::new(row).series())?.into_iter();
+        let series = self.series_of(doing, study.number)?.into_iter();
         let series =
             series.map(|found| SeriesSummary { series: found.row.uid, instances: found.row.instances });
         Ok(Some(StudySummary { instances: study.row.instances, series: series.collect() }))
@@ -114,7 +152,7 @@ impl View for Reader<'_> {
         let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed(doing))?;
         let mut findings = lines.collect::<rusqlite::Result<Vec<_>>>().map_err(failed(doing))?;
         findings.retain(|line| line != "ok");
-        for table in [&PATIENT, &STUDY, &PERSON_NAME, &SERIES, &INSTANCE, &VERSION] {
+        for table in [&PATIENT, &STUDY, &PERSON_NAME, &SERIES, &INSTANCE, &VERSION, &RECORD] {
             self.check_table(table, &mut findings)?;
         }
         Ok(findings)
@@ -122,6 +160,16 @@ impl View for Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// The series of a study.
+    pub(super) fn series_of(
+        &self,
+        doing: &'static str,
+        study: u64,
+    ) -> Result<Vec<Numbered<SeriesRow>>, CatalogueError> {
+        let sql = format!("SELECT {} FROM series WHERE study = ?1 ORDER BY id", SERIES.columns);
+        self.all(doing, &sql, study, |row| Columns::new(row).series())
+    }
+
     /// All rows below another.
     fn all<T>(
         &self,

@@ -10,7 +10,7 @@ use super::columns::Columns;
 use crate::OpenError;
 
 /// The version of the tables; a database with a higher one is refused.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The tables of the catalogue, made where they are missing; [`prepare`] also checks their version.
 ///
@@ -92,9 +92,18 @@ CREATE TABLE IF NOT EXISTS version (
     seal INTEGER NOT NULL,
     UNIQUE (instance, sha256)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS record (
+    kind INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
 ";
 
-/// Makes the tables where they are missing, and refuses those of a later version.
+/// Makes the tables where they are missing, brings those of an earlier version up to this one, and refuses those of a later one.
+///
+/// Version 2 has records beside what version 1 had.
 pub fn prepare(connection: &Connection) -> Result<(), OpenError> {
     let path = || PathBuf::from(connection.path().unwrap_or_default());
     let found = make(connection).map_err(|source| OpenError::Sqlite { path: path(), source })?;
@@ -110,6 +119,8 @@ fn make(connection: &Connection) -> rusqlite::Result<u64> {
         "INSERT INTO catalogue_format (version) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM catalogue_format)",
         [FORMAT.cast_signed()],
     )?;
+    connection
+        .execute("UPDATE catalogue_format SET version = ?1 WHERE version < ?1", [FORMAT.cast_signed()])?;
     connection.query_row("SELECT max(version) FROM catalogue_format", [], |row| Columns::new(row).number())
 }
 

@@ -41,6 +41,17 @@ pub(super) static VERSION: LazyLock<Table> = LazyLock::new(|| {
     Table::new("version", &["instance", "transfer_syntax", "sha256", "length", "stored_at", "place"])
 });
 
+/// Has no numbers of its own: the kind stands in their place.
+pub(super) static RECORD: LazyLock<Table> = LazyLock::new(|| {
+    let table = Table::new("record", &["kind", "key", "value"]);
+    let columns = table.columns.replace("record.id", "record.kind");
+    let insert = format!(
+        "{} ON CONFLICT (kind, key) DO UPDATE SET (value, seal) = (excluded.value, excluded.seal)",
+        table.insert
+    );
+    Table { columns, insert, ..table }
+});
+
 impl Table {
     fn new(name: &'static str, columns: &[&str]) -> Self {
         let with_seal = [columns, &["seal"]].concat();
