@@ -17,9 +17,10 @@ use outrigger_runtime::{Clock, Spool, Threads};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::Facts;
-use crate::intake::Intake;
+use crate::blobs::{Blobs, Trouble};
 use crate::reader::Reader;
 use crate::recovery::Recovered;
+use crate::s3::S3Options;
 use crate::store::{StoreError, refusal};
 use crate::writer::{Item, Message, Stopped, stop_if_lasting};
 use crate::{commit, find, retrieve};
@@ -27,14 +28,25 @@ use crate::{commit, find, retrieve};
 /// Where an archive is and what it takes.
 #[derive(Debug, Clone)]
 pub struct ArchiveOptions {
-    /// Directory of the object files.
+    /// Directory of the archive's own files: its lock, its spool, and the objects where they are kept as files.
     pub directory: PathBuf,
+    /// Where objects are kept.
+    pub keeper: Keeper,
     /// URL of the catalogue: `sqlite:PATH`, `redb:PATH` or `memory:`.
     pub catalogue: String,
     /// An object larger than this is refused, in bytes.
     pub object_bytes_max: u64,
     /// Who opens it, for whoever wants it too.
     pub holder: String,
+}
+
+/// Where an archive keeps the bytes of objects.
+#[derive(Debug, Clone)]
+pub enum Keeper {
+    /// As files in its directory.
+    Files,
+    /// In an S3-compatible object store.
+    S3(Box<S3Options>),
 }
 
 /// Whether an archive takes objects.
@@ -52,7 +64,7 @@ pub enum Health {
 /// An archive of files and a catalogue; threads of its own write and read the catalogue.
 #[derive(Debug)]
 pub struct Archive {
-    pub(crate) intake: Intake,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) spool: Spool,
     pub(crate) clock: Clock,
     pub(crate) threads: Threads,
@@ -75,6 +87,17 @@ impl Archive {
     /// Whether it takes objects.
     pub fn health(&self) -> Health {
         self.stopped.get().map_or(Health::Good, |error| Health::Stopped { why: error.to_string() })
+    }
+
+    /// Why the keeper of the objects does not answer, while that is so; nothing has to be done here when it does again.
+    pub async fn trouble(&self) -> Option<Trouble> {
+        self.blobs.trouble()?;
+        // It may be over by now: nobody may have stored or read since.
+        let blobs = self.blobs.clone();
+        if let Err(error) = self.threads.blocking("look at the keeper", move || blobs.look()).await {
+            tracing::warn!(%error, "whether the keeper of the objects answers again is not known");
+        }
+        self.blobs.trouble()
     }
 
     /// Finishes what was begun and ends the threads; whatever comes later is refused.
@@ -104,17 +127,17 @@ impl Archive {
             stored_at: WallTime(self.clock.wall_us()),
             issuer: origin.issuer,
         };
-        let intake = self.intake.clone();
-        let written = self.threads.blocking("blob write", move || (intake.write(&facts, body), facts)).await;
-        let (file, facts) = written.map_err(|lost| Arc::new(StoreError::Thread(lost)))?;
-        let file = file.map_err(|error| {
+        let blobs = self.blobs.clone();
+        let written = self.threads.blocking("blob write", move || (blobs.write(&facts, body), facts)).await;
+        let (pending, facts) = written.map_err(|lost| Arc::new(StoreError::Thread(lost)))?;
+        let pending = pending.map_err(|error| {
             let error = Arc::new(error);
             stop_if_lasting(&self.stopped, &error);
             error
         })?;
         let (answer, answered) = oneshot::channel();
         let closing = || Arc::new(StoreError::Closing);
-        let item = Message::Store(Box::new(Item { facts, file, answer }));
+        let item = Message::Store(Box::new(Item { facts, pending, answer }));
         self.writer.send(item).await.map_err(|_| closing())?;
         answered.await.map_err(|_| closing())?
     }
@@ -151,7 +174,7 @@ impl Service for Archive {
     }
 
     async fn open(&self, instance: &Retrievable) -> Result<Opened, FindRefusal> {
-        retrieve::open(self.intake.disk.clone(), self.intake.places.clone(), self.threads, instance).await
+        retrieve::open(self.blobs.clone(), self.threads, instance).await
     }
 
     async fn commit(&self, request: CommitRequest) -> Result<Committing, CommitRefusal> {

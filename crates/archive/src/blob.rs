@@ -1,4 +1,4 @@
-//! The file of one object: its data set from offset 0, and behind it all that is needed to check and to catalogue it.
+//! The blob of one object, a file or what an object store keeps: its data set from offset 0, and behind it all that is needed to check and to catalogue it.
 //!
 //! ```text
 //! data set            `length` bytes, exactly as transferred
@@ -10,16 +10,15 @@
 //! Numbers are little endian. A file whose end is not there was never synced and never acknowledged.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_catalogue::{CatalogueInstance, Version};
 use outrigger_model::{InstanceHeader, Sha256Digest, SopInstanceUid, TransferSyntaxUid, WallTime};
 use outrigger_runtime::body::BLOCK_BYTES;
-use outrigger_runtime::disk::{Access, Disk, DiskFile, read_exact_at};
 use outrigger_runtime::{BlockError, BlockSource};
 use serde::{Deserialize, Serialize};
+
+use crate::source::Source;
 
 const MAGIC: [u8; 8] = *b"OUTRIGB1";
 const END_BYTES: usize = 24;
@@ -40,8 +39,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// The row for a blob in a bucket.
-    pub(crate) fn row(&self, bucket: u64) -> CatalogueInstance {
+    /// The row for a blob at a place.
+    pub(crate) fn row(&self, place: u64) -> CatalogueInstance {
         CatalogueInstance {
             header: self.header.clone(),
             issuer: self.issuer.clone(),
@@ -50,7 +49,7 @@ impl Facts {
                 sha256: self.sha256,
                 length: self.length,
                 stored_at: self.stored_at,
-                place: bucket,
+                place,
             },
         }
     }
@@ -60,44 +59,44 @@ impl Facts {
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     /// The disk failed.
-    #[error("the object file {path} could not be read")]
+    #[error("the object {at} could not be read")]
     Read {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: String,
         /// The cause.
         #[source]
         source: io::Error,
     },
     /// Its end is missing or damaged.
-    #[error("the object file {path} has no sound end: {what}")]
+    #[error("the object {at} has no sound end: {what}")]
     BadEnd {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: String,
         /// What is wrong.
         what: &'static str,
     },
     /// Its facts cannot be read.
-    #[error("the facts in the object file {path} cannot be read")]
+    #[error("the facts in the object {at} cannot be read")]
     BadFacts {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: String,
         /// The cause.
         #[source]
         source: serde_json::Error,
     },
     /// It is whole, and of another object than its name says.
-    #[error("the object file {path} is that of another object, {found}; put the right one in its place")]
+    #[error("the object {at} is that of another object, {found}; put the right one in its place")]
     Another {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: String,
         /// The object it holds.
         found: SopInstanceUid,
     },
     /// Its data set is damaged.
-    #[error("the object file {path} is damaged")]
+    #[error("the object {at} is damaged")]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        at: String,
         /// The block.
         #[source]
         source: BlockError,
@@ -122,22 +121,20 @@ pub(crate) fn trailer(facts: &Facts, block_crcs: &[u32]) -> Result<Vec<u8>, serd
 #[derive(Debug)]
 pub(crate) struct Blob {
     pub(crate) facts: Facts,
-    path: PathBuf,
-    file: Arc<dyn DiskFile>,
+    source: Box<dyn Source>,
     block_crcs: Vec<u32>,
     /// All of it, where it was read ahead.
     whole: Option<Bytes>,
 }
 
 impl Blob {
-    /// Opens the file that is named by `sha256` and checks its end; the data set is checked block by block as it is read.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path, sha256: &Sha256Digest) -> Result<Self, BlobError> {
-        let read = |source| BlobError::Read { path: path.to_owned(), source };
-        let bad = |what| BlobError::BadEnd { path: path.to_owned(), what };
-        let file = disk.open(path, Access::Read).map_err(read)?;
-        let size = file.length().map_err(read)?;
+    /// Checks the end of the blob that is named by `sha256`; the data set is checked block by block as it is read.
+    pub(crate) fn open(source: Box<dyn Source>, sha256: &Sha256Digest) -> Result<Self, BlobError> {
+        let read = |error| BlobError::Read { at: source.shown(), source: error };
+        let bad = |what| BlobError::BadEnd { at: source.shown(), what };
+        let size = source.size().map_err(read)?;
         let end_at = size.checked_sub(END_BYTES as u64).ok_or_else(|| bad("it is too short"))?;
-        let end = read_exact_at(&*file, end_at, END_BYTES).map_err(read)?;
+        let end = source.read(end_at, END_BYTES).map_err(read)?;
         let end = End::parse(&end).ok_or_else(|| bad("the mark is missing"))?;
         if end.facts_bytes > FACTS_BYTES_MAX {
             return Err(bad("the facts are too long"));
@@ -148,22 +145,22 @@ impl Blob {
             return Err(bad("the lengths do not add up"));
         }
         let between = usize::try_from(end_at - end.length).map_err(|_| bad("it is too long"))?;
-        let between = read_exact_at(&*file, end.length, between).map_err(read)?;
+        let between = source.read(end.length, between).map_err(read)?;
         if end.crc_with(&between) != end.crc {
             return Err(bad("the checksum does not fit"));
         }
         let checksums = usize::try_from(checksums_bytes).map_err(|_| bad("it is too long"))?;
         let (checksums, facts) = between.split_at_checked(checksums).ok_or_else(|| bad("it is too short"))?;
         let facts: Facts = serde_json::from_slice(facts)
-            .map_err(|source| BlobError::BadFacts { path: path.to_owned(), source })?;
+            .map_err(|error| BlobError::BadFacts { at: source.shown(), source: error })?;
         if facts.length != end.length {
             return Err(bad("the facts name another length"));
         }
         if facts.sha256 != *sha256 {
-            return Err(BlobError::Another { path: path.to_owned(), found: facts.header.sop_instance });
+            return Err(BlobError::Another { at: source.shown(), found: facts.header.sop_instance });
         }
         let block_crcs = checksums.as_chunks::<4>().0.iter().map(|crc| u32::from_le_bytes(*crc)).collect();
-        Ok(Self { facts, path: path.to_owned(), file, block_crcs, whole: None })
+        Ok(Self { facts, source, block_crcs, whole: None })
     }
 
     /// What is no more than a block is read now, as it is sent at once; what cannot be read says so to whoever reads it.
@@ -174,11 +171,15 @@ impl Blob {
 
     /// Reads the whole data set and checks it.
     pub(crate) fn check(&self) -> Result<(), BlobError> {
-        for index in 0..self.block_crcs.len() as u64 {
-            self.read_block(index)
-                .map_err(|source| BlobError::Damaged { path: self.path.clone(), source })?;
-        }
-        Ok(())
+        (0..self.block_crcs.len() as u64).try_for_each(|index| self.checked(index).map(drop))
+    }
+
+    /// Reads a block and checks it.
+    pub(crate) fn checked(&self, index: u64) -> Result<Bytes, BlobError> {
+        self.read_block(index).map_err(|error| match error {
+            BlockError::Read { source, .. } => BlobError::Read { at: self.source.shown(), source },
+            source @ BlockError::Damaged { .. } => BlobError::Damaged { at: self.source.shown(), source },
+        })
     }
 }
 
@@ -188,23 +189,20 @@ impl BlockSource for Blob {
     }
 
     fn read_block(&self, index: u64) -> Result<Bytes, BlockError> {
-        let what = || self.path.display().to_string();
+        let what = || self.source.shown();
         let written = usize::try_from(index).ok().and_then(|index| self.block_crcs.get(index).copied());
         let Some(written) = written else { return Ok(Bytes::new()) };
         let start = index * BLOCK_BYTES as u64;
         let length = (self.facts.length - start).min(BLOCK_BYTES as u64);
         // At most BLOCK_BYTES, so it fits.
         let length = usize::try_from(length).unwrap_or(BLOCK_BYTES);
-        let bytes = read_exact_at(&*self.file, start, length).map_err(|source| BlockError::Read {
-            what: what(),
-            index,
-            source,
-        })?;
+        let bytes = self.source.read(start, length);
+        let bytes = bytes.map_err(|source| BlockError::Read { what: what(), index, source })?;
         let found = crc32c::crc32c(&bytes);
         if found != written {
             return Err(BlockError::Damaged { what: what(), index, found, written });
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     fn at_hand(&self, position: u64) -> Option<Bytes> {

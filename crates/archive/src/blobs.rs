@@ -1,79 +1,117 @@
-//! Where blobs are: directories of a thousand or so, filled one after another, so that a batch syncs one directory.
+//! Where the bytes of objects are kept: what a directory and an object store do alike.
+//!
+//! A blob is named by a place and the SHA-256 of its data set; what a place is, each keeper decides. It is on stable storage
+//! before its row is in the catalogue, and bytes that come again take the place of the old, whose keeper may have damaged them.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
-use outrigger_model::Sha256Digest;
-use outrigger_runtime::disk::{ArcDisk, Kind, Listed};
+use outrigger_model::{Sha256Digest, WallTime};
+use outrigger_runtime::Body;
+use outrigger_runtime::disk::ArcDisk;
 
-/// Blobs in one directory: few enough that a start looks through the last ones in no time, enough that few directories
-/// hold millions.
-pub(crate) const BUCKET_BLOBS_MAX: u32 = 1024;
+use crate::blob::{Blob, BlobError, Facts};
+use crate::recovery::RecoverError;
+use crate::store::StoreError;
 
-/// The directories of an archive.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    root: PathBuf,
+/// Keeps blobs; synchronous, called from threads that may block.
+pub(crate) trait Blobs: Send + Sync + Debug {
+    /// Brings an object to stable storage; it may not be in its place yet.
+    fn write(&self, facts: &Facts, body: Body) -> Result<Pending, StoreError>;
+
+    /// Brings what was written to its place for good, before rows name it; gives the place of each. Only the writer calls this.
+    fn place(&self, batch: &mut [Placing<'_>]) -> Result<Vec<u64>, StoreError>;
+
+    /// Opens a blob and checks its end; the data set is checked block by block as it is read.
+    fn open(&self, place: u64, sha256: &Sha256Digest, ahead: Ahead) -> Result<Blob, BlobError>;
+
+    /// Names, part by part, the blobs that may have no row.
+    fn unsettled(&self, span: Span, take: Take<'_>) -> Result<(), RecoverError>;
+
+    /// Removes a second blob of an object that is catalogued at another place.
+    fn remove_second(&self, kept: &Kept) -> Result<(), RecoverError>;
+
+    /// Why it did not answer when it was last called.
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
+
+    /// Calls it once, for the sake of [`Blobs::trouble`].
+    fn look(&self) {}
 }
 
-impl Places {
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
-    }
-
-    /// The root, whose file system is the one that fills.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// The lock of the process that owns the archive.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.root.join("lock")
-    }
-
-    /// Objects that are still arriving.
-    pub(crate) fn spool(&self) -> PathBuf {
-        self.root.join("spool")
-    }
-
-    /// All buckets.
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.root.join("blobs")
-    }
-
-    /// One bucket.
-    pub(crate) fn bucket(&self, bucket: u64) -> PathBuf {
-        self.blobs().join(format!("{bucket:08x}"))
-    }
-
-    /// A blob: its digest names it, so that other bytes never take its place.
-    pub(crate) fn blob(&self, bucket: u64, sha256: &Sha256Digest) -> PathBuf {
-        self.bucket(bucket).join(sha256.to_string())
-    }
+/// What keeps a keeper of blobs from answering; it goes on by itself when that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since then.
+    pub since: WallTime,
+    /// What happened last, in words.
+    pub why: String,
 }
 
-/// A bucket's number, if a name in the directory of blobs is one.
-pub(crate) fn bucket_number(listed: &Listed) -> Option<u64> {
-    let name = listed.path.file_name()?.to_str()?;
-    let number = u64::from_str_radix(name, 16).ok()?;
-    (listed.kind == Kind::Directory && format!("{number:08x}") == name).then_some(number)
+/// Takes a part of the blobs that may have no row.
+pub(crate) type Take<'t> = &'t mut dyn FnMut(Vec<Kept>) -> Result<(), RecoverError>;
+
+/// Which blobs may have no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// Those that the last run may have left so.
+    Late,
+    /// All: the catalogue is empty.
+    All,
 }
 
-/// The digest that names a blob.
-pub(crate) fn blob_digest(listed: &Listed) -> Option<Sha256Digest> {
-    let name = listed.path.file_name()?.to_str()?;
-    (listed.kind == Kind::File).then(|| Sha256Digest::from_hex(name).ok())?
+/// How much of a blob is read as it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Its end, to be checked.
+    End,
+    /// All of one that is no more than a block, as it is sent at once.
+    Block,
 }
 
-/// A file that goes away with its owner unless it is placed.
+/// A blob, or something that lies among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Where it is, as people name it.
+    pub(crate) at: String,
+    /// Its place.
+    pub(crate) place: u64,
+    /// The digest that names it; absent if its name is none.
+    pub(crate) sha256: Option<Sha256Digest>,
+}
+
+/// A written object whose row is to be entered.
 #[derive(Debug)]
-pub(crate) struct Unplaced {
+pub(crate) struct Placing<'i> {
+    /// Its digest.
+    pub(crate) sha256: Sha256Digest,
+    /// What was written.
+    pub(crate) pending: &'i mut Pending,
+    /// Where these very bytes are kept already.
+    pub(crate) known: Option<u64>,
+}
+
+/// A file of the spool that stands for an object without a row: the object itself, or a mark that it was put elsewhere.
+#[derive(Debug)]
+pub(crate) struct Pending {
     disk: ArcDisk,
     path: Option<PathBuf>,
+    fate: Fate,
 }
 
-impl Unplaced {
-    pub(crate) fn new(disk: ArcDisk, path: PathBuf) -> Self {
-        Self { disk, path: Some(path) }
+/// What becomes of a file of the spool whose object does not come to have a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes: the object was refused.
+    Removed,
+    /// It stays for the next start to look at: the object may be kept elsewhere.
+    Left,
+}
+
+impl Pending {
+    pub(crate) fn new(disk: ArcDisk, path: PathBuf, fate: Fate) -> Self {
+        Self { disk, path: Some(path), fate }
     }
 
     /// Renames the file to where it stays.
@@ -84,13 +122,23 @@ impl Unplaced {
         self.path = None;
         Ok(())
     }
+
+    /// The object has its row: what is left of it in the spool goes.
+    pub(crate) fn settle(&mut self) {
+        self.fate = Fate::Removed;
+    }
 }
 
-impl Drop for Unplaced {
+impl Drop for Pending {
     fn drop(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        if let Err(error) = self.disk.remove(&path) {
-            tracing::warn!(path = %path.display(), %error, "a refused object's file could not be removed");
+        let Some(path) = self.path.take().filter(|_| self.fate == Fate::Removed) else { return };
+        match self.disk.remove(&path) {
+            Ok(()) => {}
+            // The same object, stored twice at once, has one mark.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a file of the spool could not be removed");
+            }
         }
     }
 }

@@ -3,12 +3,10 @@
 
 use outrigger_catalogue::Located;
 use outrigger_front::{CommitRefusal, CommitRequest, CommitResult, Committing};
-use outrigger_model::{Sha256Digest, SopClassUid, SopInstanceUid, Status};
+use outrigger_model::{SopClassUid, SopInstanceUid, Status};
 
 use crate::archive::Archive;
-use crate::blob::Blob;
-use crate::blobs::Places;
-use outrigger_runtime::Disk;
+use crate::blobs::{Ahead, Blobs};
 
 /// Instances of one request at most, each an object file to be opened before it is answered: some seconds of an idle disk.
 const INSTANCES_MAX: usize = 10_000;
@@ -46,7 +44,7 @@ pub(crate) async fn commit(archive: &Archive, request: CommitRequest) -> Result<
         })
         .await
         .map_err(|error| failed("the catalogue could not be read", error))?;
-    let (disk, places) = (archive.intake.disk.clone(), archive.intake.places.clone());
+    let blobs = archive.blobs.clone();
     let decided = archive.threads.blocking("blobs of a commitment", move || {
         let mut result = CommitResult {
             transaction,
@@ -57,7 +55,7 @@ pub(crate) async fn commit(archive: &Archive, request: CommitRequest) -> Result<
             places: named,
         };
         for (located, pair) in located {
-            match lacking(&*disk, &places, located.as_ref(), &pair) {
+            match lacking(&*blobs, located.as_ref(), &pair) {
                 None => result.committed.push(pair),
                 Some(reason) => result.failed.push((pair, reason)),
             }
@@ -74,23 +72,17 @@ fn failed(text: &str, source: impl std::error::Error + Send + Sync + 'static) ->
 }
 
 /// Why an instance is not committed; `None` if it is: every version of it can be opened, its end as it was written.
-fn lacking(
-    disk: &dyn Disk,
-    places: &Places,
-    located: Option<&Located>,
-    (sop_class, sop_instance): &Pair,
-) -> Option<u16> {
+fn lacking(blobs: &dyn Blobs, located: Option<&Located>, (sop_class, sop_instance): &Pair) -> Option<u16> {
     let Some(located) = located else { return Some(NO_SUCH_INSTANCE) };
     if located.sop_class != *sop_class {
         return Some(CLASS_CONFLICT);
     }
-    let open = |bucket: u64, sha256: &Sha256Digest| Blob::open(disk, &places.blob(bucket, sha256), sha256);
     let mut versions = located.versions().peekable();
     if versions.peek().is_none() {
         return Some(NO_SUCH_INSTANCE);
     }
     for version in versions {
-        if let Err(error) = open(version.place, &version.sha256) {
+        if let Err(error) = blobs.open(version.place, &version.sha256, Ahead::End) {
             let error = &error as &dyn std::error::Error;
             tracing::error!(%sop_instance, error, "an object cannot be committed to");
             return Some(UNREADABLE);

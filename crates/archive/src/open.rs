@@ -10,12 +10,14 @@ use outrigger_runtime::threads::WorkLost;
 use outrigger_runtime::{Clock, Random, Spool, Threads};
 use tokio::sync::mpsc;
 
-use crate::archive::{Archive, ArchiveOptions};
-use crate::blobs::Places;
-use crate::intake::Intake;
+use crate::archive::{Archive, ArchiveOptions, Keeper};
+use crate::blobs::Blobs;
+use crate::files::Files;
+use crate::places::Places;
 use crate::reader::Reader;
 use crate::recovery::{RecoverError, Recovered, recover};
-use crate::writer::{Bucket, QUEUE_MAX, Stopped, Writer};
+use crate::s3::{Bucket, S3, S3Error};
+use crate::writer::{QUEUE_MAX, Stopped, Writer};
 
 /// Up to this many bytes an object stays in memory while it arrives: a CT or MR image does, a hundred of them fit.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
@@ -42,6 +44,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The object store cannot be called as it is configured.
+    #[error("the object store of the archive cannot be used")]
+    ObjectStore(#[source] S3Error),
     /// The catalogue could not be opened.
     #[error("the catalogue of the archive could not be opened")]
     Catalogue(#[source] outrigger_catalogue::OpenError),
@@ -75,8 +80,8 @@ struct Opened {
     lock: Arc<dyn DiskFile>,
     catalogue: Box<dyn Catalogue>,
     reading: Box<dyn Catalogue>,
+    blobs: Arc<dyn Blobs>,
     recovered: Recovered,
-    bucket: Bucket,
 }
 
 impl Archive {
@@ -90,8 +95,10 @@ impl Archive {
     ) -> Result<Self, OpenError> {
         let places = Places::new(&options.directory);
         let (opening, at, object_bytes_max) = (disk.clone(), places.clone(), options.object_bytes_max);
-        let opened = threads.blocking("archive open", move || prepare(&opening, &at, &options)).await;
-        let Opened { lock, catalogue, reading, recovered, bucket } = opened.map_err(OpenError::Lost)??;
+        let (naming, telling) = (random.clone(), clock.clone());
+        let opened =
+            threads.blocking("archive open", move || prepare(&opening, &at, naming, telling, &options)).await;
+        let Opened { lock, catalogue, reading, blobs, recovered } = opened.map_err(OpenError::Lost)??;
         tracing::info!(
             removed = recovered.removed,
             adopted = recovered.adopted,
@@ -101,27 +108,21 @@ impl Archive {
         );
         let stopped = Stopped::default();
         let (messages, received) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer {
-            catalogue,
-            disk: disk.clone(),
-            places: places.clone(),
-            bucket,
-            stopped: stopped.clone(),
-        };
+        let writer = Writer { catalogue, blobs: blobs.clone(), stopped: stopped.clone() };
         let writer_end = threads.dedicated("archive-writer", writer.run(received));
         let (reader, reading) = Reader::new(reading);
         let reader_end = threads.dedicated("archive-reader", reading);
         let ends = vec![writer_end.map_err(OpenError::Thread)?, reader_end.map_err(OpenError::Thread)?];
         let spool = Spool {
-            disk: disk.clone(),
+            disk,
             directory: places.spool(),
             threads,
-            random: random.clone(),
+            random,
             memory_bytes_max: MEMORY_BYTES_MAX,
             object_bytes_max,
         };
         Ok(Self {
-            intake: Intake { disk, places, random },
+            blobs,
             spool,
             clock,
             threads,
@@ -135,7 +136,13 @@ impl Archive {
     }
 }
 
-fn prepare(disk: &ArcDisk, places: &Places, options: &ArchiveOptions) -> Result<Opened, OpenError> {
+fn prepare(
+    disk: &ArcDisk,
+    places: &Places,
+    random: Random,
+    clock: Clock,
+    options: &ArchiveOptions,
+) -> Result<Opened, OpenError> {
     let make = |path: &Path| {
         disk.create_directory(path).map_err(|source| OpenError::Disk { path: path.to_owned(), source })
     };
@@ -147,7 +154,6 @@ fn prepare(disk: &ArcDisk, places: &Places, options: &ArchiveOptions) -> Result<
         LockError::Disk { path, source } => OpenError::Disk { path, source },
     })?;
     make(&places.spool())?;
-    make(&places.blobs())?;
     let mut catalogue = outrigger_catalogue::open(&options.catalogue).map_err(|source| {
         if source.is_damage() {
             OpenError::Damaged { blobs: places.blobs(), source }
@@ -155,7 +161,29 @@ fn prepare(disk: &ArcDisk, places: &Places, options: &ArchiveOptions) -> Result<
             OpenError::Catalogue(source)
         }
     })?;
-    let (recovered, bucket) = recover(&**disk, places, &mut *catalogue).map_err(OpenError::Recover)?;
+    let blobs = keeper(disk, places, random, clock, &options.keeper)?;
+    let recovered = recover(&**disk, places, &*blobs, &mut *catalogue).map_err(OpenError::Recover)?;
     let reading = catalogue.another().map_err(OpenError::CatalogueReader)?;
-    Ok(Opened { lock, catalogue, reading, recovered, bucket })
+    Ok(Opened { lock, catalogue, reading, blobs, recovered })
+}
+
+/// Chooses where objects are kept.
+fn keeper(
+    disk: &ArcDisk,
+    places: &Places,
+    random: Random,
+    clock: Clock,
+    keeper: &Keeper,
+) -> Result<Arc<dyn Blobs>, OpenError> {
+    match keeper {
+        Keeper::Files => {
+            let made = disk.create_directory(&places.blobs());
+            let files = made.and_then(|()| Files::open(disk.clone(), places.clone(), random));
+            Ok(Arc::new(files.map_err(|source| OpenError::Disk { path: places.blobs(), source })?))
+        }
+        Keeper::S3(options) => {
+            let bucket = Bucket::new(options, clock).map_err(OpenError::ObjectStore)?;
+            Ok(Arc::new(S3::new(bucket, disk.clone(), places.clone())))
+        }
+    }
 }

@@ -7,14 +7,13 @@ use std::io;
 use std::path::PathBuf;
 
 use outrigger_catalogue::{Catalogue, CatalogueError, CatalogueInstance, Located};
-use outrigger_runtime::disk::{Disk, Kind, Listed};
+use outrigger_runtime::disk::{Disk, Kind};
 
-use crate::blob::{Blob, BlobError, Facts};
-use crate::blobs::{Places, blob_digest, bucket_number};
-use crate::writer::Bucket;
+use crate::blob::{BlobError, Facts};
+use crate::blobs::{Ahead, Blobs, Kept, Span};
+use crate::places::{Places, marked};
+use crate::s3::S3Error;
 
-/// Directories looked through at a start: a batch that had not committed lies in the last one filled, or began the one before.
-const BUCKETS_LOOKED_THROUGH: usize = 2;
 /// Objects entered in one transaction.
 const BATCH: usize = 256;
 
@@ -25,10 +24,10 @@ pub struct Recovered {
     pub removed: u64,
     /// Whole objects without a row in the catalogue, entered.
     pub adopted: u64,
-    /// Second files of an object that is catalogued elsewhere, removed.
+    /// Second blobs of an object that is catalogued elsewhere, removed.
     pub duplicates: u64,
-    /// Files among the blobs that are none, or damaged ones without a row; left where they are.
-    pub unreadable: Vec<PathBuf>,
+    /// What lies among the blobs and is none, or a damaged one without a row, by where it is; left there.
+    pub unreadable: Vec<String>,
 }
 
 /// Why a start could not bring files and catalogue together.
@@ -43,56 +42,57 @@ pub enum RecoverError {
         #[source]
         source: io::Error,
     },
+    /// A blob that may have no row could not be read.
+    #[error("an object that the last run may have left without a row could not be read")]
+    Blob(#[source] BlobError),
+    /// The object store failed.
+    #[error("what the object store keeps could not be looked through")]
+    Store(#[source] S3Error),
     /// The catalogue failed.
     #[error("the catalogue could not be brought together with the object files")]
     Catalogue(#[source] CatalogueError),
 }
 
-/// Brings files and catalogue together; gives what was found and the directory to be filled next.
+/// Brings blobs and catalogue together.
 pub(crate) fn recover(
     disk: &dyn Disk,
     places: &Places,
+    blobs: &dyn Blobs,
     catalogue: &mut dyn Catalogue,
-) -> Result<(Recovered, Bucket), RecoverError> {
+) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    for left in list(disk, places.spool())? {
-        if left.kind == Kind::File {
-            remove(disk, left.path)?;
+    let empty = catalogue.counts().map_err(RecoverError::Catalogue)?.instances == 0;
+    // An empty catalogue is a lost one: every object is entered anew.
+    let span = if empty { Span::All } else { Span::Late };
+    blobs.unsettled(span, &mut |part| adopt(blobs, catalogue, part, &mut recovered))?;
+    let spool = places.spool();
+    let left = disk.list(&spool).map_err(|source| RecoverError::Disk { path: spool, source })?;
+    for left in left {
+        if left.kind == Kind::File && marked(&left.path).is_none() {
+            let path = left.path;
+            disk.remove(&path).map_err(|source| RecoverError::Disk { path, source })?;
             recovered.removed += 1;
         }
     }
-    let mut buckets: Vec<u64> = list(disk, places.blobs())?.iter().filter_map(bucket_number).collect();
-    buckets.sort_unstable();
-    let next = Bucket::new(buckets.last().map_or(1, |last| last + 1));
-    let empty = catalogue.counts().map_err(RecoverError::Catalogue)?.instances == 0;
-    // An empty catalogue is a lost one: every object is entered anew.
-    let looked_through = if empty { buckets.len() } else { BUCKETS_LOOKED_THROUGH };
-    sync(disk, places.blobs())?;
-    for bucket in buckets.into_iter().rev().take(looked_through).rev() {
-        adopt(disk, places, catalogue, bucket, &mut recovered)?;
-    }
-    Ok((recovered, next))
+    Ok(recovered)
 }
 
 fn adopt(
-    disk: &dyn Disk,
-    places: &Places,
+    blobs: &dyn Blobs,
     catalogue: &mut dyn Catalogue,
-    bucket: u64,
+    part: Vec<Kept>,
     recovered: &mut Recovered,
 ) -> Result<(), RecoverError> {
-    // The run that renamed the files may have died before it synced the directory.
-    sync(disk, places.bucket(bucket))?;
     let mut rows: Vec<CatalogueInstance> = Vec::new();
-    for listed in list(disk, places.bucket(bucket))? {
-        match look_at(disk, catalogue, bucket, &listed)? {
+    for kept in part {
+        match look_at(blobs, catalogue, &kept)? {
             Found::Catalogued => {}
-            Found::Orphan(facts) => rows.push(facts.row(bucket)),
-            Found::Duplicate => {
-                remove(disk, listed.path)?;
+            Found::Orphan(facts) => rows.push(facts.row(kept.place)),
+            Found::Second => {
+                blobs.remove_second(&kept)?;
                 recovered.duplicates += 1;
             }
-            Found::Unreadable => recovered.unreadable.push(listed.path),
+            Found::Unreadable => recovered.unreadable.push(kept.at),
         }
         if rows.len() >= BATCH {
             recovered.adopted += enter(catalogue, &mut rows)?;
@@ -113,19 +113,14 @@ fn enter(catalogue: &mut dyn Catalogue, rows: &mut Vec<CatalogueInstance>) -> Re
 
 enum Found {
     Catalogued,
-    Orphan(Facts),
-    Duplicate,
+    Orphan(Box<Facts>),
+    Second,
     Unreadable,
 }
 
-fn look_at(
-    disk: &dyn Disk,
-    catalogue: &mut dyn Catalogue,
-    bucket: u64,
-    listed: &Listed,
-) -> Result<Found, RecoverError> {
-    let Some(sha256) = blob_digest(listed) else { return Ok(Found::Unreadable) };
-    let blob = match Blob::open(disk, &listed.path, &sha256) {
+fn look_at(blobs: &dyn Blobs, catalogue: &mut dyn Catalogue, kept: &Kept) -> Result<Found, RecoverError> {
+    let Some(sha256) = kept.sha256 else { return Ok(Found::Unreadable) };
+    let blob = match blobs.open(kept.place, &sha256, Ahead::End) {
         Ok(blob) => blob,
         Err(error) => return unreadable(error),
     };
@@ -133,40 +128,25 @@ fn look_at(
     let versions = known.iter().flat_map(Located::versions);
     let mut places = versions.filter(|version| version.sha256 == sha256).map(|version| version.place);
     match places.next() {
-        Some(place) if place == bucket => Ok(Found::Catalogued),
-        Some(_) => Ok(Found::Duplicate),
+        Some(place) if place == kept.place => Ok(Found::Catalogued),
+        Some(_) => Ok(Found::Second),
         None => match blob.check() {
-            Ok(()) => Ok(Found::Orphan(blob.facts)),
+            Ok(()) => Ok(Found::Orphan(Box::new(blob.facts))),
             Err(error) => unreadable(error),
         },
     }
 }
 
-/// A damaged file is passed over; a disk that fails stops the start.
+/// A damaged blob is passed over; a keeper that fails stops the start.
 fn unreadable(error: BlobError) -> Result<Found, RecoverError> {
     match error {
-        BlobError::Read { path, source } => Err(RecoverError::Disk { path, source }),
+        error @ BlobError::Read { .. } => Err(RecoverError::Blob(error)),
         BlobError::BadEnd { .. }
         | BlobError::BadFacts { .. }
         | BlobError::Another { .. }
         | BlobError::Damaged { .. } => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "a file among the objects cannot be read"
-            );
+            tracing::warn!(error = &error as &dyn std::error::Error, "one of the objects cannot be read");
             Ok(Found::Unreadable)
         }
     }
-}
-
-fn list(disk: &dyn Disk, path: PathBuf) -> Result<Vec<Listed>, RecoverError> {
-    disk.list(&path).map_err(|source| RecoverError::Disk { path, source })
-}
-
-fn sync(disk: &dyn Disk, path: PathBuf) -> Result<(), RecoverError> {
-    disk.sync_directory(&path).map_err(|source| RecoverError::Disk { path, source })
-}
-
-fn remove(disk: &dyn Disk, path: PathBuf) -> Result<(), RecoverError> {
-    disk.remove(&path).map_err(|source| RecoverError::Disk { path, source })
 }

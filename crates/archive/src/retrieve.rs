@@ -8,11 +8,10 @@ use outrigger_model::{Selection, Sha256Digest, SopInstanceUid, Status, StudyUid}
 use outrigger_runtime::Threads;
 use outrigger_runtime::threads::WorkLost;
 
-use crate::blob::{Blob, BlobError};
-use crate::blobs::Places;
+use crate::blob::BlobError;
+use crate::blobs::{Ahead, Blobs};
 use crate::find::unreadable;
 use crate::reader::Reader;
-use outrigger_runtime::disk::ArcDisk;
 
 /// Instances listed at once.
 const PAGE: usize = 1000;
@@ -92,8 +91,7 @@ pub(crate) enum OpenBlobError {
 
 /// Opens the object at a place, its end checked.
 pub(crate) async fn open(
-    disk: ArcDisk,
-    places: Places,
+    blobs: Arc<dyn Blobs>,
     threads: Threads,
     instance: &Retrievable,
 ) -> Result<Opened, FindRefusal> {
@@ -107,9 +105,7 @@ pub(crate) async fn open(
     };
     let bad = || OpenBlobError::BadPlace { place: instance.place.clone() };
     let (bucket, sha256) = parse(&instance.place).ok_or_else(bad).map_err(refused)?;
-    let opened = threads.blocking("blob open", move || {
-        Blob::open(&*disk, &places.blob(bucket, &sha256), &sha256).map(Blob::read_ahead)
-    });
+    let opened = threads.blocking("blob open", move || blobs.open(bucket, &sha256, Ahead::Block));
     let blob = opened.await.map_err(OpenBlobError::Thread).map_err(refused)?;
     let bytes = Arc::new(blob.map_err(OpenBlobError::from).map_err(refused)?);
     Ok(Opened { transfer_syntax: instance.transfer_syntax.clone(), bytes, provenance: Provenance::Proven })

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use outrigger_catalogue::CatalogueError;
 use outrigger_front::{RefusalKind, StoreRefusal};
+use outrigger_runtime::BlockError;
 use outrigger_runtime::random::RandomError;
 use outrigger_runtime::threads::WorkLost;
+
+use crate::s3::S3Error;
 
 /// Why an object was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,16 @@ pub(crate) enum StoreError {
         #[source]
         source: io::Error,
     },
+    #[error("the object could not be kept")]
+    Object(#[source] S3Error),
+    #[error("the object {at} could not be read back to see that it is kept")]
+    ReadBack {
+        at: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the object could not be read from the spool")]
+    Spool(#[source] BlockError),
     #[error("what is known of the object could not be written behind it")]
     Facts(#[source] serde_json::Error),
     #[error("the object could not be entered in the catalogue")]
@@ -66,6 +79,9 @@ impl StoreError {
             | Self::Write { .. }
             | Self::Sync { .. }
             | Self::Place { .. }
+            | Self::Object(_)
+            | Self::ReadBack { .. }
+            | Self::Spool(_)
             | Self::Facts(_)
             | Self::Catalogue(_)
             | Self::Stopped { .. }
@@ -77,12 +93,12 @@ impl StoreError {
 
     fn kind(&self) -> RefusalKind {
         let shortage = match self {
-            Self::NoSpace { .. } | Self::Closing => true,
+            Self::NoSpace { .. } | Self::Closing | Self::Object(_) | Self::ReadBack { .. } => true,
             Self::Write { source, .. } | Self::Sync { source, .. } | Self::Place { source, .. } => {
                 is_shortage(source)
             }
             Self::Catalogue(error) => error.is_out_of_space(),
-            Self::Facts(_) | Self::Stopped { .. } | Self::Name(_) | Self::Thread(_) => false,
+            Self::Facts(_) | Self::Spool(_) | Self::Stopped { .. } | Self::Name(_) | Self::Thread(_) => false,
         };
         if shortage { RefusalKind::OutOfResources } else { RefusalKind::Failed }
     }

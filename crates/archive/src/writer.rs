@@ -1,15 +1,13 @@
-//! The one that places files and writes the catalogue: commits at once when idle, gathers what arrives while a commit runs.
+//! The one that places blobs and writes the catalogue: commits at once when idle, gathers what arrives while a commit runs.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use outrigger_catalogue::{Catalogue, Put};
 use outrigger_front::Stored;
-use outrigger_runtime::disk::ArcDisk;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::Facts;
-use crate::blobs::{BUCKET_BLOBS_MAX, Places, Unplaced};
+use crate::blobs::{Blobs, Pending, Placing};
 use crate::store::{Severity, StoreError};
 
 /// Objects in one transaction: its time stays some milliseconds, and waiting senders are fewer anyhow.
@@ -20,11 +18,11 @@ pub(crate) const QUEUE_MAX: usize = 256;
 /// Why the archive takes no objects any more, once that is so.
 pub(crate) type Stopped = Arc<OnceLock<Arc<StoreError>>>;
 
-/// An object whose file is synced.
+/// An object that is on stable storage.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) facts: Facts,
-    pub(crate) file: Unplaced,
+    pub(crate) pending: Pending,
     pub(crate) answer: oneshot::Sender<Result<Stored, Arc<StoreError>>>,
 }
 
@@ -35,36 +33,11 @@ pub(crate) enum Message {
     Stop,
 }
 
-/// Owns the catalogue's writing side and the directory being filled.
+/// Owns the catalogue's writing side; it alone places blobs.
 pub(crate) struct Writer {
     pub(crate) catalogue: Box<dyn Catalogue>,
-    pub(crate) disk: ArcDisk,
-    pub(crate) places: Places,
-    pub(crate) bucket: Bucket,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) stopped: Stopped,
-}
-
-/// The directory being filled.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bucket {
-    pub(crate) number: u64,
-    pub(crate) blobs: u32,
-    pub(crate) state: BucketState,
-}
-
-/// Whether a directory outlives a power cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BucketState {
-    /// Perhaps it is there, perhaps not yet for good.
-    Planned,
-    /// It is in its parent for good.
-    Durable,
-}
-
-impl Bucket {
-    pub(crate) fn new(number: u64) -> Self {
-        Self { number, blobs: 0, state: BucketState::Planned }
-    }
 }
 
 impl Writer {
@@ -104,49 +77,29 @@ impl Writer {
         }
     }
 
-    /// Files under their names, their directories synced, then the rows: in this order, whatever happens.
+    /// Every object in its place for good, then the rows: in this order, whatever happens.
     fn commit(&mut self, items: &mut [Item]) -> Result<Vec<Put>, StoreError> {
-        let current = self.bucket_for(items.len())?;
-        let mut rows = Vec::with_capacity(items.len());
-        let mut buckets = BTreeSet::new();
-        for item in items {
-            let bucket = self.bucket_of(&item.facts)?.unwrap_or(current);
-            buckets.insert(bucket);
-            let path = self.places.blob(bucket, &item.facts.sha256);
-            item.file.place(&path).map_err(|source| StoreError::Place { path, source })?;
-            rows.push(item.facts.row(bucket));
+        let mut placings = Vec::with_capacity(items.len());
+        for item in items.iter_mut() {
+            let known = self.place_of(&item.facts)?;
+            placings.push(Placing { sha256: item.facts.sha256, pending: &mut item.pending, known });
         }
-        for bucket in buckets {
-            let path = self.places.bucket(bucket);
-            self.disk.sync_directory(&path).map_err(|source| StoreError::Sync { path, source })?;
-        }
+        let places = self.blobs.place(&mut placings)?;
+        drop(placings);
+        let rows: Vec<_> = items.iter().zip(places).map(|(item, place)| item.facts.row(place)).collect();
         let outcomes = self.catalogue.put(&rows).map_err(StoreError::Catalogue)?;
+        for item in items {
+            item.pending.settle();
+        }
         Ok(outcomes.into_iter().map(|outcome| outcome.put).collect())
     }
 
-    /// The bucket where these very bytes are kept already: the new file takes the old one's place, whose disk may have damaged it.
-    fn bucket_of(&mut self, facts: &Facts) -> Result<Option<u64>, StoreError> {
+    /// Where these very bytes are kept already: the new blob takes the old one's place, whose keeper may have damaged it.
+    fn place_of(&mut self, facts: &Facts) -> Result<Option<u64>, StoreError> {
         let known = self.catalogue.lookup(&facts.header.sop_instance).map_err(StoreError::Catalogue)?;
         let Some(known) = known else { return Ok(None) };
         let mut versions = known.versions();
         Ok(versions.find(|version| version.sha256 == facts.sha256).map(|version| version.place))
-    }
-
-    /// The directory for new objects, which outlives a power cut before anything is put into it.
-    fn bucket_for(&mut self, objects: usize) -> Result<u64, StoreError> {
-        if self.bucket.blobs >= BUCKET_BLOBS_MAX {
-            self.bucket = Bucket::new(self.bucket.number + 1);
-        }
-        if self.bucket.state == BucketState::Planned {
-            let path = self.places.bucket(self.bucket.number);
-            self.disk.create_directory(&path).map_err(|source| StoreError::Place { path, source })?;
-            // Once more by ourselves: one made in a try that failed later is not synced by the next.
-            let path = self.places.blobs();
-            self.disk.sync_directory(&path).map_err(|source| StoreError::Sync { path, source })?;
-            self.bucket.state = BucketState::Durable;
-        }
-        self.bucket.blobs = self.bucket.blobs.saturating_add(u32::try_from(objects).unwrap_or(u32::MAX));
-        Ok(self.bucket.number)
     }
 }
 

@@ -10,6 +10,8 @@ mod recovery;
 #[cfg(test)]
 mod retrieve;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod store;

@@ -37,7 +37,8 @@ async fn leftovers_in_the_spool_go_and_strange_files_stay() {
     let archive = open(directory.path()).await;
     let recovered = archive.recovered();
     assert_eq!((recovered.removed, recovered.adopted, recovered.duplicates), (1, 0, 0));
-    assert_eq!(recovered.unreadable, [torn.clone(), blob.with_file_name("notes.txt")]);
+    let strange = [torn.clone(), blob.with_file_name("notes.txt")].map(|path| path.display().to_string());
+    assert_eq!(recovered.unreadable, strange);
     assert_eq!(spool_files(directory.path()), 0);
     assert!(torn.exists());
     assert!(has(&archive, small(1)).await);
@@ -117,6 +118,11 @@ async fn a_damaged_catalogue_is_refused_with_advice_that_helps() {
         let mut kept = std::fs::read(&file).unwrap();
         kept.truncate(keeps);
         std::fs::write(&file, kept).unwrap();
+        // Two connections that close at the same moment may each leave it to the other to empty it, and it would heal the file.
+        let log = directory.path().join("catalogue-wal");
+        if log.exists() {
+            std::fs::remove_file(log).unwrap();
+        }
         let refused = try_open_over(directory.path(), &catalogue, Arc::new(RealDisk)).await;
         let said = with_causes(&refused.err().unwrap());
         for words in ["is damaged", "move its file away", "archive/blobs"] {
@@ -148,7 +154,7 @@ async fn the_file_of_another_object_is_not_entered_and_costs_that_object_nothing
         let archive = open_over(directory.path(), &fresh, Arc::new(RealDisk)).await;
         let recovered = archive.recovered();
         assert_eq!((recovered.adopted, recovered.duplicates), (1, 0), "{kind}");
-        assert_eq!(recovered.unreadable, std::slice::from_ref(replaced), "{kind}");
+        assert_eq!(recovered.unreadable, [replaced.display().to_string()], "{kind}");
         assert!(has(&archive, small(2)).await && !has(&archive, small(1)).await, "{kind}");
         assert_eq!(blob_files(directory.path()), files, "{kind}");
         archive.close().await;

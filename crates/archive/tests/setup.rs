@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use outrigger_archive::{Archive, ArchiveOptions, OpenError};
+use outrigger_archive::{Archive, ArchiveOptions, Keeper, OpenError};
 use outrigger_front::{Arrival, FindRefusal, RefusalKind, Retrievable, Service, StoreRefusal, Stored};
 use outrigger_model::{
     AeTitle, Answer, AssociationId, InstanceHeader, Level, Origin, Query, QueryKey, QueryRoot, Selection,
@@ -42,6 +42,12 @@ impl Object {
         bytes.into()
     }
 
+    /// SHA-256 of its bytes, in hex.
+    pub(crate) fn sha256(&self) -> String {
+        use sha2::Digest;
+        sha2::Sha256::digest(self.bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn header(&self) -> InstanceHeader {
         let study = self.number / 10;
         InstanceHeader {
@@ -69,10 +75,21 @@ pub(crate) async fn try_open_over(
     catalogue: &str,
     disk: ArcDisk,
 ) -> Result<Archive, OpenError> {
+    try_open_keeping(directory, catalogue, disk, Keeper::Files).await
+}
+
+/// Opens an archive over a disk and a keeper of objects, if it can be.
+pub(crate) async fn try_open_keeping(
+    directory: &Path,
+    catalogue: &str,
+    disk: ArcDisk,
+    keeper: Keeper,
+) -> Result<Archive, OpenError> {
     let options = ArchiveOptions {
         directory: directory.join("archive"),
+        keeper,
         catalogue: catalogue.to_owned(),
-        object_bytes_max: 16 << 20,
+        object_bytes_max: 64 << 20,
         holder: "archive test".to_owned(),
     };
     let (clock, random) = (Clock::simulated(1_700_000_000_000_000), Random::seeded(7));
@@ -83,6 +100,7 @@ pub(crate) async fn try_open_over(
 pub(crate) async fn open_simulated(disk: &SimDisk, catalogue: &str) -> Option<Archive> {
     let options = ArchiveOptions {
         directory: "/archive".into(),
+        keeper: Keeper::Files,
         catalogue: catalogue.to_owned(),
         object_bytes_max: 16 << 20,
         holder: "archive test".to_owned(),

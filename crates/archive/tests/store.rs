@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_archive::{Archive, ArchiveOptions, OpenError};
+use outrigger_archive::{Archive, ArchiveOptions, Keeper, OpenError};
 use outrigger_front::{RefusalKind, Stored};
 use outrigger_model::Level;
 use outrigger_model::Tag;
@@ -109,6 +109,7 @@ async fn a_closed_archive_refuses_and_a_second_process_is_kept_out() {
     store(&archive, small(1)).await.unwrap();
     let options = ArchiveOptions {
         directory: directory.path().join("archive"),
+        keeper: Keeper::Files,
         catalogue: "memory:".to_owned(),
         object_bytes_max: 1,
         holder: "archive second".to_owned(),

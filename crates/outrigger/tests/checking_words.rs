@@ -88,21 +88,20 @@ async fn what_is_wrong_with_a_file_in_pem_form_is_said_in_words() {
 }
 
 #[tokio::test]
-async fn another_store_for_journal_or_objects_is_refused_as_not_in_this_version() {
+async fn another_store_for_journal_or_objects_is_refused_with_what_is_expected() {
     let directory = TempDir::new().unwrap();
     let node = configuration(directory.path(), &[member("a", "present")]);
     let here = directory.path().display();
     let archive = format!(
-        "[node]\nname = \"n\"\ndata = \"{here}/data\"\n[archive]\nblobs = \"s3://bucket\"\n\
+        "[node]\nname = \"n\"\ndata = \"{here}/data\"\n[archive]\nblobs = \"tape:b\"\n\
          catalogue = \"redb:{here}/data/catalogue.redb\"\n[[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n"
     );
     let copy =
         |engine: &str| format!("{node}[[journal.copy]]\nengine = \"{engine}\"\npath = \"{here}/copy\"\n");
-    let absent = "is not in this version";
     for (text, key, words) in [
         (copy("tape"), "`journal.copy[].engine`", "`tape` stands here"),
-        (archive.clone(), "`archive.blobs`", absent),
-        (archive.replace("s3://bucket", "/objects"), "`archive.blobs`", "`/objects` stands here"),
+        (archive.clone(), "`archive.blobs`", "`tape:b` stands here"),
+        (archive.replace("tape:b", "/objects"), "`archive.blobs`", "`/objects` stands here"),
     ] {
         check(directory.path(), &text).await.exits(2).says(&[key, words, "is expected"]);
     }
@@ -162,5 +161,54 @@ async fn what_has_no_effect_for_lack_of_something_else_is_warned_of() {
     ] {
         let ran = check(directory.path(), &text).await.exits(0);
         assert_eq!(ran.stderr.contains(words), warned, "{words}: {ran:?}");
+    }
+}
+
+/// An object store is reached with keys from files or the environment, and never in the clear beyond this machine unless that is said.
+#[tokio::test]
+async fn every_mistake_about_an_object_store_is_told_and_no_secret() {
+    let directory = TempDir::new().unwrap();
+    let here = directory.path().display();
+    fs::write(directory.path().join("access"), "AKIAEXAMPLE\n").unwrap();
+    fs::write(directory.path().join("secret"), "very-secret\n").unwrap();
+    fs::write(directory.path().join("empty"), "\n").unwrap();
+    let with = |blobs: &str, store: &str| {
+        format!(
+            "[node]\nname = \"n\"\ndata = \"{here}/data\"\n[archive]\nblobs = \"{blobs}\"\ncatalogue = \"redb:{here}/data/c.redb\"\n\
+             {store}[[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"A\"]\n"
+        )
+    };
+    let keys = format!("access_key_file = \"{here}/access\"\nsecret_key_file = \"{here}/secret\"\n");
+    let local = format!("[archive.s3]\nurl = \"http://127.0.0.1:9000\"\n{keys}");
+    let remote = |more: &str| format!("[archive.s3]\nurl = \"http://store.example:9000\"\n{keys}{more}");
+    for (text, words) in [
+        (with("s3://objects", ""), &["archive.s3.access_key_file", "it is missing"][..]),
+        (with("s3://objects", &remote("")), &["archive.s3.url", "without TLS", "plain_http"]),
+        (
+            with("s3://objects", &format!("{local}access_key_env = \"PATH\"\n")),
+            &["access_key_env", "not both"],
+        ),
+        (with("s3://objects", &local.replace("/secret", "/empty")), &["secret_key_file", "is empty"]),
+        (with("s3://objects", &local.replace("/secret", "/none")), &["secret_key_file", "cannot be read"]),
+        (
+            with("s3://objects", &local.replace("127", "u:very-secret@127")),
+            &["archive.s3.url", "a user or password"],
+        ),
+        (
+            with("s3://objects", &format!("{local}secret_key = \"very-secret\"\n")),
+            &["secret_key`", "unknown"],
+        ),
+        (with("s3://objects", &format!("{local}timeout = \"0s\"\n")), &["archive.s3.timeout"]),
+        (with("s3://objects//a", &local), &["archive.blobs", "stands here"]),
+        (with(&format!("file:{here}/blobs"), &local), &["archive.s3", "names a directory"]),
+    ] {
+        let ran = check(directory.path(), &text).await.exits(2);
+        for word in words {
+            assert!(ran.stderr.contains(word), "`{word}` is not in {ran:?}");
+        }
+        assert!(!ran.stderr.contains("very-secret"), "{}", ran.stderr);
+    }
+    for good in [local.clone(), remote("plain_http = true\n")] {
+        check(directory.path(), &with("s3://objects/site", &good)).await.exits(0);
     }
 }

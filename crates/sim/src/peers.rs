@@ -1,12 +1,13 @@
 //! Real peers, started by tests: each in a directory of its own, on a port of its own, on loopback.
 //!
 //! A peer ends with the value that stands for it, and with the test's process. Tests that start one carry its prefix
-//! (`peer_orthanc_`, `peer_postgresql_`, `peer_dcmtk_`, `peer_pynetdicom_`, `peer_pixelmed_`), so that the test script can leave them out where
+//! (`peer_orthanc_`, `peer_postgresql_`, `peer_dcmtk_`, `peer_pynetdicom_`, `peer_pixelmed_`, `peer_s3_`), so that the test script can leave them out where
 //! the peer is not installed.
 
 mod dcmtk;
 mod dcmtk_scu;
 mod error;
+mod moto;
 mod orthanc;
 mod orthanc_rest;
 mod pixelmed;
@@ -20,6 +21,7 @@ mod tool;
 pub use dcmtk::{DcmQrScp, StoreScp};
 pub use dcmtk_scu::{DcmSend, EchoScu, FindScu, GetScu, MoveScu, StoreScu};
 pub use error::PeerError;
+pub use moto::Moto;
 pub use orthanc::{DicomPort, Orthanc, OrthancSetup, OrthancTls};
 pub use orthanc_rest::OrthancInstance;
 pub use pixelmed::PixelMed;

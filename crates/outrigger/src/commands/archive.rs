@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use outrigger_archive::{Archive, ArchiveOptions};
+use outrigger_archive::{Archive, ArchiveOptions, Keeper};
 use outrigger_runtime::{RealDisk, Shutdown};
 
 use crate::admin::server::{self, ArchiveAdmin};
 use crate::cli::ConfigArgs;
 use crate::commands::read_config;
-use crate::config::{self, ArchiveConfig};
+use crate::config::{self, ArchiveConfig, BlobsAt};
 use crate::logging;
 use crate::process::{Failure, Finished};
 use crate::serve::{Callers, Ready, Signal, Signals, World, holder, lock_archive, open_fronts};
@@ -43,7 +43,7 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
             tracing::warn!(sop_instance = ?event.sop_instance, status = %event.status, text = %event.text, "an object was refused");
         }
     });
-    let admin = ArchiveAdmin { name: config.base.name.to_string() };
+    let admin = ArchiveAdmin { name: config.base.name.to_string(), archive: service.clone() };
     let admin = server::start_archive(config.base.admin.listen, admin, node_stops.clone()).await?;
     Ready { doors: fronts.doors, members: None, admin }.announce()?;
     loop {
@@ -65,8 +65,13 @@ async fn serve(config: ArchiveConfig, file: &str) -> Result<(), Failure> {
 }
 
 async fn open(world: &World, config: &ArchiveConfig) -> Result<Archive, Failure> {
+    let (directory, keeper) = match &config.blobs {
+        BlobsAt::Directory(directory) => (directory.clone(), Keeper::Files),
+        BlobsAt::S3(options) => (config.base.data.join("archive"), Keeper::S3(options.clone())),
+    };
     let options = ArchiveOptions {
-        directory: config.blobs.clone(),
+        directory,
+        keeper,
         catalogue: config.catalogue.clone(),
         object_bytes_max: config.base.max_object(),
         holder: holder("archive", &config.base),

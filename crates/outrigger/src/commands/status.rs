@@ -35,6 +35,9 @@ fn show(status: &Value) {
             output::line(&format!("  {}", plain(Some(reason))));
         }
     }
+    if let Some(archive) = status.get("archive") {
+        return show_archive(archive);
+    }
     output::line(&format!(
         "journal: {}, {} of {}, {}",
         counted(number("/journal/entries"), "record", "records"),
@@ -70,6 +73,15 @@ fn show(status: &Value) {
         .collect();
     if !peers.is_empty() {
         output::table(&[Column::Text("peer"), Column::Count("objects"), Column::Text("last seen")], &peers);
+    }
+}
+
+fn show_archive(archive: &Value) {
+    let adopted = archive.get("adopted_at_start").and_then(Value::as_u64).unwrap_or(0);
+    let adopted = counted(adopted, "object", "objects");
+    output::line(&format!("archive: {adopted} of the last run taken over at the start"));
+    for unreadable in archive.get("unreadable_at_start").and_then(Value::as_array).into_iter().flatten() {
+        output::line(&format!("  cannot be read: {}", plain(Some(unreadable))));
     }
 }
 

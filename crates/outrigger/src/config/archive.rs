@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use outrigger_archive::S3Options;
 use outrigger_runtime::Disk;
 use toml::de::DeTable;
 
@@ -9,6 +10,7 @@ use super::claims::Claim;
 use super::document::Mistakes;
 use super::keys;
 use super::node::{Base, read, read_base};
+use super::s3::{bucket, read_s3};
 use super::section::Section;
 use super::units;
 
@@ -17,12 +19,21 @@ use super::units;
 pub(crate) struct ArchiveConfig {
     /// What every process has.
     pub(crate) base: Base,
-    /// Directory of object bytes.
-    pub(crate) blobs: PathBuf,
+    /// Where object bytes are kept.
+    pub(crate) blobs: BlobsAt,
     /// URL of the catalogue's database.
     pub(crate) catalogue: String,
     /// The file it is in.
     pub(crate) catalogue_file: PathBuf,
+}
+
+/// Where object bytes are kept.
+#[derive(Debug, Clone)]
+pub(crate) enum BlobsAt {
+    /// In a directory.
+    Directory(PathBuf),
+    /// In an object store.
+    S3(Box<S3Options>),
 }
 
 /// Reads the configuration of an embedded archive, or gives every mistake in it.
@@ -31,9 +42,6 @@ pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<Ar
         let base = read_base(root);
         let section = root.table(&keys::ARCHIVE);
         let blobs = read_blobs(&section);
-        if let Some(blobs) = &blobs {
-            section.take_directory(&keys::ARCHIVE_BLOBS, Claim::Place(blobs.clone()));
-        }
         let catalogue = read_catalogue(&section);
         let file = catalogue.as_deref().and_then(|url| Some(PathBuf::from(url.split_once(':')?.1)));
         if let Some(file) = &file {
@@ -59,17 +67,26 @@ fn after<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     text.strip_prefix(prefix).filter(|rest| !rest.is_empty())
 }
 
-fn read_blobs(section: &Section<'_>) -> Option<PathBuf> {
-    let url = section.text(&keys::ARCHIVE_BLOBS)?;
-    let directory = after(&url, "file:").map(PathBuf::from);
-    match directory {
-        Some(_) => {}
-        None if url.starts_with("s3:") => {
-            section.not_in_this_version(&keys::ARCHIVE_BLOBS, "an archive in an object store");
+fn read_blobs(section: &Section<'_>) -> Option<BlobsAt> {
+    let url = section.text(&keys::ARCHIVE_BLOBS);
+    let store = section.table(&keys::ARCHIVE_S3);
+    let url = url?;
+    if let Some(directory) = after(&url, "file:").map(PathBuf::from) {
+        if store.is_given() {
+            let right = "leave it out, or `blobs = \"s3://BUCKET/PREFIX\"` is expected";
+            section.wrong_as(&keys::ARCHIVE_S3, "`blobs` names a directory", right);
         }
-        None => section.wrong(&keys::ARCHIVE_BLOBS, format!("`{url}` stands here")),
+        section.take_directory(&keys::ARCHIVE_BLOBS, Claim::Place(directory.clone()));
+        return Some(BlobsAt::Directory(directory));
     }
-    directory
+    let bucket = bucket(&url);
+    if bucket.is_none() {
+        section.wrong(&keys::ARCHIVE_BLOBS, format!("`{url}` stands here"));
+    }
+    if !url.starts_with("s3:") {
+        return None;
+    }
+    read_s3(store, bucket).map(|options| BlobsAt::S3(Box::new(options)))
 }
 
 fn read_catalogue(section: &Section<'_>) -> Option<String> {

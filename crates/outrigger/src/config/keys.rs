@@ -1,5 +1,9 @@
 //! Every key of the configuration, declared once: the parser reads by these, and the reference is made from them.
 
+mod archive;
+
+pub(crate) use archive::*;
+
 use super::section::Key;
 
 const fn key(
@@ -486,11 +490,6 @@ pub(crate) const VIEWER_FILES: Key = key(
     "directory of the viewer's built files, as `scripts/viewer` installs them; without them no viewer is served",
 );
 
-// [archive]
-pub(crate) const ARCHIVE_BLOBS: Key = key("blobs", "`file:DIRECTORY`", None, "where object bytes are kept");
-pub(crate) const ARCHIVE_CATALOGUE: Key =
-    key("catalogue", "`sqlite:PATH` or `redb:PATH`", None, "the database of the archive's catalogue");
-
 /// Every table, in the order of the reference.
 #[rustfmt::skip]
 pub(crate) const TABLES_ALL: &[Table] = &[
@@ -540,4 +539,8 @@ pub(crate) const TABLES_ALL: &[Table] = &[
         AUDIT_FILE, AUDIT_SYSLOG, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,
     ] },
     Table { header: "[archive]", doc: ARCHIVE.doc, keys: &[ARCHIVE_BLOBS, ARCHIVE_CATALOGUE] },
+    Table { header: "[archive.s3]", doc: ARCHIVE_S3.doc, keys: &[
+        S3_URL, S3_REGION, S3_PATH_STYLE, S3_PLAIN_HTTP, S3_ACCESS_KEY_FILE, S3_ACCESS_KEY_ENV, S3_SECRET_KEY_FILE,
+        S3_SECRET_KEY_ENV, S3_TIMEOUT, S3_RETRY_FOR, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,
+    ] },
 ];

@@ -17,6 +17,7 @@ mod peer;
 mod query;
 mod reference;
 mod route;
+mod s3;
 #[cfg(test)]
 mod samples;
 mod section;
@@ -27,7 +28,7 @@ mod viewer;
 mod warnings;
 mod web;
 
-pub(crate) use archive::{ArchiveConfig, is_archive, read_archive};
+pub(crate) use archive::{ArchiveConfig, BlobsAt, is_archive, read_archive};
 pub(crate) use audit::{Syslog, SyslogTransport};
 pub(crate) use crosscheck::Crosscheck;
 pub(crate) use document::{Mistake, Mistakes};

@@ -153,7 +153,8 @@ impl RouteConfig {
     }
 }
 
-fn is_loopback(target: &Target) -> bool {
+/// Whether a server is on this machine, by what can be said without asking the network.
+pub(super) fn is_loopback(target: &Target) -> bool {
     let host = target.address().rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use outrigger_archive::S3Options;
 use outrigger_delivery::confirm::ability::needed;
 use outrigger_delivery::confirm::{Step, steps};
 use outrigger_delivery::send::chain;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::cli::CheckArgs;
 use crate::config::{
-    ArchiveConfig, Base, CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig,
+    ArchiveConfig, Base, BlobsAt, CallingAe, MemberConfig, MembersListen, NodeConfig, ReadBack, RouteConfig,
     WebProtocol,
 };
 use crate::output;
@@ -82,6 +83,9 @@ enum Silence {
     /// It could not be asked, or answered something else.
     #[error(transparent)]
     Failed(MemberError),
+    /// Objects cannot be kept there.
+    #[error(transparent)]
+    Store(#[from] outrigger_archive::ProbeError),
     /// Nothing came.
     #[error("it said nothing for {} s", .0.as_secs_f32())]
     TimedOut(Duration),
@@ -109,10 +113,26 @@ pub(crate) async fn node(config: &NodeConfig) -> Vec<Probe> {
     ask(targets).await
 }
 
-/// Probes the peers of an archive.
+/// Probes the peers of an archive, and the object store that keeps its objects.
 pub(crate) async fn archive(config: &ArchiveConfig) -> Vec<Probe> {
     let world = World::real();
-    ask(peers(&world, &config.base, &spool(&world, &config.base))).await
+    let mut probes = ask(peers(&world, &config.base, &spool(&world, &config.base))).await;
+    if let BlobsAt::S3(options) = &config.blobs {
+        probes.push(store(&world, options).await);
+    }
+    probes
+}
+
+/// Has an object kept, given and removed.
+async fn store(world: &World, options: &S3Options) -> Probe {
+    let limited =
+        S3Options { timeout: options.timeout.min(WAIT_MAX), retry_for: Duration::ZERO, ..options.clone() };
+    let outcome = outrigger_archive::probe(&limited, &world.random).await;
+    Probe {
+        who: format!("object store {} at {}", options.bucket, options.endpoint),
+        outcome: outcome.map(|()| BTreeSet::new()).map_err(Silence::Store),
+        expected: Expected::Answer,
+    }
 }
 
 fn calling(member: &MemberConfig, own: &MembersListen) -> AeTitle {
