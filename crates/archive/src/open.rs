@@ -115,7 +115,7 @@ impl Archive {
         let ends = vec![writer_end.map_err(OpenError::Thread)?, reader_end.map_err(OpenError::Thread)?];
         let spool = Spool {
             disk,
-            directory: places.spool(),
+            directory: places.spool().into(),
             threads,
             random,
             memory_bytes_max: MEMORY_BYTES_MAX,

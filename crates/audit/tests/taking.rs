@@ -94,8 +94,8 @@ async fn begin(
     shelves: &[Shelf],
 ) -> (JournalHandle, Ledger, ShutdownGuard) {
     let options = Options {
-        directory: "/node/journal".into(),
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+        accept_loss: None,
         segment_bytes_max: 4 << 20,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 28,

@@ -74,8 +74,8 @@ impl Rig {
     async fn by(confirm: ConfirmLevel, names: &[&str], route: Option<Route>) -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
-            directory: "/node/journal".into(),
-            engine: outrigger_journal::EngineKind::Log,
+            copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+            accept_loss: None,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,
@@ -311,7 +311,7 @@ pub(crate) fn data_set(uid: &str) -> Bytes {
 async fn spooled(bytes: Bytes) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: "/".into(),
+        directory: std::path::Path::new("/").into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

@@ -74,7 +74,7 @@ impl Shelf {
     pub(crate) fn new(directory: &std::path::Path) -> Arc<Self> {
         let spool = Spool {
             disk: Arc::new(RealDisk),
-            directory: directory.to_owned(),
+            directory: directory.into(),
             threads: Threads::System,
             random: Random::System,
             memory_bytes_max: 1 << 20,

@@ -39,8 +39,8 @@ fn main() -> Result<(), Failure> {
 async fn measure(directory: PathBuf, bytes: usize, writers: usize, objects: usize) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let options = Options {
-        directory,
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, directory)],
+        accept_loss: None,
         segment_bytes_max: SEGMENT_BYTES,
         reserve_bytes: 64 << 20,
         max_size_bytes: 200 << 30,

@@ -1,20 +1,22 @@
 //! Taking up complete large objects that no record names.
 
-use std::path::PathBuf;
-
 use outrigger_runtime::reserve::is_no_room;
 
 use crate::error::{AppendError, OpenError};
 use crate::ids::Seq;
 use crate::journal::Journal;
-use crate::log::Orphan;
+use crate::log::PreparedBody;
+use crate::transfer::Orphans;
 
 impl Journal {
-    /// Appends a record for each complete file that none named.
-    pub(crate) fn adopt(&mut self, orphans: Vec<(PathBuf, Orphan)>) -> Result<Vec<Seq>, OpenError> {
+    /// Appends a record for each complete file that none named; `orphans` are those of each copy, in their order.
+    pub(crate) fn adopt(&mut self, mut orphans: Vec<Orphans>) -> Result<Vec<Seq>, OpenError> {
         let mut adopted = Vec::new();
-        for (path, orphan) in orphans {
-            let prepared = match self.engine.home().adoptable(&path, &orphan) {
+        while let Some((at, (path, orphan))) =
+            orphans.iter_mut().enumerate().find_map(|(at, orphans)| Some((at, orphans.pop()?)))
+        {
+            let Some(home) = self.copies.get(at).map(|copy| copy.home.clone()) else { continue };
+            let prepared = match home.adoptable(&path, &orphan) {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => continue,
                 Err(error) if is_no_room(&error) => {
@@ -23,6 +25,20 @@ impl Journal {
                 }
                 Err(source) => return Err(OpenError::Io { doing: "writing anew", path, source }),
             };
+            // The same object, as it was stored in the others.
+            let name = orphan.frame.trailer.name;
+            for (other, orphans) in orphans.iter_mut().enumerate() {
+                let Some(same) = orphans.iter().position(|(_, orphan)| orphan.frame.trailer.name == name) else {
+                    continue;
+                };
+                let (path, _) = orphans.swap_remove(same);
+                let (Some(copy), PreparedBody::File(file)) = (self.copies.get(other), &prepared.body) else {
+                    continue;
+                };
+                let renewed = copy.home.renew_object(&path);
+                renewed.map_err(|source| OpenError::Io { doing: "writing anew", path, source })?;
+                file.is_in(copy.home.clone());
+            }
             match self.commit(vec![prepared]).pop() {
                 Some(Ok(durable)) => {
                     tracing::info!(file = %path.display(), entry = %durable.seq(), "a complete large object was adopted");

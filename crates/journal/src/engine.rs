@@ -5,22 +5,23 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::disk::{ArcDisk, DiskFile};
 use outrigger_runtime::reserve::Given;
-use outrigger_runtime::{Clock, Random};
+use outrigger_runtime::Random;
 
-use crate::commit::{Batch, Setback};
+use crate::commit::{Batch, Setback, for_good};
 use crate::damage::Damage;
-use crate::error::{AppendError, OpenError};
+use crate::error::OpenError;
 use crate::home::Home;
 use crate::ids::{Epoch, Seq};
 use crate::journal::Cut;
+use crate::head::{Generation, Head};
 use crate::keeping::Keeping;
 use crate::log::Orphan;
-use crate::options::Options;
+use crate::options::{Options, Place};
 use crate::paths::SegmentKey;
 use crate::ranges::Ranges;
-use crate::reader::JournalReader;
+use crate::reader::CopyReader;
 use crate::room::Room;
 use crate::{log, sqlite};
 
@@ -49,9 +50,15 @@ impl EngineKind {
 /// What a copy is opened with.
 pub(crate) struct Opening {
     pub(crate) disk: ArcDisk,
-    pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) options: Options,
+    /// What keeps it, and its own directory.
+    pub(crate) place: Place,
+    /// Of the place it is in.
+    pub(crate) lock: Arc<dyn DiskFile>,
+    pub(crate) head: Head,
+    /// A damaged line of its head, where the other stands.
+    pub(crate) head_damage: Option<Damage>,
     /// The position that the ledger has applied, 0 if unknown.
     pub(crate) applied: Seq,
 }
@@ -70,7 +77,7 @@ pub(crate) struct Found {
 
 /// Opens a copy by the engine that is configured for it.
 pub(crate) fn open(opening: Opening) -> Result<Found, OpenError> {
-    match opening.options.engine {
+    match opening.place.engine {
         EngineKind::Log => log::recovery::open(opening),
         EngineKind::Sqlite => sqlite::open(opening),
     }
@@ -84,7 +91,7 @@ pub(crate) trait Engine: fmt::Debug + Send {
     fn home(&self) -> &Arc<Home>;
 
     /// Reads while this writes.
-    fn reader(&self) -> JournalReader;
+    fn reader(&self) -> CopyReader;
 
     /// Bytes it takes on the disk, without the reserve.
     fn bytes(&self) -> u64;
@@ -94,7 +101,7 @@ pub(crate) trait Engine: fmt::Debug + Send {
     fn keeping_mut(&mut self) -> &mut Keeping;
 
     /// Writes a batch behind what it holds; durable, and shown to readers, when this returns.
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback>;
+    fn write(&mut self, batch: &Batch) -> Result<(), Setback>;
 
     /// Tells which bodies are kept, while nothing changes.
     fn with_kept(&self, asked: &mut dyn FnMut(&IsKept<'_>));
@@ -112,7 +119,7 @@ pub(crate) trait Engine: fmt::Debug + Send {
     fn pause(&mut self) -> Result<(), Setback>;
 
     /// Seals the open segment and writes down that all of it is on the disk.
-    fn close(self: Box<Self>) -> Result<(), AppendError>;
+    fn close(self: Box<Self>) -> Result<(), Setback>;
 }
 
 /// Segments to be written anew, beside commits.
@@ -157,17 +164,45 @@ impl dyn Engine + '_ {
         self.keeping_mut().reserve.give()
     }
 
+    /// Writes a batch that others have, out of the reserve where there is no other room.
+    pub(crate) fn insist(&mut self, batch: &Batch) -> Result<(), Setback> {
+        loop {
+            match self.write(batch) {
+                Err(Setback::NoRoom) => match self.give().map_err(for_good("giving room back"))? {
+                    Given::Some => {}
+                    Given::Nothing => return Err(Setback::NoRoom),
+                },
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Leaves these segments as they are, as long as this process lives.
     pub(crate) fn leave(&mut self, stuck: Vec<SegmentKey>) {
         self.keeping_mut().stuck.extend(stuck);
     }
 
-    /// Looks whether there is room, and takes back what the reserve gave.
-    pub(crate) fn recheck(&mut self) {
-        match self.refill().and_then(|()| self.room()) {
-            Ok(room) => self.home().set_health(room.health(self.home().health())),
-            Err(error) => self.home().fail("looking for room", &error),
+    /// Looks whether there is room, takes back what the reserve gave, and does what waited for a pause.
+    pub(crate) fn recheck(&mut self) -> Result<Room, Setback> {
+        self.refill().map_err(for_good("taking the reserve back"))?;
+        let room = self.room().map_err(for_good("looking for room"))?;
+        self.home().set_health(room.health(self.home().health()));
+        match self.pause() {
+            Ok(()) | Err(Setback::NoRoom) => Ok(room),
+            Err(setback) => Err(setback),
         }
+    }
+
+    /// Writes down the generation this copy is of, and with which others.
+    pub(crate) fn enter(&mut self, generation: &Generation) -> Result<(), Setback> {
+        let home = self.home().clone();
+        self.keeping_mut().enter(&home, generation)
+    }
+
+    /// Writes down the start that is under way, where another copy knew of a later one.
+    pub(crate) fn begin_epoch(&mut self, epoch: Epoch) -> Result<(), Setback> {
+        let home = self.home().clone();
+        self.keeping_mut().begin_epoch(&home, epoch)
     }
 
     /// Takes back what the reserve gave, unless that is room which is left to others.
@@ -184,8 +219,4 @@ impl dyn Engine + '_ {
         self.keeping().reserve.missing().saturating_add(self.home().left_free())
     }
 
-    /// What a setback outside a commit means.
-    pub(crate) fn set_back(&self, setback: Setback) -> AppendError {
-        self.home().set_back(setback)
-    }
 }

@@ -69,6 +69,61 @@ pub enum OpenError {
         /// The one that is configured.
         configured: &'static str,
     },
+    /// A copy of the newest generation is not there.
+    #[error(
+        "a copy of the journal is not in the places that are configured: {copies}, of generation {generation}; entries may have been acknowledged that only it has. Is its disk mounted? If it is lost for good, start once with `--accept-loss NAME`, which goes on with the others and makes it anew"
+    )]
+    CopyMissing {
+        /// Each copy, by engine and name.
+        copies: String,
+        /// The newest generation.
+        generation: u64,
+    },
+    /// Two copies went on without each other.
+    #[error(
+        "the copies of the journal in {one} and {other} went on without each other: both say that they are of generation {generation}, with different copies; take the one that is to be given up out of the configuration, and give the place another directory"
+    )]
+    Diverged {
+        /// The directory of one.
+        one: PathBuf,
+        /// The directory of the other.
+        other: PathBuf,
+        /// The generation.
+        generation: u64,
+    },
+    /// The same copy stands in two places.
+    #[error(
+        "{one} and {other} are the same copy of the journal: one was cloned from the other; move the clone away"
+    )]
+    Cloned {
+        /// The directory of one.
+        one: PathBuf,
+        /// The directory of the other.
+        other: PathBuf,
+    },
+    /// Two copies hold different records under one number.
+    #[error(
+        "the copies of the journal in {one} and {other} hold different records under number {seq}; move the one away that is not of this journal's life, and start once with `--accept-loss NAME`"
+    )]
+    Contradiction {
+        /// The directory of one.
+        one: PathBuf,
+        /// The directory of the other.
+        other: PathBuf,
+        /// The number.
+        seq: Seq,
+    },
+    /// Copies could not be brought to the same end.
+    #[error("the copies of the journal could not be brought to the same end: {doing} failed in {directory}")]
+    Level {
+        /// What was being done.
+        doing: &'static str,
+        /// The directory of the copy that failed.
+        directory: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// There is no journal, and the ledger has applied entries of one.
     #[error(
         "there is no journal in {directory}, and the ledger has applied it up to entry {applied}; is its disk mounted?"

@@ -1,12 +1,11 @@
 //! The journal as the asynchronous parts see it.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use outrigger_runtime::threads::WorkLost;
-use outrigger_runtime::{Content, Threads};
+use outrigger_runtime::{Content, SpoolPlace, Threads};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -30,8 +29,11 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 const UNIT_BYTES: u64 = 1024;
 /// A record that waited this long is refused: its sender has better to try again than to time out.
 const QUEUE_WAIT: Duration = Duration::from_secs(10);
-/// A commit that takes this long counts as stalled.
+/// A commit of one copy that takes this long counts as stalled.
 const COMMIT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Of several copies, one that hangs is taken out after that time; the others then have this long to note it.
+const COPIES_TIME_MORE: Duration = Duration::from_secs(2);
 
 /// The journal as the asynchronous parts see it; clones share the one writer.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct JournalHandle {
     tail: watch::Receiver<Seq>,
     reader: JournalReader,
     epoch: Epoch,
+    /// A commit that takes this long counts as stalled.
+    commit_time_max: Duration,
     threads: Threads,
     ended: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
 }
@@ -50,11 +54,18 @@ impl Journal {
     /// Starts the writer on a thread of its own; must be called from within a tokio runtime.
     ///
     /// A writer whose handles are all dropped stops as in a crash; [`JournalHandle::close`] ends it in order.
-    pub fn start(self, threads: Threads) -> io::Result<JournalHandle> {
+    pub fn start(mut self, threads: Threads) -> io::Result<JournalHandle> {
         let (requests, queue) = mpsc::channel(QUEUE_ENTRIES_MAX);
         let pulse = Arc::new(Pulse::default());
-        let tail = self.tail.subscribe();
         let (reader, epoch) = (self.reader(), self.epoch);
+        let tail = reader.book.tail.subscribe();
+        let commit_time_max =
+            if self.options.copies.len() > 1 { COMMIT_TIME_MAX + COPIES_TIME_MORE } else { COMMIT_TIME_MAX };
+        if threads == Threads::System && self.options.copies.len() > 1 {
+            for copy in &mut self.copies {
+                copy.on_a_thread()?;
+            }
+        }
         let writer = Writer::new(self, queue, pulse.clone(), threads);
         let ended = threads.dedicated("journal", writer.run())?;
         Ok(JournalHandle {
@@ -66,6 +77,7 @@ impl Journal {
             tail,
             reader,
             epoch,
+            commit_time_max,
             threads,
             ended: Arc::new(Mutex::new(Some(ended))),
         })
@@ -76,7 +88,7 @@ impl JournalHandle {
     /// Appends a record and waits until it is on stable storage.
     pub async fn append(&self, append: Append) -> Result<Durable, AppendError> {
         check(&append)?;
-        if self.reader.home.health() == Health::Failed {
+        if self.reader.book.health() == Health::Failed {
             return Err(AppendError::Failed);
         }
         let prepared = self.prepare(append).await?;
@@ -122,7 +134,7 @@ impl JournalHandle {
     }
 
     /// Where large bodies stream to while they arrive; the directory a spool for this journal needs.
-    pub fn spool_directory(&self) -> &Path {
+    pub fn spool_directory(&self) -> SpoolPlace {
         self.reader.spool_directory()
     }
 
@@ -169,11 +181,11 @@ impl JournalHandle {
         let stays_in_memory = append.body.as_ref().is_none_or(|body| {
             matches!(body.content, Content::Memory(_)) && body.length <= FRAME_BODY_BYTES_MAX
         });
-        let (home, epoch) = (self.reader.home.clone(), self.epoch);
+        let (book, epoch) = (self.reader.book.clone(), self.epoch);
         if stays_in_memory {
-            return home.prepare(epoch, append);
+            return book.prepare(epoch, append);
         }
-        let work = move || home.prepare(epoch, append);
+        let work = move || book.prepare(epoch, append);
         self.threads.blocking("large object", work).await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -195,21 +207,21 @@ impl JournalHandle {
         mut answered: oneshot::Receiver<Result<Durable, AppendError>>,
         deadline: Instant,
     ) -> Result<Durable, AppendError> {
-        let mut look_at = Instant::now() + COMMIT_TIME_MAX;
+        let mut look_at = Instant::now() + self.commit_time_max;
         loop {
             match timeout_at(look_at, &mut answered).await {
                 Ok(outcome) => return outcome.unwrap_or(Err(AppendError::Closed)),
-                Err(_) if self.pulse.is_stalled(COMMIT_TIME_MAX) || Instant::now() >= deadline => {
+                Err(_) if self.pulse.is_stalled(self.commit_time_max) || Instant::now() >= deadline => {
                     return Err(self.waited());
                 }
-                Err(_) => look_at = self.pulse.stalls_at(COMMIT_TIME_MAX).unwrap_or(deadline).min(deadline),
+                Err(_) => look_at = self.pulse.stalls_at(self.commit_time_max).unwrap_or(deadline).min(deadline),
             }
         }
     }
 
     fn waited(&self) -> AppendError {
-        if self.pulse.is_stalled(COMMIT_TIME_MAX) {
-            return AppendError::Stalled { seconds: COMMIT_TIME_MAX.as_secs() };
+        if self.pulse.is_stalled(self.commit_time_max) {
+            return AppendError::Stalled { seconds: self.commit_time_max.as_secs() };
         }
         AppendError::QueueTimeout { seconds: QUEUE_WAIT.as_secs() }
     }

@@ -36,6 +36,24 @@ pub(crate) struct Head {
     pub(crate) release_mark: Seq,
 }
 
+/// Copies that are all needed at a start, and how often that set has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Generation {
+    pub(crate) number: u64,
+    pub(crate) copies: Vec<Copy>,
+}
+
+impl Generation {
+    /// These copies, in the order of their names, so that every head lists them alike.
+    pub(crate) fn new(number: u64, mut copies: Vec<Copy>) -> Self {
+        copies.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { number, copies }
+    }
+}
+
+/// The generation of a copy that is still being made: it never counts.
+pub(crate) const UNFINISHED: u64 = 0;
+
 /// One copy of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Copy {
@@ -72,6 +90,21 @@ impl Head {
             certain: 0,
             release_mark: Seq(0),
         }
+    }
+
+    /// The head of a copy that is being made from others of a journal.
+    pub(crate) fn unfinished(journal: JournalId, copy: u64, engine: EngineKind) -> Self {
+        Self { generation: UNFINISHED, ..Self::new(journal, copy, engine) }
+    }
+
+    /// The copies it was written with.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation::new(self.generation, self.copies.clone())
+    }
+
+    /// The copy it is the head of; heads of the first versions may not list it.
+    pub(crate) fn own(&self) -> Copy {
+        Copy { name: self.copy.clone(), engine: self.engine().to_owned() }
     }
 
     /// The journal's name, if it is one.

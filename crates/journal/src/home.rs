@@ -1,31 +1,31 @@
 //! Where a copy of the journal is kept, and how it is doing.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use outrigger_runtime::disk::ArcDisk;
-use outrigger_runtime::{Clock, Random};
+use outrigger_runtime::Random;
 
-use crate::commit::Setback;
 use crate::engine::Opening;
-use crate::error::AppendError;
 use crate::ids::JournalId;
-use crate::options::{Options, ROOM_MARGIN_BYTES};
+use crate::options::{Options, Place, ROOM_MARGIN_BYTES};
 use crate::paths::Paths;
 use crate::room::Room;
-use crate::state::{Health, JournalState};
+use crate::state::Health;
 
 /// Where a copy of the journal is kept, and how it is doing.
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) disk: ArcDisk,
-    pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) options: Options,
     pub(crate) paths: Paths,
     pub(crate) journal: JournalId,
-    pub(crate) generation: u64,
+    /// What keeps it, and its own directory.
+    pub(crate) place: Place,
+    generation: AtomicU64,
+    is_harmed: AtomicBool,
     health: Mutex<Health>,
     /// Free on the disk for objects when it was last looked at.
     free: AtomicU64,
@@ -34,7 +34,7 @@ pub(crate) struct Home {
 }
 
 /// How much is kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Contents {
     pub(crate) entries: u64,
     pub(crate) bodies: u64,
@@ -43,10 +43,20 @@ pub(crate) struct Contents {
 
 impl Home {
     pub(crate) fn new(opening: Opening, paths: Paths, journal: JournalId, generation: u64) -> Self {
-        let Opening { disk, clock, random, options, .. } = opening;
-        let health = Mutex::new(Health::Healthy);
-        let (free, left_free) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Self { disk, clock, random, options, paths, journal, generation, health, free, left_free }
+        let Opening { disk, random, options, place, .. } = opening;
+        Self {
+            disk,
+            random,
+            options,
+            place,
+            paths,
+            journal,
+            generation: AtomicU64::new(generation),
+            is_harmed: AtomicBool::new(false),
+            health: Mutex::new(Health::Healthy),
+            free: AtomicU64::new(u64::MAX),
+            left_free: AtomicU64::new(0),
+        }
     }
 
     /// The room there is for objects beside so many bytes of this copy, and so many that are kept back.
@@ -95,38 +105,35 @@ impl Home {
         self.free.store(bytes, Ordering::Relaxed);
     }
 
-    /// Takes the journal out of service for the rest of this process.
+    /// Takes this copy out of service for the rest of this process.
     pub(crate) fn fail(&self, doing: &str, error: &io::Error) {
         tracing::error!(
-            journal = %self.paths.directory.display(), doing, %error,
-            "the journal's disk failed; it takes nothing more until it is restarted"
+            copy = %self.paths.directory.display(), engine = self.place.engine.name(), doing, %error,
+            "the disk of a copy of the journal failed; this copy takes nothing more"
         );
         self.set_health(Health::Failed);
     }
 
-    pub(crate) fn state(&self, contents: Contents) -> JournalState {
-        let Contents { entries, bodies, bytes } = contents;
-        let on_disk = bytes.saturating_add(self.free.load(Ordering::Relaxed));
-        JournalState {
-            engine: self.options.engine,
-            directory: self.paths.directory.clone(),
-            health: self.health(),
-            entries,
-            bodies,
-            bytes,
-            capacity: self.options.max_size_bytes.saturating_sub(self.options.reserve_bytes).min(on_disk),
-            generation: self.generation,
-        }
+    /// Bytes it may take for objects: up to its greatest size, or to what its disk holds if that is less.
+    pub(crate) fn capacity(&self, contents: Contents) -> u64 {
+        let on_disk = contents.bytes.saturating_add(self.free.load(Ordering::Relaxed));
+        self.options.max_size_bytes.saturating_sub(self.options.reserve_bytes).min(on_disk)
     }
 
-    /// What a setback outside a commit means.
-    pub(crate) fn set_back(&self, setback: Setback) -> AppendError {
-        match setback {
-            Setback::NoRoom => AppendError::Full,
-            Setback::Failed { doing, error } => {
-                self.fail(doing, &error);
-                AppendError::Failed
-            }
-        }
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_generation(&self, number: u64) {
+        self.generation.store(number, Ordering::Relaxed);
+    }
+
+    /// Notes that something in it was not as it was written, and that others may have it.
+    pub(crate) fn note_harm(&self) {
+        self.is_harmed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_harmed(&self) -> bool {
+        self.is_harmed.load(Ordering::Relaxed)
     }
 }

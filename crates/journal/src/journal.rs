@@ -1,33 +1,46 @@
 //! The journal itself, owned by one thread.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use outrigger_runtime::disk::ArcDisk;
-use outrigger_runtime::{Clock, Random};
-use tokio::sync::watch;
+use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::{Clock, Random, SpoolPlace};
 
-use crate::commit::Durable;
+use crate::book::Book;
+use crate::commit::{Debt, Durable, Setback, of_setback};
+use crate::copies::{self, InUse};
 use crate::damage::Damage;
-use crate::engine::{self, Engine, Found, Opening};
 use crate::error::{AppendError, OpenError};
 use crate::ids::{Epoch, JournalId, Seq};
+use crate::open::open;
 use crate::options::{HEADER_BYTES_MAX, Options};
 use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::record::Append;
-use crate::state::JournalState;
+use crate::start::Loss;
+use crate::state::{Health, JournalState};
 
 /// The journal itself, owned by one thread.
 #[derive(Debug)]
 pub struct Journal {
-    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) disk: ArcDisk,
+    pub(crate) options: Options,
+    /// Of each place, held as long as this lives.
+    pub(crate) locks: Vec<Arc<dyn DiskFile>>,
+    /// Those that are written to, in the order of their places.
+    pub(crate) copies: Vec<InUse>,
+    /// The generation they are.
+    pub(crate) generation: u64,
+    /// Directories, by place, of copies that count no more.
+    pub(crate) stale: Vec<(usize, PathBuf)>,
     pub(crate) epoch: Epoch,
     /// The number of the next record.
     pub(crate) next: Seq,
     /// Numbers of refused batches that no void record explains yet.
     pub(crate) void: Ranges,
-    /// Tells the last durable number.
-    pub(crate) tail: watch::Sender<Seq>,
+    /// What some copies have and others had no room for.
+    pub(crate) debt: Option<Debt>,
 }
 
 /// A journal and what was found when it was opened.
@@ -44,12 +57,16 @@ pub struct Opened {
 pub struct RecoveryReport {
     /// Entries in it.
     pub entries: u64,
-    /// The torn end that was never acknowledged and was cut.
+    /// The torn end that was never acknowledged and was cut, of the copy that lost most.
     pub cut: Option<Cut>,
-    /// What was acknowledged, or may have been, and is damaged.
+    /// What was acknowledged, or may have been, and is damaged; nothing is lost of what another copy has.
     pub damaged: Vec<Damage>,
     /// Entries made of complete large files that no frame named.
     pub adopted: Vec<Seq>,
+    /// Entries that some copy lacked and took from another.
+    pub levelled: u64,
+    /// Copies that a named person gave up.
+    pub loss: Option<Loss>,
 }
 
 /// A torn end that was never acknowledged.
@@ -64,10 +81,11 @@ pub struct Cut {
 }
 
 impl Journal {
-    /// Opens the journal in `options.directory`, or makes a new one; `applied` is the position the ledger has applied, 0 if unknown.
+    /// Opens the journal in the places of `options`, or makes a new one; `applied` is the position the ledger has applied, 0 if unknown.
     ///
     /// Checks every byte of the segment that was open, and the index of the others; the rest is checked when it is read,
-    /// and by [`JournalHandle::scrub`](crate::JournalHandle::scrub).
+    /// and by [`JournalHandle::scrub`](crate::JournalHandle::scrub). Every copy of the newest generation is needed, and all are brought
+    /// to the same end; an entry that one of them has is accepted, whether or not it was acknowledged.
     pub fn open(
         disk: ArcDisk,
         clock: Clock,
@@ -75,21 +93,15 @@ impl Journal {
         options: Options,
         applied: Seq,
     ) -> Result<Opened, OpenError> {
-        let opening = Opening { disk, clock, random, options, applied };
-        let Found { engine, epoch, tail, cut, damaged, orphans } = engine::open(opening)?;
-        let (next, void) = (tail.next(), Ranges::default());
-        let mut journal = Self { engine, epoch, next, void, tail: watch::Sender::new(tail) };
-        let adopted = journal.adopt(orphans)?;
-        let entries = journal.state().entries;
-        Ok(Opened { journal, report: RecoveryReport { entries, cut, damaged, adopted } })
+        open(disk, (clock, random), options, applied)
     }
 
     /// Appends records in one commit; each has its own outcome.
     pub fn append(&mut self, batch: Vec<Append>) -> Vec<Result<Durable, AppendError>> {
-        let epoch = self.epoch;
+        let (epoch, book) = (self.epoch, self.book.clone());
         let prepared = batch.into_iter().map(|append| {
             check(&append)?;
-            self.engine.home().prepare(epoch, append)
+            book.prepare(epoch, append)
         });
         let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
         for prepared in prepared {
@@ -102,34 +114,46 @@ impl Journal {
         outcomes.into_iter().map(answer).collect()
     }
 
-    /// Seals the open segment and stops.
+    /// Seals the open segments and stops.
     pub fn close(mut self) -> Result<(), AppendError> {
         match self.explain() {
             // Without room they stay unexplained; no one was ever told of them.
             Ok(()) | Err(AppendError::Full) => {}
             Err(error) => return Err(error),
         }
-        self.engine.close()
+        if self.book.health() == Health::Failed {
+            return Err(AppendError::Failed);
+        }
+        let closed = copies::close(&mut self.copies);
+        let mut refused = None;
+        for (copy, outcome) in self.copies.iter().zip(closed) {
+            let Err(setback) = outcome else { continue };
+            if let Setback::Failed { doing, error } = &setback {
+                copy.home.fail(doing, error);
+            }
+            refused = Some(of_setback(setback));
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Reads while this writes.
     pub fn reader(&self) -> JournalReader {
-        self.engine.reader()
+        JournalReader { book: self.book.clone() }
     }
 
     /// How it is doing.
     pub fn state(&self) -> JournalState {
-        self.engine.reader().state()
+        self.book.state()
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.engine.home().journal
+        self.book.journal
     }
 
-    /// Where large bodies stream to while they arrive.
-    pub fn spool_directory(&self) -> &Path {
-        &self.engine.home().paths.spool
+    /// Where large bodies stream to while they arrive: beside the first copy in use.
+    pub fn spool_directory(&self) -> SpoolPlace {
+        self.book.spool.clone()
     }
 }
 

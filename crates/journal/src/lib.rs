@@ -6,6 +6,7 @@
 mod damage;
 mod engine;
 mod error;
+mod book;
 mod head;
 mod held;
 mod home;
@@ -25,11 +26,17 @@ mod begin;
 mod carry;
 mod check;
 mod commit;
+mod copies;
+mod generation;
 mod handle;
 mod journal;
 mod keeping;
+mod open;
 mod release;
+mod remake;
 mod room;
+mod start;
+mod transfer;
 mod writer;
 
 // The engines that keep it.
@@ -45,7 +52,9 @@ pub use handle::JournalHandle;
 pub use ids::{Epoch, JournalId, Seq};
 pub use journal::{Cut, Journal, Opened, RecoveryReport};
 pub use log::recovery::{HeadRestored, restore_head};
-pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, OptionsError, SEGMENT_BYTES};
+pub use options::{FRAME_BODY_BYTES_MAX, HEADER_BYTES_MAX, Options, OptionsError, Place, SEGMENT_BYTES};
 pub use reader::{JournalReader, Scrub, ScrubStep};
 pub use record::{Append, BodyFacts, Entry, Presence, Record, RecordKind};
-pub use state::{Health, JournalState};
+pub use remake::RemakeError;
+pub use start::Loss;
+pub use state::{CopyStanding, CopyState, Health, JournalState};

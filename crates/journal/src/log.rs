@@ -32,5 +32,5 @@ mod scan;
 mod scrub;
 
 pub(crate) use body::FileBody;
-pub(crate) use large::{Orphan, Prepared, PreparedBody, read_object};
+pub(crate) use large::{About, Orphan, Prepared, PreparedBody, Source, read_object};
 pub(crate) use seal::hex;

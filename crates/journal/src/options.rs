@@ -20,16 +20,32 @@ pub const HEADER_BYTES_MAX: usize = 1 << 20;
 /// What a journal is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// What keeps the records.
-    pub engine: EngineKind,
-    /// The directory that holds it; made if missing.
-    pub directory: PathBuf,
+    /// Where its copies are kept, one or more; the first that is healthy is read first.
+    pub copies: Vec<Place>,
     /// A segment is sealed when it has grown to this many bytes; [`SEGMENT_BYTES`] in service, at most 16 GiB.
     pub segment_bytes_max: u64,
-    /// Bytes kept back so that what is owed can be finished: closings and decisions may use them, objects not.
+    /// Bytes each copy keeps back so that what is owed can be finished: closings and decisions may use them, objects not.
     pub reserve_bytes: u64,
-    /// Bytes the journal may take in all, the reserve included.
+    /// Bytes each copy may take in all, the reserve included.
     pub max_size_bytes: u64,
+    /// The person who accepts that copies of the newest generation are lost; without one such a start is refused.
+    pub accept_loss: Option<String>,
+}
+
+/// Where a copy is kept, and what keeps it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What keeps the records.
+    pub engine: EngineKind,
+    /// The directory that holds them; made if missing.
+    pub directory: PathBuf,
+}
+
+impl Place {
+    /// A place of this engine.
+    pub fn new(engine: EngineKind, directory: impl Into<PathBuf>) -> Self {
+        Self { engine, directory: directory.into() }
+    }
 }
 
 /// The index of a sealed segment is at most this long: [`SEGMENT_ENTRIES_MAX`] entries of 21 bytes.
@@ -53,6 +69,9 @@ pub enum OptionsError {
     /// A segment may not grow to that, or not at all.
     #[error("a segment may take from 1 byte to 16 GiB")]
     Segment,
+    /// There is no copy.
+    #[error("a journal has one copy at least")]
+    NoCopy,
     /// Not even one object has room.
     #[error("the greatest size leaves no room for objects beside the reserve")]
     NoRoom,
@@ -61,6 +80,9 @@ pub enum OptionsError {
 impl Options {
     /// Whether a journal can be opened with these limits; opening asks it first, and so may whoever reads a configuration.
     pub fn check(&self) -> Result<(), OptionsError> {
+        if self.copies.is_empty() {
+            return Err(OptionsError::NoCopy);
+        }
         if self.segment_bytes_max == 0 || self.segment_bytes_max > SEGMENT_BYTES_LIMIT {
             return Err(OptionsError::Segment);
         }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::sqlite::names::{self, Named};
 
-/// Where the files of a journal are.
+/// What the names of later copies begin with.
+const LATER_COPY: &str = "copy-";
+
+/// Where the files of a copy are.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
     pub(crate) directory: PathBuf,
@@ -45,10 +48,6 @@ impl Paths {
         self.directory.join("head")
     }
 
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.directory.join("lock")
-    }
-
     pub(crate) fn reserve(&self) -> PathBuf {
         self.directory.join("reserve")
     }
@@ -64,6 +63,21 @@ impl Paths {
     pub(crate) fn object(&self, name: u128) -> PathBuf {
         self.objects.join(format!("{name:032x}.object"))
     }
+}
+
+/// The lock file of a place, whichever copies are in it.
+pub(crate) fn lock(place: &Path) -> PathBuf {
+    place.join("lock")
+}
+
+/// Where a copy is made that comes after the first in a place.
+pub(crate) fn later_copy(place: &Path, name: &str) -> PathBuf {
+    place.join(format!("{LATER_COPY}{name}"))
+}
+
+/// Whether a directory in a place is one of [`later_copy`].
+pub(crate) fn is_later_copy(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(LATER_COPY))
 }
 
 /// What a file in the directory of segments is.

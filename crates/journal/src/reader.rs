@@ -1,92 +1,129 @@
-//! Reading, while the writer writes, whatever engine keeps the records.
+//! Reading, while the writer writes, from whichever copy has what is asked for.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::BlockSource;
+use outrigger_runtime::{BlockSource, SpoolPlace};
 
+use crate::book::Book;
 use crate::damage::Damage;
 use crate::error::ReadError;
-use crate::home::Home;
 use crate::ids::{JournalId, Seq};
 use crate::record::Entry;
 use crate::state::JournalState;
 
-/// What an engine has to read with; synchronous, may block.
-pub(crate) trait Reads: fmt::Debug + Send + Sync {
-    /// See [`JournalReader::records`].
-    fn records(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, ReadError>;
-    /// See [`JournalReader::body`].
-    fn body(&self, seq: Seq) -> Result<Arc<dyn BlockSource>, ReadError>;
-    /// See [`JournalReader::is_known_released`].
-    fn is_known_released(&self, seq: Seq) -> bool;
-    /// The last durable number.
-    fn tail(&self) -> Seq;
-    /// How the copy is doing.
-    fn state(&self) -> JournalState;
-    /// Begins to check everything anew.
-    fn scrub(&self) -> Scrub;
-}
+mod copy;
+mod mend;
+
+pub(crate) use copy::{CopyReader, Reads};
+pub(crate) use mend::weigh;
 
 /// Reads while the writer writes; synchronous, may block; clones share the index.
 #[derive(Debug, Clone)]
 pub struct JournalReader {
-    pub(crate) home: Arc<Home>,
-    reads: Arc<dyn Reads>,
+    pub(crate) book: Arc<Book>,
 }
 
 impl JournalReader {
-    pub(crate) fn new(home: Arc<Home>, reads: Arc<dyn Reads>) -> Self {
-        Self { home, reads }
-    }
-
     /// Up to `limit` entries behind `after`, in sequence order, released and damaged ones included; empty at the tail.
     ///
-    /// Numbers of refused batches have no entry. Bodies are not read, so damage to them shows in [`JournalReader::body`].
+    /// Numbers of refused batches have no entry. Bodies are not read, so damage to them shows in [`JournalReader::body`]. What one
+    /// copy has lost is taken from another.
     pub fn records(&self, after: Seq, limit: usize) -> Result<Vec<Entry>, ReadError> {
-        self.reads.records(after, limit)
+        let tail = self.book.tail();
+        let copies = self.copies_behind(after);
+        let mut refused = None;
+        for (at, copy) in copies.iter().enumerate() {
+            let mut entries = match copy.records(after, limit) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    copy.home.note_harm();
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
+            if entries.iter().any(|entry| matches!(entry, Entry::Damaged(_))) {
+                let others = copies.iter().enumerate().filter(|(other, _)| *other != at);
+                entries = others.fold(entries, |entries, (_, other)| mend::mend(entries, other, limit));
+            }
+            entries.retain(|entry| mend::begin_of(entry) <= tail);
+            return Ok(entries);
+        }
+        refused.map_or(Ok(Vec::new()), Err)
     }
 
     /// The bytes of an entry; each block is checked when it is read, and damaged bytes are never served.
     pub fn body(&self, seq: Seq) -> Result<Arc<dyn BlockSource>, ReadError> {
-        self.reads.body(seq)
+        let copies = self.copies_behind(seq.before());
+        let mut refused = None;
+        for (at, copy) in copies.iter().enumerate() {
+            match copy.body(seq) {
+                Ok(first) if copies.len() == 1 => return Ok(first),
+                Ok(first) => {
+                    let others = copies.iter().enumerate().filter(|(other, _)| *other != at);
+                    let others = others.map(|(_, other)| other.clone()).collect();
+                    return Ok(Arc::new(mend::Either { seq, first, of: copy.clone(), others }));
+                }
+                Err(error @ ReadError::Released(_)) => return Err(error),
+                Err(error) => {
+                    if !matches!(error, ReadError::Unknown(_)) {
+                        copy.home.note_harm();
+                    }
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or(ReadError::Unknown(seq)))
+    }
+
+    /// The copies that have entries behind this one.
+    fn copies_behind(&self, after: Seq) -> Vec<CopyReader> {
+        let mut copies = self.book.in_use();
+        copies.retain(|copy| copy.tail() > after);
+        copies
     }
 
     /// Whether the bytes of an entry are known to have been let go. It never blocks: what is not in memory is not looked up.
     pub fn is_known_released(&self, seq: Seq) -> bool {
-        self.reads.is_known_released(seq)
+        self.book.in_use().iter().any(|copy| copy.is_known_released(seq))
     }
 
     /// The last durable number.
     pub fn tail(&self) -> Seq {
-        self.reads.tail()
+        self.book.tail()
     }
 
     /// How the journal is doing.
     pub fn state(&self) -> JournalState {
-        self.reads.state()
+        self.book.state()
     }
 
-    /// Leaves so many bytes of the disk free of objects: whoever follows the journal on the same disk gives up as much of its own
+    /// Leaves so many bytes of the disks free of objects: whoever follows the journal on the same disk gives up as much of its own
     /// to go on when that is full, and it would be gone at once.
     pub fn leave_free(&self, bytes: u64) {
-        self.home.leave_free(bytes);
+        self.book.leave_free(bytes);
     }
 
     /// The name of the journal.
     pub fn journal(&self) -> JournalId {
-        self.home.journal
+        self.book.journal
     }
 
-    /// Where large bodies stream to while they arrive.
-    pub fn spool_directory(&self) -> &Path {
-        &self.home.paths.spool
+    /// Where large bodies stream to while they arrive: beside the first copy in use.
+    pub fn spool_directory(&self) -> SpoolPlace {
+        self.book.spool.clone()
     }
 
-    /// Begins to check everything anew.
+    /// Begins to check everything anew, one copy after another.
     pub fn scrub(&self) -> Scrub {
-        self.reads.scrub()
+        let mut copies = self.book.in_use();
+        if copies.len() == 1
+            && let Some(only) = copies.pop()
+        {
+            return only.scrub();
+        }
+        let waiting = copies.clone().into_iter().rev().collect();
+        Scrub::new(OneAfterAnother { copies, waiting, at: None })
     }
 }
 
@@ -123,5 +160,37 @@ impl Scrub {
 impl fmt::Debug for Scrub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scrub").finish_non_exhaustive()
+    }
+}
+
+/// The scrub of all copies.
+struct OneAfterAnother {
+    copies: Vec<CopyReader>,
+    /// Those to come, the next one last.
+    waiting: Vec<CopyReader>,
+    at: Option<(CopyReader, Scrub)>,
+}
+
+impl Steps for OneAfterAnother {
+    fn step(&mut self) -> Option<ScrubStep> {
+        loop {
+            if self.at.is_none() {
+                let next = self.waiting.pop()?;
+                let scrub = next.scrub();
+                self.at = Some((next, scrub));
+            }
+            let Some((copy, scrub)) = self.at.as_mut() else { continue };
+            let Some(mut step) = scrub.step() else {
+                self.at = None;
+                continue;
+            };
+            if step.damaged.iter().any(|damage| damage.entries.is_some()) {
+                copy.home.note_harm();
+                let others: Vec<CopyReader> =
+                    self.copies.iter().filter(|other| !other.is(copy)).cloned().collect();
+                step.damaged = step.damaged.into_iter().map(|damage| weigh(damage, &others)).collect();
+            }
+            return Some(step);
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! Letting bodies go.
 
+use std::sync::Arc;
+
+use crate::commit::of_setback;
+use crate::copies::each;
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::Seq;
 use crate::journal::Journal;
@@ -18,24 +22,41 @@ impl Journal {
     /// The fact is durable first; then files of their own are removed. Room inside segments comes back when
     /// [`Journal::carry_forward`] next finds it worth while.
     pub fn release(&mut self, seqs: &[Seq]) -> Result<(), ReleaseError> {
-        let tail = *self.tail.borrow();
+        let tail = self.book.tail();
         if let Some(unknown) = seqs.iter().find(|seq| **seq > tail || **seq == Seq(0)) {
             return Err(ReleaseError::Unknown(*unknown));
         }
-        let mut released = Ranges::default();
-        self.engine.with_kept(&mut |is_kept| released = stretches(is_kept, seqs));
+        let released = self.kept_of(seqs)?;
         for part in released.chunks(STRETCHES_MAX) {
             let header = serde_json::to_vec(&Release { released: part.clone() });
             let header = header.map_err(|error| {
-                self.engine.home().fail("writing a release record", &std::io::Error::other(error));
+                tracing::error!(%error, "a release record of the journal cannot be written");
                 AppendError::Failed
             })?;
             let record =
                 Prepared { kind: RecordKind::Release, header: header.into(), body: PreparedBody::None };
             self.commit(vec![record]).pop().unwrap_or(Err(AppendError::Closed))?;
-            self.engine.let_go(&part).map_err(|setback| self.engine.set_back(setback))?;
+            let outcomes = each(&mut self.copies, move |engine| engine.let_go(&part));
+            for outcome in self.weed(outcomes).map_err(of_setback)? {
+                outcome.map_err(of_setback)?;
+            }
         }
         Ok(())
+    }
+
+    /// The entries of `seqs` whose bodies some copy keeps.
+    fn kept_of(&mut self, seqs: &[Seq]) -> Result<Ranges, AppendError> {
+        let seqs: Arc<[Seq]> = seqs.into();
+        let outcomes = each(&mut self.copies, move |engine| {
+            let mut released = Ranges::default();
+            engine.with_kept(&mut |is_kept| released = stretches(is_kept, &seqs));
+            Ok(released)
+        });
+        let mut kept = Ranges::default();
+        for released in self.weed(outcomes).map_err(of_setback)?.into_iter().flatten() {
+            kept.add(&released);
+        }
+        Ok(kept)
     }
 }
 

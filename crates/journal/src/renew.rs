@@ -15,8 +15,14 @@ const COPY_BYTES: usize = 1 << 20;
 /// Copies the first `length` bytes of a file into a new one, without sync.
 pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> io::Result<Arc<dyn DiskFile>> {
     remove_if_there(disk, to)?;
-    let source = disk.open(from, Access::Read)?;
     let target = disk.create(to)?;
+    copy_into(disk, from, &*target, length)?;
+    Ok(target)
+}
+
+/// Copies the first `length` bytes of a file into one that is open, without sync.
+pub(crate) fn copy_into(disk: &dyn Disk, from: &Path, target: &dyn DiskFile, length: u64) -> io::Result<()> {
+    let source = disk.open(from, Access::Read)?;
     let mut buffer = vec![0; COPY_BYTES];
     let mut offset = 0;
     while offset < length {
@@ -26,5 +32,5 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> io::
         target.write_at(&[IoSlice::new(bytes)], offset)?;
         offset += read as u64;
     }
-    Ok(target)
+    Ok(())
 }

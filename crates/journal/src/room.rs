@@ -36,12 +36,21 @@ impl Room {
         }
     }
 
+    /// What is left where two copies take the same.
+    pub(crate) fn least(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            free: self.free.min(other.free),
+            whole: self.whole.min(other.whole),
+        }
+    }
+
     /// What is left behind an object, if it fits; the file of a large one is on the disk already.
     pub(crate) fn without(self, ready: &Prepared) -> Option<Self> {
         let frame = ready.frame_bytes();
         let file = match &ready.body {
             PreparedBody::File(file) => file.length,
-            PreparedBody::Inline { .. } | PreparedBody::None => 0,
+            PreparedBody::Inline { .. } | PreparedBody::None | PreparedBody::Released { .. } => 0,
         };
         let left = self.left.checked_sub(frame.saturating_add(file))?;
         Some(Self { left, free: self.free.checked_sub(frame)?, whole: self.whole })

@@ -9,13 +9,14 @@ use outrigger_runtime::Threads;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::carry::Carried;
+use crate::carry::{Carried, Chosen};
 use crate::commit::Durable;
 use crate::engine::{Forwarded, Obstacle};
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::Seq;
 use crate::journal::Journal;
 use crate::log::Prepared;
+use crate::remake::{Fresh, Joined, RemakeError};
 use crate::state::Health;
 
 /// Records in one commit: beyond this a larger one is no cheaper by the record.
@@ -24,6 +25,11 @@ const GROUP_ENTRIES_MAX: usize = 256;
 const GROUP_BYTES_MAX: u64 = 8 << 20;
 /// How often it is looked whether there is room: who else writes to the disk is not known.
 const RECHECK: Duration = Duration::from_secs(1);
+
+/// A copy that was taken out is made anew after so long, where that is possible: a disk that was away for a moment is back then.
+const REMAKE_AFTER: Duration = Duration::from_secs(60);
+/// Tries to make a copy anew come no more seldom than this: a new disk is put to use within the hour.
+const REMAKE_AFTER_MOST: Duration = Duration::from_secs(3600);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -61,7 +67,14 @@ impl Pulse {
     }
 }
 
-type Carrying = Pin<Box<dyn Future<Output = Result<Forwarded, Obstacle>> + Send>>;
+/// Something that runs beside the commits, and the place of the copy it is for.
+struct Beside<T> {
+    at: usize,
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
+}
+
+type Carrying = Beside<Result<Forwarded, Obstacle>>;
+type Remaking = Beside<Result<Fresh, RemakeError>>;
 
 /// The one task that owns the journal.
 pub(crate) struct Writer {
@@ -70,12 +83,17 @@ pub(crate) struct Writer {
     pulse: Arc<Pulse>,
     threads: Threads,
     carrying: Option<Carrying>,
+    remaking: Option<Remaking>,
+    remake_at: Instant,
+    /// Between this try to make a copy anew and the next.
+    remake_wait: Duration,
     recheck_at: Instant,
 }
 
 enum Event {
     Request(Option<Request>),
     Carried(Result<Forwarded, Obstacle>),
+    Remade(Result<Fresh, RemakeError>),
     Recheck,
 }
 
@@ -86,7 +104,18 @@ impl Writer {
         pulse: Arc<Pulse>,
         threads: Threads,
     ) -> Self {
-        Self { journal, queue, pulse, threads, carrying: None, recheck_at: Instant::now() }
+        let now = Instant::now();
+        Self {
+            journal,
+            queue,
+            pulse,
+            threads,
+            carrying: None,
+            remaking: None,
+            remake_at: now,
+            remake_wait: REMAKE_AFTER,
+            recheck_at: now,
+        }
     }
 
     /// Serves requests until closed, or until every handle is gone.
@@ -101,26 +130,21 @@ impl Writer {
                     }
                 }
                 Event::Carried(forwarded) => self.carried(forwarded),
+                Event::Remade(fresh) => self.remade(fresh),
                 Event::Recheck => self.recheck(),
             }
         }
     }
 
     async fn event(&mut self) -> Event {
-        let takes_records = self.journal.engine.home().health() != Health::Failed;
+        let takes_records = self.journal.book.health() != Health::Failed;
         let recheck_at = self.recheck_at;
-        let is_carrying = self.carrying.is_some();
-        let carried = async {
-            match self.carrying.as_mut() {
-                Some(carrying) => carrying.await,
-                None => future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = sleep_until(recheck_at), if takes_records => Event::Recheck,
             request = self.queue.recv() => Event::Request(request),
-            forwarded = carried, if is_carrying => Event::Carried(forwarded),
+            forwarded = done(&mut self.carrying) => Event::Carried(forwarded),
+            fresh = done(&mut self.remaking) => Event::Remade(fresh),
         }
     }
 
@@ -180,20 +204,21 @@ impl Writer {
 
     /// Begins to carry forward, beside the commits, if something is worth while and nothing is under way.
     fn carry(&mut self) {
-        if self.carrying.is_some() || self.journal.engine.home().health() == Health::Failed {
+        if self.carrying.is_some() || self.journal.book.health() == Health::Failed {
             return;
         }
-        let Some(plan) = self.journal.engine.plan() else { return };
+        let Ok(Some(Chosen { at, plan })) = self.journal.choose() else { return };
         let (keys, threads) = (plan.keys(), self.threads);
-        self.carrying = Some(Box::pin(async move {
+        let work = async move {
             let written = threads.blocking("carry forward", move || plan.write()).await;
             written.unwrap_or(Err(Obstacle::Stuck(keys)))
-        }));
+        };
+        self.carrying = Some(Beside { at, work: Box::pin(work) });
     }
 
     fn carried(&mut self, forwarded: Result<Forwarded, Obstacle>) {
-        self.carrying = None;
-        match self.journal.install(forwarded) {
+        let Some(Beside { at, .. }) = self.carrying.take() else { return };
+        match self.journal.install(at, forwarded) {
             Ok(Carried::Some) => self.carry(),
             Ok(Carried::Nothing) => {}
             Err(error) => tracing::warn!(%error, "segments could not be carried forward"),
@@ -202,22 +227,84 @@ impl Writer {
 
     fn recheck(&mut self) {
         self.recheck_at = Instant::now() + RECHECK;
-        let was_full = self.journal.engine.home().health() == Health::Full;
-        self.journal.recheck();
+        let was_full = self.journal.book.health() == Health::Full;
+        let copies = self.journal.copies.len();
+        // What failed is noted where it did.
+        drop(self.journal.recheck());
         if was_full {
             self.carry();
         }
+        if self.journal.copies.len() < copies {
+            self.remake_at = Instant::now() + self.remake_wait;
+        }
+        self.remake();
+    }
+
+    /// Begins to make a copy anew, beside the commits, where one is wanting and it is time to try.
+    fn remake(&mut self) {
+        if self.remaking.is_some() || Instant::now() < self.remake_at {
+            return;
+        }
+        let Some(at) = self.journal.wanting() else { return };
+        match self.journal.making(at) {
+            Ok(making) => {
+                self.journal.begin_remaking(at);
+                let threads = self.threads;
+                let work = async move {
+                    let made = threads.blocking("copy of the journal", move || making.fill()).await;
+                    made.unwrap_or(Err(RemakeError::Lost))
+                };
+                self.remaking = Some(Beside { at, work: Box::pin(work) });
+            }
+            Err(error) => self.not_remade(at, &error),
+        }
+    }
+
+    fn remade(&mut self, fresh: Result<Fresh, RemakeError>) {
+        let Some(Beside { at, .. }) = self.remaking.take() else { return };
+        let joined = fresh.and_then(|fresh| self.timed(|journal| journal.join(fresh)));
+        match joined {
+            Ok(Joined::Yes) => {
+                self.remake_wait = REMAKE_AFTER;
+                self.remake();
+            }
+            Ok(Joined::Behind(fresh)) => {
+                let (source, threads) = (self.journal.reader(), self.threads);
+                let work = async move {
+                    let made = threads.blocking("copy of the journal", move || fresh.go_on(&source)).await;
+                    made.unwrap_or(Err(RemakeError::Lost))
+                };
+                self.remaking = Some(Beside { at, work: Box::pin(work) });
+            }
+            Err(error) => self.not_remade(at, &error),
+        }
+    }
+
+    fn not_remade(&mut self, at: usize, error: &RemakeError) {
+        let again_in_s = self.remake_wait.as_secs();
+        tracing::error!(error = error as &dyn std::error::Error, again_in_s, "a copy of the journal could not be made anew");
+        self.journal.not_remade(at, error);
+        self.remake_at = Instant::now() + self.remake_wait;
+        self.remake_wait = (self.remake_wait * 2).min(REMAKE_AFTER_MOST);
     }
 
     async fn close(mut self, answer: oneshot::Sender<Result<(), AppendError>>) {
         self.queue.close();
-        if let Some(carrying) = self.carrying.take() {
-            let forwarded = carrying.await;
-            if let Err(error) = self.journal.install(forwarded) {
+        if let Some(Beside { at, work }) = self.carrying.take() {
+            let forwarded = work.await;
+            if let Err(error) = self.journal.install(at, forwarded) {
                 tracing::warn!(%error, "segments could not be carried forward");
             }
         }
         answered(answer.send(self.journal.close()).is_ok(), "close");
+    }
+}
+
+/// What came of something that runs beside; never, where nothing does.
+async fn done<T>(beside: &mut Option<Beside<T>>) -> T {
+    match beside.as_mut() {
+        Some(beside) => beside.work.as_mut().await,
+        None => future::pending().await,
     }
 }
 

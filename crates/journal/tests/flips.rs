@@ -35,7 +35,7 @@ enum End {
 fn filed(disk: &SimDisk, seed: u64, length: usize) -> Append {
     let spool = Spool {
         disk: disk.shared(),
-        directory: Path::new(DIRECTORY).join("spool"),
+        directory: Path::new(DIRECTORY).join("spool").into(),
         threads: Threads::Simulated,
         random: Random::System,
         memory_bytes_max: 0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_journal::{
-    Append, Damage, Durable, EngineKind, Journal, JournalReader, OpenError, Opened, Options, RecordKind, Seq,
+    Append, Damage, Durable, EngineKind, Journal, JournalReader, OpenError, Opened, Options, Place, RecordKind, Seq,
 };
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;
@@ -19,8 +19,8 @@ pub(crate) fn options(directory: &Path) -> Options {
 
 pub(crate) fn options_of(engine: EngineKind, directory: &Path) -> Options {
     Options {
-        engine,
-        directory: directory.to_owned(),
+        copies: vec![Place::new(engine, directory)],
+        accept_loss: None,
         segment_bytes_max: 64 << 10,
         reserve_bytes: 64 << 10,
         max_size_bytes: 64 << 20,

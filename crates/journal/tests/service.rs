@@ -94,7 +94,7 @@ async fn a_large_object_streams_through_the_spool_into_its_place() {
     let journal = open_on(&real_disk(), directory.path(), Seq(0)).journal.start(Threads::System).unwrap();
     let spool = Spool {
         disk: real_disk(),
-        directory: journal.spool_directory().to_owned(),
+        directory: journal.spool_directory(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: usize::try_from(outrigger_journal::FRAME_BODY_BYTES_MAX).unwrap(),

@@ -52,8 +52,8 @@ async fn main() -> Result<(), Failure> {
 
 fn open_journal(directory: &Path) -> Result<JournalHandle, Failure> {
     let options = Options {
-        directory: directory.join("journal"),
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, directory.join("journal"))],
+        accept_loss: None,
         segment_bytes_max: SEGMENT_BYTES,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 40,
@@ -86,7 +86,7 @@ async fn acceptance(directory: &Path, number: usize) -> Result<Acceptance, Failu
     let root = format!("1.2.826.0.1.3680043.2.1125.1.{study}");
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: directory.to_owned(),
+        directory: directory.into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 20,

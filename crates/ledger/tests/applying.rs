@@ -90,8 +90,8 @@ async fn books_of_another_journal_or_ahead_of_theirs_are_refused() {
         let other = SimDisk::new(9, 1 << 30);
         let random = outrigger_runtime::Random::seeded(99);
         let options = outrigger_journal::Options {
-            directory: "/node/journal".into(),
-            engine: outrigger_journal::EngineKind::Log,
+            copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+            accept_loss: None,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,

@@ -179,8 +179,8 @@ pub(crate) async fn open(
 
 pub(crate) fn open_journal(disk: &SimDisk, clock: &Clock, applied: u64) -> JournalHandle {
     let options = Options {
-        directory: "/node/journal".into(),
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+        accept_loss: None,
         segment_bytes_max: 4 << 20,
         reserve_bytes: 1 << 20,
         max_size_bytes: 1 << 30,
@@ -242,7 +242,7 @@ pub(crate) fn content(instance: u32, content: u8) -> Bytes {
 async fn body(instance: u32, version: u8) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: "/".into(),
+        directory: std::path::Path::new("/").into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

@@ -31,7 +31,7 @@ pub(crate) fn syntax(uid: &str) -> TransferSyntaxUid {
 pub(crate) fn spool(directory: &tempfile::TempDir) -> Spool {
     Spool {
         disk: Arc::new(RealDisk),
-        directory: directory.path().to_owned(),
+        directory: directory.path().into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 16,

@@ -46,7 +46,7 @@ pub(crate) async fn asking(calling: &str, station: &Station) -> Box<dyn AskSessi
     };
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: std::env::temp_dir(),
+        directory: std::env::temp_dir().into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 20,

@@ -72,7 +72,7 @@ pub(crate) fn reached(station: &Station, tls: Option<TlsClient>) -> DimseMember 
     };
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: std::env::temp_dir(),
+        directory: std::env::temp_dir().into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 30,

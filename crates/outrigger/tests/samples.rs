@@ -139,8 +139,8 @@ fn journal_holds(data: &Path, objects: &[Object]) {
 /// The objects in the journal of a node that is stopped: what is noted about each, and its bytes.
 pub(crate) fn journal(data: &Path) -> Vec<(Value, Vec<u8>)> {
     let options = Options {
-        directory: data.join("journal"),
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, data.join("journal"))],
+        accept_loss: None,
         segment_bytes_max: 1 << 28,
         reserve_bytes: 0,
         max_size_bytes: 1 << 31,

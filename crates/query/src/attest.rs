@@ -171,7 +171,7 @@ mod tests {
         let (bytes, syntax) = (bytes.into(), TransferSyntaxUid::new(syntax).unwrap());
         let spool = Spool {
             disk: Arc::new(RealDisk),
-            directory: std::env::temp_dir(),
+            directory: std::env::temp_dir().into(),
             threads: Threads::System,
             random: Random::System,
             memory_bytes_max: 1 << 30,

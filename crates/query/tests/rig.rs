@@ -55,8 +55,8 @@ impl Rig {
     pub(crate) async fn reading(respondents: Respondents, sources: Vec<Source>) -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 32), Clock::simulated(1_767_225_600_000_000));
         let options = Options {
-            directory: "/node/journal".into(),
-            engine: outrigger_journal::EngineKind::Log,
+            copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+            accept_loss: None,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,
@@ -181,7 +181,7 @@ fn source(number: MemberNumber, name: &str, preference: u8, member: &Scripted) -
 async fn acceptance(study: u32, name: &str) -> Acceptance {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: "/".into(),
+        directory: std::path::Path::new("/").into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

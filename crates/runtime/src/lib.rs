@@ -24,6 +24,6 @@ pub use clock::Clock;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use random::Random;
 pub use shutdown::{Shutdown, ShutdownGuard};
-pub use spool::{BodyWriter, Spool};
+pub use spool::{BodyWriter, Spool, SpoolPlace};
 pub use threads::Threads;
 pub use tls::{IdentityFiles, TlsClient, TlsError, TlsServer};

@@ -1,7 +1,8 @@
 //! Taking an object in as it arrives: small ones stay in memory, large ones stream to a file.
 
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ pub struct Spool {
     /// The disk.
     pub disk: ArcDisk,
     /// An existing directory.
-    pub directory: PathBuf,
+    pub directory: SpoolPlace,
     /// Where blocking writes run.
     pub threads: Threads,
     /// Names of files.
@@ -26,6 +27,34 @@ pub struct Spool {
     pub memory_bytes_max: usize,
     /// An object larger than this is refused.
     pub object_bytes_max: u64,
+}
+
+/// The directory that objects stream to, which may become another when its disk fails; clones are of the same one.
+#[derive(Debug, Clone)]
+pub struct SpoolPlace(Arc<RwLock<PathBuf>>);
+
+impl From<PathBuf> for SpoolPlace {
+    fn from(directory: PathBuf) -> Self {
+        Self(Arc::new(RwLock::new(directory)))
+    }
+}
+
+impl From<&Path> for SpoolPlace {
+    fn from(directory: &Path) -> Self {
+        directory.to_owned().into()
+    }
+}
+
+impl SpoolPlace {
+    /// The directory as it is now.
+    pub fn now(&self) -> PathBuf {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has objects that begin to stream from now on go to another.
+    pub fn set(&self, directory: &Path) {
+        directory.clone_into(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// Why an object could not be taken in.
@@ -185,7 +214,7 @@ impl BodyWriter {
 
     async fn create(&self) -> Result<SpooledFile, SpoolError> {
         let name = self.spool.random.u128().map_err(SpoolError::Name)?;
-        let path = self.spool.directory.join(format!("{name:032x}.part"));
+        let path = self.spool.directory.now().join(format!("{name:032x}.part"));
         let disk = self.spool.disk.clone();
         let made = path.clone();
         let file = self.spool.threads.blocking("spool create", move || disk.create(&made)).await;
@@ -206,7 +235,7 @@ mod tests {
     fn spool(directory: &std::path::Path) -> Spool {
         Spool {
             disk: Arc::new(RealDisk),
-            directory: directory.to_owned(),
+            directory: directory.to_owned().into(),
             threads: Threads::System,
             random: Random::seeded(7),
             memory_bytes_max: 1 << 16,

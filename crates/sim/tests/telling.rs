@@ -57,8 +57,8 @@ impl Node {
         let store: Box<dyn LedgerStore> = Box::new(books.clone());
         let applied = store.position().unwrap().map_or(0, |position| position.applied.0);
         let options = Options {
-            directory: "/node/journal".into(),
-            engine: outrigger_journal::EngineKind::Log,
+            copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+            accept_loss: None,
             segment_bytes_max: 4 << 20,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,

@@ -28,7 +28,7 @@ fn label(at: i64) -> Label {
 async fn body(spool: &std::path::Path, bytes: Bytes) -> Body {
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: spool.to_owned(),
+        directory: spool.into(),
         threads: Threads::System,
         random: Random::seeded(1),
         memory_bytes_max: 4096,

@@ -329,7 +329,7 @@ impl Counter {
 fn spool(directory: &Path) -> Spool {
     Spool {
         disk: Arc::new(RealDisk),
-        directory: directory.to_owned(),
+        directory: directory.into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 20,

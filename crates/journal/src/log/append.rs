@@ -12,7 +12,7 @@ use crate::log::table::Slot;
 
 impl Log {
     /// Writes a batch behind what it holds; durable when this returns.
-    pub(crate) fn append(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
+    pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), Setback> {
         let frames: Vec<Ready<'_>> =
             batch.numbered().map(|(seq, record)| self.frame(batch, seq, record)).collect();
         let length = frames.iter().map(|frame| frame.head.frame_length()).sum();
@@ -25,11 +25,11 @@ impl Log {
         let offsets = open.written(&frames);
         let end = open.end;
         self.publish(&frames, &offsets, end);
-        self.shared.index_mut().void.add(batch.void);
+        self.shared.index_mut().void.add(&batch.void);
         Ok(())
     }
 
-    fn frame<'a>(&self, batch: &Batch<'_>, seq: Seq, record: &'a Prepared) -> Ready<'a> {
+    fn frame<'a>(&self, batch: &Batch, seq: Seq, record: &'a Prepared) -> Ready<'a> {
         let none: &[Bytes] = &[];
         let (place, body_length, sha256, name, body_crc, pieces) = match &record.body {
             PreparedBody::None => (Place::None, 0, [0; 32], 0, 0, none),
@@ -39,6 +39,7 @@ impl Log {
             PreparedBody::File(file) => {
                 (Place::File, file.length, file.sha256, file.name, file.table_crc, none)
             }
+            PreparedBody::Released { length, sha256 } => (Place::Released, *length, *sha256, 0, 0, none),
         };
         let head = FrameHead {
             journal: self.shared.home.journal,

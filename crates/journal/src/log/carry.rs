@@ -71,7 +71,7 @@ impl Log {
             })
         };
         let sources = wasteful.map(std::slice::from_ref).or_else(pair)?.to_vec();
-        Some(Together { shared: self.shared.clone(), epoch: self.epoch, sources })
+        Some(Together { shared: self.shared.clone(), epoch: self.keeping.epoch(), sources })
     }
 
     /// Puts a new file in the place of those it was made from.

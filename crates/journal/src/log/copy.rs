@@ -4,22 +4,19 @@ use std::sync::Arc;
 
 use crate::commit::{Batch, Setback};
 use crate::engine::{Engine, Forwarded, IsKept, Plan, of_another};
-use crate::error::AppendError;
 use crate::home::Home;
-use crate::ids::Epoch;
 use crate::keeping::Keeping;
 use crate::log::open_segment::OpenSegment;
 use crate::log::reader::LogReader;
 use crate::log::shared::Shared;
 use crate::ranges::Ranges;
-use crate::reader::JournalReader;
+use crate::reader::CopyReader;
 
 /// The log, owned by whoever writes it.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) shared: Arc<Shared>,
     pub(crate) keeping: Keeping,
-    pub(crate) epoch: Epoch,
     /// Made by the first append.
     pub(crate) open: Option<OpenSegment>,
 }
@@ -29,8 +26,8 @@ impl Engine for Log {
         &self.shared.home
     }
 
-    fn reader(&self) -> JournalReader {
-        JournalReader::new(self.shared.home.clone(), Arc::new(LogReader { shared: self.shared.clone() }))
+    fn reader(&self) -> CopyReader {
+        CopyReader::new(self.shared.home.clone(), Arc::new(LogReader { shared: self.shared.clone() }))
     }
 
     fn bytes(&self) -> u64 {
@@ -45,7 +42,7 @@ impl Engine for Log {
         &mut self.keeping
     }
 
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
+    fn write(&mut self, batch: &Batch) -> Result<(), Setback> {
         self.append(batch)
     }
 
@@ -74,8 +71,8 @@ impl Engine for Log {
         Ok(())
     }
 
-    fn close(mut self: Box<Self>) -> Result<(), AppendError> {
-        self.seal_open()?;
+    fn close(mut self: Box<Self>) -> Result<(), Setback> {
+        self.seal()?;
         let (last_number, release_mark) = {
             let index = self.shared.index();
             (index.last_number(), index.release_mark())

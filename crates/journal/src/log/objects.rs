@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use outrigger_runtime::Disk;
 
@@ -78,14 +79,15 @@ fn empty_spool(disk: &dyn Disk, paths: &Paths) -> Result<(), OpenError> {
 
 impl Home {
     /// A complete file that no frame names, ready for one: it was durable, and may have been promised elsewhere.
-    pub(crate) fn adoptable(&self, path: &Path, orphan: &Orphan) -> io::Result<Option<Prepared>> {
+    pub(crate) fn adoptable(self: &Arc<Self>, path: &Path, orphan: &Orphan) -> io::Result<Option<Prepared>> {
         let FrameKind::Record(kind) = orphan.frame.head.kind else { return Ok(None) };
         self.renew_object(path)?;
-        let body = PreparedBody::File(ObjectFile::found(self.disk.clone(), path, &orphan.frame));
+        let body = PreparedBody::File(ObjectFile::found(self.clone(), &orphan.frame));
         Ok(Some(Prepared { kind, header: orphan.frame.header.clone(), body }))
     }
 
-    fn renew_object(&self, path: &Path) -> io::Result<()> {
+    /// Writes a complete file anew: what the page cache shows of it may not be on the disk.
+    pub(crate) fn renew_object(&self, path: &Path) -> io::Result<()> {
         let Self { disk, paths, .. } = self;
         let fresh = paths.spool.join(path.file_name().unwrap_or_default());
         let file = copy(&**disk, path, &fresh, u64::MAX)?;

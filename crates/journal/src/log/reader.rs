@@ -8,6 +8,7 @@ use outrigger_runtime::{BlockSource, DiskFile};
 
 use crate::damage::DamagedPart;
 use crate::error::ReadError;
+use crate::home::Contents;
 use crate::ids::Seq;
 use crate::log::body::{FileBody, FrameBody};
 use crate::log::frame::{FrameKind, Place};
@@ -20,7 +21,6 @@ use crate::log::table::{Slot, Table};
 use crate::paths::SegmentKey;
 use crate::reader::{Reads, Scrub};
 use crate::record::{BodyFacts, Entry, Presence, Record};
-use crate::state::JournalState;
 
 /// Reads while the writer writes.
 #[derive(Debug, Clone)]
@@ -99,8 +99,8 @@ impl Reads for LogReader {
         self.shared.index().tail
     }
 
-    fn state(&self) -> JournalState {
-        self.shared.state()
+    fn contents(&self) -> Contents {
+        self.shared.contents()
     }
 
     fn scrub(&self) -> Scrub {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::commit::{Setback, before_sync, for_good};
-use crate::error::AppendError;
 use crate::head::FORMAT;
 use crate::ids::Seq;
 use crate::log::copy::Log;
@@ -22,7 +21,7 @@ impl Log {
                 && (open.end.saturating_add(length) > size_max || open.tally.entries >= SEGMENT_ENTRIES_MAX)
         });
         if is_full {
-            self.seal_and_publish()?;
+            self.seal()?;
         }
         let open = match self.open.take() {
             Some(open) => open,
@@ -32,26 +31,12 @@ impl Log {
     }
 
     /// Seals the open segment, if there is one with records in it.
-    pub(crate) fn seal_open(&mut self) -> Result<(), AppendError> {
-        if self.shared.home.health() == crate::Health::Failed {
-            return Err(AppendError::Failed);
-        }
-        match self.seal_and_publish() {
-            Ok(()) => Ok(()),
-            Err(Setback::NoRoom) => Err(AppendError::Full),
-            Err(Setback::Failed { doing, error }) => {
-                self.shared.home.fail(doing, &error);
-                Err(AppendError::Failed)
-            }
-        }
-    }
-
-    fn seal_and_publish(&mut self) -> Result<(), Setback> {
+    pub(crate) fn seal(&mut self) -> Result<(), Setback> {
         let doubtful = self.shared.index().doubtful.clone();
         let Some(open) = self.open.as_mut().filter(|open| !open.tally.table.is_empty()) else {
             return Ok(());
         };
-        let length = match open.seal((self.shared.home.journal, self.epoch), open.end, doubtful) {
+        let length = match open.seal((self.shared.home.journal, self.keeping.epoch()), open.end, doubtful) {
             Ok(length) => length,
             Err(error) => {
                 open.roll_back().map_err(for_good("rolling a seal back"))?;
@@ -88,7 +73,7 @@ impl Log {
         let shared = &self.shared;
         let path = shared.home.paths.segment(number);
         let file = shared.home.disk.create(&path).map_err(before_sync("making a segment"))?;
-        let identity = (shared.home.journal, self.epoch, next);
+        let identity = (shared.home.journal, self.keeping.epoch(), next);
         let layout = Layout::append(shared.home.options.segment_bytes_max);
         let begun = OpenSegment::begin(file, opening, identity, layout);
         let open = match begun {

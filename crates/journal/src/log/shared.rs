@@ -13,7 +13,6 @@ use crate::ids::Seq;
 use crate::log::index::Index;
 use crate::log::table::Table;
 use crate::paths::SegmentKey;
-use crate::state::JournalState;
 
 /// Files held open for reading: enough for every worker of every member, few beside the limit of a process.
 const OPEN_FILES_MAX: usize = 64;
@@ -48,9 +47,9 @@ impl Shared {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn state(&self) -> JournalState {
+    pub(crate) fn contents(&self) -> Contents {
         let index = self.index();
-        self.home.state(Contents { entries: index.entries(), bodies: index.bodies(), bytes: index.bytes() })
+        Contents { entries: index.entries(), bodies: index.bodies(), bytes: index.bytes() }
     }
 
     /// The file of a segment; `None` if that version of it is gone.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use crate::commit::{Batch, Setback, for_good};
 use crate::engine::{Engine, Forwarded, IsKept, Plan, of_another};
-use crate::error::AppendError;
 use crate::home::Home;
 use crate::ids::Seq;
 use crate::keeping::Keeping;
 use crate::options::SEGMENT_ENTRIES_MAX;
 use crate::ranges::Ranges;
-use crate::reader::JournalReader;
+use crate::reader::CopyReader;
 use crate::sqlite::index::{Places, Segment, Stage};
 use crate::sqlite::open_segment::OpenSegment;
 use crate::sqlite::reader::SqliteReader;
@@ -122,8 +121,8 @@ impl Engine for Sqlite {
         &self.shared.home
     }
 
-    fn reader(&self) -> JournalReader {
-        JournalReader::new(self.shared.home.clone(), Arc::new(SqliteReader { shared: self.shared.clone() }))
+    fn reader(&self) -> CopyReader {
+        CopyReader::new(self.shared.home.clone(), Arc::new(SqliteReader { shared: self.shared.clone() }))
     }
 
     fn bytes(&self) -> u64 {
@@ -138,14 +137,14 @@ impl Engine for Sqlite {
         &mut self.keeping
     }
 
-    fn write(&mut self, batch: &Batch<'_>) -> Result<(), Setback> {
+    fn write(&mut self, batch: &Batch) -> Result<(), Setback> {
         self.activity = Activity::Writing;
         let length = batch.numbered().map(|(_, record)| record.frame_bytes()).sum();
         let open = self.open_for(batch.first, length)?;
         let rows = open.write(batch)?;
         let (tally, database_bytes) = (open.tally.clone(), open.database_bytes);
         let mut index = self.shared.index_mut();
-        index.void.add(batch.void);
+        index.void.add(&batch.void);
         for row in &rows {
             index.tail = row.seq;
             if matches!(row.place, Place::File(_)) {
@@ -198,11 +197,8 @@ impl Engine for Sqlite {
         }
     }
 
-    fn close(mut self: Box<Self>) -> Result<(), AppendError> {
-        if self.shared.home.health() == crate::Health::Failed {
-            return Err(AppendError::Failed);
-        }
-        self.seal().map_err(|setback| self.shared.home.set_back(setback))?;
+    fn close(mut self: Box<Self>) -> Result<(), Setback> {
+        self.seal()?;
         let (last_number, release_mark) = {
             let index = self.shared.index();
             (index.last_number(), index.release_mark())

@@ -89,13 +89,13 @@ impl OpenSegment {
     }
 
     /// Writes a batch, durable when this returns, and gives its rows.
-    pub(crate) fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<RecordRow>, Setback> {
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<Vec<RecordRow>, Setback> {
         let none: &[Bytes] = &[];
         let pieces: Vec<&[Bytes]> = batch
             .numbered()
             .map(|(_, record)| match &record.body {
                 PreparedBody::Inline { pieces, .. } => pieces.as_slice(),
-                PreparedBody::None | PreparedBody::File(_) => none,
+                PreparedBody::None | PreparedBody::File(_) | PreparedBody::Released { .. } => none,
             })
             .collect();
         let written = match self.bodies.write(&pieces) {
@@ -172,11 +172,12 @@ fn commit(database: &Database, rows: &[RecordRow]) -> Result<(), Setback> {
         .map_err(before_commit("committing a batch"))
 }
 
-fn row(batch: &Batch<'_>, seq: Seq, record: &Prepared, offset: u64) -> RecordRow {
+fn row(batch: &Batch, seq: Seq, record: &Prepared, offset: u64) -> RecordRow {
     let (place, length, sha256, crc) = match &record.body {
         PreparedBody::None => (Place::None, 0, [0; 32], 0),
         PreparedBody::Inline { length, sha256, crc, .. } => (Place::Beside(offset), *length, *sha256, *crc),
         PreparedBody::File(file) => (Place::File(file.name), file.length, file.sha256, file.table_crc),
+        PreparedBody::Released { length, sha256 } => (Place::Released, *length, *sha256, 0),
     };
     RecordRow {
         seq,

@@ -7,6 +7,7 @@ use outrigger_runtime::BlockSource;
 
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::ReadError;
+use crate::home::Contents;
 use crate::ids::Seq;
 use crate::log::FileBody;
 use crate::paths::SegmentKey;
@@ -18,7 +19,6 @@ use crate::sqlite::names;
 use crate::sqlite::row::{COLUMNS, Place, Read, RecordRow};
 use crate::sqlite::scrub::SqliteScrub;
 use crate::sqlite::shared::{Shared, as_io, held};
-use crate::state::JournalState;
 
 /// Reads while the writer writes.
 #[derive(Debug, Clone)]
@@ -95,8 +95,8 @@ impl Reads for SqliteReader {
         self.shared.index().tail
     }
 
-    fn state(&self) -> JournalState {
-        self.shared.state()
+    fn contents(&self) -> Contents {
+        self.shared.contents()
     }
 
     fn scrub(&self) -> Scrub {

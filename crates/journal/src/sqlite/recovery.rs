@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::begin::begin;
 use crate::damage::{Certainty, Damage, DamagedPart};
-use crate::engine::{EngineKind, Found, Opening};
+use crate::engine::{Found, Opening};
 use crate::error::OpenError;
 use crate::log::objects;
 use crate::sqlite::copy::{Activity, Sqlite};
@@ -12,10 +12,10 @@ use crate::sqlite::load::{Loaded, Start};
 use crate::sqlite::shared::Shared;
 
 pub(crate) fn open(opening: Opening) -> Result<Found, OpenError> {
-    let mut begun = begin(&opening, EngineKind::Sqlite)?;
+    let begun = begin(&opening)?;
     let (disk, paths, journal) = (opening.disk.clone(), begun.paths.clone(), begun.journal);
     let mut loaded = Loaded::load(Start { disk: &*disk, paths: &paths, journal, applied: opening.applied })?;
-    loaded.damaged.extend(begun.head_damage.take());
+    loaded.damaged.extend(opening.head_damage.clone());
     let names = std::mem::take(&mut loaded.names);
     let files = objects::compare(&*disk, &paths, journal, (&names, &|seq| loaded.index.is_kept(seq)))?;
     loaded.index.file_bytes = files.bytes;

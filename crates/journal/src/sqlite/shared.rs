@@ -12,7 +12,6 @@ use crate::home::{Contents, Home};
 use crate::paths::SegmentKey;
 use crate::sqlite::index::{Index, Segment, Stage};
 use crate::sqlite::names;
-use crate::state::JournalState;
 
 /// Databases of sealed segments held open for reading, for the workers of the members and readers that walk through old records.
 const OPEN_DATABASES_MAX: usize = 8;
@@ -49,10 +48,9 @@ impl Shared {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn state(&self) -> JournalState {
+    pub(crate) fn contents(&self) -> Contents {
         let index = self.index();
-        let contents = Contents { entries: index.entries(), bodies: index.bodies(), bytes: index.bytes() };
-        self.home.state(contents)
+        Contents { entries: index.entries(), bodies: index.bodies(), bytes: index.bytes() }
     }
 
     /// Lets readers use the connection of the segment that grows, or no longer.

@@ -109,7 +109,7 @@ async fn one(address: String, objects: Vec<Outgoing>) -> Outcome<Vec<Duration>> 
 pub(crate) fn sender(address: &str, called: &str) -> Outcome<DimseMember> {
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: std::env::temp_dir(),
+        directory: std::env::temp_dir().into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 30,

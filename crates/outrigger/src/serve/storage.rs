@@ -57,7 +57,7 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     note_damage(&ledger, &damaged).await;
     let spool = Spool {
         disk: world.disk.clone(),
-        directory: journal.spool_directory().to_owned(),
+        directory: journal.spool_directory(),
         threads: world.threads,
         random: world.random.clone(),
         memory_bytes_max: usize::try_from(outrigger_journal::FRAME_BODY_BYTES_MAX).unwrap_or(usize::MAX),

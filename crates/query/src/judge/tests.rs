@@ -30,7 +30,7 @@ fn planned(phantom: &Phantom, keeping: Option<Keeping>) -> Planned {
 async fn body(bytes: Bytes) -> Body {
     let spool = Spool {
         disk: Arc::new(RealDisk),
-        directory: std::env::temp_dir(),
+        directory: std::env::temp_dir().into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 1 << 30,

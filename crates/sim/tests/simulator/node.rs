@@ -22,7 +22,7 @@ use outrigger_model::{AeTitle, ConfirmLevel, MemberName};
 use outrigger_query::{Reader, ReaderOptions, Respondents, Source};
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::net::ArcNet;
-use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, Threads};
+use outrigger_runtime::{Clock, Random, Shutdown, ShutdownGuard, Spool, SpoolPlace, Threads};
 use tokio::sync::watch;
 
 use super::plan::{MEMBERS, Plan, ReadBy};
@@ -68,7 +68,7 @@ impl Node {
     /// Starts as the program does: journal, ledger, members, delivery, front door.
     pub(crate) async fn start(world: &World, plan: &Plan, store: MemoryStore) -> Result<Self, Failure> {
         let (journal, ledger) = open_storage(world, plan, store).await?;
-        let spool = spool(world, journal.spool_directory().to_owned(), plan.memory_bytes_max);
+        let spool = spool(world, journal.spool_directory(), plan.memory_bytes_max);
         let (guard, shutdown) = Shutdown::pair();
         let options = AnswersOptions {
             listen: local(ANSWERS_PORT),
@@ -184,7 +184,7 @@ pub(crate) async fn front(
 }
 
 /// A place where objects arrive.
-pub(crate) fn spool(world: &World, directory: std::path::PathBuf, memory_bytes_max: usize) -> Spool {
+pub(crate) fn spool(world: &World, directory: SpoolPlace, memory_bytes_max: usize) -> Spool {
     Spool {
         disk: world.disk.clone(),
         directory,
@@ -207,8 +207,8 @@ async fn open_storage(
     let store: Box<dyn LedgerStore> = Box::new(store);
     let applied = store.position()?.map_or(0, |position| position.applied.0);
     let options = Options {
-        directory: "/node/journal".into(),
-        engine: outrigger_journal::EngineKind::Log,
+        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/node/journal")],
+        accept_loss: None,
         segment_bytes_max: plan.segment_bytes_max,
         reserve_bytes: RESERVE_BYTES,
         max_size_bytes: JOURNAL_BYTES,

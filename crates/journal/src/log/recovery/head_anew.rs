@@ -52,7 +52,7 @@ pub fn restore_head(disk: &ArcDisk, random: &Random, directory: &Path) -> Result
     if !has_segments(disk, &paths)? {
         return Ok(HeadRestored::NotNeeded { journal: None });
     }
-    let _lock = lock(disk, &paths)?;
+    let _lock = lock(disk, directory)?;
     let path = paths.head();
     match Head::read(disk, &path).map_err(io_error("reading", &path))? {
         FoundHead::Head { head, .. } => return Ok(HeadRestored::NotNeeded { journal: head.journal() }),

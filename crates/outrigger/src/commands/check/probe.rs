@@ -206,7 +206,7 @@ async fn probe(Target { who, member, within, expected }: Target) -> Probe {
 fn spool(world: &World, base: &Base) -> Spool {
     Spool {
         disk: world.disk.clone(),
-        directory: base.data.clone(),
+        directory: base.data.clone().into(),
         threads: world.threads,
         random: world.random.clone(),
         memory_bytes_max: 0,

@@ -162,7 +162,7 @@ pub(crate) fn member_at(address: &str, called: &str, directory: &Path) -> Result
         |text: &str| AeTitle::new(text).map_err(|error| Failure::of("an AE title of the demo", error));
     let spool = Spool {
         disk: std::sync::Arc::new(RealDisk),
-        directory: directory.to_owned(),
+        directory: directory.into(),
         threads: Threads::System,
         random: Random::System,
         memory_bytes_max: 64 << 20,

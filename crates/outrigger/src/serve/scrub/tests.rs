@@ -29,8 +29,8 @@ impl Rig {
     async fn new() -> Self {
         let (disk, clock) = (SimDisk::new(1, 1 << 30), Clock::simulated(START_US));
         let options = Options {
-            directory: "/journal".into(),
-            engine: outrigger_journal::EngineKind::Log,
+            copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, "/journal")],
+            accept_loss: None,
             segment_bytes_max: 64 << 10,
             reserve_bytes: 1 << 20,
             max_size_bytes: 1 << 30,

@@ -1,0 +1,188 @@
+//! The copies that are written to, all of them for every commit.
+//!
+//! A journal that has one place writes it on the writer's own thread: another would cost every commit two switches. Beside others each
+//! copy has a thread, so that they sync at the same time and one that hangs holds nobody up for longer than it is given.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::commit::Setback;
+use crate::engine::Engine;
+use crate::head::Copy;
+use crate::home::Home;
+use crate::reader::CopyReader;
+use crate::room::Room;
+
+/// A copy that has not answered for so long is taken out, if another has (design §4).
+pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(5);
+/// A copy is waited for at least so long after the first has answered: copies on one disk that was away come back together.
+const COPY_TIME_BEHIND: Duration = Duration::from_secs(1);
+/// Jobs that wait for a copy's thread: its engine, and the first one; the writer waits for each before the next.
+const JOBS_MAX: usize = 2;
+
+/// A copy that is written to.
+#[derive(Debug)]
+pub(crate) struct InUse {
+    /// Which of the configured places it is in.
+    pub(crate) at: usize,
+    /// What it is called in heads.
+    pub(crate) copy: Copy,
+    pub(crate) home: Arc<Home>,
+    pub(crate) reader: CopyReader,
+    /// The room it had for objects, less what it was given since.
+    pub(crate) room: Option<Room>,
+    hand: Hand,
+}
+
+/// Who does what is to be done to a copy.
+#[derive(Debug)]
+enum Hand {
+    /// Whoever asks.
+    Own(Option<Box<dyn Engine>>),
+    /// A thread that owns it.
+    Thread(SyncSender<Job>),
+}
+
+type Job = Box<dyn FnOnce(&mut Option<Box<dyn Engine>>) + Send>;
+
+/// What came of something that was done to every copy, in their order.
+pub(crate) type Outcomes<T> = Vec<Result<T, Setback>>;
+
+impl InUse {
+    pub(crate) fn new(at: usize, engine: Box<dyn Engine>) -> Self {
+        let (home, reader) = (engine.home().clone(), engine.reader());
+        let copy = engine.keeping().head().own();
+        Self { at, copy, home, reader, room: None, hand: Hand::Own(Some(engine)) }
+    }
+
+    /// The engine, as long as it has no thread of its own.
+    pub(crate) fn engine(&mut self) -> Option<&mut (dyn Engine + 'static)> {
+        match &mut self.hand {
+            Hand::Own(engine) => engine.as_deref_mut(),
+            Hand::Thread(_) => None,
+        }
+    }
+
+    pub(crate) fn is_on_a_thread(&self) -> bool {
+        matches!(self.hand, Hand::Thread(_))
+    }
+
+    /// Gives the copy a thread of its own.
+    pub(crate) fn on_a_thread(&mut self) -> io::Result<()> {
+        let Hand::Own(engine) = &mut self.hand else { return Ok(()) };
+        let (jobs, queue) = sync_channel::<Job>(JOBS_MAX);
+        let work = move || {
+            let mut engine = None;
+            while let Ok(job) = queue.recv() {
+                job(&mut engine);
+            }
+        };
+        let name = format!("journal-{}", self.home.place.engine.name());
+        std::thread::Builder::new().name(name).spawn(work)?;
+        let given = engine.take();
+        let moved = jobs.send(Box::new(move |engine| *engine = given));
+        moved.map_err(|_| io::Error::other("the thread ended at once"))?;
+        self.hand = Hand::Thread(jobs);
+        Ok(())
+    }
+
+    /// Has something done; on a thread the answer comes with this copy's number.
+    fn begin<T: Send + 'static>(
+        &mut self,
+        number: usize,
+        work: impl FnOnce(&mut Option<Box<dyn Engine>>) -> Result<T, Setback> + Send + 'static,
+        answers: &SyncSender<(usize, Result<T, Setback>)>,
+    ) -> Begun<T> {
+        match &mut self.hand {
+            Hand::Own(engine) => Begun::Done(work(engine)),
+            Hand::Thread(jobs) => {
+                let answers = answers.clone();
+                let job: Job = Box::new(move |engine| {
+                    if answers.send((number, work(engine))).is_err() {
+                        tracing::debug!("nobody waits for this copy of the journal any more");
+                    }
+                });
+                match jobs.try_send(job) {
+                    Ok(()) => Begun::UnderWay,
+                    Err(_) => Begun::Done(Err(gone())),
+                }
+            }
+        }
+    }
+}
+
+enum Begun<T> {
+    Done(Result<T, Setback>),
+    UnderWay,
+}
+
+/// A copy whose owner is gone or still at what it was asked before.
+fn gone() -> Setback {
+    Setback::Failed { doing: "waiting for its thread", error: io::Error::other("it does not answer") }
+}
+
+/// Does something to each of these copies at the same time, and waits for all that answer in time; synchronous, blocks.
+pub(crate) fn each<T: Send + 'static>(
+    copies: &mut [InUse],
+    work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
+) -> Outcomes<T> {
+    all(copies, move |engine: &mut Option<Box<dyn Engine>>| match engine {
+        Some(engine) => work(&mut **engine),
+        None => Err(gone()),
+    })
+}
+
+/// Closes each of these copies in order.
+pub(crate) fn close(copies: &mut [InUse]) -> Outcomes<()> {
+    all(copies, |engine: &mut Option<Box<dyn Engine>>| match engine.take() {
+        Some(engine) => engine.close(),
+        None => Err(gone()),
+    })
+}
+
+fn all<T: Send + 'static>(
+    copies: &mut [InUse],
+    work: impl Fn(&mut Option<Box<dyn Engine>>) -> Result<T, Setback> + Clone + Send + 'static,
+) -> Outcomes<T> {
+    let (answers, answered) = sync_channel(copies.len().max(1));
+    let begun = copies.iter_mut().enumerate().map(|(number, copy)| {
+        match copy.begin(number, work.clone(), &answers) {
+            Begun::Done(outcome) => Some(outcome),
+            Begun::UnderWay => None,
+        }
+    });
+    let mut outcomes: Vec<Option<Result<T, Setback>>> = begun.collect();
+    wait(&mut outcomes, &answered);
+    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(stalled()))).collect()
+}
+
+/// Waits until all have answered, or one has and the time of the others is over: without any that answered there is nobody to go on with.
+fn wait<T>(outcomes: &mut [Option<Result<T, Setback>>], answered: &Receiver<(usize, Result<T, Setback>)>) {
+    let deadline = Instant::now() + COPY_TIME_MAX;
+    let has_answer = |outcomes: &[Option<Result<T, Setback>>]| {
+        outcomes.iter().flatten().any(|outcome| !matches!(outcome, Err(Setback::Failed { .. })))
+    };
+    let mut until = has_answer(outcomes).then_some(deadline);
+    while outcomes.iter().any(Option::is_none) {
+        let next = match until {
+            None => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => answered.recv_timeout(until.saturating_duration_since(Instant::now())),
+        };
+        let Ok((number, outcome)) = next else { return };
+        if let Some(place) = outcomes.get_mut(number) {
+            *place = Some(outcome);
+        }
+        if until.is_none() && has_answer(outcomes) {
+            until = Some(deadline.max(Instant::now() + COPY_TIME_BEHIND));
+        }
+    }
+}
+
+fn stalled() -> Setback {
+    let error = io::Error::other(format!("no answer for {} s", COPY_TIME_MAX.as_secs()));
+    Setback::Failed { doing: "waiting for its disk", error }
+}

@@ -1,0 +1,91 @@
+//! The heads that are found at a start, and which copies it stands on.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use outrigger_runtime::disk::{Disk, DiskFile, Kind};
+
+use crate::begin::{has_segments, io_error, lock};
+use crate::damage::{Certainty, Damage, DamagedPart};
+use crate::error::OpenError;
+use crate::head::{FORMAT, FoundHead, Head};
+use crate::options::{Options, Place};
+use crate::paths::{Paths, is_later_copy};
+
+mod decide;
+
+pub(crate) use decide::{Decision, Standing, decide};
+pub use decide::Loss;
+
+/// A copy that was found by its head.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundCopy {
+    /// Which of the configured places it is in.
+    pub(crate) at: usize,
+    pub(crate) directory: PathBuf,
+    pub(crate) head: Head,
+    /// A damaged line of its head, where the other stands.
+    pub(crate) damage: Option<Damage>,
+}
+
+/// What was found where copies are configured.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) copies: Vec<FoundCopy>,
+    /// Heads that cannot be read, and those that are missing though segments are there.
+    pub(crate) headless: Vec<OpenError>,
+}
+
+/// Locks every place; a copy that stops being written to gives its place back only with the whole journal.
+pub(crate) fn lock_all(disk: &dyn Disk, options: &Options) -> Result<Vec<Arc<dyn DiskFile>>, OpenError> {
+    let locked = options.copies.iter().map(|place| {
+        disk.create_directory(&place.directory).map_err(io_error("making", &place.directory))?;
+        lock(disk, &place.directory)
+    });
+    locked.collect()
+}
+
+/// Reads all heads there are in the places.
+pub(crate) fn look(disk: &dyn Disk, places: &[Place]) -> Result<Found, OpenError> {
+    let mut found = Found::default();
+    for (at, place) in places.iter().enumerate() {
+        let listed = disk.list(&place.directory).map_err(io_error("listing", &place.directory))?;
+        let later = listed.into_iter().filter(|name| name.kind == Kind::Directory && is_later_copy(&name.path));
+        let directories = std::iter::once(place.directory.clone()).chain(later.map(|name| name.path));
+        for directory in directories {
+            found.add(disk, at, directory)?;
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    fn add(&mut self, disk: &dyn Disk, at: usize, directory: PathBuf) -> Result<(), OpenError> {
+        let paths = Paths::new(&directory);
+        let file = paths.head();
+        let read = match Head::read(disk, &file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => FoundHead::Nothing,
+            other => other.map_err(io_error("reading", &file))?,
+        };
+        match read {
+            FoundHead::Head { head, damaged_at } => {
+                let damage = damaged_at.map(|offset| Damage {
+                    file,
+                    offset,
+                    part: DamagedPart::Head,
+                    entries: None,
+                    certainty: Certainty::NoEntry,
+                });
+                self.copies.push(FoundCopy { at, directory, head, damage });
+            }
+            FoundHead::Newer(found) => return Err(OpenError::NewerFormat { file, found, known: FORMAT }),
+            FoundHead::Unreadable => self.headless.push(OpenError::Head { file }),
+            FoundHead::Nothing if has_segments(disk, &paths)? => {
+                self.headless.push(OpenError::HeadMissing { file });
+            }
+            FoundHead::Nothing => {}
+        }
+        Ok(())
+    }
+}
