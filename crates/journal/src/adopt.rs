@@ -2,11 +2,33 @@
 
 use outrigger_runtime::reserve::is_no_room;
 
+use crate::damage::Damage;
 use crate::error::{AppendError, OpenError};
 use crate::ids::Seq;
 use crate::journal::Journal;
 use crate::log::PreparedBody;
+use crate::reader::JournalReader;
+use crate::record::{Entry, Record};
 use crate::transfer::Orphans;
+
+/// Records read at once.
+const RECORDS: usize = 1024;
+
+/// Leaves alone the files whose record this copy has lost and another has: they are no new entries.
+pub(crate) fn leave_known(orphans: &mut Orphans, damaged: &[Damage], reader: &JournalReader) {
+    for (first, last) in damaged.iter().filter_map(|damage| damage.entries) {
+        let mut after = first.before();
+        while after < last && !orphans.is_empty() {
+            let entries = reader.records(after, RECORDS).unwrap_or_default();
+            let Some(come) = entries.last().map(Entry::last) else { break };
+            for entry in entries {
+                let Entry::Record(Record { header, body: Some(facts), .. }) = entry else { continue };
+                orphans.retain(|(_, orphan)| !(orphan.is_of(facts) && orphan.frame.header == header));
+            }
+            after = come;
+        }
+    }
+}
 
 impl Journal {
     /// Appends a record for each complete file that none named; `orphans` are those of each copy, in their order.
@@ -28,7 +50,8 @@ impl Journal {
             // The same object, as it was stored in the others.
             let name = orphan.frame.trailer.name;
             for (other, orphans) in orphans.iter_mut().enumerate() {
-                let Some(same) = orphans.iter().position(|(_, orphan)| orphan.frame.trailer.name == name) else {
+                let Some(same) = orphans.iter().position(|(_, orphan)| orphan.frame.trailer.name == name)
+                else {
                     continue;
                 };
                 let (path, _) = orphans.swap_remove(same);

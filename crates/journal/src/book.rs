@@ -44,10 +44,9 @@ pub(crate) enum Now {
 
 impl Book {
     pub(crate) fn new(journal: JournalId, (clock, random): (Clock, Random), places: &[Place]) -> Self {
-        let held = places.iter().map(|place| Held {
-            place: place.clone(),
-            now: Now::Out("it was not there yet".to_owned()),
-        });
+        let held = places
+            .iter()
+            .map(|place| Held { place: place.clone(), now: Now::Out("it was not there yet".to_owned()) });
         Self {
             journal,
             clock,

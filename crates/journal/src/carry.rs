@@ -2,7 +2,7 @@
 
 use outrigger_runtime::reserve::Given;
 
-use crate::commit::{Setback, of_setback};
+use crate::commit::Setback;
 use crate::copies::{InUse, Outcomes, each};
 use crate::engine::{Engine, Forwarded, Obstacle, Plan};
 use crate::error::AppendError;
@@ -27,7 +27,7 @@ pub(crate) struct Chosen {
 impl Journal {
     /// Carries forward what is most worth while in some copy, if anything is.
     pub fn carry_forward(&mut self) -> Result<Carried, AppendError> {
-        match self.choose().map_err(of_setback)? {
+        match self.choose()? {
             Some(Chosen { at, plan }) => self.install(at, plan.write()),
             None => Ok(Carried::Nothing),
         }
@@ -53,7 +53,7 @@ impl Journal {
         let setback = match forwarded {
             Ok(forwarded) => {
                 // Of a copy that was taken out in between it is no more than what that leaves behind.
-                self.put_in_place(at, forwarded).map_err(of_setback)?;
+                self.put_in_place(at, forwarded)?;
                 return Ok(Carried::Some);
             }
             Err(Obstacle::Stuck(keys)) => {
@@ -61,21 +61,23 @@ impl Journal {
                     engine.leave(keys.clone());
                     Ok(())
                 });
-                left.map_err(of_setback)?;
+                left?;
                 return Ok(Carried::Some);
             }
             Err(Obstacle::Setback(setback)) => setback,
         };
         match setback {
             Setback::NoRoom => {
-                match self.of_one(at, |engine| engine.give().map_err(crate::commit::for_good("giving room back"))) {
+                match self
+                    .of_one(at, |engine| engine.give().map_err(crate::commit::for_good("giving room back")))
+                {
                     Ok(Some(Given::Some)) => Ok(Carried::Some),
                     Ok(Some(Given::Nothing) | None) => Err(AppendError::Full),
-                    Err(setback) => Err(of_setback(setback)),
+                    Err(setback) => Err(setback.into()),
                 }
             }
             failed @ Setback::Failed { .. } => {
-                self.weed_one(at, Err::<(), _>(failed)).map_err(of_setback)?;
+                self.weed_one(at, Err::<(), _>(failed))?;
                 Ok(Carried::Some)
             }
         }
@@ -107,8 +109,10 @@ impl Journal {
     /// Takes a copy out that failed, as long as another stands; gives what came of it.
     fn weed_one<T>(&mut self, at: usize, outcome: Result<T, Setback>) -> Result<Option<T>, Setback> {
         let mut outcome = Some(outcome);
-        let of = |copy: &InUse| if copy.at == at { outcome.take().map(|outcome| outcome.map(Some)) } else { None };
-        let outcomes: Vec<_> = self.copies.iter().map(of).map(|outcome| outcome.unwrap_or(Ok(None))).collect();
+        let of =
+            |copy: &InUse| if copy.at == at { outcome.take().map(|outcome| outcome.map(Some)) } else { None };
+        let outcomes: Vec<_> =
+            self.copies.iter().map(of).map(|outcome| outcome.unwrap_or(Ok(None))).collect();
         let left = self.weed(outcomes)?;
         left.into_iter().try_fold(None, |found, outcome| Ok(outcome?.or(found)))
     }

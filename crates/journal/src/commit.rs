@@ -67,10 +67,12 @@ pub(crate) fn for_good(doing: &'static str) -> impl FnOnce(io::Error) -> Setback
 }
 
 /// What a setback outside a commit means for whoever asked.
-pub(crate) fn of_setback(setback: Setback) -> AppendError {
-    match setback {
-        Setback::NoRoom => AppendError::Full,
-        Setback::Failed { .. } => AppendError::Failed,
+impl From<Setback> for AppendError {
+    fn from(setback: Setback) -> Self {
+        match setback {
+            Setback::NoRoom => Self::Full,
+            Setback::Failed { .. } => Self::Failed,
+        }
     }
 }
 
@@ -78,18 +80,31 @@ pub(crate) fn of_setback(setback: Setback) -> AppendError {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) first: Seq,
+    pub(crate) records: Vec<Arc<Prepared>>,
+    /// When each was appended; the last goes for all behind it.
+    pub(crate) stamps: Vec<Stamp>,
+    /// Numbers that the record of this kind among them explains.
+    pub(crate) void: Ranges,
+}
+
+/// When a record was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stamp {
     pub(crate) epoch: Epoch,
     /// Wall-clock time, in microseconds since 1970-01-01 UTC.
     pub(crate) at_us: i64,
-    pub(crate) records: Vec<Arc<Prepared>>,
-    /// Numbers that the record of this kind among them explains.
-    pub(crate) void: Ranges,
 }
 
 impl Batch {
     /// The records with their numbers.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (Seq, &Prepared)> + '_ {
         (self.first.0..).map(Seq).zip(self.records.iter().map(|record| &**record))
+    }
+
+    /// When one of them was appended.
+    pub(crate) fn stamp(&self, seq: Seq) -> Stamp {
+        let at = usize::try_from(seq.0.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
+        self.stamps.get(at).or(self.stamps.last()).copied().unwrap_or_default()
     }
 
     /// The number behind the last.
@@ -200,7 +215,8 @@ impl Journal {
     fn room(&mut self) -> Result<Option<Room>, Setback> {
         let is_told = |copy: &InUse| copy.is_on_a_thread() && copy.room.is_some();
         if !self.copies.iter().all(is_told) {
-            let outcomes = each(&mut self.copies, |engine| engine.room().map_err(for_good("asking for free space")));
+            let outcomes =
+                each(&mut self.copies, |engine| engine.room().map_err(for_good("asking for free space")));
             let rooms = self.weed(outcomes)?;
             for (copy, room) in self.copies.iter_mut().zip(rooms) {
                 copy.room = room.ok();
@@ -214,9 +230,7 @@ impl Journal {
         for copy in &self.copies {
             copy.home.set_health(Health::Full);
         }
-        let is_object = |admitted: &Result<Arc<Prepared>, AppendError>| {
-            matches!(admitted, Ok(ready) if !ready.kind.is_owed())
-        };
+        let is_object = |admitted: &Result<Arc<Prepared>, AppendError>| matches!(admitted, Ok(ready) if !ready.kind.is_owed());
         let has_objects = batch.iter().any(is_object);
         let refuse_all = !has_objects && self.give()? == Given::Nothing;
         for admitted in batch.iter_mut() {
@@ -282,7 +296,8 @@ impl Journal {
         let records: Vec<Arc<Prepared>> = before.into_iter().chain(batch).collect();
         self.bring(&records)?;
         let at_us = self.book.clock.wall_us();
-        let batch = Arc::new(Batch { first, epoch: self.epoch, at_us, records, void: void.clone() });
+        let stamps = vec![Stamp { epoch: self.epoch, at_us }];
+        let batch = Arc::new(Batch { first, records, stamps, void: void.clone() });
         self.next = batch.end();
         let written = self.write_everywhere(&batch)?;
         let receipts = batch.numbered().skip(skip).map(|(seq, record)| self.receipt(seq, record)).collect();
@@ -296,7 +311,9 @@ impl Journal {
         }
         let outcomes = self.copies.iter().map(|copy| {
             records.iter().try_for_each(|record| match &record.body {
-                PreparedBody::File(file) => file.bring_to(&copy.home).map_err(before_sync("storing a large object")),
+                PreparedBody::File(file) => {
+                    file.bring_to(&copy.home).map_err(before_sync("storing a large object"))
+                }
                 PreparedBody::None | PreparedBody::Inline { .. } | PreparedBody::Released { .. } => Ok(()),
             })
         });

@@ -5,17 +5,17 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use outrigger_runtime::Random;
 use outrigger_runtime::disk::{ArcDisk, DiskFile};
 use outrigger_runtime::reserve::Given;
-use outrigger_runtime::Random;
 
 use crate::commit::{Batch, Setback, for_good};
 use crate::damage::Damage;
 use crate::error::OpenError;
+use crate::head::{Generation, Head};
 use crate::home::Home;
 use crate::ids::{Epoch, Seq};
 use crate::journal::Cut;
-use crate::head::{Generation, Head};
 use crate::keeping::Keeping;
 use crate::log::Orphan;
 use crate::options::{Options, Place};
@@ -218,5 +218,4 @@ impl dyn Engine + '_ {
     fn kept_back(&self) -> u64 {
         self.keeping().reserve.missing().saturating_add(self.home().left_free())
     }
-
 }

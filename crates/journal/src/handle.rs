@@ -214,7 +214,9 @@ impl JournalHandle {
                 Err(_) if self.pulse.is_stalled(self.commit_time_max) || Instant::now() >= deadline => {
                     return Err(self.waited());
                 }
-                Err(_) => look_at = self.pulse.stalls_at(self.commit_time_max).unwrap_or(deadline).min(deadline),
+                Err(_) => {
+                    look_at = self.pulse.stalls_at(self.commit_time_max).unwrap_or(deadline).min(deadline);
+                }
             }
         }
     }

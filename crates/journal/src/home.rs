@@ -4,8 +4,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::Random;
+use outrigger_runtime::disk::ArcDisk;
 
 use crate::engine::Opening;
 use crate::ids::JournalId;

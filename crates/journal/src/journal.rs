@@ -7,7 +7,7 @@ use outrigger_runtime::disk::{ArcDisk, DiskFile};
 use outrigger_runtime::{Clock, Random, SpoolPlace};
 
 use crate::book::Book;
-use crate::commit::{Debt, Durable, Setback, of_setback};
+use crate::commit::{Debt, Durable, Setback};
 use crate::copies::{self, InUse};
 use crate::damage::Damage;
 use crate::error::{AppendError, OpenError};
@@ -131,7 +131,7 @@ impl Journal {
             if let Setback::Failed { doing, error } = &setback {
                 copy.home.fail(doing, error);
             }
-            refused = Some(of_setback(setback));
+            refused = Some(setback.into());
         }
         refused.map_or(Ok(()), Err)
     }

@@ -62,12 +62,7 @@ impl Keeping {
     }
 
     /// Writes down that all segments are on the disk for certain, and what of their bodies is let go.
-    pub(crate) fn close(
-        &mut self,
-        home: &Home,
-        last_number: u32,
-        release_mark: Seq,
-    ) -> Result<(), Setback> {
+    pub(crate) fn close(&mut self, home: &Home, last_number: u32, release_mark: Seq) -> Result<(), Setback> {
         (self.head.certain, self.head.release_mark) = (last_number, release_mark);
         let written = self.head.write(&*home.disk, &home.paths.head());
         written.map_err(before_sync("writing the head"))

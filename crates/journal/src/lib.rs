@@ -3,10 +3,10 @@
 //! What is appended is on stable storage before its receipt exists. Knows no DICOM. See docs/journal-format.md.
 
 // What is appended and read.
+mod book;
 mod damage;
 mod engine;
 mod error;
-mod book;
 mod head;
 mod held;
 mod home;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random};
 
+use crate::adopt::leave_known;
 use crate::begin::io_error;
 use crate::book::{Book, Now};
 use crate::commit::Setback;
@@ -84,7 +85,10 @@ pub(crate) fn open(
     let mut report = RecoveryReport { levelled, loss, ..RecoveryReport::default() };
     let readers: Vec<CopyReader> = begun.iter().map(|begun| begun.copy.reader.clone()).collect();
     let (mut copies, mut orphans) = (Vec::new(), Vec::new());
-    for begun in begun {
+    for mut begun in begun {
+        if readers.len() > 1 {
+            leave_known(&mut begun.orphans, &begun.damaged, &JournalReader { book: book.clone() });
+        }
         report.damaged.extend(weighed(&begun, &readers));
         report.cut = longer(report.cut, begun.cut);
         copies.push(begun.copy);

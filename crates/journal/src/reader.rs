@@ -46,7 +46,7 @@ impl JournalReader {
                 let others = copies.iter().enumerate().filter(|(other, _)| *other != at);
                 entries = others.fold(entries, |entries, (_, other)| mend::mend(entries, other, limit));
             }
-            entries.retain(|entry| mend::begin_of(entry) <= tail);
+            entries.retain(|entry| entry.first() <= tail);
             return Ok(entries);
         }
         refused.map_or(Ok(Vec::new()), Err)

@@ -128,6 +128,24 @@ pub enum Entry {
     Damaged(Damage),
 }
 
+impl Entry {
+    /// Its number, or the first of those that it is about.
+    pub fn first(&self) -> Seq {
+        match self {
+            Self::Record(record) => record.seq,
+            Self::Damaged(damage) => damage.entries.map_or(Seq(0), |(first, _)| first),
+        }
+    }
+
+    /// Its number, or the last of those that it is about.
+    pub fn last(&self) -> Seq {
+        match self {
+            Self::Record(record) => record.seq,
+            Self::Damaged(damage) => damage.entries.map_or(Seq(0), |(_, last)| last),
+        }
+    }
+}
+
 /// What a release record says, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Release {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::commit::of_setback;
 use crate::copies::each;
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::Seq;
@@ -37,8 +36,8 @@ impl Journal {
                 Prepared { kind: RecordKind::Release, header: header.into(), body: PreparedBody::None };
             self.commit(vec![record]).pop().unwrap_or(Err(AppendError::Closed))?;
             let outcomes = each(&mut self.copies, move |engine| engine.let_go(&part));
-            for outcome in self.weed(outcomes).map_err(of_setback)? {
-                outcome.map_err(of_setback)?;
+            for outcome in self.weed(outcomes).map_err(AppendError::from)? {
+                outcome.map_err(AppendError::from)?;
             }
         }
         Ok(())
@@ -53,7 +52,7 @@ impl Journal {
             Ok(released)
         });
         let mut kept = Ranges::default();
-        for released in self.weed(outcomes).map_err(of_setback)?.into_iter().flatten() {
+        for released in self.weed(outcomes)?.into_iter().flatten() {
             kept.add(&released);
         }
         Ok(kept)

@@ -82,9 +82,13 @@ impl Making {
         let begin = |error| RemakeError::Begin { directory: directory.clone(), source: Box::new(error) };
         let paths = Paths::new(&directory);
         let disk = opening.disk.clone();
-        disk.create_directory(&directory).map_err(|source| begin(crate::begin::io_error("making", &directory)(source)))?;
+        disk.create_directory(&directory)
+            .map_err(|source| begin(crate::begin::io_error("making", &directory)(source)))?;
         let path = paths.head();
-        opening.head.write(&*disk, &path).map_err(|source| begin(crate::begin::io_error("writing", &path)(source)))?;
+        opening
+            .head
+            .write(&*disk, &path)
+            .map_err(|source| begin(crate::begin::io_error("writing", &path)(source)))?;
         let engine::Found { engine, tail, .. } = engine::open(opening).map_err(begin)?;
         let fresh = Fresh { at, engine, tail };
         fresh.go_on(&source)
@@ -176,17 +180,14 @@ impl Journal {
         let mut copy = InUse::new(at, engine);
         if self.copies.iter().any(InUse::is_on_a_thread) {
             let started = copy.on_a_thread();
-            started.map_err(|error| self.unfilled(&directory, Setback::Failed { doing: "starting its thread", error }))?;
+            started.map_err(|error| {
+                unfilled(&directory, Setback::Failed { doing: "starting its thread", error })
+            })?;
         }
-        self.put_in(copy).map_err(|setback| self.unfilled(&directory, setback))?;
+        self.put_in(copy).map_err(|setback| unfilled(&directory, setback))?;
         tracing::info!(copy = %directory.display(), generation = self.generation, "a copy of the journal was made anew and is in use");
         self.clear(at);
         Ok(Joined::Yes)
-    }
-
-    fn unfilled(&self, directory: &Path, setback: Setback) -> RemakeError {
-        let source = Box::new(level_error(directory, setback));
-        RemakeError::Fill { directory: directory.to_owned(), source }
     }
 
     /// Makes every copy that is wanting, one after another, and waits for it; what the writer does beside its commits.
@@ -224,7 +225,8 @@ impl Journal {
 
     fn now(&self, at: usize) -> Now {
         let in_use = self.copies.iter().find(|copy| copy.at == at);
-        in_use.map_or_else(|| Now::Out("it is not made yet".to_owned()), |copy| Now::InUse(copy.reader.clone()))
+        in_use
+            .map_or_else(|| Now::Out("it is not made yet".to_owned()), |copy| Now::InUse(copy.reader.clone()))
     }
 
     /// In a journal that holds nothing yet, all places come in before the first record.
@@ -240,7 +242,8 @@ impl Journal {
 
     /// Removes what copies left in a place that count no more.
     pub(crate) fn clear(&mut self, at: usize) {
-        let (gone, stale): (Vec<_>, Vec<_>) = std::mem::take(&mut self.stale).into_iter().partition(|(of, _)| *of == at);
+        let (gone, stale): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.stale).into_iter().partition(|(of, _)| *of == at);
         self.stale = stale;
         for (_, directory) in gone {
             if let Err(error) = remove_copy(&*self.disk, &directory) {
@@ -248,6 +251,11 @@ impl Journal {
             }
         }
     }
+}
+
+fn unfilled(directory: &Path, setback: Setback) -> RemakeError {
+    let source = Box::new(level_error(directory, setback));
+    RemakeError::Fill { directory: directory.to_owned(), source }
 }
 
 /// The cause of all.

@@ -1,7 +1,7 @@
 //! The heads that are found at a start, and which copies it stands on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outrigger_runtime::disk::{Disk, DiskFile, Kind};
@@ -15,8 +15,8 @@ use crate::paths::{Paths, is_later_copy};
 
 mod decide;
 
-pub(crate) use decide::{Decision, Standing, decide};
 pub use decide::Loss;
+pub(crate) use decide::{Decision, Standing, decide};
 
 /// A copy that was found by its head.
 #[derive(Debug, Clone)]
@@ -50,14 +50,21 @@ pub(crate) fn lock_all(disk: &dyn Disk, options: &Options) -> Result<Vec<Arc<dyn
 pub(crate) fn look(disk: &dyn Disk, places: &[Place]) -> Result<Found, OpenError> {
     let mut found = Found::default();
     for (at, place) in places.iter().enumerate() {
-        let listed = disk.list(&place.directory).map_err(io_error("listing", &place.directory))?;
-        let later = listed.into_iter().filter(|name| name.kind == Kind::Directory && is_later_copy(&name.path));
-        let directories = std::iter::once(place.directory.clone()).chain(later.map(|name| name.path));
-        for directory in directories {
+        for directory in copies_in(disk, &place.directory)? {
             found.add(disk, at, directory)?;
         }
     }
     Ok(found)
+}
+
+/// Where copies may be in a place: in it, and in directories of it.
+pub(crate) fn copies_in(disk: &dyn Disk, place: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let listed = match disk.list(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.map_err(io_error("listing", place))?,
+    };
+    let later = listed.into_iter().filter(|name| name.kind == Kind::Directory && is_later_copy(&name.path));
+    Ok(std::iter::once(place.to_owned()).chain(later.map(|name| name.path)).collect())
 }
 
 impl Found {

@@ -9,7 +9,7 @@ use outrigger_runtime::BlockSource;
 use outrigger_runtime::body::BLOCK_BYTES;
 use sha2::{Digest, Sha256};
 
-use crate::commit::{Batch, Setback, before_sync, for_good};
+use crate::commit::{Batch, Setback, Stamp, before_sync, for_good};
 use crate::engine::Engine;
 use crate::error::ReadError;
 use crate::home::Home;
@@ -68,7 +68,7 @@ pub(crate) fn step(
     Ok(if is_cut { come } else { last })
 }
 
-/// Records that were appended together, or could have been.
+/// Records without a gap, to be written and synced together.
 #[derive(Default)]
 struct Run {
     records: Vec<(Record, Arc<Prepared>)>,
@@ -77,12 +77,9 @@ struct Run {
 
 impl Run {
     fn takes(&self, record: &Record) -> bool {
-        self.records.last().is_none_or(|(last, _)| {
-            record.seq == last.seq.next()
-                && record.epoch == last.epoch
-                && record.at_us == last.at_us
-                && self.bytes < BATCH_BYTES_MAX
-        })
+        self.records
+            .last()
+            .is_none_or(|(last, _)| record.seq == last.seq.next() && self.bytes < BATCH_BYTES_MAX)
     }
 
     fn push(&mut self, record: Record, prepared: Prepared) {
@@ -94,7 +91,9 @@ impl Run {
     fn write(&mut self, engine: &mut dyn Engine) -> Result<(), Setback> {
         let Self { records, .. } = std::mem::take(self);
         let Some((first, _)) = records.first() else { return Ok(()) };
-        let (seq, epoch, at_us) = (first.seq, first.epoch, first.at_us);
+        let first = first.seq;
+        let stamp = |(record, _): &(Record, _)| Stamp { epoch: record.epoch, at_us: record.at_us };
+        let stamps = records.iter().map(stamp).collect();
         let (mut void, mut released) = (Ranges::default(), Ranges::default());
         for (record, _) in &records {
             match record.kind {
@@ -104,7 +103,7 @@ impl Run {
             }
         }
         let prepared: Vec<Arc<Prepared>> = records.into_iter().map(|(_, prepared)| prepared).collect();
-        engine.write(&Batch { first: seq, epoch, at_us, records: prepared.clone(), void })?;
+        engine.write(&Batch { first, records: prepared.clone(), stamps, void })?;
         for record in prepared {
             record.leave();
         }
@@ -114,7 +113,9 @@ impl Run {
 
 /// What a record of the journal's own says.
 fn said<T: serde::de::DeserializeOwned>(header: &Bytes) -> Result<T, Setback> {
-    serde_json::from_slice(header).map_err(io::Error::other).map_err(for_good("reading a record of the journal's own"))
+    serde_json::from_slice(header)
+        .map_err(io::Error::other)
+        .map_err(for_good("reading a record of the journal's own"))
 }
 
 fn prepared(
@@ -149,7 +150,8 @@ fn brought(
         return Ok(released);
     }
     if let Some((path, orphan)) = orphan {
-        let adopted = home.adoptable(&path, &orphan).map_err(before_sync("writing anew")).map_err(Stuck::Write)?;
+        let adopted =
+            home.adoptable(&path, &orphan).map_err(before_sync("writing anew")).map_err(Stuck::Write)?;
         if let Some(Prepared { body, .. }) = adopted {
             return Ok(body);
         }
@@ -182,7 +184,8 @@ fn inline(body: &dyn BlockSource, facts: BodyFacts) -> Option<PreparedBody> {
         bytes.extend_from_slice(&body.read_block(index).ok()?);
     }
     let bytes = bytes.freeze();
-    let is_same = bytes.len() as u64 == facts.length && <[u8; 32]>::from(Sha256::digest(&bytes)) == facts.sha256;
+    let is_same =
+        bytes.len() as u64 == facts.length && <[u8; 32]>::from(Sha256::digest(&bytes)) == facts.sha256;
     let crc = crc32c::crc32c(&bytes);
     is_same.then(|| PreparedBody::Inline {
         pieces: vec![bytes],

@@ -282,7 +282,11 @@ impl Writer {
 
     fn not_remade(&mut self, at: usize, error: &RemakeError) {
         let again_in_s = self.remake_wait.as_secs();
-        tracing::error!(error = error as &dyn std::error::Error, again_in_s, "a copy of the journal could not be made anew");
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            again_in_s,
+            "a copy of the journal could not be made anew"
+        );
         self.journal.not_remade(at, error);
         self.remake_at = Instant::now() + self.remake_wait;
         self.remake_wait = (self.remake_wait * 2).min(REMAKE_AFTER_MOST);

@@ -17,9 +17,9 @@ fn open(disk: &SimDisk, applied: Seq) -> Option<Opened> {
 }
 
 /// A life: small and large objects, batches, releases, segments that roll, are carried forward and merged, a close, a new start.
-fn live(disk: &SimDisk, promises: &mut Promises) {
+pub(crate) fn live(open: &dyn Fn() -> Option<Opened>, promises: &mut Promises) {
     for round in 0..2 {
-        let Some(Opened { mut journal, .. }) = open(disk, Seq(0)) else { return };
+        let Some(Opened { mut journal, .. }) = open() else { return };
         let step = |journal: &mut Journal, promises: &mut Promises| -> Option<()> {
             let on = |went| (went == Went::On).then_some(());
             on(promises.append(journal, &[Some(3000)]))?;
@@ -49,7 +49,7 @@ fn life(seed: u64, syncs: Syncs, fault: Option<FaultAt>) -> (SimDisk, Promises) 
     disk.set_syncs(syncs);
     disk.plan(fault);
     let mut promises = Promises::default();
-    live(&disk, &mut promises);
+    live(&|| open(&disk, Seq(0)), &mut promises);
     (disk, promises)
 }
 
@@ -59,11 +59,12 @@ fn calls() -> u64 {
     disk.calls()
 }
 
-fn crash_at(call: u64) -> FaultAt {
+pub(crate) fn crash_at(call: u64) -> FaultAt {
     FaultAt { call, fault: Fault::Crash, lasting: Lasting::Once }
 }
 
-const LOSSES: [Loss; 6] = [Loss::Nothing, Loss::Everything, Loss::Some, Loss::Some, Loss::Some, Loss::Some];
+pub(crate) const LOSSES: [Loss; 6] =
+    [Loss::Nothing, Loss::Everything, Loss::Some, Loss::Some, Loss::Some, Loss::Some];
 
 #[test]
 fn fault_a_crash_at_every_call_loses_nothing_acknowledged() {

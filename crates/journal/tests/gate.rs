@@ -1,7 +1,7 @@
 //! A real disk whose syncs wait at a gate.
 
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
 use outrigger_runtime::disk::{Access, ArcDisk, Disk, DiskFile, Listed, RealDisk, Space};
@@ -56,29 +56,34 @@ impl Gate {
 
     /// The real disk behind this gate.
     pub(crate) fn disk(&self) -> ArcDisk {
-        Arc::new(GatedDisk(self.clone()))
+        self.disk_under(Path::new("/"))
+    }
+
+    /// The real disk, with only what is under this directory behind the gate.
+    pub(crate) fn disk_under(&self, directory: &Path) -> ArcDisk {
+        Arc::new(GatedDisk(self.clone(), directory.to_owned()))
     }
 }
 
 #[derive(Debug)]
-struct GatedDisk(Gate);
+struct GatedDisk(Gate, PathBuf);
 
 #[derive(Debug)]
 struct GatedFile(Gate, Arc<dyn DiskFile>);
 
 impl GatedDisk {
-    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(GatedFile(self.0.clone(), file))
+    fn file(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        if path.starts_with(&self.1) { Arc::new(GatedFile(self.0.clone(), file)) } else { file }
     }
 }
 
 impl Disk for GatedDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.create(path)?))
+        Ok(self.file(path, RealDisk.create(path)?))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.file(RealDisk.open(path, access)?))
+        Ok(self.file(path, RealDisk.open(path, access)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use outrigger_journal::{
-    Entry, HeadError, HeadRestored, Journal, JournalId, JournalReader, OpenError, Opened, Seq, restore_head,
+    EngineKind, Entry, HeadError, HeadRestored, Journal, JournalId, JournalReader, OpenError, Opened, Place,
+    Seq, restore_head,
 };
 use outrigger_runtime::{Clock, Random};
 
@@ -39,7 +40,7 @@ fn try_open(directory: &Path) -> Result<Opened, OpenError> {
 }
 
 fn restore(directory: &Path) -> Result<HeadRestored, HeadError> {
-    restore_head(&real_disk(), &Random::System, directory)
+    restore_head(&real_disk(), &Random::System, &[Place::new(EngineKind::Log, directory)])
 }
 
 fn epoch(directory: &Path) -> u64 {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use outrigger_journal::{
-    Append, Damage, Durable, EngineKind, Journal, JournalReader, OpenError, Opened, Options, Place, RecordKind, Seq,
+    Append, Damage, Durable, EngineKind, Journal, JournalReader, OpenError, Opened, Options, Place,
+    RecordKind, Seq,
 };
 use outrigger_runtime::body::BLOCK_BYTES;
 use outrigger_runtime::disk::ArcDisk;

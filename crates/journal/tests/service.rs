@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outrigger_journal::{
-    AppendError, Durable, Entry, Health, Journal, JournalHandle, JournalReader, ReadError, Seq,
+    AppendError, CopyStanding, Durable, EngineKind, Entry, Health, Journal, JournalHandle, JournalReader,
+    OpenError, Options, Place, ReadError, Seq,
 };
+use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::disk::simulated::{Fault, FaultAt, Lasting, Loss, SimDisk};
 use outrigger_runtime::{Clock, Random, Spool, Threads};
 
@@ -234,4 +236,109 @@ async fn a_journal_counts_on_no_more_than_its_disk_holds() {
     disk.set_capacity(1 << 30);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(journal.state().capacity, (64 << 20) - (64 << 10), "its greatest size without the reserve");
+}
+
+/// A copy of each engine, the log first.
+fn of_both(directory: &Path) -> Options {
+    let place = |engine: EngineKind| Place::new(engine, directory.join(engine.name()));
+    Options { copies: EngineKind::ALL.map(place).to_vec(), ..options(directory) }
+}
+
+fn start_both(disk: &ArcDisk, directory: &Path) -> JournalHandle {
+    loop {
+        match Journal::open(disk.clone(), Clock::System, Random::System, of_both(directory), Seq(0)) {
+            // Whoever hung before lets go of the place when it comes to itself.
+            Err(OpenError::Locked { .. }) => std::thread::yield_now(),
+            opened => return opened.unwrap().journal.start(Threads::System).unwrap(),
+        }
+    }
+}
+
+fn standings(journal: &JournalHandle) -> Vec<CopyStanding> {
+    journal.state().copies.into_iter().map(|copy| copy.standing).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_hangs_is_taken_out_and_made_anew_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Gate::default();
+    let disk = gate.disk_under(&directory.path().join("log"));
+    let journal = start_both(&disk, directory.path());
+    journal.append(object(1, 100)).await.unwrap();
+    journal.append(object(2, LARGE)).await.unwrap();
+    let generation = journal.state().generation;
+    gate.shut();
+    let began = Instant::now();
+    journal.append(object(3, 100)).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    let out = standings(&journal);
+    assert!(matches!(&out[..], [CopyStanding::Out(_), CopyStanding::Healthy]), "{out:?}");
+    assert_eq!(journal.state().generation, generation + 1);
+    // Nobody waits for it any more, large objects go beside the other copy, and all can be read.
+    let began = Instant::now();
+    let large = journal.append(object(4, LARGE)).await.unwrap().seq();
+    journal.append(closing(5)).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(journal.spool_directory().now().starts_with(directory.path().join("sqlite")));
+    assert_eq!(all_of(&*journal.reader().body(large).unwrap()), bytes(4, LARGE));
+    assert_eq!(all_of(&*journal.reader().body(Seq(1)).unwrap()), bytes(1, 100));
+    gate.open();
+    journal.close().await.unwrap();
+    // The one that hung is not asked again: it is made anew from the other, while the service goes on.
+    let journal = start_both(&disk, directory.path());
+    let mut seed = 100;
+    while standings(&journal) != [CopyStanding::Healthy, CopyStanding::Healthy] {
+        journal.append(object(seed, 100)).await.unwrap();
+        seed += 1;
+    }
+    journal.close().await.unwrap();
+    let alone = Options {
+        copies: of_both(directory.path()).copies[..1].to_vec(),
+        accept_loss: Some("Ada".to_owned()),
+        ..options(directory.path())
+    };
+    let opened = Journal::open(disk, Clock::System, Random::System, alone, Seq(0)).unwrap();
+    assert_eq!(opened.report.damaged, []);
+    assert_eq!(all_of(&*opened.journal.reader().body(large).unwrap()), bytes(4, LARGE));
+    assert_eq!(opened.report.entries, 5 + seed - 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_second_copy_is_made_while_the_first_is_written_and_carried_forward() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = real_disk();
+    let both = of_both(directory.path());
+    let first = Options { copies: both.copies[..1].to_vec(), ..both.clone() };
+    let opened = Journal::open(disk.clone(), Clock::System, Random::System, first, Seq(0));
+    let journal = opened.unwrap().journal.start(Threads::System).unwrap();
+    let mut kept = Vec::new();
+    for seed in 0..400 {
+        let length = if seed % 50 == 0 { LARGE } else { 9000 };
+        kept.push((journal.append(object(seed, length)).await.unwrap().seq(), seed, length));
+    }
+    journal.close().await.unwrap();
+    let journal = start_both(&disk, directory.path());
+    let mut seed = 1000;
+    while standings(&journal) != [CopyStanding::Healthy, CopyStanding::Healthy] {
+        kept.push((journal.append(object(seed, 5000)).await.unwrap().seq(), seed, 5000));
+        let gone = kept.remove(usize::try_from(seed % 7).unwrap());
+        journal.release(vec![gone.0]).await.unwrap();
+        seed += 1;
+    }
+    assert!(seed > 1000, "it was made beside the service");
+    journal.close().await.unwrap();
+    for engine in [EngineKind::Sqlite, EngineKind::Log] {
+        let place = both.copies.iter().find(|place| place.engine == engine).unwrap().clone();
+        let alone =
+            Options { copies: vec![place], accept_loss: Some("Ada".to_owned()), ..options(directory.path()) };
+        let opened = Journal::open(disk.clone(), Clock::System, Random::System, alone, Seq(0)).unwrap();
+        let state = opened.journal.state();
+        assert_eq!(state.bodies, kept.len() as u64);
+        let reader = opened.journal.reader();
+        for (seq, seed, length) in &kept {
+            assert_eq!(all_of(&*reader.body(*seq).unwrap()), bytes(*seed, *length));
+        }
+        assert_eq!(scrubbed(&reader), []);
+    }
 }

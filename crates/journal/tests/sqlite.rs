@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use outrigger_journal::{
     Carried, Certainty, DamagedPart, EngineKind, Entry, HeadRestored, Journal, JournalReader, OpenError,
-    Opened, ReadError, Seq, restore_head,
+    Opened, Place, ReadError, Seq, restore_head,
 };
 use outrigger_runtime::{Random, Threads};
 
@@ -228,14 +228,14 @@ fn a_lost_head_is_made_anew_from_the_databases() {
     let (disk, random) = (real_disk(), Random::System);
     let refused = try_open_of(EngineKind::Sqlite, directory.path(), Seq(2)).unwrap_err();
     assert!(matches!(refused, OpenError::HeadMissing { .. }), "{refused}");
-    let restored = restore_head(&disk, &random, directory.path()).unwrap();
+    let restored = restore_head(&disk, &random, &[Place::new(EngineKind::Sqlite, directory.path())]).unwrap();
     assert_eq!(restored, HeadRestored::FromSegments { journal: name, segments: 1 });
     let opened = open(directory.path(), 2);
     assert_eq!((opened.journal.journal(), count(&opened.journal)), (name, 32));
     assert_eq!(opened.report.damaged, vec![]);
     // Making it anew does not have SQLite drop what it would drop of a damaged write-ahead log, before that was looked through.
     flip(&files(harmed.path(), "-wal")[0], 9000, 1);
-    restore_head(&disk, &random, harmed.path()).unwrap();
+    restore_head(&disk, &random, &[Place::new(EngineKind::Sqlite, harmed.path())]).unwrap();
     let found = open(harmed.path(), 0).report.damaged;
     assert!(found.iter().any(|damage| damage.part == DamagedPart::WriteAhead), "{found:?}");
 }

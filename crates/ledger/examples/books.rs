@@ -52,7 +52,10 @@ async fn main() -> Result<(), Failure> {
 
 fn open_journal(directory: &Path) -> Result<JournalHandle, Failure> {
     let options = Options {
-        copies: vec![outrigger_journal::Place::new(outrigger_journal::EngineKind::Log, directory.join("journal"))],
+        copies: vec![outrigger_journal::Place::new(
+            outrigger_journal::EngineKind::Log,
+            directory.join("journal"),
+        )],
         accept_loss: None,
         segment_bytes_max: SEGMENT_BYTES,
         reserve_bytes: 1 << 20,

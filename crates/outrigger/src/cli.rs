@@ -76,7 +76,7 @@ pub(crate) struct ServeArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Start without a copy of the journal that is lost, on this person's word (not in this version: there is one copy)
+    /// Start without copies of the journal that are lost, on this person's word: what only they held is gone
     #[arg(long, value_name = "NAME")]
     pub(crate) accept_loss: Option<String>,
 }

@@ -63,7 +63,7 @@ impl World {
 }
 
 /// Runs a node until it is told to stop.
-pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
+pub(crate) async fn run(config: NodeConfig, file: &str, accept_loss: Option<String>) -> Result<(), Failure> {
     let world = World::real();
     for warning in config.warnings(&*world.disk, world.clock.wall_us()) {
         tracing::warn!("{warning}");
@@ -71,7 +71,7 @@ pub(crate) async fn run(config: NodeConfig, file: &str) -> Result<(), Failure> {
     server::install_metrics()?;
     let signals = Signals::listen()?;
     let _locks = lock_node(&world, &config)?;
-    let storage = open_storage(&world, &config).await?;
+    let storage = open_storage(&world, &config, accept_loss).await?;
     let served = serve(&world, &config, file, &storage, signals).await;
     // After a start that failed too: whoever writes must not be left without the runtime it waits by.
     let closed = storage.close().await;

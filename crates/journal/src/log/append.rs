@@ -30,6 +30,7 @@ impl Log {
     }
 
     fn frame<'a>(&self, batch: &Batch, seq: Seq, record: &'a Prepared) -> Ready<'a> {
+        let stamp = batch.stamp(seq);
         let none: &[Bytes] = &[];
         let (place, body_length, sha256, name, body_crc, pieces) = match &record.body {
             PreparedBody::None => (Place::None, 0, [0; 32], 0, 0, none),
@@ -43,7 +44,7 @@ impl Log {
         };
         let head = FrameHead {
             journal: self.shared.home.journal,
-            epoch: batch.epoch,
+            epoch: stamp.epoch,
             kind: FrameKind::Record(record.kind),
             place,
             seq,
@@ -51,7 +52,7 @@ impl Log {
             header_length: u32::try_from(record.header.len()).unwrap_or(u32::MAX),
             body_length,
         };
-        let trailer = Trailer { at_us: batch.at_us, sha256, name, body_crc };
+        let trailer = Trailer { at_us: stamp.at_us, sha256, name, body_crc };
         Ready::new(head, &record.header, pieces, trailer)
     }
 

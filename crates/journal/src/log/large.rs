@@ -214,7 +214,8 @@ impl Book {
         };
         let own = copies.iter().find(|copy| is_beside(&copy.home)).or(copies.first());
         let own = own.ok_or(AppendError::Closed)?.home.clone();
-        let stored = own.store(about, name, body).map_err(|error| own.refused("storing a large object", &error));
+        let stored =
+            own.store(about, name, body).map_err(|error| own.refused("storing a large object", &error));
         let file = stored?;
         for copy in copies.iter().filter(|copy| !Arc::ptr_eq(&copy.home, &own)) {
             match file.bring_to(&copy.home) {
@@ -253,7 +254,12 @@ impl Home {
     }
 
     /// Makes a complete file of a large object, named and synced.
-    pub(crate) fn store(self: &Arc<Self>, about: About<'_>, name: u128, body: Body) -> io::Result<ObjectFile> {
+    pub(crate) fn store(
+        self: &Arc<Self>,
+        about: About<'_>,
+        name: u128,
+        body: Body,
+    ) -> io::Result<ObjectFile> {
         let crcs = body.crcs_of_blocks().into_owned();
         let (file, source) = match body.content {
             Content::File(spooled) if spooled.path().parent() == Some(self.paths.spool.as_path()) => {

@@ -26,8 +26,8 @@ pub(crate) fn mend(entries: Vec<Entry>, other: &CopyReader, limit: usize) -> Vec
             mended.push(entry);
             continue;
         };
-        let is_cut = asked.last().is_some_and(|found| end_of(found) < last);
-        let within: Vec<Entry> = asked.into_iter().filter(|found| begin_of(found) <= last).collect();
+        let is_cut = asked.last().is_some_and(|found| found.last() < last);
+        let within: Vec<Entry> = asked.into_iter().filter(|found| found.first() <= last).collect();
         if !within.iter().any(|found| matches!(found, Entry::Record(_))) {
             mended.push(entry);
             continue;
@@ -41,22 +41,6 @@ pub(crate) fn mend(entries: Vec<Entry>, other: &CopyReader, limit: usize) -> Vec
     mended
 }
 
-/// The first number of an entry.
-pub(crate) fn begin_of(entry: &Entry) -> Seq {
-    match entry {
-        Entry::Record(record) => record.seq,
-        Entry::Damaged(damage) => damage.entries.map_or(Seq(0), |(first, _)| first),
-    }
-}
-
-/// The last number of an entry.
-pub(crate) fn end_of(entry: &Entry) -> Seq {
-    match entry {
-        Entry::Record(record) => record.seq,
-        Entry::Damaged(damage) => damage.entries.map_or(Seq(0), |(_, last)| last),
-    }
-}
-
 /// Damage by which nothing is lost, where other copies have all that it is about; reads it.
 pub(crate) fn weigh(damage: Damage, others: &[CopyReader]) -> Damage {
     let is_whole = |(first, last)| others.iter().any(|other| has_all(other, first, last));
@@ -68,12 +52,13 @@ pub(crate) fn weigh(damage: Damage, others: &[CopyReader]) -> Damage {
 
 /// Whether a copy has these entries with all of their bytes.
 fn has_all(copy: &CopyReader, first: Seq, last: Seq) -> bool {
-    let count = usize::try_from(last.0.saturating_sub(first.0)).map_or(usize::MAX, |behind| behind.saturating_add(1));
+    let count =
+        usize::try_from(last.0.saturating_sub(first.0)).map_or(usize::MAX, |behind| behind.saturating_add(1));
     if count > STRETCH_MAX || copy.tail() < last {
         return false;
     }
     let Ok(entries) = copy.records(first.before(), count) else { return false };
-    entries.iter().take_while(|entry| begin_of(entry) <= last).all(|entry| match entry {
+    entries.iter().take_while(|entry| entry.first() <= last).all(|entry| match entry {
         Entry::Damaged(_) => false,
         Entry::Record(record) => match record.body {
             Some(facts) if facts.presence == Presence::Kept => is_readable(copy, record.seq),

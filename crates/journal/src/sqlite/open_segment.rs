@@ -173,6 +173,7 @@ fn commit(database: &Database, rows: &[RecordRow]) -> Result<(), Setback> {
 }
 
 fn row(batch: &Batch, seq: Seq, record: &Prepared, offset: u64) -> RecordRow {
+    let stamp = batch.stamp(seq);
     let (place, length, sha256, crc) = match &record.body {
         PreparedBody::None => (Place::None, 0, [0; 32], 0),
         PreparedBody::Inline { length, sha256, crc, .. } => (Place::Beside(offset), *length, *sha256, *crc),
@@ -182,8 +183,8 @@ fn row(batch: &Batch, seq: Seq, record: &Prepared, offset: u64) -> RecordRow {
     RecordRow {
         seq,
         batch: batch.first,
-        epoch: batch.epoch,
-        at_us: batch.at_us,
+        epoch: stamp.epoch,
+        at_us: stamp.at_us,
         kind: record.kind,
         header: record.header.to_vec(),
         length,

@@ -52,7 +52,8 @@ pub(crate) fn decide(
     accepted_by: Option<&str>,
 ) -> Result<Decision, OpenError> {
     let Found { copies, mut headless } = found;
-    let Some(newest) = copies.iter().map(|copy| copy.head.generation).max().filter(|newest| *newest > UNFINISHED)
+    let Some(newest) =
+        copies.iter().map(|copy| copy.head.generation).max().filter(|newest| *newest > UNFINISHED)
     else {
         return match headless.pop() {
             Some(error) => Err(error),
@@ -135,10 +136,7 @@ fn one_set<'a>(newest: impl Iterator<Item = &'a FoundCopy>) -> Result<Generation
 fn each_once(standing: &[FoundCopy]) -> Result<(), OpenError> {
     for (at, copy) in standing.iter().enumerate() {
         if let Some(other) = standing.iter().skip(at + 1).find(|other| other.head.copy == copy.head.copy) {
-            return Err(OpenError::Cloned {
-                one: copy.directory.clone(),
-                other: other.directory.clone(),
-            });
+            return Err(OpenError::Cloned { one: copy.directory.clone(), other: other.directory.clone() });
         }
     }
     Ok(())

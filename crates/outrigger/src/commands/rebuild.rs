@@ -29,7 +29,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
     let world = World::real();
     let _locks = lock_node(&world, config)?;
     let options = &config.journal.options;
-    let head = restore_head(&world.disk, &world.random, &options.directory)
+    let head = restore_head(&world.disk, &world.random, &options.copies)
         .map_err(|error| Failure::of("the journal cannot be opened", error))?;
     if let HeadRestored::FromSegments { journal, segments } = head {
         output::note(&format!(
@@ -37,7 +37,7 @@ async fn rebuild(config: &NodeConfig) -> Result<(), Failure> {
         ));
     }
     let applied = applied_before(&world.disk, config, head)?;
-    let (journal, damaged) = open_node_journal(&world, config, applied)?;
+    let (journal, damaged) = open_node_journal(&world, config, applied, None)?;
     if let Some(why) = only_book(&damaged, applied, config) {
         let closed = journal.close().await;
         closed.map_err(|error| Failure::of("the journal did not close in good order", error))?;
@@ -102,8 +102,10 @@ fn applied_before(disk: &ArcDisk, config: &NodeConfig, head: HeadRestored) -> Re
         (Ok(Some(position)), _) => Ok(Seq(position.applied.0)),
         (Ok(None), _) => Ok(Seq(0)),
         (Err(error), None) => {
-            let directory = config.journal.options.directory.display();
-            Err(Failure::of(format!("there is no journal in {directory} to rebuild from"), error))
+            let places = config.journal.options.copies.iter();
+            let places: Vec<_> = places.map(|place| place.directory.display().to_string()).collect();
+            let places = places.join(" and ");
+            Err(Failure::of(format!("there is no journal in {places} to rebuild from"), error))
         }
         (Err(error), Some(_)) => {
             output::note(&format!("warning: {}", with_causes(&error)));

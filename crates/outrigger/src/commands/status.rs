@@ -24,6 +24,19 @@ pub(crate) fn run(args: &AdminArgs) -> Result<Finished, Failure> {
     Ok(if healthy { Finished::Good } else { Finished::Attention })
 }
 
+/// How each copy of the journal stands; of several each by its engine.
+fn copies(status: &Value) -> String {
+    let copies = status.pointer("/journal/copies").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let of = |copy: &Value, key: &str| plain(copy.get(key));
+    match copies {
+        [only] => of(only, "state"),
+        several => {
+            let each = several.iter().map(|copy| format!("{} {}", of(copy, "engine"), of(copy, "state")));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 fn show(status: &Value) {
     let text = |pointer: &str| plain(status.pointer(pointer));
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
@@ -43,7 +56,7 @@ fn show(status: &Value) {
         counted(number("/journal/entries"), "record", "records"),
         output::size(number("/journal/bytes")),
         output::size(number("/journal/capacity")),
-        text("/journal/copies/0/state"),
+        copies(status),
     ));
     output::line(&format!("scrub: {}", scrubbed(status)));
     output::line(&format!("cross-check: {}", crosschecked(status)));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use outrigger_journal::{EngineKind, Options, OptionsError, SEGMENT_BYTES};
+use outrigger_journal::{EngineKind, Options, OptionsError, Place, SEGMENT_BYTES};
 use outrigger_runtime::disk::Disk;
 
 use super::claims::Claim;
@@ -12,7 +12,7 @@ use super::section::Section;
 use super::units;
 use crate::output;
 
-/// `[journal]`, with its one copy.
+/// `[journal]`, with its copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JournalConfig {
     /// What it is opened with.
@@ -26,18 +26,34 @@ pub(crate) struct JournalConfig {
 }
 
 impl JournalConfig {
-    /// In a sentence that the disk of the journal has less than the journal may take, if it has.
-    pub(crate) fn beyond_disk(&self, disk: &dyn Disk) -> Option<String> {
-        let Options { directory, max_size_bytes, .. } = &self.options;
-        // The journal's own directory may still have to be made.
-        let space = directory.ancestors().find_map(|place| disk.space(place).ok())?;
-        let [wanted, total] = [*max_size_bytes, space.total].map(output::size);
-        (*max_size_bytes > space.total).then(|| {
-            format!(
-                "`journal.max_size` is {wanted}, and the disk of {} has {total}; what the disk holds counts",
-                directory.display()
-            )
-        })
+    /// In a sentence each which disk of a copy has less than the copy may take.
+    pub(crate) fn beyond_disk(&self, disk: &dyn Disk) -> Vec<String> {
+        let Options { copies, max_size_bytes, .. } = &self.options;
+        let beyond = |place: &Place| {
+            // The copy's own directory may still have to be made.
+            let space = place.directory.ancestors().find_map(|place| disk.space(place).ok())?;
+            let [wanted, total] = [*max_size_bytes, space.total].map(output::size);
+            (*max_size_bytes > space.total).then(|| {
+                format!(
+                    "`journal.max_size` is {wanted}, and the disk of {} has {total}; what the disk holds counts",
+                    place.directory.display()
+                )
+            })
+        };
+        copies.iter().filter_map(beyond).collect()
+    }
+
+    /// In a sentence that one engine keeps several copies, where it does: what is wrong with it is wrong with all of them.
+    pub(crate) fn alike(&self) -> Option<String> {
+        let copies = &self.options.copies;
+        let twice = copies
+            .iter()
+            .enumerate()
+            .find_map(|(at, place)| copies.iter().skip(at + 1).find(|other| other.engine == place.engine))?;
+        Some(format!(
+            "two copies of the journal are kept by engine `{}`: a fault of it, or of the format, would be in both; give one of them the other engine",
+            twice.engine.name()
+        ))
     }
 }
 
@@ -49,15 +65,9 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
     let segment_size = section.room(&keys::SEGMENT_SIZE);
     let (scrub, scrub_rate) = (section.duration(&keys::SCRUB), section.room(&keys::SCRUB_RATE));
     let copies = section.each(&keys::COPY, read_copy);
-    if copies.as_ref().is_some_and(|copies| copies.len() > 1) {
-        section.wrong_as(
-            &keys::COPY,
-            "a second copy of the journal is not in this version",
-            "one copy at most is expected",
-        );
-    }
-    let copy = copies.and_then(|mut copies| copies.pop().or_else(|| by_default(&section, data)));
-    let (engine, directory) = copy.unzip();
+    let copies = copies.and_then(|copies| {
+        if copies.is_empty() { by_default(&section, data).map(|place| vec![place]) } else { Some(copies) }
+    });
     if section.has(&keys::SEGMENT_SIZE)
         && segment_size.zip(max_size).is_some_and(|(segment, whole)| segment > whole)
     {
@@ -67,39 +77,41 @@ pub(crate) fn read_journal(section: Section<'_>, data: Option<&Path>) -> Option<
     }
     // A mistake in one of them does not hide what is wrong with the others.
     let options = max_size.zip(reserve).map(|(max_size_bytes, reserve_bytes)| Options {
-        engine: engine.unwrap_or(EngineKind::Log),
-        directory: directory.clone().unwrap_or_default(),
+        // A mistake in a copy is told where it stands.
+        copies: copies.clone().unwrap_or_else(|| vec![Place::new(EngineKind::Log, "")]),
+        accept_loss: None,
         segment_bytes_max: segment_size.unwrap_or(SEGMENT_BYTES),
         reserve_bytes,
         max_size_bytes,
     });
     match options.as_ref().map(Options::check) {
         Some(Err(error @ OptionsError::Segment)) => section.wrong(&keys::SEGMENT_SIZE, error.to_string()),
+        Some(Err(error @ OptionsError::NoCopy)) => section.wrong(&keys::COPY, error.to_string()),
         Some(Err(error @ OptionsError::NoRoom)) => {
             section.wrong_as(&keys::MAX_SIZE, error.to_string(), "a size well above `reserve` is expected");
         }
         None | Some(Ok(())) => {}
     }
     section.end();
-    directory.and(segment_size)?;
+    copies.and(segment_size)?;
     Some(JournalConfig { options: options?, retention: retention?, scrub: scrub?, scrub_rate: scrub_rate? })
 }
 
 /// The journal in the node's directory, where no copy is configured.
-fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<(EngineKind, PathBuf)> {
+fn by_default(section: &Section<'_>, data: Option<&Path>) -> Option<Place> {
     let directory = data?.join("journal");
     section.take_directory(&keys::COPY, Claim::Place(directory.clone()));
-    Some((EngineKind::Log, directory))
+    Some(Place::new(EngineKind::Log, directory))
 }
 
-fn read_copy(section: Section<'_>) -> Option<(EngineKind, PathBuf)> {
+fn read_copy(section: Section<'_>) -> Option<Place> {
     let engine = read_engine(&section);
     let path = section.path(&keys::COPY_PATH);
     if let Some(path) = &path {
         section.take_directory(&keys::COPY_PATH, Claim::Place(path.clone()));
     }
     section.end();
-    engine.zip(path)
+    engine.zip(path).map(|(engine, directory)| Place { engine, directory })
 }
 
 fn read_engine(section: &Section<'_>) -> Option<EngineKind> {

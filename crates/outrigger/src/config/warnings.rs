@@ -25,7 +25,8 @@ impl NodeConfig {
         });
         let levels: Vec<_> = self.members.iter().map(MemberConfig::confirmable).collect();
         let of_commitment = self.commit.beyond_members(&levels);
-        let of_node = self.journal.beyond_disk(disk).into_iter().chain(without_members).chain(of_commitment);
+        let of_journal = self.journal.beyond_disk(disk).into_iter().chain(self.journal.alike());
+        let of_node = of_journal.chain(without_members).chain(of_commitment);
         of_node.chain(of_base(&self.base, Serving::Node, &self.members, now_us)).collect()
     }
 }

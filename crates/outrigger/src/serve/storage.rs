@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use outrigger_front::RefusalEvent;
-use outrigger_journal::{Damage, Journal, JournalHandle};
+use outrigger_journal::{Damage, Journal, JournalHandle, Options};
 use outrigger_ledger::{
     Coverage, Harm, JOURNAL_DAMAGE, Ledger, LedgerOptions, LedgerStore, MemberPolicy, Need, Refusal,
     SqliteStore,
@@ -36,7 +36,11 @@ pub(crate) struct Storage {
 }
 
 /// Opens journal and ledger, and brings the ledger up to the journal.
-pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<Storage, Failure> {
+pub(crate) async fn open_storage(
+    world: &World,
+    config: &NodeConfig,
+    accept_loss: Option<String>,
+) -> Result<Storage, Failure> {
     let store = open_store(&config.ledger)?;
     let reserve = config.journal.options.reserve_bytes / LEDGER_RESERVE_SHARE;
     let store = store.with_reserve(&world.disk, reserve);
@@ -45,7 +49,7 @@ pub(crate) async fn open_storage(world: &World, config: &NodeConfig) -> Result<S
     let applied =
         store.position().map_err(|error| Failure::of("the ledger's position cannot be read", error))?;
     let applied = outrigger_journal::Seq(applied.map_or(0, |position| position.applied.0));
-    let (journal, damaged) = open_node_journal(world, config, applied)?;
+    let (journal, damaged) = open_node_journal(world, config, applied, accept_loss)?;
     journal.reader().leave_free(reserve);
     let now = WallTime(world.clock.wall_us());
     let options = LedgerOptions {
@@ -77,15 +81,17 @@ pub(crate) fn open_node_journal(
     world: &World,
     config: &NodeConfig,
     applied: outrigger_journal::Seq,
+    accept_loss: Option<String>,
 ) -> Result<(JournalHandle, Vec<Damage>), Failure> {
-    let options = config.journal.options.clone();
+    let options = Options { accept_loss, ..config.journal.options.clone() };
     let opened =
         Journal::open(world.disk.clone(), world.clock.clone(), world.random.clone(), options, applied);
     let opened = opened.map_err(|error| Failure::of("the journal cannot be opened", error))?;
     let report = &opened.report;
     let adopted = report.adopted.len();
     let cut_bytes = report.cut.as_ref().map_or(0, |cut| cut.bytes);
-    tracing::info!(entries = report.entries, cut_bytes, adopted, "journal opened");
+    let levelled = report.levelled;
+    tracing::info!(entries = report.entries, cut_bytes, adopted, levelled, "journal opened");
     for damage in &report.damaged {
         tracing::error!(%damage, "the journal is damaged here; it is repaired from a member, or stands in suspense");
     }

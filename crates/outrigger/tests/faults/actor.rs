@@ -76,11 +76,17 @@ impl Actor {
         door
     }
 
-    /// The same with its journal kept by an engine in a directory.
-    pub(crate) fn kept_by(self, engine: &str, directory: &Path) -> Self {
-        let text = fs::read_to_string(&self.config).unwrap();
-        let copy = format!("[[journal.copy]]\nengine = \"{engine}\"\npath = \"{}\"\n", directory.display());
-        fs::write(&self.config, text + &copy).unwrap();
+    /// The same with its journal kept by these engines, each in a directory of its own there.
+    pub(crate) fn kept_by(self, engines: &[&str], directory: &Path) -> Self {
+        let mut text = fs::read_to_string(&self.config).unwrap();
+        for engine in engines {
+            let path = directory.join(engine);
+            text.push_str(&format!(
+                "[[journal.copy]]\nengine = \"{engine}\"\npath = \"{}\"\n",
+                path.display()
+            ));
+        }
+        fs::write(&self.config, text).unwrap();
         self
     }
 

@@ -13,8 +13,10 @@ use crate::head::{FoundHead, Head};
 use crate::ids::{Epoch, JournalId};
 use crate::log::frame::FrameKind;
 use crate::log::segment::{head_at, seal_at, whole};
+use crate::options::Place;
 use crate::paths::{Paths, SegmentName, is_segment, segment_name};
 use crate::sqlite::names_of;
+use crate::start::copies_in;
 
 /// Whether a head had to be made anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,24 +44,39 @@ struct Said {
     segments: usize,
 }
 
-/// Makes the head of the journal in `directory` anew where it is missing or unreadable and segments are there.
+/// Makes the head of a copy anew where heads are missing or unreadable in all of its places, and segments are there.
 ///
 /// Every opening and seal that can be read has to name the same journal. The copy gets a new name, and its last segment counts as not
-/// certain, so that the next start reads every byte of it.
-pub fn restore_head(disk: &ArcDisk, random: &Random, directory: &Path) -> Result<HeadRestored, HeadError> {
-    let paths = Paths::new(directory);
-    let disk = &**disk;
-    if !has_segments(disk, &paths)? {
-        return Ok(HeadRestored::NotNeeded { journal: None });
+/// certain, so that the next start reads every byte of it. With several places it is the first that has segments: of the others nobody
+/// can know whether they went on without it.
+pub fn restore_head(disk: &ArcDisk, random: &Random, places: &[Place]) -> Result<HeadRestored, HeadError> {
+    let mut lost = None;
+    for place in places {
+        for directory in copies_in(&**disk, &place.directory)? {
+            let paths = Paths::new(&directory);
+            if !has_segments(&**disk, &paths)? {
+                continue;
+            }
+            let path = paths.head();
+            match Head::read(&**disk, &path).map_err(io_error("reading", &path))? {
+                FoundHead::Head { head, .. } => {
+                    return Ok(HeadRestored::NotNeeded { journal: head.journal() });
+                }
+                FoundHead::Newer(_) => return Ok(HeadRestored::NotNeeded { journal: None }),
+                FoundHead::Nothing | FoundHead::Unreadable => {
+                    lost.get_or_insert((place, paths));
+                }
+            }
+        }
     }
-    let _lock = lock(disk, directory)?;
+    let Some((place, paths)) = lost else { return Ok(HeadRestored::NotNeeded { journal: None }) };
+    let _lock = lock(&**disk, &place.directory)?;
+    restored(&**disk, random, &paths)
+}
+
+fn restored(disk: &dyn Disk, random: &Random, paths: &Paths) -> Result<HeadRestored, HeadError> {
     let path = paths.head();
-    match Head::read(disk, &path).map_err(io_error("reading", &path))? {
-        FoundHead::Head { head, .. } => return Ok(HeadRestored::NotNeeded { journal: head.journal() }),
-        FoundHead::Newer(_) => return Ok(HeadRestored::NotNeeded { journal: None }),
-        FoundHead::Nothing | FoundHead::Unreadable => {}
-    }
-    let said = listen(disk, &paths)?;
+    let said = listen(disk, paths)?;
     let journal = said.journal.ok_or_else(|| HeadError::Nameless { directory: paths.segments.clone() })?;
     let copy = random.u64().map_err(OpenError::Random)?;
     let engine = said.engine.unwrap_or(EngineKind::Log);

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+use outrigger_journal::{CopyStanding, JournalState};
 use outrigger_ledger::StatusFacts;
 use outrigger_ledger::finding::FindingKind;
 use outrigger_model::WallTime;
@@ -66,9 +67,18 @@ pub(crate) async fn of_node(State(admin): State<NodeAdmin>) -> (StatusCode, Stri
         Err(error) => tracing::warn!(%error, "requests for storage commitment could not be counted"),
     }
     let journal = admin.journal.state();
+    let in_use =
+        state_count(&journal, |standing| matches!(standing, CopyStanding::Healthy | CopyStanding::Full));
+    gauge!("outrigger_journal_copies").set(figure(journal.copies.len() as u64));
+    gauge!("outrigger_journal_copies_in_use").set(figure(in_use));
     gauge!("outrigger_journal_bytes").set(figure(journal.bytes));
     gauge!("outrigger_journal_capacity_bytes").set(figure(journal.capacity));
     metrics().await
+}
+
+/// How many copies of the journal stand so.
+fn state_count(journal: &JournalState, stands: impl Fn(&CopyStanding) -> bool) -> u64 {
+    journal.copies.iter().filter(|copy| stands(&copy.standing)).count() as u64
 }
 
 /// What is known of each member; while the books cannot be read, what they know is not a number.

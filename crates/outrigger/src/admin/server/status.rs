@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use outrigger_delivery::StandingState;
-use outrigger_journal::Health;
+use outrigger_journal::{CopyStanding, CopyState, Health, JournalState};
 use outrigger_ledger::{MemberFacts, MemberState, StatusFacts};
 use outrigger_model::{MemberNumber, WallTime};
 use serde_json::{Value, json};
@@ -201,33 +201,57 @@ fn audit(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
 
 fn journal(admin: &NodeAdmin, reasons: &mut Vec<String>) -> Value {
     let state = admin.journal.state();
-    let health = match state.health {
-        Health::Healthy => "healthy",
-        Health::Full => "full",
-        Health::Failed => "failed",
-    };
     if state.health == Health::Full {
         reasons.push(format!(
-            "the journal takes no objects: its disk is full but for the reserve, or it has reached max_size; free space on the disk of {}, or raise max_size",
-            state.directory.display()
+            "the journal takes no objects: a disk of it is full but for the reserve, or it has reached max_size; free space on the disk of {}, or raise max_size",
+            places(&state, &CopyStanding::Full)
         ));
     } else if state.health == Health::Failed {
         reasons.push(format!(
             "the journal's disk under {} failed; replace or repair it and start the node again",
-            state.directory.display()
+            places(&state, &CopyStanding::Failed)
         ));
     } else if state.bytes.saturating_mul(100) > state.capacity.saturating_mul(JOURNAL_FULL_PERCENT) {
         reasons.push(format!("the journal is over {JOURNAL_FULL_PERCENT} % full"));
     }
-    let copy = json!({
-        "engine": state.engine.name(), "path": state.directory, "state": health, "generation": state.generation,
-    });
+    let copies: Vec<Value> =
+        state.copies.iter().map(|copy| journal_copy(copy, state.generation, reasons)).collect();
     json!({
-        "copies": [copy],
+        "copies": copies,
         "entries": state.entries,
         "bytes": state.bytes,
         "capacity": state.capacity,
         "forecast_hours": admin.forecast_hours(state.bytes, state.capacity),
+    })
+}
+
+/// The places of copies that stand so, or all.
+fn places(state: &JournalState, standing: &CopyStanding) -> String {
+    let so = state.copies.iter().filter(|copy| copy.standing == *standing);
+    let places: Vec<String> = so.map(|copy| copy.directory.display().to_string()).collect();
+    places.join(" and ")
+}
+
+fn journal_copy(copy: &CopyState, generation: u64, reasons: &mut Vec<String>) -> Value {
+    let (state, error) = match &copy.standing {
+        CopyStanding::Healthy => ("healthy", None),
+        CopyStanding::Full => ("full", None),
+        CopyStanding::Failed => ("failed", None),
+        CopyStanding::Out(why) => ("out", Some(why)),
+        CopyStanding::Rebuilding => ("rebuilding", None),
+    };
+    let place = copy.directory.display();
+    match &copy.standing {
+        CopyStanding::Out(why) => reasons.push(format!(
+            "the copy of the journal in {place} is out: {why}; it is made anew from the others as soon as its disk takes it"
+        )),
+        CopyStanding::Rebuilding => {
+            reasons.push(format!("the copy of the journal in {place} is being made anew from the others"));
+        }
+        CopyStanding::Healthy | CopyStanding::Full | CopyStanding::Failed => {}
+    }
+    json!({
+        "engine": copy.engine.name(), "path": copy.directory, "state": state, "generation": generation, "error": error,
     })
 }
 
