@@ -311,7 +311,7 @@ pub(crate) fn data_set(uid: &str) -> Bytes {
 async fn spooled(bytes: Bytes) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: std::path::Path::new("/").into(),
+        directory: "/".into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

@@ -17,7 +17,7 @@ use crate::home::Home;
 use crate::reader::CopyReader;
 use crate::room::Room;
 
-/// A copy that has not answered for so long is taken out, if another has (design §4).
+/// A copy that has not answered for so long is taken out, if another has.
 pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(5);
 /// A copy is waited for at least so long after the first has answered: copies on one disk that was away come back together.
 const COPY_TIME_BEHIND: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::ArcDisk;
+use outrigger_runtime::disk::{ArcDisk, DiskFile};
 use outrigger_runtime::{Clock, Random};
 
 use crate::adopt::leave_known;
@@ -17,7 +17,7 @@ use crate::error::OpenError;
 use crate::head::{Generation, Head};
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::{Cut, Journal, Opened, RecoveryReport};
-use crate::options::Options;
+use crate::options::{Options, OptionsError, Place};
 use crate::paths::Paths;
 use crate::ranges::Ranges;
 use crate::reader::{CopyReader, JournalReader, weigh};
@@ -47,66 +47,32 @@ pub(crate) fn open(
     options.check().map_err(OpenError::Options)?;
     let locks = lock_all(&*disk, &options)?;
     let found = look(&*disk, &options.copies)?;
-    let standing = match decide(&options.copies, found, applied, options.accept_loss.as_deref())? {
+    let mut standing = match decide(&options.copies, found, applied, options.accept_loss.as_deref())? {
         Decision::On(standing) => standing,
         Decision::New => first(&disk, &random, &options)?,
     };
-    let Standing { journal, generation, copies, stale, loss } = standing;
-    let book = Arc::new(Book::new(journal, (clock, random.clone()), &options.copies));
-    let begun = copies.into_iter().map(|found| {
-        let place = options.copies.get(found.at).map(|place| place.engine);
-        let lock = locks.get(found.at).cloned();
-        let (Some(engine), Some(lock)) = (place, lock) else { return Err(nowhere(&found)) };
-        let FoundCopy { at, directory, head, damage } = found;
-        let opening = Opening {
-            disk: disk.clone(),
-            random: random.clone(),
-            options: options.clone(),
-            place: crate::options::Place { engine, directory },
-            lock,
-            head,
-            head_damage: damage,
-            applied,
-        };
-        let engine::Found { engine, epoch, tail, cut, damaged, orphans } = engine::open(opening)?;
-        Ok(Begun { copy: InUse::new(at, engine), tail, orphans, damaged, cut, epoch })
-    });
-    let mut begun = begun.collect::<Result<Vec<_>, OpenError>>()?;
-    let epoch = begun.iter().map(|begun| begun.epoch).max().unwrap_or_default();
-    for begun in &mut begun {
-        book.set(begun.copy.at, Now::InUse(begun.copy.reader.clone()));
-        let outcome = begun.copy.engine().map_or(Ok(()), |engine| engine.begin_epoch(epoch));
-        outcome.map_err(|setback| not_level(&begun.copy, setback))?;
-    }
+    let book = Arc::new(Book::new(standing.journal, (clock, random), &options.copies));
+    let found = std::mem::take(&mut standing.copies);
+    let mut begun = begin_all(&book, &disk, (&options, &locks), (found, applied))?;
     let tail = begun.iter().map(|begun| begun.tail).max().unwrap_or_default();
     book.tail.send_replace(tail);
     alike(&begun)?;
     let levelled = level(&JournalReader { book: book.clone() }, &mut begun, tail)?;
-    let mut report = RecoveryReport { levelled, loss, ..RecoveryReport::default() };
-    let readers: Vec<CopyReader> = begun.iter().map(|begun| begun.copy.reader.clone()).collect();
-    let (mut copies, mut orphans) = (Vec::new(), Vec::new());
-    for mut begun in begun {
-        if readers.len() > 1 {
-            leave_known(&mut begun.orphans, &begun.damaged, &JournalReader { book: book.clone() });
-        }
-        report.damaged.extend(weighed(&begun, &readers));
-        report.cut = longer(report.cut, begun.cut);
-        copies.push(begun.copy);
-        orphans.push(begun.orphans);
-    }
     let mut journal = Journal {
         book,
         disk,
         options,
         locks,
-        copies,
-        generation: generation.number,
-        stale,
-        epoch,
+        copies: Vec::new(),
+        generation: standing.generation.number,
+        stale: standing.stale,
+        epoch: begun.iter().map(|begun| begun.epoch).max().unwrap_or_default(),
         next: tail.next(),
         void: Ranges::default(),
         debt: None,
     };
+    let mut report = RecoveryReport { levelled, loss: standing.loss, ..RecoveryReport::default() };
+    let orphans = journal.take_in(begun, &mut report);
     if let Some(loss) = &report.loss {
         tracing::warn!(by = loss.accepted_by, copies = ?loss.copies, "copies of the journal are given up");
         journal.enter_next().map_err(|setback| failed(&journal, setback))?;
@@ -120,9 +86,63 @@ pub(crate) fn open(
     Ok(Opened { journal, report })
 }
 
+impl Journal {
+    /// Takes the copies in that were opened, and what was found in them; gives the files in each that nothing names.
+    fn take_in(&mut self, begun: Vec<Begun>, report: &mut RecoveryReport) -> Vec<Orphans> {
+        let readers: Vec<CopyReader> = begun.iter().map(|begun| begun.copy.reader.clone()).collect();
+        let mut orphans = Vec::with_capacity(begun.len());
+        for mut begun in begun {
+            if readers.len() > 1 {
+                leave_known(&mut begun.orphans, &begun.damaged, &self.reader());
+            }
+            report.damaged.extend(weighed(&begun, &readers));
+            report.cut = longer(report.cut.take(), begun.cut);
+            self.copies.push(begun.copy);
+            orphans.push(begun.orphans);
+        }
+        orphans
+    }
+}
+
+/// Opens the copies that were found, all in the same start of the journal.
+fn begin_all(
+    book: &Book,
+    disk: &ArcDisk,
+    (options, locks): (&Options, &[Arc<dyn DiskFile>]),
+    (found, applied): (Vec<FoundCopy>, Seq),
+) -> Result<Vec<Begun>, OpenError> {
+    let begun = found.into_iter().map(|found| {
+        let place = options.copies.get(found.at).map(|place| place.engine);
+        let lock = locks.get(found.at).cloned();
+        let (Some(engine), Some(lock)) = (place, lock) else { return Err(nowhere(&found)) };
+        let FoundCopy { at, directory, head, damage } = found;
+        let opening = Opening {
+            disk: disk.clone(),
+            random: book.random.clone(),
+            options: options.clone(),
+            place: Place { engine, directory },
+            lock,
+            head,
+            head_damage: damage,
+            applied,
+        };
+        let engine::Found { engine, epoch, tail, cut, damaged, orphans } = engine::open(opening)?;
+        Ok(Begun { copy: InUse::new(at, engine), tail, orphans, damaged, cut, epoch })
+    });
+    let mut begun = begun.collect::<Result<Vec<_>, OpenError>>()?;
+    let epoch = begun.iter().map(|begun| begun.epoch).max().unwrap_or_default();
+    for begun in &mut begun {
+        begun.epoch = epoch;
+        book.set(begun.copy.at, Now::InUse(begun.copy.reader.clone()));
+        let outcome = begun.copy.engine().map_or(Ok(()), |engine| engine.begin_epoch(epoch));
+        outcome.map_err(|setback| not_level(&begun.copy, setback))?;
+    }
+    Ok(begun)
+}
+
 /// A new journal, in its first place; the others come in before anything is written.
 fn first(disk: &ArcDisk, random: &Random, options: &Options) -> Result<Standing, OpenError> {
-    let place = options.copies.first().ok_or(OpenError::Options(crate::options::OptionsError::NoCopy))?;
+    let place = options.copies.first().ok_or(OpenError::Options(OptionsError::NoCopy))?;
     let journal = JournalId(random.u128().map_err(OpenError::Random)?);
     let head = Head::new(journal, random.u64().map_err(OpenError::Random)?, place.engine);
     let path = Paths::new(&place.directory).head();

@@ -242,7 +242,7 @@ pub(crate) fn content(instance: u32, content: u8) -> Bytes {
 async fn body(instance: u32, version: u8) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: std::path::Path::new("/").into(),
+        directory: "/".into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

@@ -181,7 +181,7 @@ fn source(number: MemberNumber, name: &str, preference: u8, member: &Scripted) -
 async fn acceptance(study: u32, name: &str) -> Acceptance {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: std::path::Path::new("/").into(),
+        directory: "/".into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

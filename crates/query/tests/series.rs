@@ -121,7 +121,7 @@ fn number(instance: &SopInstanceUid) -> Option<u32> {
 async fn body(bytes: bytes::Bytes) -> Body {
     let spool = Spool {
         disk: SimDisk::new(1, 1).shared(),
-        directory: std::path::Path::new("/").into(),
+        directory: "/".into(),
         threads: Threads::Simulated,
         random: Random::seeded(1),
         memory_bytes_max: 1 << 20,

@@ -45,6 +45,12 @@ impl From<&Path> for SpoolPlace {
     }
 }
 
+impl From<&str> for SpoolPlace {
+    fn from(directory: &str) -> Self {
+        PathBuf::from(directory).into()
+    }
+}
+
 impl SpoolPlace {
     /// The directory as it is now.
     pub fn now(&self) -> PathBuf {

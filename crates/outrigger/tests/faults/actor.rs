@@ -40,6 +40,11 @@ pub(crate) struct Behind<'a> {
     pub(crate) confirm: &'a str,
 }
 
+/// What keeps the journal: the log, SQLite, or a copy in each.
+pub(crate) const LOG: &[&str] = &["log"];
+pub(crate) const SQLITE: &[&str] = &["sqlite"];
+pub(crate) const BOTH: &[&str] = &["log", "sqlite"];
+
 impl Actor {
     /// An archive over a database, not yet started.
     pub(crate) fn archive(directory: &Path, title: &str, database: &str) -> Self {

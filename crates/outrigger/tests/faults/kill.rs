@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::actor::{Actor, Behind, UNTOUCHED};
+use super::actor::{Actor, BOTH, Behind, LOG, SQLITE, UNTOUCHED};
 use super::books::violations;
 use super::chance::{Chance, soak};
 use super::load::{Outcome, Supply, associations, ended};
@@ -38,10 +38,6 @@ struct Series {
     /// Objects offered in each round.
     objects: u32,
 }
-
-const LOG: &[&str] = &["log"];
-const SQLITE: &[&str] = &["sqlite"];
-const BOTH: &[&str] = &["log", "sqlite"];
 
 /// A hundred in all, a third of them with each engine alone and with both.
 const SERIES: [Series; 9] = [

@@ -7,7 +7,7 @@ use outrigger_sim::shim::Shim;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::actor::{Actor, Behind, UNTOUCHED};
+use super::actor::{Actor, BOTH, Behind, LOG, SQLITE, UNTOUCHED};
 use super::books::{balance, differing, missing, violations};
 use super::chance::{Chance, soak};
 use super::load::{Supply, associations, ended};
@@ -19,7 +19,7 @@ const OBJECTS: u32 = 5000;
 /// The cut comes this long after sending began, or up to as much later again.
 const SENDING: Duration = Duration::from_millis(500);
 /// Cuts in a run that people wait for.
-const CUTS: u64 = 5;
+const CUTS: u64 = 6;
 /// Cuts of an archive over each of its databases, in such a run.
 const ARCHIVE_CUTS: u64 = 2;
 /// Size of the disk.
@@ -33,14 +33,15 @@ enum Syncs {
 
 /// Stores under a few associations until the power is cut; gives how many objects were acknowledged, and all that is wrong
 /// once the node has started from what survived and a member has come that was away until then.
-async fn cut(chance: &Chance, syncs: Syncs) -> (usize, Vec<String>) {
+async fn cut(chance: &Chance, syncs: Syncs, engines: &[&str]) -> (usize, Vec<String>) {
     let shim = Shim::build().await.unwrap();
     let mut disk = VolatileDisk::create(DISK_MEBIBYTES).await.unwrap();
     let outside = TempDir::new().unwrap();
     let at = |name: &str| outside.path().join(name);
     let mut archive = Actor::archive(&at("a"), "A", "sqlite");
     let member = Behind { name: "a", station: archive.station(), confirm: "present" };
-    let mut door = Actor::door(&at("door"), &disk.path().join("data"), "72h", &[member]);
+    let door = Actor::door(&at("door"), &disk.path().join("data"), "72h", &[member]);
+    let mut door = door.kept_by(engines, &disk.path().join("data/journal"));
     let variables = match syncs {
         Syncs::Done => UNTOUCHED,
         Syncs::Ignored => shim.without_syncs(&disk.path()).unwrap(),
@@ -61,7 +62,12 @@ async fn cut(chance: &Chance, syncs: Syncs) -> (usize, Vec<String>) {
     archive.start(UNTOUCHED).await.unwrap();
     let wrong = violations(&door, &[archive.station()], &acked).await;
     let books = balance(&door, Duration::ZERO).await;
-    println!("{syncs:?}: {} acknowledged, {} wrong, {}", acked.len(), wrong.len(), books["members"][0]);
+    println!(
+        "{syncs:?}, {engines:?}: {} acknowledged, {} wrong, {}",
+        acked.len(),
+        wrong.len(),
+        books["members"][0]
+    );
     door.kill();
     (acked.len(), wrong)
 }
@@ -125,8 +131,8 @@ async fn fault_power_control_of_an_archive_without_syncs_loses() {
 async fn fault_power_loses_nothing_acknowledged() {
     let chance = Chance::new();
     let mut all = 0;
-    for number in 1..=CUTS * soak() {
-        let (acked, wrong) = cut(&chance, Syncs::Done).await;
+    for (number, engines) in (1..=CUTS * soak()).zip([LOG, SQLITE, BOTH].into_iter().cycle()) {
+        let (acked, wrong) = cut(&chance, Syncs::Done, engines).await;
         assert!(acked > 0, "cut {number} came before anything was acknowledged");
         assert!(wrong.is_empty(), "cut {number}: of {acked} {} are wrong: {wrong:#?}", wrong.len());
         all += acked;
@@ -136,6 +142,11 @@ async fn fault_power_loses_nothing_acknowledged() {
 
 #[tokio::test]
 async fn fault_power_control_without_syncs_loses() {
-    let (acked, wrong) = cut(&Chance::new(), Syncs::Ignored).await;
-    assert!(acked > 0 && !wrong.is_empty(), "nothing of {acked} is lost, though nothing was synced");
+    for engines in [LOG, SQLITE, BOTH] {
+        let (acked, wrong) = cut(&Chance::new(), Syncs::Ignored, engines).await;
+        assert!(
+            acked > 0 && !wrong.is_empty(),
+            "{engines:?}: nothing of {acked} is lost, though nothing was synced"
+        );
+    }
 }
