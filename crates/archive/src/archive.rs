@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::blob::Facts;
 use crate::blobs::{Blobs, Trouble};
+use crate::findings::{Finding, Findings};
 use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::s3::S3Options;
@@ -72,6 +73,9 @@ pub struct Archive {
     pub(crate) reader: Reader,
     pub(crate) stopped: Stopped,
     pub(crate) recovered: Recovered,
+    pub(crate) findings: Findings,
+    /// Where the scrub writes down how far it is.
+    pub(crate) scrub_file: PathBuf,
     /// Fire when the threads have ended; a leaf lock, taken once.
     pub(crate) ends: Mutex<Vec<oneshot::Receiver<()>>>,
     /// Held as long as the archive is open.
@@ -87,6 +91,11 @@ impl Archive {
     /// Whether it takes objects.
     pub fn health(&self) -> Health {
         self.stopped.get().map_or(Health::Good, |error| Health::Stopped { why: error.to_string() })
+    }
+
+    /// Objects that a scrub found not to be as they were stored, and that were not stored again since.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.findings.all()
     }
 
     /// Why the keeper of the objects does not answer, while that is so; nothing has to be done here when it does again.
@@ -135,11 +144,14 @@ impl Archive {
             stop_if_lasting(&self.stopped, &error);
             error
         })?;
+        let sha256 = facts.sha256;
         let (answer, answered) = oneshot::channel();
         let closing = || Arc::new(StoreError::Closing);
         let item = Message::Store(Box::new(Item { facts, pending, answer }));
         self.writer.send(item).await.map_err(|_| closing())?;
-        answered.await.map_err(|_| closing())?
+        let stored = answered.await.map_err(|_| closing())??;
+        self.findings.heal(&sha256);
+        Ok(stored)
     }
 }
 

@@ -92,6 +92,12 @@ pub enum BlobError {
         /// The object it holds.
         found: SopInstanceUid,
     },
+    /// Every block of its data set fits its checksum, and they are not what was stored.
+    #[error("the object {at} has another SHA-256 than it was stored with")]
+    Otherwise {
+        /// Where it is.
+        at: String,
+    },
     /// Its data set is damaged.
     #[error("the object {at} is damaged")]
     Damaged {
@@ -172,6 +178,11 @@ impl Blob {
     /// Reads the whole data set and checks it.
     pub(crate) fn check(&self) -> Result<(), BlobError> {
         (0..self.block_crcs.len() as u64).try_for_each(|index| self.checked(index).map(drop))
+    }
+
+    /// That its SHA-256 is another.
+    pub(crate) fn otherwise(&self) -> BlobError {
+        BlobError::Otherwise { at: self.source.shown() }
     }
 
     /// Reads a block and checks it.

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use crate::archive::{Archive, ArchiveOptions, Keeper};
 use crate::blobs::Blobs;
 use crate::files::Files;
+use crate::findings::Findings;
+use crate::migrate::is_unfinished;
 use crate::places::Places;
 use crate::reader::Reader;
 use crate::recovery::{RecoverError, Recovered, recover};
@@ -43,6 +45,14 @@ pub enum OpenError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// An archive is being moved there.
+    #[error(
+        "an archive is being moved to {directory} and is not all there; run `outrigger archive migrate` again until it is done"
+    )]
+    Unfinished {
+        /// The directory.
+        directory: PathBuf,
     },
     /// The object store cannot be called as it is configured.
     #[error("the object store of the archive cannot be used")]
@@ -76,11 +86,11 @@ pub enum OpenError {
 }
 
 /// What opening on a blocking thread gives.
-struct Opened {
-    lock: Arc<dyn DiskFile>,
-    catalogue: Box<dyn Catalogue>,
+pub(crate) struct Opened {
+    pub(crate) lock: Arc<dyn DiskFile>,
+    pub(crate) catalogue: Box<dyn Catalogue>,
     reading: Box<dyn Catalogue>,
-    blobs: Arc<dyn Blobs>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     recovered: Recovered,
 }
 
@@ -113,14 +123,7 @@ impl Archive {
         let (reader, reading) = Reader::new(reading);
         let reader_end = threads.dedicated("archive-reader", reading);
         let ends = vec![writer_end.map_err(OpenError::Thread)?, reader_end.map_err(OpenError::Thread)?];
-        let spool = Spool {
-            disk,
-            directory: places.spool().into(),
-            threads,
-            random,
-            memory_bytes_max: MEMORY_BYTES_MAX,
-            object_bytes_max,
-        };
+        let spool = spool_of(&disk, &places, threads, &random, object_bytes_max);
         Ok(Self {
             blobs,
             spool,
@@ -130,13 +133,49 @@ impl Archive {
             reader,
             stopped,
             recovered,
+            findings: Findings::default(),
+            scrub_file: places.scrub(),
             ends: Mutex::new(ends),
             _lock: lock,
         })
     }
 }
 
+/// Opens an archive that is all there.
 fn prepare(
+    disk: &ArcDisk,
+    places: &Places,
+    random: Random,
+    clock: Clock,
+    options: &ArchiveOptions,
+) -> Result<Opened, OpenError> {
+    let unfinished = is_unfinished(disk, places);
+    if unfinished.map_err(|source| OpenError::Disk { path: places.unfinished(), source })? {
+        return Err(OpenError::Unfinished { directory: places.root().to_owned() });
+    }
+    prepare_any(disk, places, random, clock, options)
+}
+
+/// The spool of an archive.
+pub(crate) fn spool_of(
+    disk: &ArcDisk,
+    places: &Places,
+    threads: Threads,
+    random: &Random,
+    object_bytes_max: u64,
+) -> Spool {
+    Spool {
+        disk: disk.clone(),
+        directory: places.spool().into(),
+        threads,
+        random: random.clone(),
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        object_bytes_max,
+    }
+}
+
+/// Opens an archive, all there or not.
+pub(crate) fn prepare_any(
     disk: &ArcDisk,
     places: &Places,
     random: Random,

@@ -40,6 +40,16 @@ impl Places {
         self.spool().join(format!("{sha256}.{MARK}"))
     }
 
+    /// Says that an archive is being moved here and is not all here yet.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.root.join("unfinished-migration")
+    }
+
+    /// How far the scrub is.
+    pub(crate) fn scrub(&self) -> PathBuf {
+        self.root.join("scrub.json")
+    }
+
     /// All buckets.
     pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs")

@@ -144,6 +144,7 @@ fn unreadable(error: BlobError) -> Result<Found, RecoverError> {
         BlobError::BadEnd { .. }
         | BlobError::BadFacts { .. }
         | BlobError::Another { .. }
+        | BlobError::Otherwise { .. }
         | BlobError::Damaged { .. } => {
             tracing::warn!(error = &error as &dyn std::error::Error, "one of the objects cannot be read");
             Ok(Found::Unreadable)

@@ -119,6 +119,7 @@ impl From<BlobError> for OpenBlobError {
             BlobError::Read { .. }
             | BlobError::BadEnd { .. }
             | BlobError::BadFacts { .. }
+            | BlobError::Otherwise { .. }
             | BlobError::Damaged { .. } => Self::Blob(source),
         }
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 mod power;
 #[cfg(test)]
 mod recovery;
@@ -11,6 +13,8 @@ mod recovery;
 mod retrieve;
 #[cfg(test)]
 mod s3;
+#[cfg(test)]
+mod scrub;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]

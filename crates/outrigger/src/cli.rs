@@ -20,15 +20,15 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a node in the foreground; SIGTERM drains for 30 s and stops
     Serve(ServeArgs),
-    /// Run an embedded archive in the foreground
-    Archive(ConfigArgs),
+    /// Run an embedded archive in the foreground, or bring objects in and out of one that is stopped
+    Archive(ArchiveArgs),
     /// Read the whole configuration and report every mistake in it
     Check(CheckArgs),
     /// Make a running node read its configuration again
     Reload(AdminArgs),
     /// Show members, breakers, backlog, journal and peers of a running node
     Status(AdminArgs),
-    /// Read journal and ledger of a running node again, and show what is not as it was written
+    /// Have a running node read journal and ledger again, or an archive its objects, and show what is not as it was written
     Scrub(AdminArgs),
     /// Show the trial balance
     Balance(BalanceArgs),
@@ -66,6 +66,64 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Options of `archive`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct ArchiveArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// What to do with an archive that is stopped, instead of running it
+    #[command(subcommand)]
+    pub(crate) verb: Option<ArchiveVerb>,
+}
+
+/// What to do with an archive that is stopped.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchiveVerb {
+    /// Bring the DICOM files of a folder, and of all below it, into the archive; run again, it goes on
+    Import(ImportArgs),
+    /// Take a study, a series or an instance out, as files of PS3.10
+    Export(ExportArgs),
+    /// Move the archive to another catalogue and another place for its objects; run again, it goes on
+    Migrate(MigrateArgs),
+}
+
+/// Options of `archive migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Configuration file of the archive (TOML); it is only read, and answers meanwhile
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Configuration file of the archive it becomes (TOML); it starts when all is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+}
+
+/// Options of `archive import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Configuration file of the archive (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Options of `archive export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Study, Series or SOP Instance UID
+    pub(crate) uid: String,
+    /// Where the files go; made if it is missing
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Configuration file of the archive (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
 }

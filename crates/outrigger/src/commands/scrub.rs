@@ -11,6 +11,9 @@ use crate::process::{Failure, Finished};
 /// How far it got is said so often, in parts of the whole.
 const PROGRESS_PARTS: u64 = 10;
 
+/// An archive says how far it got each time it has read so many objects.
+const OBJECTS_TOLD: u64 = 1_000;
+
 /// Asks for a scrub and waits for its end.
 pub(crate) fn run(args: &AdminArgs) -> Result<Finished, Failure> {
     let client = Client::new(&args.admin);
@@ -38,6 +41,16 @@ fn ended(client: &Client, number: u64) -> Result<Value, Failure> {
         if of("/last/number").is_some_and(|last| last >= number) {
             return Ok(seen.get_mut("last").map(Value::take).unwrap_or_default());
         }
+        if let Some(objects) = of("/running/objects") {
+            // How many there are is not known before they were all looked at.
+            let now = objects / OBJECTS_TOLD;
+            if now > part {
+                part = now;
+                let bytes = output::size(of("/running/bytes").unwrap_or(0));
+                output::note(&format!("{}, {bytes} read", output::counted(objects, "object", "objects")));
+            }
+            continue;
+        }
         let (Some(bytes), Some(of_bytes)) = (of("/running/bytes"), of("/running/of_bytes")) else {
             let message = "the node was started again meanwhile; ask again".to_owned();
             return Err(Failure::Refused { message });
@@ -64,7 +77,12 @@ fn show(last: &Value) {
     }
     let found = findings(last).len() as u64 + last.get("more_findings").and_then(Value::as_u64).unwrap_or(0);
     let bytes = last.get("bytes").and_then(Value::as_u64).unwrap_or(0);
-    let read = format!("{} of the journal and the ledger read", output::size(bytes));
+    let read = match last.get("objects").and_then(Value::as_u64) {
+        Some(objects) => {
+            format!("{} of {} read", output::size(bytes), output::counted(objects, "object", "objects"))
+        }
+        None => format!("{} of the journal and the ledger read", output::size(bytes)),
+    };
     output::line(&match found {
         0 => format!("sound: {read}"),
         _ => format!("{}: {read}", output::counted(found, "finding", "findings")),

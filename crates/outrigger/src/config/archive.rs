@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use outrigger_archive::S3Options;
+use outrigger_archive::{S3Options, ScrubOptions};
 use outrigger_runtime::Disk;
 use toml::de::DeTable;
 
@@ -21,6 +21,8 @@ pub(crate) struct ArchiveConfig {
     pub(crate) base: Base,
     /// Where object bytes are kept.
     pub(crate) blobs: BlobsAt,
+    /// How objects are scrubbed.
+    pub(crate) scrub: ScrubOptions,
     /// URL of the catalogue's database.
     pub(crate) catalogue: String,
     /// The file it is in.
@@ -47,10 +49,13 @@ pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<Ar
         if let Some(file) = &file {
             section.take_file(&keys::ARCHIVE_CATALOGUE, file, base.data());
         }
+        let every = section.duration(&keys::ARCHIVE_SCRUB);
+        let rate = section.room(&keys::ARCHIVE_SCRUB_RATE);
         section.end();
         Some(ArchiveConfig {
             base: base.finish()?,
             blobs: blobs?,
+            scrub: ScrubOptions { every: every?, bytes_per_second: rate? },
             catalogue: catalogue?,
             catalogue_file: file?,
         })

@@ -538,7 +538,9 @@ pub(crate) const TABLES_ALL: &[Table] = &[
     Table { header: "[audit]", doc: AUDIT.doc, keys: &[
         AUDIT_FILE, AUDIT_SYSLOG, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,
     ] },
-    Table { header: "[archive]", doc: ARCHIVE.doc, keys: &[ARCHIVE_BLOBS, ARCHIVE_CATALOGUE] },
+    Table { header: "[archive]", doc: ARCHIVE.doc, keys: &[
+        ARCHIVE_BLOBS, ARCHIVE_CATALOGUE, ARCHIVE_SCRUB, ARCHIVE_SCRUB_RATE,
+    ] },
     Table { header: "[archive.s3]", doc: ARCHIVE_S3.doc, keys: &[
         S3_URL, S3_REGION, S3_PATH_STYLE, S3_PLAIN_HTTP, S3_ACCESS_KEY_FILE, S3_ACCESS_KEY_ENV, S3_SECRET_KEY_FILE,
         S3_SECRET_KEY_ENV, S3_TIMEOUT, S3_RETRY_FOR, CA_FILE, SERVER_NAME, CERTIFICATE_FILE, KEY_FILE,

@@ -7,11 +7,11 @@
 mod actor;
 mod books;
 mod calls;
-mod chance;
+pub(crate) mod chance;
 mod crowds;
 mod flip;
 mod kill;
-mod load;
+pub(crate) mod load;
 mod many;
 mod pair;
 mod power;

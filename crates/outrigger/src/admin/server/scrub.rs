@@ -17,13 +17,13 @@ use crate::serve::{Ended, Seen};
 /// Reasons of damage that `status` names; more make no one wiser.
 const NAMED_MAX: usize = 20;
 /// Who asks how a scrub goes is answered after this long at the latest.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Which scrub is waited for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
-    number: Option<u64>,
+    pub(super) number: Option<u64>,
 }
 
 /// Begins a scrub, or joins the one under way.

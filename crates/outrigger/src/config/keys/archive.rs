@@ -1,6 +1,6 @@
 //! The keys of an embedded archive.
 
-use super::{DURATION, Key, TABLE, TIMER, key};
+use super::{DURATION, Key, SIZE, TABLE, TIMER, key};
 
 // [archive]
 pub(crate) const ARCHIVE_BLOBS: Key =
@@ -8,6 +8,18 @@ pub(crate) const ARCHIVE_BLOBS: Key =
 pub(crate) const ARCHIVE_CATALOGUE: Key =
     key("catalogue", "`sqlite:PATH` or `redb:PATH`", None, "the database of the archive's catalogue");
 
+pub(crate) const ARCHIVE_SCRUB: Key = key(
+    "scrub",
+    DURATION,
+    Some("30d"),
+    "time between two scrubs, which read every object again to find damage; `0s`: only when asked for",
+);
+pub(crate) const ARCHIVE_SCRUB_RATE: Key = key(
+    "scrub_rate",
+    SIZE,
+    Some("16MiB"),
+    "bytes of objects a scrub reads in a second: some 40 TB a month, and a tenth of what a hard disk can",
+);
 pub(crate) const ARCHIVE_S3: Key = key("s3", TABLE, None, "the object store, where `blobs` names one");
 
 // [archive.s3]
