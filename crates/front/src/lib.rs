@@ -25,4 +25,6 @@ pub use service::{
     Accepts, Arrival, CommitRefusal, CommitRequest, CommitResult, Committing, FindRefusal, Opened,
     OtherSyntaxes, Provenance, RefusalKind, Retrievable, Service, StoreRefusal, Stored, StudyPatient,
 };
-pub use web::{Access, Origins, RenewedTokens, Right, TokenError, Tokens, WebFront, WebOptions, WebTimers};
+pub use web::{
+    Access, Origins, RenewedTokens, Right, TokenError, Tokens, WebFront, WebOptions, WebServer, WebTimers,
+};

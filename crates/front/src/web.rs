@@ -10,6 +10,7 @@ pub mod host;
 mod refusal;
 mod router;
 mod search;
+mod server;
 mod store;
 mod unserved;
 mod viewer;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 
 pub use access::{Access, Right, TokenError, Tokens};
 pub(crate) use refusal::Refusal;
+pub use server::WebServer;
 
 use crate::audit::{AuditEvent, Party};
 use crate::certificate;
@@ -72,6 +74,8 @@ pub type RenewedTokens = BTreeMap<SocketAddr, Tokens>;
 /// One web listener.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
+    /// What reads the requests.
+    pub server: WebServer,
     /// Where; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Our own AE title: what came by the web is recorded as called to it.
@@ -174,10 +178,12 @@ impl WebFront {
         let permits = Permits::new(options.limits);
         let door =
             Arc::new(Door { front: self.clone(), options, permits, room: search::Room::default(), address });
-        let router = router::router(&door);
+        let (threads, timers) = (self.threads, door.options.timers);
+        let server =
+            server::Server::open(door.options.server, threads, router::router(&door), timers, &shutdown)?;
         let stop = shutdown.clone();
         let handle =
-            move |incoming| connection::serve(Arc::clone(&door), router.clone(), incoming, shutdown.clone());
+            move |incoming| connection::serve(Arc::clone(&door), server.clone(), incoming, shutdown.clone());
         let ended = tokio::spawn(listen::serve(listener, stop, handle));
         Ok(Listening { address, ended })
     }

@@ -10,10 +10,18 @@ use std::path::Path;
 
 use outrigger_dataset::dictionary;
 use outrigger_dataset::identifier::{compared, is_supported, item_keys};
+use outrigger_front::WebServer;
 use outrigger_model::{Level, Tag};
 
 use self::statement::{list, rows};
 use crate::web::door::{ADMIN, Door, MULTIPART, READ, WRITE, options, with_tokens};
+
+over_both!(
+    #[tokio::test]
+    the_resources_and_methods_of_the_statement_are_those_that_are_served,
+    the_media_types_of_requests_are_those_that_are_taken,
+    the_rights_of_the_statement_are_those_of_tokens,
+);
 
 /// What the capabilities document says of a service.
 fn told(document: &serde_json::Value, service: &str, what: &str) -> BTreeSet<String> {
@@ -65,9 +73,8 @@ fn filled(template: &str) -> String {
     .fold(template.replace("{transaction}", "1.5"), |path, (name, value)| path.replace(name, value))
 }
 
-#[tokio::test]
-async fn the_resources_and_methods_of_the_statement_are_those_that_are_served() {
-    let door = Door::open(options()).await;
+async fn the_resources_and_methods_of_the_statement_are_those_that_are_served(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let document = door.get("/dicomweb/").await.json();
     let stated = rows("Resources and methods");
     let mut by_service: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -105,9 +112,8 @@ async fn the_resources_and_methods_of_the_statement_are_those_that_are_served() 
     }
 }
 
-#[tokio::test]
-async fn the_media_types_of_requests_are_those_that_are_taken() {
-    let door = Door::open(options()).await;
+async fn the_media_types_of_requests_are_those_that_are_taken(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let document = door.get("/dicomweb/").await.json();
     for row in rows("Media types of requests") {
         let path = if row[0] == "store" { "/studies" } else { "/commitment-requests/1.5" };
@@ -125,9 +131,8 @@ async fn the_media_types_of_requests_are_those_that_are_taken() {
     }
 }
 
-#[tokio::test]
-async fn the_rights_of_the_statement_are_those_of_tokens() {
-    let door = Door::open(with_tokens()).await;
+async fn the_rights_of_the_statement_are_those_of_tokens(server: WebServer) {
+    let door = Door::open(with_tokens(server)).await;
     let stated = rows("Rights of tokens");
     assert_eq!(stated.iter().map(|row| &row[0][..]).collect::<Vec<_>>(), ["read", "write", "admin"]);
     for (row, token) in stated.iter().zip([READ, WRITE, ADMIN]) {

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests use files of their own")]
 
+#[macro_use]
+mod servers;
+
 mod admission;
 mod ask;
 mod commit;

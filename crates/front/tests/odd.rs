@@ -6,11 +6,17 @@ use outrigger_dataset::part10;
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::WebServer;
 use outrigger_model::transfer_syntax::EXPLICIT_VR_LE;
 use outrigger_model::{SopInstanceUid, Status, Tag};
 
 use crate::station::{Station, store};
 use crate::web::door::{Door, MULTIPART, multipart, options};
+
+over_both!(
+    #[tokio::test]
+    a_uid_that_nobody_could_ask_for_is_refused_by_stow_and_others_are_named_so_that_they_are_found,
+);
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 
@@ -65,9 +71,10 @@ async fn a_uid_that_nobody_could_ask_for_is_refused_by_c_store_and_others_are_id
     }
 }
 
-#[tokio::test]
-async fn a_uid_that_nobody_could_ask_for_is_refused_by_stow_and_others_are_named_so_that_they_are_found() {
-    let mut door = Door::open(options()).await;
+async fn a_uid_that_nobody_could_ask_for_is_refused_by_stow_and_others_are_named_so_that_they_are_found(
+    server: WebServer,
+) {
+    let mut door = Door::open(options(server)).await;
     let file = |phantom: &Phantom, instance: &SopInstanceUid| {
         part10::file(&phantom.header.sop_class, instance, &phantom.transfer_syntax, &phantom.data_set)
     };

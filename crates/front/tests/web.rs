@@ -6,5 +6,6 @@ pub(crate) mod door;
 mod hostile;
 mod listed;
 mod searching;
+mod staying;
 mod storing;
 mod unserved;

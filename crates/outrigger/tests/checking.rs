@@ -82,7 +82,6 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
     let station = Station { ae_title: ae("A"), port: 104 };
     let good = configuration(directory.path(), &[Behind::new("a", &station, "present")]);
     for (more, key) in [
-        ("[[front.web]]\nlisten = \"127.0.0.1:0\"\nserver = \"actix\"\n", "front.web[].server"),
         ("[[front.hl7]]\nlisten = \"127.0.0.1:0\"\n", "front.hl7"),
         ("[ledger]\nurl = \"postgres://localhost/ledger\"\n", "ledger.url"),
         ("[[journal.copy]]\npath = \"/a\"\n[[journal.copy]]\npath = \"/b\"\n", "journal.copy"),

@@ -7,6 +7,9 @@
 )]
 #![allow(clippy::print_stdout, reason = "what was measured and seen is shown where a test fails")]
 
+#[macro_use]
+mod servers;
+
 mod archives;
 mod asking;
 mod asking_members;

@@ -18,6 +18,13 @@ use tempfile::TempDir;
 use crate::door::{Behind, Door, ae, head, line, written};
 use crate::modality::{Object, objects, same_at};
 use crate::program::{program, run};
+use crate::servers::WebServer;
+
+over_both!(
+    #[tokio::test]
+    peer_curl_stores_finds_at_once_and_the_member_gets_it,
+    peer_curl_finds_after_a_kill_what_was_answered_as_stored,
+);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const READ: &str = "0123456789abcdef-read";
@@ -25,20 +32,20 @@ const WRITE: &str = "0123456789abcdef-write";
 const TYPE: &str = "Content-Type: multipart/related; type=\"application/dicom\"; boundary=b";
 
 /// A web listener with tokens, as its table is written; the file of tokens lies in the directory.
-fn listener(directory: &Path) -> String {
+fn listener(server: WebServer, directory: &Path) -> String {
     let tokens = directory.join("tokens");
     fs::write(&tokens, format!("# viewers\nread {READ}\nwrite {WRITE}\n")).unwrap();
-    format!("[[front.web]]\nlisten = \"127.0.0.1:0\"\ntokens_file = \"{}\"\n", tokens.display())
+    format!("{}tokens_file = \"{}\"\n", server.listener(), tokens.display())
 }
 
 /// An archive with both doors.
-async fn archive(directory: &Path) -> Node {
+async fn archive(server: WebServer, directory: &Path) -> Node {
     let data = directory.display();
     let text = format!(
         "[node]\nname = \"archive\"\ndata = \"{data}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [[front.dimse]]\nlisten = \"127.0.0.1:0\"\nae_titles = [\"ARCHIVE\"]\n{}\
          [archive]\nblobs = \"file:{data}/blobs\"\ncatalogue = \"redb:{data}/catalogue\"\n",
-        listener(directory)
+        listener(server, directory)
     );
     let config = written(directory, &text);
     Node::start(program(), Role::Archive, &config, directory, Vec::new()).await.unwrap()
@@ -85,19 +92,18 @@ fn dimse(archive: &Node) -> Station {
     Station { ae_title: ae("ARCHIVE"), port: archive.listening().unwrap().dimse[0].port() }
 }
 
-/// An archive with a web door of its own, in a directory of its own, and a door before it.
-async fn before_an_archive() -> (TempDir, Node, Door) {
+/// An archive with a web door of its own, in a directory of its own, and a door before it that shares no web server with it.
+async fn before_an_archive(server: WebServer) -> (TempDir, Node, Door) {
     let (home, away) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let archive = archive(away.path()).await;
+    let archive = archive(server.other(), away.path()).await;
     let member = Behind::new("archive", &dimse(&archive), "verified");
-    let text = head(home.path(), 0, "") + &listener(home.path()) + &member.text();
+    let text = head(home.path(), 0, "") + &listener(server, home.path()) + &member.text();
     let door = Door::open_with(home, &text).await;
     (away, archive, door)
 }
 
-#[tokio::test]
-async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
-    let (_away, archive, door) = before_an_archive().await;
+async fn peer_curl_stores_finds_at_once_and_the_member_gets_it(server: WebServer) {
+    let (_away, archive, door) = before_an_archive(server).await;
     let url = web(&door.node);
     let sent = objects(1, 12);
     let body = body(door.directory.path(), &sent);
@@ -146,10 +152,9 @@ async fn peer_curl_stores_finds_at_once_and_the_member_gets_it() {
     }
 }
 
-#[tokio::test]
-async fn peer_curl_finds_after_a_kill_what_was_answered_as_stored() {
+async fn peer_curl_finds_after_a_kill_what_was_answered_as_stored(server: WebServer) {
     let home = TempDir::new().unwrap();
-    let text = head(home.path(), 0, "") + &listener(home.path());
+    let text = head(home.path(), 0, "") + &listener(server, home.path());
     let mut door = Door::open_with(home, &text).await;
     let sent = objects(2, 8);
     let body = body(door.directory.path(), &sent);
@@ -184,9 +189,9 @@ async fn a_door_that_anybody_could_use_is_a_mistake_in_the_configuration() {
         ),
         ("listen = \"127.0.0.1:0\"\nurl = \"pacs\"".to_owned(), "front.web[].url", "pacs"),
         (
-            "listen = \"127.0.0.1:0\"\nserver = \"actix\"".to_owned(),
+            "listen = \"127.0.0.1:0\"\nserver = \"apache\"".to_owned(),
             "front.web[].server",
-            "is not in this version",
+            "`axum` or `actix`",
         ),
     ] {
         let text = head(home.path(), 0, "") + "[[front.web]]\n" + &keys + "\n";

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 
 use tokio::sync::oneshot;
+use tokio::task::LocalSet;
 
 /// How synchronous work is kept off the asynchronous threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,23 @@ impl Threads {
             Self::Simulated => drop(tokio::spawn(work)),
         }
         Ok(end)
+    }
+
+    /// Runs what `make` makes, and what that starts beside itself, on a thread named `name` and never on another.
+    ///
+    /// The thread has timers of its own and no sockets. Errs in the simulator, whose one thread cannot be told from others.
+    pub fn apart<M, F>(self, name: &str, make: M) -> io::Result<()>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        if self == Self::Simulated {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let work = move || LocalSet::new().block_on(&runtime, async move { make().await });
+        std::thread::Builder::new().name(name.to_owned()).spawn(work)?;
+        Ok(())
     }
 
     /// Runs a piece of blocking work and gives its answer.

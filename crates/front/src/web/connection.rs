@@ -1,41 +1,25 @@
 //! A connection from its first byte to its last: TLS, HTTP/1.1, limits, and a good end.
 
+use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, body};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper::server::conn::http1::Connection;
 use outrigger_model::AssociationId;
 use outrigger_runtime::Shutdown;
 use outrigger_runtime::listen::{DRAIN, Incoming, Opening};
 use outrigger_runtime::net::BoxStream;
-use outrigger_runtime::permits::{LimitReached, Permit};
+use outrigger_runtime::permits::Permit;
 use outrigger_runtime::stall::Stalling;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use super::Door;
-
-/// Longest head of a request, in bytes, and as much of an answer is held for a slow reader: a URL of a thousand UIDs and a token.
-const HEAD_BYTES_MAX: usize = 96 * 1024;
-/// Most header fields of a request: browsers send thirty.
-const HEADERS_MAX: usize = 100;
-
-/// What a connection tells its requests of itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
-    pub(super) id: AssociationId,
-    pub(super) address: IpAddr,
-    /// Set where there are as many connections as there may be.
-    pub(super) beyond: Option<LimitReached>,
-}
+use super::server::{self, ActixError, Line, Server};
 
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +29,9 @@ enum ConnectionError {
     #[error("the TLS handshake was not done in time")]
     TlsSlow,
     #[error("the connection failed")]
-    Http(#[source] hyper::Error),
+    Http(#[from] hyper::Error),
+    #[error("the connection failed")]
+    Actix(#[from] ActixError),
     #[error("the connection said nothing and made room for another")]
     Evicted,
     #[error("the connection outlived the drain")]
@@ -53,12 +39,12 @@ enum ConnectionError {
 }
 
 /// Serves a connection.
-pub(super) async fn serve(door: Arc<Door>, router: Router, incoming: Incoming, shutdown: Shutdown) {
+pub(super) async fn serve(door: Arc<Door>, server: Server, incoming: Incoming, shutdown: Shutdown) {
     let id = AssociationId(door.front.connections.fetch_add(1, Ordering::Relaxed) + 1);
     let span = tracing::info_span!("connection", %id, from = %incoming.from, port = door.address.port());
     let served = async {
         metrics::gauge!("outrigger_web_connections_open").increment(1);
-        if let Err(error) = connect(&door, router, id, incoming, shutdown).await {
+        if let Err(error) = connect(&door, server, id, incoming, shutdown).await {
             tracing::info!(error = &error as &dyn std::error::Error, "the connection ended badly");
         }
         metrics::gauge!("outrigger_web_connections_open").decrement(1);
@@ -68,7 +54,7 @@ pub(super) async fn serve(door: Arc<Door>, router: Router, incoming: Incoming, s
 
 async fn connect(
     door: &Door,
-    router: Router,
+    server: Server,
     id: AssociationId,
     incoming: Incoming,
     shutdown: Shutdown,
@@ -80,7 +66,7 @@ async fn connect(
         () = opening.evicted() => return Err(ConnectionError::Evicted),
     };
     let (permit, line) = admitted(door, id, from);
-    let outcome = requests(door, stream, router, line, opening, shutdown).await;
+    let outcome = requests(door, stream, server, line, opening, shutdown).await;
     drop(permit);
     outcome
 }
@@ -107,43 +93,56 @@ async fn secured(door: &Door, stream: BoxStream) -> Result<BoxStream, Connection
 async fn requests(
     door: &Door,
     stream: BoxStream,
-    router: Router,
+    server: Server,
     line: Line,
-    mut opening: Opening,
-    mut shutdown: Shutdown,
+    opening: Opening,
+    shutdown: Shutdown,
 ) -> Result<(), ConnectionError> {
+    let timers = door.options.timers;
+    let stream = Stalling::new(stream, timers.inactivity);
     let spoke = Arc::new(Notify::new());
     let told = Arc::clone(&spoke);
-    let routed = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<body::Incoming>| {
-        told.notify_one();
-        request.extensions_mut().insert(line);
-        hyper::service::Service::call(&routed, request)
-    });
-    let stream = TokioIo::new(Stalling::new(stream, door.options.timers.inactivity));
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(door.options.timers.head)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(stream, service);
-    let mut serving = std::pin::pin!(serving);
+    match server {
+        Server::Axum(router) => {
+            let serving = pin!(server::serving(router, stream, line, told, timers));
+            served(serving, Connection::graceful_shutdown, &spoke, opening, shutdown).await
+        }
+        Server::Actix(carriers) => {
+            let serving = pin!(carriers.carry(stream, line, told).await?);
+            // It hears itself that stopping is asked for.
+            served(serving, |_| (), &spoke, opening, shutdown).await
+        }
+    }
+}
+
+/// Serves a connection to its end; it goes where it says nothing and there is no room, and in time where stopping is asked for.
+async fn served<S, E>(
+    mut serving: Pin<&mut S>,
+    end_soon: fn(Pin<&mut S>),
+    spoke: &Notify,
+    mut opening: Opening,
+    mut shutdown: Shutdown,
+) -> Result<(), ConnectionError>
+where
+    S: Future<Output = Result<(), E>>,
+    ConnectionError: From<E>,
+{
     tokio::select! {
         biased;
-        ended = serving.as_mut() => return ended.map_err(ConnectionError::Http),
+        ended = serving.as_mut() => return Ok(ended?),
         () = spoke.notified() => drop(opening),
         () = opening.evicted() => return Err(ConnectionError::Evicted),
         () = shutdown.stopping() => {}
     }
     tokio::select! {
         biased;
-        ended = serving.as_mut() => return ended.map_err(ConnectionError::Http),
+        ended = serving.as_mut() => return Ok(ended?),
         // The request that is being answered may finish.
-        () = shutdown.stopping() => serving.as_mut().graceful_shutdown(),
+        () = shutdown.stopping() => end_soon(serving.as_mut()),
     }
     tokio::select! {
         biased;
-        ended = serving => ended.map_err(ConnectionError::Http),
+        ended = serving => Ok(ended?),
         () = sleep(DRAIN) => Err(ConnectionError::Drained),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::header::HOST;
-use axum::http::{Request, uri};
+use axum::http::{Request, Version, uri};
 
 /// Why it cannot be told which host a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum HostError {
     /// Named twice.
     #[error("the request has more than one field Host")]
     TwoFields,
+    /// Not named.
+    #[error("the request has no field Host")]
+    NoField,
     /// Named in two ways.
     #[error("the request is for another host than its field Host says")]
     Another,
@@ -26,6 +29,9 @@ pub fn of<B>(request: &Request<B>) -> Result<Option<String>, HostError> {
     let field = fields.next().map(|value| value.to_str().map_err(|_| HostError::NoText)).transpose()?;
     if fields.next().is_some() {
         return Err(HostError::TwoFields);
+    }
+    if field.is_none() && request.version() == Version::HTTP_11 {
+        return Err(HostError::NoField);
     }
     match (request.uri().authority().map(uri::Authority::as_str), field) {
         (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => Err(HostError::Another),

@@ -13,7 +13,7 @@ use axum::routing::get;
 use outrigger_model::AeTitle;
 
 use super::access::{Asked, Right, admit};
-use super::connection::Line;
+use super::server::Line;
 use super::unserved::Wanted;
 use super::{Caller, Door, Refusal, capabilities, commit, cors, host, search, store, viewer, wado};
 use crate::audit::{AuditEvent, Party};

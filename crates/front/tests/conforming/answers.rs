@@ -7,6 +7,7 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::WebServer;
 use outrigger_model::{Tag, TransferSyntaxUid};
 
 use super::statement::{MEDIA, list, parts, rows};
@@ -14,6 +15,13 @@ use super::told;
 use crate::wado::exchange::Response;
 use crate::wado::rack::{Counter, Lying};
 use crate::web::door::{Door, MULTIPART, options};
+
+over_both!(
+    #[tokio::test]
+    the_media_types_of_answers_are_those_of_the_statement,
+    search_store_and_commitment_answer_as_what_the_statement_says,
+    the_parameters_of_the_statement_are_those_that_are_read,
+);
 
 /// A transfer syntax of each media type that an encoding has.
 const ENCODINGS: [&str; 11] = [
@@ -84,10 +92,9 @@ fn stated(row: &[String]) -> BTreeSet<String> {
     alone.into_iter().chain(multipart).collect()
 }
 
-#[tokio::test]
-async fn the_media_types_of_answers_are_those_of_the_statement() {
+async fn the_media_types_of_answers_are_those_of_the_statement(server: WebServer) {
     let (images, table) = (images(), rows("Media types of answers"));
-    let mut counter = Counter::with(&images).await;
+    let mut counter = Counter::with(server, &images).await;
     let row = |name: &str| stated(table.iter().find(|row| row[0] == name).expect(name));
     let mut retrieved = BTreeSet::new();
     // Where no encoding matters one image is enough, and where only videos do they are.
@@ -116,9 +123,8 @@ async fn the_media_types_of_answers_are_those_of_the_statement() {
     assert_eq!(table.len(), 9, "each row is held against something");
 }
 
-#[tokio::test]
-async fn search_store_and_commitment_answer_as_what_the_statement_says() {
-    let door = Door::open(options()).await;
+async fn search_store_and_commitment_answer_as_what_the_statement_says(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let stated = stated(&rows("Media types of answers")[1]);
     let found = door.get("/dicomweb/studies").await;
     assert_eq!(found.fields("content-type"), stated.iter().map(String::as_str).collect::<Vec<_>>());
@@ -157,11 +163,10 @@ const PARAMETERS: [(&str, &str); 14] = [
     ("window", "1,1,linear"),
 ];
 
-#[tokio::test]
-async fn the_parameters_of_the_statement_are_those_that_are_read() {
-    let door = Door::open(options()).await;
+async fn the_parameters_of_the_statement_are_those_that_are_read(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let image = image(0);
-    let counter = Counter::with(std::slice::from_ref(&image)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&image)).await;
     let document = door.get("/dicomweb/").await.json();
     let stated = |service: &str| -> BTreeSet<String> {
         let table = rows("Query parameters");

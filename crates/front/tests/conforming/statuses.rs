@@ -5,12 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use outrigger_front::{Limits, WebOptions, WebTimers};
+use outrigger_front::{Limits, WebOptions, WebServer, WebTimers};
 
 use super::answers::images;
 use super::statement::rows;
 use crate::wado::rack::{Counter, State};
 use crate::web::door::{Door, MULTIPART, READ, file, multipart, options, phantoms, with_tokens};
+
+over_both!(
+    #[tokio::test]
+    the_status_codes_of_the_statement_are_those_that_are_answered,
+);
 
 /// Statuses that the sources of the web door name.
 fn named(directory: &Path) -> BTreeSet<u16> {
@@ -37,9 +42,9 @@ fn named(directory: &Path) -> BTreeSet<u16> {
 }
 
 /// What a door without tokens answers to requests of each kind.
-async fn of_a_door() -> BTreeSet<u16> {
-    let timers = WebTimers { inactivity: Duration::from_millis(200), ..options().timers };
-    let door = Door::open(WebOptions { timers, ..options() }).await;
+async fn of_a_door(server: WebServer) -> BTreeSet<u16> {
+    let timers = WebTimers { inactivity: Duration::from_millis(200), ..options(server).timers };
+    let door = Door::open(WebOptions { timers, ..options(server) }).await;
     let body = multipart(&[file(&phantoms(1)[0]), b"no object".to_vec()]);
     let mut saw = BTreeSet::new();
     for (path, kind, body) in [
@@ -70,22 +75,29 @@ async fn of_a_door() -> BTreeSet<u16> {
     saw.insert(door.say(&short, b"--b").await.status);
     let full = Limits { associations: 0, associations_per_address: 0 };
     saw.insert(
-        Door::open(WebOptions { limits: full, ..options() }).await.get("/dicomweb/studies").await.status,
+        Door::open(WebOptions { limits: full, ..options(server) })
+            .await
+            .get("/dicomweb/studies")
+            .await
+            .status,
     );
     saw.insert(
-        Door::open(with_tokens()).await.get_with("/dicomweb/studies", &format!("X: {READ}")).await.status,
+        Door::open(with_tokens(server))
+            .await
+            .get_with("/dicomweb/studies", &format!("X: {READ}"))
+            .await
+            .status,
     );
     saw
 }
 
-#[tokio::test]
-async fn the_status_codes_of_the_statement_are_those_that_are_answered() {
-    let stated: BTreeSet<u16> = rows("Status codes").iter().map(|row| row[0].parse().unwrap()).collect();
+async fn the_status_codes_of_the_statement_are_those_that_are_answered(server: WebServer) {
+    let mut stated: BTreeSet<u16> = rows("Status codes").iter().map(|row| row[0].parse().unwrap()).collect();
     let mut sources = named(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"));
     // Of a service without storage commitment, which no node is.
     assert!(sources.remove(&501));
     assert_eq!(sources.difference(&stated).collect::<Vec<_>>(), Vec::<&u16>::new());
-    let mut saw = of_a_door().await;
+    let mut saw = of_a_door(server).await;
     let mut images = images();
     let gone = images.remove(2).but(State::Gone);
     images.push(gone.clone());
@@ -94,12 +106,14 @@ async fn the_status_codes_of_the_statement_are_those_that_are_answered() {
     };
     let (native, video) = (images[0].path(), in_syntax("1.2.840.10008.1.2.4.102"));
     let damaged = in_syntax("1.2.840.10008.1.2.5");
-    let counter = Counter::with(&images).await;
+    let counter = Counter::with(server, &images).await;
     for path in [gone.path(), format!("{damaged}/rendered"), format!("{native}/frames/9")] {
         saw.insert(counter.get(&path).await.status);
     }
     for range in ["Range: bytes=0-1", "Range: bytes=99999999-"] {
         saw.insert(counter.get_with(&format!("{video}/rendered"), range).await.status);
     }
+    // The statement says so: there a target that is too long makes no sense.
+    assert!(server == WebServer::Axum || stated.remove(&414));
     assert_eq!(saw, stated);
 }

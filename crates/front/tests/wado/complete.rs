@@ -5,10 +5,18 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::WebServer;
 use outrigger_model::Tag;
 
 use super::phantom;
 use super::rack::{Counter, Lying, State};
+
+over_both!(
+    #[tokio::test]
+    a_description_larger_than_what_is_kept_is_whole,
+    a_picture_that_cannot_be_had_is_never_silently_left_out,
+    a_study_of_reports_and_one_picture_is_shown_by_that,
+);
 
 /// Some megabytes of description, of values that are each too small to be left out of it.
 fn wordy(instance: u32) -> Lying {
@@ -24,11 +32,10 @@ fn wordy(instance: u32) -> Lying {
 
 /// Goal: a description that is larger than what is kept of one comes whole and in order all the same, also where a small instance
 /// behind would still have had room.
-#[tokio::test]
-async fn a_description_larger_than_what_is_kept_is_whole() {
+async fn a_description_larger_than_what_is_kept_is_whole(server: WebServer) {
     let mut objects: Vec<Lying> = (0..24).map(wordy).collect();
     objects.push(Lying::of(phantom(Shape::Sr, 0, 24)));
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let response = counter.get(&format!("{}/metadata", objects[0].study())).await;
     assert!(response.body.len() > 34 << 20, "{} bytes", response.body.len());
     let found = response.json();
@@ -38,8 +45,7 @@ async fn a_description_larger_than_what_is_kept_is_whole() {
 }
 
 /// Goal: a picture that cannot be had breaks the response, as an object does; only what has none is passed over.
-#[tokio::test]
-async fn a_picture_that_cannot_be_had_is_never_silently_left_out() {
+async fn a_picture_that_cannot_be_had_is_never_silently_left_out(server: WebServer) {
     for (state, is_whole) in [(State::There, true), (State::Gone, false)] {
         let objects = [
             // Large enough that some of it is out before the rest is looked at.
@@ -48,7 +54,7 @@ async fn a_picture_that_cannot_be_had_is_never_silently_left_out() {
             Lying::of(phantom(Shape::SmallCt, 0, 2)).but(state),
             Lying::of(phantom(Shape::SmallCt, 0, 3)),
         ];
-        let counter = Counter::with(&objects).await;
+        let counter = Counter::with(server, &objects).await;
         let path = format!("{}/rendered", objects[0].study());
         let response = counter.get_as(&path, "multipart/related; type=\"image/png\"").await;
         assert_eq!((response.status, response.is_whole), (200, is_whole), "{state:?}");
@@ -56,11 +62,10 @@ async fn a_picture_that_cannot_be_had_is_never_silently_left_out() {
 }
 
 /// Goal: a study is shown by one of its pictures, though what stands in its middle has none.
-#[tokio::test]
-async fn a_study_of_reports_and_one_picture_is_shown_by_that() {
+async fn a_study_of_reports_and_one_picture_is_shown_by_that(server: WebServer) {
     let mut objects: Vec<Lying> = (1..6).map(|number| Lying::of(phantom(Shape::Sr, 0, number))).collect();
     objects.insert(0, Lying::of(phantom(Shape::SmallCt, 0, 0)));
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let shown = counter.get_as(&format!("{}/thumbnail", objects[0].study()), "image/png").await;
     assert_eq!(shown.status, 200, "{}", shown.text());
 }

@@ -6,10 +6,20 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::WebServer;
 use outrigger_model::{Tag, TransferSyntaxUid};
 
 use super::rack::{Counter, Lying};
 use super::{RLE, phantom};
+
+over_both!(
+    #[tokio::test]
+    native_frames_come_in_the_order_asked_for,
+    compressed_frames_come_as_they_are_or_decoded,
+    lossy_frames_come_as_they_are_alone,
+    frames_without_bytes_are_refused_before_the_first_byte,
+    frames_that_are_not_there_are_refused_in_words,
+);
 
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const FRAME_BYTES: usize = 640 * 480 * 3;
@@ -23,11 +33,10 @@ fn native_frames(lying: &Lying) -> Vec<Bytes> {
     (0..pixels.len() / FRAME_BYTES).map(|n| pixels.slice(n * FRAME_BYTES..(n + 1) * FRAME_BYTES)).collect()
 }
 
-#[tokio::test]
-async fn native_frames_come_in_the_order_asked_for() {
+async fn native_frames_come_in_the_order_asked_for(server: WebServer) {
     let lying = Lying::of(phantom(Shape::Us { frames: 3 }, 0, 0));
     let expected = native_frames(&lying);
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     for accept in ["*/*", BYTES, ANY] {
         let parts = counter.get_as(&format!("{}/frames/3,1", lying.path()), accept).await.whole_parts();
         assert!(parts.len() == 2 && parts[0].body == expected[2] && parts[1].body == expected[0], "{accept}");
@@ -44,11 +53,10 @@ async fn native_frames_come_in_the_order_asked_for() {
     );
 }
 
-#[tokio::test]
-async fn compressed_frames_come_as_they_are_or_decoded() {
+async fn compressed_frames_come_as_they_are_or_decoded(server: WebServer) {
     let lying = Lying::transcoded(phantom(Shape::Us { frames: 2 }, 0, 0), RLE);
     let expected = native_frames(&lying);
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let decoded = counter.get_as(&format!("{}/frames/1,2", lying.path()), BYTES).await.whole_parts();
     assert!(decoded[0].body == expected[0] && decoded[1].body == expected[1]);
 
@@ -67,8 +75,7 @@ async fn compressed_frames_come_as_they_are_or_decoded() {
     assert_eq!(jpeg.status, 406, "{}", jpeg.text());
 }
 
-#[tokio::test]
-async fn lossy_frames_come_as_they_are_alone() {
+async fn lossy_frames_come_as_they_are_alone(server: WebServer) {
     let mut lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
     let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
     let stream = Bytes::from_static(b"\xFF\xD8\xFFjpeg\xFF\xD9\0");
@@ -76,7 +83,7 @@ async fn lossy_frames_come_as_they_are_alone() {
     tree.put(Element { tag: PIXEL_DATA, vr: Vr::OB, value: Value::Fragments(fragments) });
     lying.bytes = write(&tree, Form::ExplicitLittle).into();
     lying.transfer_syntax = TransferSyntaxUid::new(BASELINE).unwrap();
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let path = format!("{}/frames/1", lying.path());
     for accept in ["*/*", "multipart/related; type=\"image/jpeg\""] {
         let parts = counter.get_as(&path, accept).await.whole_parts();
@@ -89,8 +96,7 @@ async fn lossy_frames_come_as_they_are_alone() {
 }
 
 /// Goal: nothing is not told as a frame, nor does a response break off for it that could have been an error.
-#[tokio::test]
-async fn frames_without_bytes_are_refused_before_the_first_byte() {
+async fn frames_without_bytes_are_refused_before_the_first_byte(server: WebServer) {
     let objects = [(0, 2, vec![Bytes::from_static(b"\xFF\xD8\xFF\xD9"), Bytes::new()]), (1, 1, Vec::new())];
     let objects = objects.map(|(instance, count, fragments)| {
         let mut lying = Lying::of(phantom(Shape::SmallCt, 0, instance));
@@ -102,7 +108,7 @@ async fn frames_without_bytes_are_refused_before_the_first_byte() {
         lying.transfer_syntax = TransferSyntaxUid::new(BASELINE).unwrap();
         lying
     });
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let (empty, none) = (objects[0].path(), objects[1].path());
     let one = counter.get(&format!("{empty}/frames/1")).await.whole_parts();
     assert_eq!(one[0].body.len(), 4);
@@ -121,11 +127,10 @@ async fn frames_without_bytes_are_refused_before_the_first_byte() {
     }
 }
 
-#[tokio::test]
-async fn frames_that_are_not_there_are_refused_in_words() {
+async fn frames_that_are_not_there_are_refused_in_words(server: WebServer) {
     let lying = Lying::of(phantom(Shape::Us { frames: 2 }, 0, 0));
     let report = Lying::of(phantom(Shape::Sr, 1, 0));
-    let counter = Counter::with(&[lying.clone(), report.clone()]).await;
+    let counter = Counter::with(server, &[lying.clone(), report.clone()]).await;
     for (list, status) in [
         ("3", 404),
         ("1,2,3", 404),

@@ -5,11 +5,22 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
+use outrigger_front::WebServer;
 use outrigger_model::Tag;
 use serde_json::json;
 
 use super::rack::{Counter, Lying, State};
 use super::{RLE, phantom};
+
+over_both!(
+    #[tokio::test]
+    a_study_is_described_instance_by_instance,
+    what_cannot_be_described_is_left_out_and_said,
+    parts_that_cannot_be_read_here_come_from_somebody_else,
+    every_uri_of_bulk_data_leads_to_the_value,
+    uris_lead_back_to_the_port,
+    encapsulated_pixel_data_come_frame_by_frame,
+);
 
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const BYTES: &str = "multipart/related; type=\"application/octet-stream\"";
@@ -19,8 +30,7 @@ fn below(uri: &serde_json::Value) -> &str {
     uri.as_str().unwrap().strip_prefix("http://localhost/dicomweb").unwrap()
 }
 
-#[tokio::test]
-async fn a_study_is_described_instance_by_instance() {
+async fn a_study_is_described_instance_by_instance(server: WebServer) {
     let objects = [
         Lying::of(phantom(Shape::SmallCt, 0, 0)),
         Lying::transcoded(phantom(Shape::SmallCt, 0, 1), RLE),
@@ -29,7 +39,7 @@ async fn a_study_is_described_instance_by_instance() {
         Lying::transcoded(phantom(Shape::SmallCt, 0, 4), "1.2.840.10008.1.2.1.99"),
         Lying::of(phantom(Shape::Sr, 1, 0)),
     ];
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let response =
         counter.get_as(&format!("{}/metadata", objects[0].study()), "application/dicom+json").await;
     assert_eq!(response.fields["content-type"], "application/dicom+json");
@@ -61,8 +71,7 @@ type Spoil<'a> = &'a dyn Fn(Lying) -> Lying;
 
 /// Goal: one instance that cannot be described does not cost the others, and the answer says so. The control is the same
 /// study with every object as it should be.
-#[tokio::test]
-async fn what_cannot_be_described_is_left_out_and_said() {
+async fn what_cannot_be_described_is_left_out_and_said(server: WebServer) {
     let torn = |lying: Lying| Lying { bytes: lying.bytes.slice(..lying.bytes.len() - 10), ..lying };
     let private = |lying: Lying| Lying {
         transfer_syntax: outrigger_model::TransferSyntaxUid::new("1.2.3.4.5").unwrap(),
@@ -82,7 +91,7 @@ async fn what_cannot_be_described_is_left_out_and_said() {
             let mut objects: Vec<Lying> =
                 (0..3).map(|number| Lying::of(phantom(Shape::SmallCt, 0, number))).collect();
             objects[spoilt] = spoil(objects[spoilt].clone());
-            let counter = Counter::with(&objects).await;
+            let counter = Counter::with(server, &objects).await;
             let response = counter.get(&format!("{}/metadata", objects[0].study())).await;
             let found = response.json();
             let uids: Vec<&str> = found
@@ -108,8 +117,7 @@ async fn what_cannot_be_described_is_left_out_and_said() {
 
 /// Goal: a damaged block is not seen by whoever asks for metadata, frames, pictures or pixel data, as long as somebody has
 /// the same bytes. The controls: nobody else has it; somebody has it in other bytes, which fit for a picture anew only.
-#[tokio::test]
-async fn parts_that_cannot_be_read_here_come_from_somebody_else() {
+async fn parts_that_cannot_be_read_here_come_from_somebody_else(server: WebServer) {
     let native = phantom(Shape::Us { frames: 2 }, 0, 0);
     let pixels =
         read_form(Form::ExplicitLittle, native.data_set.clone()).unwrap().bytes(PIXEL_DATA).unwrap().clone();
@@ -121,7 +129,7 @@ async fn parts_that_cannot_be_read_here_come_from_somebody_else() {
         (State::OtherElsewhere, false),
     ] {
         let lying = Lying::of(native.clone()).but(state);
-        let counter = Counter::with(std::slice::from_ref(&lying)).await;
+        let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
         assert_eq!(counter.get(&format!("{}/metadata", lying.path())).await.status, 200, "{state:?}");
         let frame = counter.get_as(&format!("{}/frames/2", lying.path()), BYTES).await;
         let all = counter.get_as(&format!("{}/pixeldata", lying.path()), BYTES).await;
@@ -137,8 +145,7 @@ async fn parts_that_cannot_be_read_here_come_from_somebody_else() {
     }
 }
 
-#[tokio::test]
-async fn every_uri_of_bulk_data_leads_to_the_value() {
+async fn every_uri_of_bulk_data_leads_to_the_value(server: WebServer) {
     let large = vec![7; 100_000];
     let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 0, 0));
     let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
@@ -146,7 +153,7 @@ async fn every_uri_of_bulk_data_leads_to_the_value() {
     tree.put(Element::sequence(Tag(0x0088, 0x0200), vec![icon]));
     tree.put(Element::new(Tag(0x0042, 0x0011), Vr::OB, large.clone()));
     lying.bytes = write(&tree, Form::ExplicitLittle).into();
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let found = counter.get(&format!("{}/metadata", lying.path())).await.json();
     let pixels = tree.bytes(PIXEL_DATA).unwrap().to_vec();
     for (uri, expected) in [
@@ -166,10 +173,9 @@ async fn every_uri_of_bulk_data_leads_to_the_value() {
 
 /// URIs lead back to where the caller called, also where it calls an address and leaves out the port, as
 /// `dicomweb-client` does.
-#[tokio::test]
-async fn uris_lead_back_to_the_port() {
+async fn uris_lead_back_to_the_port(server: WebServer) {
     let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let port = counter.listening.address.port();
     for (host, base) in [
         ("127.0.0.1".to_owned(), format!("127.0.0.1:{port}")),
@@ -184,11 +190,10 @@ async fn uris_lead_back_to_the_port() {
     }
 }
 
-#[tokio::test]
-async fn encapsulated_pixel_data_come_frame_by_frame() {
+async fn encapsulated_pixel_data_come_frame_by_frame(server: WebServer) {
     let native = phantom(Shape::Us { frames: 3 }, 0, 0);
     let packed = Lying::transcoded(native.clone(), RLE);
-    let counter = Counter::with(std::slice::from_ref(&packed)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&packed)).await;
     let tree = read_form(Form::ExplicitLittle, native.data_set.clone()).unwrap();
     let parts = counter.get_as(&format!("{}/bulkdata/7FE00010", packed.path()), BYTES).await.whole_parts();
     let joined: Vec<u8> = parts.iter().flat_map(|part| part.body.clone()).collect();

@@ -4,11 +4,22 @@ use std::collections::BTreeMap;
 
 use outrigger_dataset::part10;
 use outrigger_dataset::phantom::Shape;
-use outrigger_front::{AuditEvent, StudyTally};
+use outrigger_front::{AuditEvent, StudyTally, WebServer};
 use outrigger_model::Tag;
 
 use super::rack::{Counter, Lying, State};
 use super::{RLE, phantom};
+
+over_both!(
+    #[tokio::test]
+    a_study_comes_as_files_one_after_another,
+    series_and_instances_are_parts_of_it,
+    compressed_objects_are_decoded_unless_they_may_stay,
+    what_may_have_lost_something_stays_as_it_is_or_is_left_out,
+    what_fails_in_the_middle_is_never_silently_left_out,
+    what_cannot_be_read_here_comes_from_somebody_else,
+    nobody_who_has_it_is_another_time,
+);
 
 const AS_STORED: &str = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
 const LOSSY: &str = "1.2.840.10008.1.2.4.50";
@@ -22,10 +33,9 @@ fn study() -> Vec<Lying> {
     ]
 }
 
-#[tokio::test]
-async fn a_study_comes_as_files_one_after_another() {
+async fn a_study_comes_as_files_one_after_another(server: WebServer) {
     let objects = study();
-    let mut counter = Counter::with(&objects).await;
+    let mut counter = Counter::with(server, &objects).await;
     let response = counter.get_as(&objects[0].study(), AS_STORED).await;
     assert!(
         response.fields["content-type"]
@@ -52,10 +62,9 @@ async fn a_study_comes_as_files_one_after_another() {
     assert_eq!((count(&objects[0]), count(&objects[2]), count(&objects[3])), (2, 1, 1));
 }
 
-#[tokio::test]
-async fn series_and_instances_are_parts_of_it() {
+async fn series_and_instances_are_parts_of_it(server: WebServer) {
     let objects = study();
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let (series, _) =
         objects[0].path().split_once("/instances").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert_eq!(counter.get_as(&series, AS_STORED).await.whole_parts().len(), 2);
@@ -73,11 +82,10 @@ async fn series_and_instances_are_parts_of_it() {
     assert_eq!(by_query.body, objects[2].phantom.file());
 }
 
-#[tokio::test]
-async fn compressed_objects_are_decoded_unless_they_may_stay() {
+async fn compressed_objects_are_decoded_unless_they_may_stay(server: WebServer) {
     let native = phantom(Shape::SmallCt, 0, 0);
     let packed = Lying::transcoded(native.clone(), RLE);
-    let counter = Counter::with(std::slice::from_ref(&packed)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&packed)).await;
     let kept = part10::file(
         &native.header.sop_class,
         &native.header.sop_instance,
@@ -96,15 +104,14 @@ async fn compressed_objects_are_decoded_unless_they_may_stay() {
     }
 }
 
-#[tokio::test]
-async fn what_may_have_lost_something_stays_as_it_is_or_is_left_out() {
+async fn what_may_have_lost_something_stays_as_it_is_or_is_left_out(server: WebServer) {
     // What the bytes hold does not matter: nobody may look.
     let lossy = Lying {
         transfer_syntax: outrigger_model::TransferSyntaxUid::new(LOSSY).unwrap(),
         ..Lying::of(phantom(Shape::SmallCt, 0, 0))
     };
     let native = Lying::of(phantom(Shape::SmallCt, 0, 1));
-    let counter = Counter::with(&[lossy.clone(), native.clone()]).await;
+    let counter = Counter::with(server, &[lossy.clone(), native.clone()]).await;
     let parts = counter.get(&lossy.path()).await.whole_parts();
     assert_eq!(parts[0].fields["content-type"], format!("application/dicom; transfer-syntax={LOSSY}"));
 
@@ -120,8 +127,7 @@ async fn what_may_have_lost_something_stays_as_it_is_or_is_left_out() {
 
 /// Goal: an object that cannot be given behind the first breaks the response, so that nobody takes it for the whole
 /// study. The control is the same study with every object there.
-#[tokio::test]
-async fn what_fails_in_the_middle_is_never_silently_left_out() {
+async fn what_fails_in_the_middle_is_never_silently_left_out(server: WebServer) {
     for (state, is_whole) in
         [(State::There, true), (State::Gone, false), (State::Damaged, false), (State::Unproven, false)]
     {
@@ -130,7 +136,7 @@ async fn what_fails_in_the_middle_is_never_silently_left_out() {
             Lying::of(phantom(Shape::Us { frames: 2 }, 0, 1)).but(state),
             Lying::of(phantom(Shape::Us { frames: 2 }, 0, 2)),
         ];
-        let mut counter = Counter::with(&objects).await;
+        let mut counter = Counter::with(server, &objects).await;
         let response = counter.get_as(&objects[0].study(), AS_STORED).await;
         let (parts, is_ended) = response.parts();
         assert_eq!((response.status, response.is_whole, is_ended), (200, is_whole, is_whole), "{state:?}");
@@ -151,14 +157,13 @@ async fn what_fails_in_the_middle_is_never_silently_left_out() {
 
 /// Goal: what cannot be read here is taken from somebody else before any of it goes out, and nobody notices. The control
 /// is the same object that nobody else has, above.
-#[tokio::test]
-async fn what_cannot_be_read_here_comes_from_somebody_else() {
+async fn what_cannot_be_read_here_comes_from_somebody_else(server: WebServer) {
     for state in [State::DamagedHere, State::OtherElsewhere] {
         for damaged in 0..3 {
             let mut objects: Vec<Lying> =
                 (0..3).map(|n| Lying::of(phantom(Shape::Us { frames: 2 }, 0, n))).collect();
             objects[damaged].state = state;
-            let counter = Counter::with(&objects).await;
+            let counter = Counter::with(server, &objects).await;
             // Not as stored: what comes in another transfer syntax is turned back.
             let parts = counter.get(&objects[0].study()).await.whole_parts();
             let files: Vec<Vec<u8>> = objects.iter().map(|lying| lying.phantom.file()).collect();
@@ -168,10 +173,9 @@ async fn what_cannot_be_read_here_comes_from_somebody_else() {
     }
 }
 
-#[tokio::test]
-async fn nobody_who_has_it_is_another_time() {
+async fn nobody_who_has_it_is_another_time(server: WebServer) {
     let gone = Lying::of(phantom(Shape::SmallCt, 0, 0)).but(State::Gone);
-    let counter = Counter::with(std::slice::from_ref(&gone)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&gone)).await;
     for rest in ["", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/pixeldata"] {
         let response = counter.get(&format!("{}{rest}", gone.path())).await;
         assert_eq!(response.status, 503, "{rest}: {}", response.text());

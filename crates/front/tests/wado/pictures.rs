@@ -5,12 +5,22 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
-use outrigger_front::{AuditEvent, StudyTally};
+use outrigger_front::{AuditEvent, StudyTally, WebServer};
 use outrigger_model::Tag;
 
 use super::exchange::Response;
 use super::rack::{Counter, Lying};
 use super::{RLE, phantom};
+
+over_both!(
+    #[tokio::test]
+    frames_are_rendered_as_asked_for,
+    large_palettes_are_fetched,
+    studies_series_and_lists_of_frames_come_picture_by_picture,
+    all_frames_are_an_animation,
+    videos_come_as_they_are_and_not_frame_by_frame,
+    what_cannot_be_rendered_is_refused_in_words,
+);
 
 /// Columns and rows of a PNG image.
 fn size(response: &Response) -> (u32, u32) {
@@ -21,14 +31,13 @@ fn size(response: &Response) -> (u32, u32) {
     (number(16), number(20))
 }
 
-#[tokio::test]
-async fn frames_are_rendered_as_asked_for() {
+async fn frames_are_rendered_as_asked_for(server: WebServer) {
     let objects = [
         Lying::of(phantom(Shape::SmallCt, 0, 0)),
         Lying::transcoded(phantom(Shape::Us { frames: 2 }, 1, 0), RLE),
         Lying::of(phantom(Shape::Sr, 2, 0)),
     ];
-    let mut counter = Counter::with(&objects).await;
+    let mut counter = Counter::with(server, &objects).await;
     let rendered = format!("{}/rendered", objects[0].path());
     let plain = counter.get(&rendered).await;
     assert_eq!(plain.fields["content-type"], "image/jpeg");
@@ -48,8 +57,7 @@ async fn frames_are_rendered_as_asked_for() {
 }
 
 /// A palette may be larger than what is read of an object at first.
-#[tokio::test]
-async fn large_palettes_are_fetched() {
+async fn large_palettes_are_fetched(server: WebServer) {
     let mut lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
     let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
     tree.put(Element::text(Tag(0x0028, 0x0004), Vr::CS, "PALETTE COLOR"));
@@ -58,21 +66,20 @@ async fn large_palettes_are_fetched() {
         tree.put(Element::new(Tag(0x0028, palette), Vr::OW, vec![7; 1 << 17]));
     }
     lying.bytes = write(&tree, Form::ExplicitLittle).into();
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let rendered = format!("{}/rendered", lying.path());
     assert_eq!(size(&counter.get_as(&rendered, "image/png").await), (150, 128));
 }
 
 /// A study or series is a part for each instance that has a picture; who takes no parts is given one that shows it.
-#[tokio::test]
-async fn studies_series_and_lists_of_frames_come_picture_by_picture() {
+async fn studies_series_and_lists_of_frames_come_picture_by_picture(server: WebServer) {
     let objects = [
         Lying::of(phantom(Shape::Sr, 2, 0)),
         Lying::of(phantom(Shape::SmallCt, 0, 0)),
         Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0)),
         Lying::of(phantom(Shape::SmallCt, 0, 1)),
     ];
-    let mut counter = Counter::with(&objects).await;
+    let mut counter = Counter::with(server, &objects).await;
     let study = format!("{}/rendered", objects[0].study());
     for (accept, media) in [("*/*", "image/jpeg"), ("multipart/related; type=\"image/png\"", "image/png")] {
         let response = counter.get_as(&study, accept).await;
@@ -108,13 +115,12 @@ async fn studies_series_and_lists_of_frames_come_picture_by_picture() {
 }
 
 /// All frames of an instance are one GIF, each frame of it as it is shown alone; the time of each is what the image says.
-#[tokio::test]
-async fn all_frames_are_an_animation() {
+async fn all_frames_are_an_animation(server: WebServer) {
     let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0));
     let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
     tree.put(Element::text(Tag(0x0018, 0x1063), Vr::DS, "40"));
     lying.bytes = write(&tree, Form::ExplicitLittle).into();
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     let animation = counter.get_as(&format!("{}/rendered?viewport=64,48", lying.path()), "image/gif").await;
     assert_eq!((animation.status, animation.fields["content-type"].as_str()), (200, "image/gif"));
     assert!(animation.body.starts_with(b"GIF89a"));
@@ -128,8 +134,7 @@ async fn all_frames_are_an_animation() {
 }
 
 /// What a video is made of does not matter: nobody takes it apart.
-#[tokio::test]
-async fn videos_come_as_they_are_and_not_frame_by_frame() {
+async fn videos_come_as_they_are_and_not_frame_by_frame(server: WebServer) {
     let stream: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
     let mut lying = Lying::of(phantom(Shape::Us { frames: 3 }, 1, 0));
     let mut tree = read_form(Form::ExplicitLittle, lying.bytes.clone()).unwrap();
@@ -143,7 +148,7 @@ async fn videos_come_as_they_are_and_not_frame_by_frame() {
         ("1.2.840.10008.1.2.4.107", "video/H265"),
     ] {
         lying.transfer_syntax = outrigger_model::TransferSyntaxUid::new(syntax).unwrap();
-        let counter = Counter::with(std::slice::from_ref(&lying)).await;
+        let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
         let path = lying.path();
         for accept in ["*/*", media, "video/*"] {
             let rendered = counter.get_as(&format!("{path}/rendered"), accept).await;
@@ -178,10 +183,9 @@ async fn videos_come_as_they_are_and_not_frame_by_frame() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_rendered_is_refused_in_words() {
+async fn what_cannot_be_rendered_is_refused_in_words(server: WebServer) {
     let objects = [Lying::of(phantom(Shape::SmallCt, 0, 0)), Lying::of(phantom(Shape::Sr, 2, 0))];
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     let (image, report) = (objects[0].path(), objects[1].path());
     for (path, accept, status) in [
         (format!("{report}/rendered"), "*/*", 406),

@@ -13,7 +13,7 @@ use outrigger_dataset::transcode::transcode;
 use outrigger_front::{
     Accepts, Access, Arrival, AuditEvent, FindRefusal, Limits, Listening, Opened, Origins, OtherSyntaxes,
     Outbox, Provenance, Quarantine, RefusalEvent, Retrievable, Service, StoreRefusal, Stored, StudyPatient,
-    WebFront, WebOptions, WebTimers,
+    WebFront, WebOptions, WebServer, WebTimers,
 };
 use outrigger_model::{AeTitle, Answer, Query, Selection, Status, StudyUid, Tag, TransferSyntaxUid};
 use outrigger_runtime::body::BLOCK_BYTES;
@@ -291,7 +291,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) async fn with(objects: &[Lying]) -> Self {
+    pub(crate) async fn with(server: WebServer, objects: &[Lying]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let readers = Arc::<Readers>::default();
         let rack = Rack {
@@ -321,7 +321,7 @@ impl Counter {
             renewed: tokio::sync::watch::channel(std::collections::BTreeMap::new()).1,
         };
         let (guard, shutdown) = Shutdown::pair();
-        let listening = front.listen(options(), shutdown).await.unwrap();
+        let listening = front.listen(options(server), shutdown).await.unwrap();
         Self { readers, listening, audit, _refusals: refusals, _guard: guard, _directory: directory }
     }
 }
@@ -337,9 +337,10 @@ fn spool(directory: &Path) -> Spool {
     }
 }
 
-fn options() -> WebOptions {
+fn options(server: WebServer) -> WebOptions {
     let seconds = Duration::from_secs(20);
     WebOptions {
+        server,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ae_title: AeTitle::new("OUTRIGGER").unwrap(),
         issuer: None,

@@ -6,11 +6,19 @@ use outrigger_dataset::phantom::Shape;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::transcode::transcode;
 use outrigger_dataset::write::write;
-use outrigger_front::{AuditEvent, Unserved};
+use outrigger_front::{AuditEvent, Unserved, WebServer};
 use outrigger_model::{StudyUid, Tag};
 
 use super::phantom;
 use super::rack::{Counter, Lying};
+
+over_both!(
+    #[tokio::test]
+    paths_that_lead_nowhere_are_refused,
+    what_cannot_be_accepted_is_refused,
+    accept_may_be_written_with_a_bare_plus_in_the_query,
+    bombs_are_refused_before_they_go_off,
+);
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
@@ -25,11 +33,10 @@ const SAYS_SOMETHING: &[&str] = &[
     "/bulkdata/../../../etc/passwd",
 ];
 
-#[tokio::test]
-async fn paths_that_lead_nowhere_are_refused() {
+async fn paths_that_lead_nowhere_are_refused(server: WebServer) {
     let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
     let other = Lying::of(phantom(Shape::SmallCt, 1, 0));
-    let mut counter = Counter::with(&[lying.clone(), other.clone()]).await;
+    let mut counter = Counter::with(server, &[lying.clone(), other.clone()]).await;
     let instance = lying.path();
     let (series, uid) = instance.rsplit_once("/instances/").unwrap();
     let misplaced = format!("{}/instances/{uid}", other.path().rsplit_once("/instances/").unwrap().0);
@@ -71,10 +78,9 @@ async fn paths_that_lead_nowhere_are_refused() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_accepted_is_refused() {
+async fn what_cannot_be_accepted_is_refused(server: WebServer) {
     let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     for (accept, status) in [
         ("text/html", 406),
         ("multipart/related; type=\"application/dicom+xml\"", 406),
@@ -92,10 +98,9 @@ async fn what_cannot_be_accepted_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn accept_may_be_written_with_a_bare_plus_in_the_query() {
+async fn accept_may_be_written_with_a_bare_plus_in_the_query(server: WebServer) {
     let lying = Lying::of(phantom(Shape::SmallCt, 0, 0));
-    let counter = Counter::with(std::slice::from_ref(&lying)).await;
+    let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
     for (accept, status) in [
         ("application/dicom+json", 200),
         ("application/dicom%2Bjson", 200),
@@ -110,8 +115,7 @@ async fn accept_may_be_written_with_a_bare_plus_in_the_query() {
 
 /// Goal: a few kilobytes that claim to be gigabytes are told by their size, and never held. The control is an object of
 /// the same kind that is what it says.
-#[tokio::test]
-async fn bombs_are_refused_before_they_go_off() {
+async fn bombs_are_refused_before_they_go_off(server: WebServer) {
     let sound = Lying::transcoded(phantom(Shape::SmallCt, 0, 0), DEFLATED);
     let mut deflated = Lying::transcoded(phantom(Shape::SmallCt, 0, 1), DEFLATED);
     let mut tree = read_form(Form::ExplicitLittle, deflated.phantom.data_set.clone()).unwrap();
@@ -126,7 +130,7 @@ async fn bombs_are_refused_before_they_go_off() {
     tree.put(Element::text(Tag::NUMBER_OF_FRAMES, Vr::IS, "13000"));
     decoded.bytes = write(&tree, Form::ExplicitLittle).into();
 
-    let counter = Counter::with(&[sound.clone(), deflated.clone(), decoded.clone()]).await;
+    let counter = Counter::with(server, &[sound.clone(), deflated.clone(), decoded.clone()]).await;
     let status =
         async |lying: &Lying, rest: &str| counter.get(&format!("{}{rest}", lying.path())).await.status;
     assert_eq!((status(&sound, "/metadata").await, status(&sound, "/frames/1").await), (200, 200));

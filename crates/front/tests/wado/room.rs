@@ -5,10 +5,17 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use outrigger_dataset::phantom::Shape;
+use outrigger_front::WebServer;
 use outrigger_model::TransferSyntaxUid;
 
 use super::rack::{Counter, Lying, SILENCE, State};
 use super::{RLE, phantom};
+
+over_both!(
+    #[tokio::test(flavor = "multi_thread")]
+    fault_surveys_of_many_requests_wait_for_room,
+    fault_a_keeper_who_answers_nothing_is_waited_for_once,
+);
 
 const NATIVE: &str = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
 /// Requests at once.
@@ -37,12 +44,11 @@ fn of_bytes(bytes: Bytes) -> Lying {
 
 /// Goal: however many ask at once for an object of which a survey takes much, no more are made at once than there is room for;
 /// all are answered, whether it is looked over to be described, to be shown or to be transcoded.
-#[tokio::test(flavor = "multi_thread")]
-async fn fault_surveys_of_many_requests_wait_for_room() {
+async fn fault_surveys_of_many_requests_wait_for_room(server: WebServer) {
     for (lying, end, status) in
         [(of_items(), "/metadata", 200), (of_items(), "/rendered", 406), (of_elements(), "", 406)]
     {
-        let counter = Counter::with(std::slice::from_ref(&lying)).await;
+        let counter = Counter::with(server, std::slice::from_ref(&lying)).await;
         let path = format!("{}{end}", lying.path());
         let accept = if end.is_empty() { NATIVE } else { "*/*" };
         let answers = join_all((0..AT_ONCE).map(|_| counter.get_as(&path, accept))).await;
@@ -54,11 +60,10 @@ async fn fault_surveys_of_many_requests_wait_for_room() {
 }
 
 /// Goal: a keeper who answers nothing is waited for once in a request, however many of its instances are asked for.
-#[tokio::test]
-async fn fault_a_keeper_who_answers_nothing_is_waited_for_once() {
+async fn fault_a_keeper_who_answers_nothing_is_waited_for_once(server: WebServer) {
     let objects: Vec<Lying> =
         (0..12).map(|number| Lying::of(phantom(Shape::SmallCt, 0, number)).but(State::Silent)).collect();
-    let counter = Counter::with(&objects).await;
+    let counter = Counter::with(server, &objects).await;
     for end in ["/metadata", "/thumbnail", "/rendered", ""] {
         let began = Instant::now();
         let answer = counter.get(&format!("{}{end}", objects[0].study())).await;

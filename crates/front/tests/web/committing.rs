@@ -4,13 +4,21 @@ use std::sync::atomic::Ordering;
 
 use outrigger_dataset::commitment::Request;
 use outrigger_dataset::form::Form;
-use outrigger_front::{AuditEvent, RefusalKind};
+use outrigger_front::{AuditEvent, RefusalKind, WebServer};
 use outrigger_model::TransactionUid;
 use serde_json::{Value, json};
 
 use super::door::{
     ADMIN, Door, MULTIPART, READ, Said, WRITE, file, multipart, options, phantoms, with_tokens,
 };
+
+over_both!(
+    #[tokio::test]
+    a_request_is_answered_with_its_result_and_what_failed_says_why,
+    a_request_by_study_is_answered_by_study,
+    a_request_that_waits_is_accepted_and_looked_at_by_who_asked_alone,
+    what_is_no_request_is_refused_clearly_and_nothing_is_asked,
+);
 
 const JSON: &str = "application/dicom+json";
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -34,9 +42,8 @@ async fn post_as(door: &Door, token: &str, body: &[u8]) -> Said {
     door.say(&head, body).await
 }
 
-#[tokio::test]
-async fn a_request_is_answered_with_its_result_and_what_failed_says_why() {
-    let mut door = Door::open(options()).await;
+async fn a_request_is_answered_with_its_result_and_what_failed_says_why(server: WebServer) {
+    let mut door = Door::open(options(server)).await;
     let stored = phantoms(1).remove(0);
     door.post("/dicomweb/studies", MULTIPART, &multipart(&[file(&stored)])).await;
     door.service.decides.store(true, Ordering::SeqCst);
@@ -66,9 +73,8 @@ async fn a_request_is_answered_with_its_result_and_what_failed_says_why() {
 }
 
 /// PS3.18 tables J.1-1 and J.2-1: what is named by study is answered by study, however often it is looked at.
-#[tokio::test]
-async fn a_request_by_study_is_answered_by_study() {
-    let door = Door::open(options()).await;
+async fn a_request_by_study_is_answered_by_study(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let stored = phantoms(1).remove(0);
     door.post("/dicomweb/studies", MULTIPART, &multipart(&[file(&stored)])).await;
     door.service.decides.store(true, Ordering::SeqCst);
@@ -96,9 +102,8 @@ async fn a_request_by_study_is_answered_by_study() {
     assert!(said.status == 400 && said.text().contains("both"), "{said:?}");
 }
 
-#[tokio::test]
-async fn a_request_that_waits_is_accepted_and_looked_at_by_who_asked_alone() {
-    let door = Door::open(with_tokens()).await;
+async fn a_request_that_waits_is_accepted_and_looked_at_by_who_asked_alone(server: WebServer) {
+    let door = Door::open(with_tokens(server)).await;
     let body = module(&["1.2.3"]);
     assert_eq!(post_as(&door, READ, &body).await.status, 403);
     let said = post_as(&door, WRITE, &body).await;
@@ -122,9 +127,8 @@ async fn a_request_that_waits_is_accepted_and_looked_at_by_who_asked_alone() {
     }
 }
 
-#[tokio::test]
-async fn what_is_no_request_is_refused_clearly_and_nothing_is_asked() {
-    let door = Door::open(options()).await;
+async fn what_is_no_request_is_refused_clearly_and_nothing_is_asked(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let good = module(&["1.2.3"]);
     let many = format!(
         "{{\"00081199\":{{\"Value\":[{}]}}}}",

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use outrigger_dataset::part10;
 use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_front::{
     Access, AuditEvent, Limits, Listening, Origins, Outbox, Quarantine, RefusalEvent, RenewedTokens, Tokens,
-    WebFront, WebOptions, WebTimers,
+    WebFront, WebOptions, WebServer, WebTimers,
 };
 use outrigger_runtime::net::{BoxStream, Net, Tcp};
 use outrigger_runtime::{Clock, RealDisk, Shutdown, ShutdownGuard, Threads};
@@ -62,8 +62,9 @@ impl Said {
     }
 }
 
-pub(crate) fn options() -> WebOptions {
+pub(crate) fn options(server: WebServer) -> WebOptions {
     WebOptions {
+        server,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ae_title: ae("OUTRIGGER"),
         issuer: Some("HOSP".into()),
@@ -79,9 +80,9 @@ pub(crate) fn options() -> WebOptions {
     }
 }
 
-pub(crate) fn with_tokens() -> WebOptions {
+pub(crate) fn with_tokens(server: WebServer) -> WebOptions {
     let file = format!("read {READ}\nwrite {WRITE}\nadmin {ADMIN}\n");
-    WebOptions { access: Access::Tokens(Tokens::parse(&file).unwrap()), ..options() }
+    WebOptions { access: Access::Tokens(Tokens::parse(&file).unwrap()), ..options(server) }
 }
 
 impl Door {
@@ -90,9 +91,9 @@ impl Door {
     }
 
     /// With the files of a viewer, in `viewer` below a directory that has more.
-    pub(crate) async fn with_viewer(directory: tempfile::TempDir) -> Self {
+    pub(crate) async fn with_viewer(server: WebServer, directory: tempfile::TempDir) -> Self {
         let files = directory.path().join("viewer");
-        Self::open_at(directory, options(), Some(files)).await
+        Self::open_at(directory, options(server), Some(files)).await
     }
 
     async fn open_at(directory: tempfile::TempDir, options: WebOptions, viewer: Option<PathBuf>) -> Self {
@@ -105,6 +106,7 @@ impl Door {
             answers: Mutex::default(),
             queries: Mutex::default(),
             ends: Mutex::default(),
+            waiting: AtomicUsize::default(),
             asked: Mutex::default(),
             decides: AtomicBool::default(),
         });

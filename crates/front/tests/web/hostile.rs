@@ -2,12 +2,26 @@
 
 use std::time::Duration;
 
-use outrigger_front::{Limits, WebOptions, WebTimers};
+use outrigger_front::{Limits, WebOptions, WebServer, WebTimers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::door::{Door, MULTIPART, heard, options};
 use super::listed::study;
+
+over_both!(
+    #[tokio::test]
+    a_connection_too_many_is_told_so,
+    who_takes_nothing_of_an_answer_is_not_waited_for,
+    who_says_nothing_or_too_slowly_is_not_waited_for,
+    heads_without_end_are_cut_off,
+    tricks_in_paths_lead_nowhere,
+    where_no_viewer_is_installed_the_page_says_so,
+    no_path_leads_out_of_the_viewers_files,
+    bodies_that_lie_are_refused,
+    what_is_no_http_is_closed,
+    a_request_under_way_is_answered_when_the_door_closes,
+);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -15,9 +29,8 @@ async fn is_open(door: &Door) {
     assert_eq!(door.get("/dicomweb/studies").await.status, 200);
 }
 
-#[tokio::test]
-async fn heads_without_end_are_cut_off() {
-    let door = Door::open(options()).await;
+async fn heads_without_end_are_cut_off(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let many: String = (0..500).map(|number| format!("X-{number}: y\r\n")).collect();
     let said =
         door.say(&format!("GET /dicomweb/studies HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"), b"").await;
@@ -34,10 +47,9 @@ async fn heads_without_end_are_cut_off() {
     is_open(&door).await;
 }
 
-#[tokio::test]
-async fn who_says_nothing_or_too_slowly_is_not_waited_for() {
-    let timers = WebTimers { head: Duration::from_millis(200), ..options().timers };
-    let door = Door::open(WebOptions { timers, ..options() }).await;
+async fn who_says_nothing_or_too_slowly_is_not_waited_for(server: WebServer) {
+    let timers = WebTimers { head: Duration::from_millis(200), ..options(server).timers };
+    let door = Door::open(WebOptions { timers, ..options(server) }).await;
     for begun in ["", "GET /dicomweb/studies HTTP/1.1\r\nHost: loc"] {
         let mut stream = door.connect().await;
         stream.write_all(begun.as_bytes()).await.unwrap();
@@ -47,10 +59,9 @@ async fn who_says_nothing_or_too_slowly_is_not_waited_for() {
     is_open(&door).await;
 }
 
-#[tokio::test]
-async fn who_takes_nothing_of_an_answer_is_not_waited_for() {
-    let timers = WebTimers { inactivity: Duration::from_millis(300), ..options().timers };
-    let mut door = Door::open(WebOptions { timers, ..options() }).await;
+async fn who_takes_nothing_of_an_answer_is_not_waited_for(server: WebServer) {
+    let timers = WebTimers { inactivity: Duration::from_millis(300), ..options(server).timers };
+    let mut door = Door::open(WebOptions { timers, ..options(server) }).await;
     // More than the sockets of both ends hold.
     let long = |number| {
         let mut answer = study(number, "20260101");
@@ -69,9 +80,8 @@ async fn who_takes_nothing_of_an_answer_is_not_waited_for() {
     drop(stream);
 }
 
-#[tokio::test]
-async fn tricks_in_paths_lead_nowhere() {
-    let door = Door::open(options()).await;
+async fn tricks_in_paths_lead_nowhere(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let long = "1".repeat(5000);
     for path in [
         "/dicomweb/studies/%2e%2e%2f%2e%2e/series",
@@ -103,9 +113,8 @@ async fn tricks_in_paths_lead_nowhere() {
 }
 
 /// A person who looks for the viewer is told why there is none.
-#[tokio::test]
-async fn where_no_viewer_is_installed_the_page_says_so() {
-    let door = Door::open(options()).await;
+async fn where_no_viewer_is_installed_the_page_says_so(server: WebServer) {
+    let door = Door::open(options(server)).await;
     for path in ["/viewer", "/viewer/", "/viewer/viewer?StudyInstanceUIDs=1.2"] {
         let said = door.get(path).await;
         assert_eq!(said.status, 404, "{path}");
@@ -114,8 +123,7 @@ async fn where_no_viewer_is_installed_the_page_says_so() {
 }
 
 /// Nothing beside the viewer's files is to be had through them.
-#[tokio::test]
-async fn no_path_leads_out_of_the_viewers_files() {
+async fn no_path_leads_out_of_the_viewers_files(server: WebServer) {
     let directory = tempfile::tempdir().unwrap();
     let files = directory.path().join("viewer");
     std::fs::create_dir(&files).unwrap();
@@ -125,7 +133,7 @@ async fn no_path_leads_out_of_the_viewers_files() {
         std::fs::write(directory.path().join(path), text).unwrap();
     }
     let secret = directory.path().join("secret").display().to_string();
-    let door = Door::with_viewer(directory).await;
+    let door = Door::with_viewer(server, directory).await;
     assert_eq!(door.get("/viewer/app.js").await.text(), "the code");
     assert_eq!(door.get("/viewer/viewer?StudyInstanceUIDs=1.2").await.text(), "the page");
     let mut tricks: Vec<String> = [
@@ -157,9 +165,8 @@ async fn no_path_leads_out_of_the_viewers_files() {
     is_open(&door).await;
 }
 
-#[tokio::test]
-async fn bodies_that_lie_are_refused() {
-    let door = Door::open(options()).await;
+async fn bodies_that_lie_are_refused(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let post = |fields: &str| {
         format!(
             "POST /dicomweb/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: {MULTIPART}\r\n{fields}\r\n\r\n"
@@ -172,11 +179,19 @@ async fn bodies_that_lie_are_refused() {
         ("Content-Length: 9999999999999", b"", &[413]),
         ("Content-Length: 10\r\nContent-Length: 20", b"0123456789", &[400]),
         ("Content-Length: -1", b"", &[400]),
-        ("Transfer-Encoding: chunked", b"FFFFFFFFFFFFFFFFFF\r\nx", &[400]),
-        ("Transfer-Encoding: chunked", b"zz\r\nx", &[400]),
     ] {
         let said = door.say(&post(fields), body).await;
         assert!(statuses.contains(&said.status), "{fields}: {said:?}");
+    }
+    for chunk in [&b"FFFFFFFFFFFFFFFFFF\r\nx"[..], b"zz\r\nx"] {
+        let mut stream = door.connect().await;
+        stream.write_all(post("Transfer-Encoding: chunked").as_bytes()).await.unwrap();
+        stream.write_all(chunk).await.unwrap();
+        let mut said = Vec::new();
+        drop(stream.read_to_end(&mut said).await);
+        // actix takes what is no chunk for the end of the connection.
+        let expected = if server == WebServer::Axum { &b"HTTP/1.1 400 "[..] } else { b"" };
+        assert_eq!(said.get(..13).unwrap_or_default(), expected, "{}", String::from_utf8_lossy(&said));
     }
     let endless = [&b"--b\r\nX: "[..], &vec![b'a'; 1 << 20]].concat();
     let said = door.post("/dicomweb/studies", MULTIPART, &endless).await;
@@ -185,9 +200,8 @@ async fn bodies_that_lie_are_refused() {
     is_open(&door).await;
 }
 
-#[tokio::test]
-async fn what_is_no_http_is_closed() {
-    let door = Door::open(options()).await;
+async fn what_is_no_http_is_closed(server: WebServer) {
+    let door = Door::open(options(server)).await;
     for bytes in [
         &b"\x01\x00\x00\x00\x00\xcd DICOM\r\n\r\n"[..],
         b"\x16\x03\x01\x02\x00\x01",
@@ -202,10 +216,9 @@ async fn what_is_no_http_is_closed() {
     is_open(&door).await;
 }
 
-#[tokio::test]
-async fn a_connection_too_many_is_told_so() {
+async fn a_connection_too_many_is_told_so(server: WebServer) {
     let limits = Limits { associations: 2, associations_per_address: 2 };
-    let door = Door::open(WebOptions { limits, ..options() }).await;
+    let door = Door::open(WebOptions { limits, ..options(server) }).await;
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut stream = door.connect().await;
@@ -222,9 +235,8 @@ async fn a_connection_too_many_is_told_so() {
     timeout(PATIENCE, async { while door.get("/dicomweb/studies").await.status != 200 {} }).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_request_under_way_is_answered_when_the_door_closes() {
-    let mut door = Door::open(options()).await;
+async fn a_request_under_way_is_answered_when_the_door_closes(server: WebServer) {
+    let mut door = Door::open(options(server)).await;
     let mut stream = door.connect().await;
     stream.write_all(b"GET /dicomweb/studies HTTP/1.1\r\nHost: localhost\r\nX: ").await.unwrap();
     let mut idle = door.connect().await;

@@ -1,6 +1,7 @@
 //! A service that stores on a shelf and finds what it is told to.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ pub(crate) struct Listed {
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) queries: Mutex<Vec<Query>>,
     pub(crate) ends: Mutex<Ends>,
+    /// How many who asked for what never ends are there.
+    pub(crate) waiting: AtomicUsize,
     /// Requests for storage commitment that were taken.
     pub(crate) asked: Mutex<Vec<CommitRequest>>,
     /// Whether they are decided, by what is on the shelf.
@@ -33,12 +36,30 @@ pub(crate) enum Ends {
     Well,
     Failed,
     Incomplete,
+    /// Neither an answer nor a commit comes.
+    Never,
+}
+
+/// One who waits for what never ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Ends {
     fn refusal(self) -> Option<FindRefusal> {
         match self {
-            Self::Well => None,
+            Self::Well | Self::Never => None,
             Self::Failed => {
                 let status = Status::OUT_OF_RESOURCES;
                 Some(FindRefusal { status, text: "nobody answers".into(), source: None })
@@ -60,6 +81,15 @@ pub(crate) fn study(number: usize, date: &str) -> Answer {
     Answer { attributes }
 }
 
+impl Listed {
+    async fn wait_where_told(&self) {
+        if *self.ends.lock().unwrap() == Ends::Never {
+            let _waiting = Waiting::begin(&self.waiting);
+            pending::<()>().await;
+        }
+    }
+}
+
 #[async_trait]
 impl Service for Listed {
     fn accepts(&self) -> Accepts {
@@ -71,11 +101,13 @@ impl Service for Listed {
     }
 
     async fn accept(&self, arrival: Arrival) -> Result<Stored, StoreRefusal> {
+        self.wait_where_told().await;
         self.shelf.accept(arrival).await
     }
 
     async fn find(&self, query: Query) -> Result<mpsc::Receiver<Result<Answer, FindRefusal>>, FindRefusal> {
         self.queries.lock().unwrap().push(query);
+        self.wait_where_told().await;
         let refusal = self.ends.lock().unwrap().refusal();
         let answers = self.answers.lock().unwrap().clone();
         let (sender, receiver) = mpsc::channel(4);

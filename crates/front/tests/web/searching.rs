@@ -1,15 +1,26 @@
 //! QIDO-RS: pages, warnings, and what makes no sense.
 
-use outrigger_front::AuditEvent;
+use outrigger_front::{AuditEvent, WebServer};
 use outrigger_model::{Level, Tag};
 use serde_json::json;
 
 use super::door::{Door, options};
 use super::listed::{Ends, study};
 
-#[tokio::test]
-async fn pages_are_in_one_order_and_say_what_is_left() {
-    let door = Door::open(options()).await;
+over_both!(
+    #[tokio::test]
+    pages_are_in_one_order_and_say_what_is_left,
+    keys_reach_the_service_and_the_audit_trail,
+    fuzzy_matching_is_answered_literally_with_a_warning,
+    keys_that_restrict_nothing_are_named_in_a_warning,
+    an_answer_that_breaks_off_is_no_answer,
+    an_answer_that_may_lack_something_is_one_with_a_warning,
+    accept_may_be_written_with_a_bare_plus,
+    what_makes_no_sense_is_refused_in_words_and_asks_nobody,
+);
+
+async fn pages_are_in_one_order_and_say_what_is_left(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let studies = (0..10).map(|number| study(number, if number % 2 == 0 { "20260101" } else { "20260601" }));
     *door.service.answers.lock().unwrap() = studies.collect();
     let mut seen = Vec::new();
@@ -33,9 +44,8 @@ async fn pages_are_in_one_order_and_say_what_is_left() {
     assert_eq!(seen[0]["00100010"]["Value"][0]["Alphabetic"], "M\u{fc}ller^J\u{f6}rg");
 }
 
-#[tokio::test]
-async fn keys_reach_the_service_and_the_audit_trail() {
-    let mut door = Door::open(options()).await;
+async fn keys_reach_the_service_and_the_audit_trail(server: WebServer) {
+    let mut door = Door::open(options(server)).await;
     let path = "/dicomweb/studies/1.2/series/1.2.3/instances?00080018=1.5,1.6&includefield=ContentDate&PatientName=%4A%2A";
     let said = door.get(path).await;
     assert_eq!((said.status, said.json()), (200, json!([])), "{said:?}");
@@ -56,18 +66,16 @@ async fn keys_reach_the_service_and_the_audit_trail() {
     assert!(identifier.windows(2).any(|bytes| bytes == b"J*"));
 }
 
-#[tokio::test]
-async fn fuzzy_matching_is_answered_literally_with_a_warning() {
-    let door = Door::open(options()).await;
+async fn fuzzy_matching_is_answered_literally_with_a_warning(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let said = door.get("/dicomweb/studies?fuzzymatching=true&PatientName=Mueller").await;
     assert_eq!(said.status, 200);
     assert!(said.fields("warning")[0].starts_with("299 "), "{said:?}");
     assert!(door.get("/dicomweb/studies?fuzzymatching=false").await.fields("warning").is_empty());
 }
 
-#[tokio::test]
-async fn keys_that_restrict_nothing_are_named_in_a_warning() {
-    let door = Door::open(options()).await;
+async fn keys_that_restrict_nothing_are_named_in_a_warning(server: WebServer) {
+    let door = Door::open(options(server)).await;
     *door.service.answers.lock().unwrap() = vec![study(1, "20260101"), study(2, "20260101")];
     let said = door.get("/dicomweb/studies?SOPInstanceUID=1.2&PixelData=x&PatientID=1&limit=1").await;
     assert_eq!((said.status, said.json().as_array().unwrap().len()), (200, 1), "{said:?}");
@@ -91,18 +99,16 @@ async fn keys_that_restrict_nothing_are_named_in_a_warning() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_breaks_off_is_no_answer() {
-    let door = Door::open(options()).await;
+async fn an_answer_that_breaks_off_is_no_answer(server: WebServer) {
+    let door = Door::open(options(server)).await;
     *door.service.answers.lock().unwrap() = vec![study(1, "20260101")];
     *door.service.ends.lock().unwrap() = Ends::Failed;
     let said = door.get("/dicomweb/studies").await;
     assert_eq!((said.status, said.fields("retry-after").len()), (503, 1), "{said:?}");
 }
 
-#[tokio::test]
-async fn an_answer_that_may_lack_something_is_one_with_a_warning() {
-    let door = Door::open(options()).await;
+async fn an_answer_that_may_lack_something_is_one_with_a_warning(server: WebServer) {
+    let door = Door::open(options(server)).await;
     *door.service.answers.lock().unwrap() = vec![study(1, "20260101")];
     *door.service.ends.lock().unwrap() = Ends::Incomplete;
     let said = door.get("/dicomweb/studies").await;
@@ -111,9 +117,8 @@ async fn an_answer_that_may_lack_something_is_one_with_a_warning() {
 }
 
 /// Goal: a `+` stands for itself in `accept` (RFC 3986), and for a blank where forms put one.
-#[tokio::test]
-async fn accept_may_be_written_with_a_bare_plus() {
-    let door = Door::open(options()).await;
+async fn accept_may_be_written_with_a_bare_plus(server: WebServer) {
+    let door = Door::open(options(server)).await;
     for (accept, status) in [
         ("application/dicom+json", 200),
         ("application/dicom%2Bjson", 200),
@@ -125,9 +130,8 @@ async fn accept_may_be_written_with_a_bare_plus() {
     }
 }
 
-#[tokio::test]
-async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody() {
-    let door = Door::open(options()).await;
+async fn what_makes_no_sense_is_refused_in_words_and_asks_nobody(server: WebServer) {
+    let door = Door::open(options(server)).await;
     for (path, word) in [
         ("/studies?Nonsense=1", "Nonsense"),
         ("/studies?0010=1", "0010"),

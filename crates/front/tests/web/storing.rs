@@ -7,12 +7,25 @@ use outrigger_dataset::form::Form;
 use outrigger_dataset::phantom::Phantom;
 use outrigger_dataset::read::read_form;
 use outrigger_dataset::write::write;
-use outrigger_front::{AuditEvent, RefusalKind, WebOptions, WebTimers};
+use outrigger_front::{AuditEvent, RefusalKind, WebOptions, WebServer, WebTimers};
 use outrigger_model::{SopClassUid, Tag};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::door::{Door, MULTIPART, Said, file, heard, multipart, options, phantoms};
+
+over_both!(
+    #[tokio::test]
+    a_body_that_stops_coming_is_not_waited_for,
+    what_is_no_store_request_is_told_what_is,
+    each_object_that_is_refused_has_its_reason,
+    objects_are_stored_as_they_came_and_named_in_their_order,
+    one_object_may_be_the_body,
+    objects_of_another_service_are_refused_as_over_dimse,
+    the_study_of_the_url_is_that_of_every_object,
+    where_there_is_no_room_it_is_to_be_tried_again,
+    a_body_that_breaks_off_is_never_taken_for_a_whole_one,
+);
 
 const STUDIES: &str = "/dicomweb/studies";
 
@@ -27,9 +40,8 @@ fn reasons(answer: &Value, sequence: &str) -> Vec<u64> {
     items.iter().map(|item| item["00081197"]["Value"][0].as_u64().unwrap()).collect()
 }
 
-#[tokio::test]
-async fn objects_are_stored_as_they_came_and_named_in_their_order() {
-    let mut door = Door::open(options()).await;
+async fn objects_are_stored_as_they_came_and_named_in_their_order(server: WebServer) {
+    let mut door = Door::open(options(server)).await;
     let sent = phantoms(40);
     let files: Vec<_> = sent.iter().map(file).collect();
     let said = door.post(STUDIES, MULTIPART, &multipart(&files)).await;
@@ -62,9 +74,8 @@ async fn objects_are_stored_as_they_came_and_named_in_their_order() {
     assert_eq!(tally.classes, [(SopClassUid::new("1.2.840.10008.5.1.4.1.1.2").unwrap(), 40)].into());
 }
 
-#[tokio::test]
-async fn one_object_may_be_the_body() {
-    let door = Door::open(options()).await;
+async fn one_object_may_be_the_body(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let phantom = &phantoms(1)[0];
     let study = phantom.header.study.as_ref().unwrap();
     let said = door.post(&format!("{STUDIES}/{study}"), "application/dicom", &file(phantom)).await;
@@ -72,9 +83,8 @@ async fn one_object_may_be_the_body() {
     assert_eq!(door.service.shelf.kept()[0].bytes, phantom.data_set);
 }
 
-#[tokio::test]
-async fn each_object_that_is_refused_has_its_reason() {
-    let mut door = Door::open(WebOptions { object_bytes_max: 60_000, ..options() }).await;
+async fn each_object_that_is_refused_has_its_reason(server: WebServer) {
+    let mut door = Door::open(WebOptions { object_bytes_max: 60_000, ..options(server) }).await;
     let sent = phantoms(3);
     let (mut cut, mut large) = (file(&sent[1]), file(&sent[2]));
     cut.truncate(30_000);
@@ -106,9 +116,8 @@ fn of_class(class: &str) -> Phantom {
 
 /// What no context for storage is accepted for over DIMSE is no object here either; the controls are a class of a vendor and one
 /// of the standard that nobody knows yet.
-#[tokio::test]
-async fn objects_of_another_service_are_refused_as_over_dimse() {
-    let mut door = Door::open(options()).await;
+async fn objects_of_another_service_are_refused_as_over_dimse(server: WebServer) {
+    let mut door = Door::open(options(server)).await;
     for class in [
         "1.2.840.10008.1.1",
         "1.2.840.10008.5.1.4.1.2.2.1",
@@ -137,18 +146,16 @@ async fn objects_of_another_service_are_refused_as_over_dimse() {
     }
 }
 
-#[tokio::test]
-async fn the_study_of_the_url_is_that_of_every_object() {
-    let door = Door::open(options()).await;
+async fn the_study_of_the_url_is_that_of_every_object(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let said = door.post("/dicomweb/studies/1.2.3", MULTIPART, &multipart(&[file(&phantoms(1)[0])])).await;
     assert_eq!(said.status, 409, "{said:?}");
     assert_eq!(reasons(&said.json(), "00081198"), [0xA900]);
     assert!(door.service.shelf.kept().is_empty());
 }
 
-#[tokio::test]
-async fn where_there_is_no_room_it_is_to_be_tried_again() {
-    let door = Door::open(options()).await;
+async fn where_there_is_no_room_it_is_to_be_tried_again(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let body = multipart(&[file(&phantoms(1)[0])]);
     for (kind, status, reason, retry) in [
         (RefusalKind::OutOfResources, 503, 0xA700, true),
@@ -164,9 +171,8 @@ async fn where_there_is_no_room_it_is_to_be_tried_again() {
     assert!(door.service.shelf.kept().is_empty());
 }
 
-#[tokio::test]
-async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
-    let door = Door::open(options()).await;
+async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one(server: WebServer) {
+    let door = Door::open(options(server)).await;
     let sent = phantoms(2);
     let whole = multipart(&[file(&sent[0]), file(&sent[1])]);
     let first = multipart(&[file(&sent[0])]);
@@ -187,9 +193,8 @@ async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
     assert_eq!((nothing.status, nothing.text().contains("no object")), (400, true), "{nothing:?}");
 }
 
-#[tokio::test]
-async fn what_is_no_store_request_is_told_what_is() {
-    let door = Door::open(WebOptions { request_bytes_max: 1 << 20, ..options() }).await;
+async fn what_is_no_store_request_is_told_what_is(server: WebServer) {
+    let door = Door::open(WebOptions { request_bytes_max: 1 << 20, ..options(server) }).await;
     let body = multipart(&[file(&phantoms(1)[0])]);
     for (kind, status) in [
         ("application/json", 415),
@@ -222,10 +227,9 @@ async fn what_is_no_store_request_is_told_what_is() {
     assert!(door.service.shelf.kept().is_empty());
 }
 
-#[tokio::test]
-async fn a_body_that_stops_coming_is_not_waited_for() {
-    let timers = WebTimers { inactivity: Duration::from_millis(200), ..options().timers };
-    let door = Door::open(WebOptions { timers, ..options() }).await;
+async fn a_body_that_stops_coming_is_not_waited_for(server: WebServer) {
+    let timers = WebTimers { inactivity: Duration::from_millis(200), ..options(server).timers };
+    let door = Door::open(WebOptions { timers, ..options(server) }).await;
     let body = multipart(&[file(&phantoms(1)[0])]);
     let head = format!(
         "POST {STUDIES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {MULTIPART}\r\nContent-Length: {}\r\n\r\n",

@@ -1,8 +1,13 @@
 //! What is asked for and not given is in the audit trail, where it can be said what it was.
 
-use outrigger_front::{AuditEvent, Unserved};
+use outrigger_front::{AuditEvent, Unserved, WebServer};
 
 use super::door::{Door, MULTIPART, READ, options, with_tokens};
+
+over_both!(
+    #[tokio::test]
+    what_is_refused_is_on_record_and_what_says_nothing_is_not,
+);
 
 /// The next event, as the kind of what was asked for, what it names, and the words.
 fn unserved(door: &mut Door) -> Option<(&'static str, String, String)> {
@@ -19,11 +24,10 @@ fn unserved(door: &mut Door) -> Option<(&'static str, String, String)> {
     })
 }
 
-#[tokio::test]
-async fn what_is_refused_is_on_record_and_what_says_nothing_is_not() {
+async fn what_is_refused_is_on_record_and_what_says_nothing_is_not(server: WebServer) {
     const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
     const COMMIT: &str = "1.2.840.10008.1.20.1";
-    let mut door = Door::open(options()).await;
+    let mut door = Door::open(options(server)).await;
     let said = door.get("/dicomweb/studies?StudyDate=99").await;
     assert_eq!(said.status, 400, "{said:?}");
     let reason = "answered with 400 Bad Request".to_owned();
@@ -50,7 +54,7 @@ async fn what_is_refused_is_on_record_and_what_says_nothing_is_not() {
         assert_eq!(unserved(&mut door), None, "{path}");
     }
     // What is no matter of the request but of access is a security alert, and that alone.
-    let mut door = Door::open(with_tokens()).await;
+    let mut door = Door::open(with_tokens(server)).await;
     assert_eq!(door.get("/dicomweb/studies?StudyDate=99").await.status, 401);
     assert!(matches!(door.audit.try_recv(), Ok(AuditEvent::AssociationRejected { .. })));
     assert!(door.audit.try_recv().is_err());

@@ -191,7 +191,12 @@ pub(crate) const CLIENT_CA_FILE: Key = key(
 );
 
 // [[front.web]]
-pub(crate) const WEB_SERVER: Key = key("server", "`axum`", Some("axum"), "the web server");
+pub(crate) const WEB_SERVER: Key = key(
+    "server",
+    "`axum` or `actix`",
+    Some("axum"),
+    "the web server that reads requests: `axum` (hyper) or `actix` (actix-web, on threads of its own), unlike in their code and alike to callers",
+);
 pub(crate) const TOKENS_FILE: Key = key(
     "tokens_file",
     "the path of a readable file with a line `RIGHT TOKEN` for each token, RIGHT being `read`, `write` or `admin`",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use outrigger_front::{Access, Origins, Tokens};
+use outrigger_front::{Access, Origins, Tokens, WebServer};
 
 use super::keys;
 use super::section::Section;
@@ -15,6 +15,8 @@ use super::units;
 pub(crate) struct WebFront {
     /// Where.
     pub(crate) listen: SocketAddr,
+    /// What reads the requests.
+    pub(crate) server: WebServer,
     /// Who may call.
     pub(crate) access: Access,
     /// Where calls may come from; empty means anywhere.
@@ -67,9 +69,9 @@ fn read_web(section: Section<'_>) -> Option<WebFront> {
     let access = read_access(&section, listen, tokens, tls.as_ref());
     let origins = read_origins(&section, access.as_ref());
     section.end();
-    server?;
     Some(WebFront {
         listen: listen?,
+        server: server?,
         access: access?,
         hosts,
         hosts_remark,
@@ -86,13 +88,10 @@ fn read_web(section: Section<'_>) -> Option<WebFront> {
     })
 }
 
-fn read_server(section: &Section<'_>) -> Option<()> {
+fn read_server(section: &Section<'_>) -> Option<WebServer> {
     match section.text(&keys::WEB_SERVER)?.as_str() {
-        "axum" => Some(()),
-        "actix" => {
-            section.not_in_this_version(&keys::WEB_SERVER, "the web server `actix`");
-            None
-        }
+        "axum" => Some(WebServer::Axum),
+        "actix" => Some(WebServer::Actix),
         other => {
             section.wrong(&keys::WEB_SERVER, format!("`{other}` stands here"));
             None

@@ -52,6 +52,7 @@ pub(super) fn unrenewed(base: &Base) -> Vec<WebFront> {
 
 fn options(config: &WebFront, ae_title: AeTitle) -> WebOptions {
     WebOptions {
+        server: config.server,
         listen: config.listen,
         ae_title,
         issuer: config.issuer.clone(),

@@ -16,6 +16,12 @@ use super::{PATIENCE, READ, WRITE, before_an_archive, body, curl, get, post, web
 use crate::door::line;
 use crate::modality::{Object, objects, send};
 use crate::program::memory_kib;
+use crate::servers::WebServer;
+
+over_both!(
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    peer_curl_and_a_modality_send_bombs_that_do_not_go_off,
+);
 
 /// Pixels of a bomb that may be read as a whole, and of one that may not, in MiB.
 const MEBIBYTES: [u32; 2] = [500, 800];
@@ -64,9 +70,8 @@ async fn asks(url: String, mut over: oneshot::Receiver<()>) -> Duration {
 }
 
 /// Goal: they are taken, delivered and given as they came, and never held as what they inflate to.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn peer_curl_and_a_modality_send_bombs_that_do_not_go_off() {
-    let (_away, archive, door) = before_an_archive().await;
+async fn peer_curl_and_a_modality_send_bombs_that_do_not_go_off(server: WebServer) {
+    let (_away, archive, door) = before_an_archive(server).await;
     let (url, directory) = (web(&door.node), door.directory.path());
     let bombs = MEBIBYTES.map(|mebibytes| bomb(u64::from(mebibytes), mebibytes));
     assert!(bombs.iter().all(|bomb| bomb.bytes.len() < 1 << 20), "{}", bombs[0].bytes.len());

@@ -10,7 +10,14 @@ use tempfile::TempDir;
 
 use crate::door::{Behind, Door, ae, answers, head};
 use crate::modality::{Object, objects, send};
+use crate::servers::WebServer;
 use crate::weblegs::{member, web};
+
+over_both!(
+    #[tokio::test]
+    peer_dicomweb_client_stores_searches_and_retrieves,
+    peer_dicomweb_client_finds_and_gets_what_only_a_member_holds,
+);
 
 /// Stores files, searches at each level, and retrieves; says what it saw.
 const SCRIPT: &str = r#"
@@ -110,10 +117,9 @@ async fn saw(script: &str, door: &Door, objects: &[Object]) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}\n{}", door.log()))
 }
 
-#[tokio::test]
-async fn peer_dicomweb_client_stores_searches_and_retrieves() {
+async fn peer_dicomweb_client_stores_searches_and_retrieves(server: WebServer) {
     let home = TempDir::new().unwrap();
-    let text = head(home.path(), 0, "") + "[[front.web]]\nlisten = \"127.0.0.1:0\"\n";
+    let text = head(home.path(), 0, "") + &server.listener();
     let door = Door::open_with(home, &text).await;
     let sent = objects(3, 7);
     let saw = saw(SCRIPT, &door, &sent).await;
@@ -145,8 +151,7 @@ enum Known {
 }
 
 /// Orthanc held them before there was a front door, which reaches it by either protocol.
-#[tokio::test]
-async fn peer_dicomweb_client_finds_and_gets_what_only_a_member_holds() {
+async fn peer_dicomweb_client_finds_and_gets_what_only_a_member_holds(server: WebServer) {
     let ours = answers();
     let orthanc =
         Orthanc::start(&OrthancSetup::new(&ae("ORTHANC"), std::slice::from_ref(&ours))).await.unwrap();
@@ -168,7 +173,7 @@ async fn peer_dicomweb_client_finds_and_gets_what_only_a_member_holds() {
         };
         let home = TempDir::new().unwrap();
         let text = head(home.path(), ours.port, "").replace("[inventory]\nenabled = false", inventory)
-            + "[[front.web]]\nlisten = \"127.0.0.1:0\"\n"
+            + &server.listener()
             + member;
         let door = Door::open_with(home, &text).await;
         if known == Known::Inventoried {

@@ -14,6 +14,14 @@ use tempfile::TempDir;
 use super::{PATIENCE, READ, WRITE, before_an_archive, body, curl, get, listener, post, web};
 use crate::door::{Door, head, line};
 use crate::modality::{Object, objects, send};
+use crate::servers::WebServer;
+
+over_both!(
+    #[tokio::test]
+    peer_curl_gets_objects_of_odd_uids_back_whichever_door_they_came_by,
+    peer_curl_is_told_what_makes_no_sense,
+    peer_curl_is_answered_under_our_own_name_alone_where_no_token_is_asked_for,
+);
 
 /// An object with another UID, in its bytes and in what is known of it.
 fn renamed(mut object: Object, tag: Tag, uid: &str) -> Object {
@@ -46,9 +54,8 @@ pub(super) fn path(Object { header, .. }: &Object) -> String {
     format!("/studies/{study}/series/{series}/instances/{}", header.sop_instance)
 }
 
-#[tokio::test]
-async fn peer_curl_gets_objects_of_odd_uids_back_whichever_door_they_came_by() {
-    let (_away, archive, door) = before_an_archive().await;
+async fn peer_curl_gets_objects_of_odd_uids_back_whichever_door_they_came_by(server: WebServer) {
+    let (_away, archive, door) = before_an_archive(server).await;
     let url = web(&door.node);
     let (stowed, stored) = (odd(31), odd(32));
     let (status, answer) = post(&url, WRITE, &body(door.directory.path(), &stowed)).await;
@@ -82,10 +89,9 @@ async fn said(arguments: &[&str]) -> String {
     ToolRun::of("curl", &all.concat(), Nagle::Off).await.unwrap().stdout
 }
 
-#[tokio::test]
-async fn peer_curl_is_told_what_makes_no_sense() {
+async fn peer_curl_is_told_what_makes_no_sense(server: WebServer) {
     let home = TempDir::new().unwrap();
-    let text = head(home.path(), 0, "") + &listener(home.path());
+    let text = head(home.path(), 0, "") + &listener(server, home.path());
     let door = Door::open_with(home, &text).await;
     let url = web(&door.node);
     let sent = objects(33, 2);
@@ -126,10 +132,9 @@ async fn peer_curl_is_told_what_makes_no_sense() {
 }
 
 /// A page of another site whose name was made to lead here must not read what a door without tokens gives.
-#[tokio::test]
-async fn peer_curl_is_answered_under_our_own_name_alone_where_no_token_is_asked_for() {
+async fn peer_curl_is_answered_under_our_own_name_alone_where_no_token_is_asked_for(server: WebServer) {
     let home = TempDir::new().unwrap();
-    let text = head(home.path(), 0, "") + "[[front.web]]\nlisten = \"127.0.0.1:0\"\n";
+    let text = head(home.path(), 0, "") + &server.listener();
     let door = Door::open_with(home, &text).await;
     let studies = format!("{}/studies", web(&door.node));
     for (arguments, status) in [
