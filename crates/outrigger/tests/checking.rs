@@ -84,7 +84,6 @@ async fn what_is_not_in_this_version_is_refused_in_those_words() {
     for (more, key) in [
         ("[[front.hl7]]\nlisten = \"127.0.0.1:0\"\n", "front.hl7"),
         ("[ledger]\nurl = \"postgres://localhost/ledger\"\n", "ledger.url"),
-        ("[[journal.copy]]\npath = \"/a\"\n[[journal.copy]]\npath = \"/b\"\n", "journal.copy"),
     ] {
         let (_directory, ran) = check(&format!("{good}{more}"), &[]).await;
         ran.exits(2).says(&[&format!("`{key}`"), "is not in this version"]);
@@ -366,7 +365,7 @@ async fn places_that_lie_in_each_other_are_named() {
     let text = r#"[node]
 name = "front-1"
 data = "{here}/data"
-[[journal.copy]]                                # wrong: one copy at most is expected
+[[journal.copy]]
 path = "{here}/journal"
 [[journal.copy]]
 path = "{here}/journal/second"                  # wrong: `journal.copy[].path` in line 5 lie one in the other
