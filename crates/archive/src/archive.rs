@@ -10,12 +10,13 @@ use outrigger_front::{
 };
 use outrigger_model::{
     Answer, Query, Selection, Sha256Digest, SopClassUid, StudyUid, TransferSyntaxUid, WallTime, sop_class,
-    transfer_syntax,
+    transfer_syntax, with_causes,
 };
 use outrigger_runtime::disk::DiskFile;
 use outrigger_runtime::{Clock, Spool, Threads};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::away::Away;
 use crate::blob::Facts;
 use crate::blobs::{Blobs, Trouble};
 use crate::findings::{Finding, Findings};
@@ -33,7 +34,7 @@ pub struct ArchiveOptions {
     pub directory: PathBuf,
     /// Where objects are kept.
     pub keeper: Keeper,
-    /// URL of the catalogue: `sqlite:PATH`, `redb:PATH` or `memory:`.
+    /// URL of the catalogue, as `outrigger_catalogue::open` takes it.
     pub catalogue: String,
     /// An object larger than this is refused, in bytes.
     pub object_bytes_max: u64,
@@ -55,6 +56,11 @@ pub enum Keeper {
 pub enum Health {
     /// It does.
     Good,
+    /// It does not while the catalogue's database is not as it should be, and will by itself.
+    Troubled {
+        /// What is wrong.
+        why: String,
+    },
     /// It does not until it is restarted.
     Stopped {
         /// What happened.
@@ -72,6 +78,7 @@ pub struct Archive {
     pub(crate) writer: mpsc::Sender<Message>,
     pub(crate) reader: Reader,
     pub(crate) stopped: Stopped,
+    pub(crate) away: Away,
     pub(crate) recovered: Recovered,
     pub(crate) findings: Findings,
     /// Where the scrub writes down how far it is.
@@ -90,7 +97,10 @@ impl Archive {
 
     /// Whether it takes objects.
     pub fn health(&self) -> Health {
-        self.stopped.get().map_or(Health::Good, |error| Health::Stopped { why: error.to_string() })
+        if let Some(error) = self.stopped.get() {
+            return Health::Stopped { why: with_causes(&**error) };
+        }
+        self.away.words().map_or(Health::Good, |why| Health::Troubled { why })
     }
 
     /// Objects that a scrub found not to be as they were stored, and that were not stored again since.

@@ -37,10 +37,8 @@ pub(crate) async fn commit(archive: &Archive, request: CommitRequest) -> Result<
     let located = archive
         .reader
         .ask(move |catalogue| {
-            instances
-                .into_iter()
-                .map(|pair| Ok((catalogue.lookup(&pair.1)?, pair)))
-                .collect::<Result<Vec<_>, _>>()
+            let named: Vec<_> = instances.iter().map(|pair| pair.1.clone()).collect();
+            Ok(catalogue.lookup_each(&named)?.into_iter().zip(instances).collect::<Vec<_>>())
         })
         .await
         .map_err(|error| failed("the catalogue could not be read", error))?;

@@ -56,6 +56,7 @@ fn with_availability(mut answer: Answer, query: &Query) -> Answer {
 /// The answer when the catalogue gives none.
 pub(crate) fn unreadable(error: ReadError) -> FindRefusal {
     let status = match &error {
+        ReadError::Catalogue(error) if error.of_server().is_some() => Status::OUT_OF_RESOURCES,
         ReadError::Catalogue(_) => Status::CANNOT_UNDERSTAND,
         ReadError::Closing => Status::OUT_OF_RESOURCES,
     };

@@ -4,6 +4,7 @@
 //! order. So an object without a row is harmless, and a row without an object does not come to be.
 
 mod archive;
+mod away;
 mod blob;
 mod blobs;
 mod commit;

@@ -11,6 +11,7 @@ use outrigger_runtime::{Clock, Random, Spool, Threads};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveOptions, Keeper};
+use crate::away::Away;
 use crate::blobs::Blobs;
 use crate::files::Files;
 use crate::findings::Findings;
@@ -116,9 +117,9 @@ impl Archive {
             unreadable = recovered.unreadable.len(),
             "the archive is open"
         );
-        let stopped = Stopped::default();
+        let (stopped, away) = (Stopped::default(), Away::default());
         let (messages, received) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { catalogue, blobs: blobs.clone(), stopped: stopped.clone() };
+        let writer = Writer { catalogue, blobs: blobs.clone(), stopped: stopped.clone(), away: away.clone() };
         let writer_end = threads.dedicated("archive-writer", writer.run(received));
         let (reader, reading) = Reader::new(reading);
         let reader_end = threads.dedicated("archive-reader", reading);
@@ -132,6 +133,7 @@ impl Archive {
             writer: messages,
             reader,
             stopped,
+            away,
             recovered,
             findings: Findings::default(),
             scrub_file: places.scrub(),

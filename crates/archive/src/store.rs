@@ -74,7 +74,10 @@ impl StoreError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             Self::Sync { source, .. } if !is_shortage(source) => Severity::Lasting,
-            Self::Catalogue(error) if !error.is_out_of_space() => Severity::Lasting,
+            // A server keeps nothing of what it did not acknowledge, and looks after its own disk.
+            Self::Catalogue(error) if !error.is_out_of_space() && error.of_server().is_none() => {
+                Severity::Lasting
+            }
             Self::NoSpace { .. }
             | Self::Write { .. }
             | Self::Sync { .. }
@@ -97,7 +100,7 @@ impl StoreError {
             Self::Write { source, .. } | Self::Sync { source, .. } | Self::Place { source, .. } => {
                 is_shortage(source)
             }
-            Self::Catalogue(error) => error.is_out_of_space(),
+            Self::Catalogue(error) => error.is_out_of_space() || error.of_server().is_some(),
             Self::Facts(_) | Self::Spool(_) | Self::Stopped { .. } | Self::Name(_) | Self::Thread(_) => false,
         };
         if shortage { RefusalKind::OutOfResources } else { RefusalKind::Failed }

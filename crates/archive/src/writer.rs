@@ -1,11 +1,13 @@
 //! The one that places blobs and writes the catalogue: commits at once when idle, gathers what arrives while a commit runs.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use outrigger_catalogue::{Catalogue, Put};
+use outrigger_catalogue::{Catalogue, Located, Put};
 use outrigger_front::Stored;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::away::Away;
 use crate::blob::Facts;
 use crate::blobs::{Blobs, Pending, Placing};
 use crate::store::{Severity, StoreError};
@@ -38,12 +40,25 @@ pub(crate) struct Writer {
     pub(crate) catalogue: Box<dyn Catalogue>,
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) stopped: Stopped,
+    pub(crate) away: Away,
 }
 
+/// How often an idle writer looks whether the database is there: what is wrong with it is then known before a sender comes.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often while it is not: status says soon that it is again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Writer {
-    /// Runs until it is told to stop or nobody can tell it anything any more.
+    /// Runs until it is told to stop or nobody can tell it anything any more; meanwhile it looks whether the database is there.
     pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
-        while let Some(first) = messages.recv().await {
+        loop {
+            let wait = if self.away.is_some() { LOOK_AGAIN } else { LOOK };
+            let Ok(message) = tokio::time::timeout(wait, messages.recv()).await else {
+                let reached = self.catalogue.reach();
+                self.away.note(reached.as_ref().err());
+                continue;
+            };
+            let Some(first) = message else { return };
             let (items, next) = gather(first, &mut messages);
             self.store(items);
             if next == Next::Stop {
@@ -63,11 +78,15 @@ impl Writer {
         };
         match outcome {
             Ok(puts) => {
+                self.away.note(None);
                 for (item, put) in items.into_iter().zip(puts) {
                     answer(item, Ok(stored(put)));
                 }
             }
             Err(error) => {
+                if let StoreError::Catalogue(error) = &error {
+                    self.away.note(Some(error));
+                }
                 let error = Arc::new(error);
                 stop_if_lasting(&self.stopped, &error);
                 for item in items {
@@ -80,8 +99,10 @@ impl Writer {
     /// Every object in its place for good, then the rows: in this order, whatever happens.
     fn commit(&mut self, items: &mut [Item]) -> Result<Vec<Put>, StoreError> {
         let mut placings = Vec::with_capacity(items.len());
-        for item in items.iter_mut() {
-            let known = self.place_of(&item.facts)?;
+        let known: Vec<_> = items.iter().map(|item| item.facts.header.sop_instance.clone()).collect();
+        let known = self.catalogue.lookup_each(&known).map_err(StoreError::Catalogue)?;
+        for (item, known) in items.iter_mut().zip(known) {
+            let known = known.and_then(|known| place_of(&item.facts, &known));
             placings.push(Placing { sha256: item.facts.sha256, pending: &mut item.pending, known });
         }
         let places = self.blobs.place(&mut placings)?;
@@ -93,14 +114,12 @@ impl Writer {
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.put).collect())
     }
+}
 
-    /// Where these very bytes are kept already: the new blob takes the old one's place, whose keeper may have damaged it.
-    fn place_of(&mut self, facts: &Facts) -> Result<Option<u64>, StoreError> {
-        let known = self.catalogue.lookup(&facts.header.sop_instance).map_err(StoreError::Catalogue)?;
-        let Some(known) = known else { return Ok(None) };
-        let mut versions = known.versions();
-        Ok(versions.find(|version| version.sha256 == facts.sha256).map(|version| version.place))
-    }
+/// Where these very bytes are kept already: the new blob takes the old one's place, whose keeper may have damaged it.
+fn place_of(facts: &Facts, known: &Located) -> Option<u64> {
+    let mut versions = known.versions();
+    versions.find(|version| version.sha256 == facts.sha256).map(|version| version.place)
 }
 
 /// Notes the first failure after which nothing more is taken.

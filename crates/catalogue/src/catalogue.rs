@@ -75,6 +75,11 @@ pub trait Catalogue: Send {
     /// Looks an instance up by its SOP Instance UID.
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;
 
+    /// Looks several instances up at once, in the order they are named.
+    fn lookup_each(&mut self, instances: &[SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
+        instances.iter().map(|instance| self.lookup(instance)).collect()
+    }
+
     /// Answers a query from `after` on, with at most `limit` answers.
     fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError>;
 
@@ -94,6 +99,11 @@ pub trait Catalogue: Send {
 
     /// Reads every row; says in a sentence each what is damaged.
     fn check(&mut self) -> Result<Vec<String>, CatalogueError>;
+
+    /// Asks the database whether it is there and takes what is entered; one that is embedded always is.
+    fn reach(&mut self) -> Result<(), CatalogueError> {
+        Ok(())
+    }
 
     /// Another handle on the same catalogue, for a thread that reads while this one writes.
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError>;

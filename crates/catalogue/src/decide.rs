@@ -14,7 +14,7 @@ use crate::tables::{Tables, View};
 use crate::{Decision, DecisionMark, Fate, Named, Rejection, RowNumbers, Ruling, Withheld};
 
 /// The record that has the number of the last decision applied.
-const LAST: &str = "decisions";
+pub(crate) const LAST: &str = "decisions";
 
 /// The number of the last decision applied; 0 before the first.
 pub(crate) fn last(view: &impl View) -> Result<u64, CatalogueError> {

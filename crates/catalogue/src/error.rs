@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::server::{ServerError, ServerTrouble};
+
 /// Why the catalogue could not do what it was asked; nothing of a failed put is kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,6 +26,15 @@ pub enum CatalogueError {
         /// The cause.
         #[source]
         source: Box<redb::Error>,
+    },
+    /// A database server failed, or is not there; it passes.
+    #[error("the catalogue failed while {doing}")]
+    Server {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: ServerError,
     },
     /// A row is not as it was written.
     #[error("row {row} of table `{table}` of the catalogue cannot be read; rebuild the catalogue")]
@@ -54,7 +65,16 @@ impl CatalogueError {
             Self::Redb { source, .. } => {
                 matches!(&**source, redb::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull)
             }
+            Self::Server { source, .. } => *source.trouble() == ServerTrouble::Full,
             Self::BadRow { .. } | Self::MissingRow { .. } => false,
+        }
+    }
+
+    /// What is wrong with the server it is kept on: it passes, and what was not acknowledged may be tried again.
+    pub fn of_server(&self) -> Option<&ServerError> {
+        match self {
+            Self::Server { source, .. } => Some(source),
+            Self::Sqlite { .. } | Self::Redb { .. } | Self::BadRow { .. } | Self::MissingRow { .. } => None,
         }
     }
 }
@@ -74,7 +94,12 @@ impl OpenError {
                 }
                 _ => false,
             },
-            Self::UnknownUrl { .. } | Self::Newer { .. } => false,
+            Self::UnknownUrl { .. }
+            | Self::Newer { .. }
+            | Self::Server(_)
+            | Self::BadServerUrl { .. }
+            | Self::NoTls { .. }
+            | Self::Thread { .. } => false,
         }
     }
 }
@@ -84,10 +109,39 @@ impl OpenError {
 #[non_exhaustive]
 pub enum OpenError {
     /// Not one of the kinds there are.
-    #[error("`{url}` names no catalogue; `sqlite:PATH`, `redb:PATH` or `memory:` are expected")]
+    #[error(
+        "`{scheme}:` names no catalogue; `sqlite:PATH`, `redb:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE`, \
+         `mysql://USER:PASSWORD@HOST/DATABASE` or `memory:` are expected"
+    )]
     UnknownUrl {
-        /// The text given.
-        url: String,
+        /// What it begins with; the rest may be secret.
+        scheme: String,
+    },
+    /// The URL of a server cannot be read; what it says may be secret and is not repeated.
+    #[error(
+        "the URL of the catalogue cannot be read; `{scheme}://USER:PASSWORD@HOST:PORT/DATABASE` is expected, with `%` codes for other characters"
+    )]
+    BadServerUrl {
+        /// What it begins with.
+        scheme: &'static str,
+    },
+    /// The URL asks for TLS.
+    #[error(
+        "a catalogue reached over TLS is not in this version; leave it out of the `{scheme}` URL and use a network that others cannot listen to, or a tunnel"
+    )]
+    NoTls {
+        /// What it begins with.
+        scheme: &'static str,
+    },
+    /// A server did not take it.
+    #[error("the catalogue on a database server could not be opened")]
+    Server(#[source] ServerError),
+    /// A thread could not be started.
+    #[error("a thread for the catalogue's connections could not be started")]
+    Thread {
+        /// The cause.
+        #[source]
+        source: io::Error,
     },
     /// SQLite could not open it.
     #[error("the SQLite catalogue {path} could not be opened")]

@@ -8,7 +8,7 @@ use crate::record::{self, RecordKind, number_key};
 use crate::tables::{Tables, View};
 
 /// The record that has the number of the last change.
-const LAST: &str = "changes";
+pub(crate) const LAST: &str = "changes";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

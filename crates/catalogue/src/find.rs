@@ -17,6 +17,9 @@ use crate::{Cursor, Located, Page, RowNumbers};
 /// Rows looked at for one page: some 10 ms of work, then others have their turn.
 const ROWS_PER_PAGE_MAX: usize = 1000;
 
+/// Rows read together: a server then answers in few round trips, and little is read in vain behind the last that was wanted.
+const ROWS_AT_ONCE_MAX: usize = 256;
+
 /// Findings of one check: a file damaged throughout needs no longer list to be rebuilt.
 pub(crate) const FINDINGS_MAX: usize = 100;
 
@@ -104,15 +107,18 @@ fn scan<T>(
 ) -> Result<Page<T>, CatalogueError> {
     let numbers = view.candidates(level, narrow, after.0, ROWS_PER_PAGE_MAX)?;
     let mut items = Vec::new();
-    for number in &numbers {
-        if let Some(row) = view.joined(level, *number)?
-            && let Some(item) = take(&row)?
-        {
-            items.push(item);
+    let mut at_once = limit.clamp(1, ROWS_AT_ONCE_MAX);
+    let mut rest = numbers.as_slice();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at_checked(at_once).unwrap_or((rest, &[]));
+        for (number, row) in view.joined_each(level, now)? {
+            items.extend(take(&row)?);
             if items.len() >= limit {
-                return Ok(Page { items, next: Some(Cursor(*number)) });
+                return Ok(Page { items, next: Some(Cursor(number)) });
             }
         }
+        rest = later;
+        at_once = at_once.saturating_mul(2).min(ROWS_AT_ONCE_MAX);
     }
     let more = numbers.last().filter(|_| numbers.len() >= ROWS_PER_PAGE_MAX);
     Ok(Page { items, next: more.map(|last| Cursor(*last)) })
@@ -148,15 +154,9 @@ fn select_instances(
     let done = usize::try_from(after.0).unwrap_or(usize::MAX);
     let limit = limit.min(ROWS_PER_PAGE_MAX);
     let mut named: BTreeSet<&SopInstanceUid> = instances.iter().take(done).collect();
-    let mut items = Vec::new();
-    for uid in instances.iter().skip(done).take(limit) {
-        if named.insert(uid)
-            && let Some(found) = lookup(view, uid)?
-            && found.withheld.is_none()
-        {
-            items.push(found);
-        }
-    }
+    let wanted: Vec<_> = instances.iter().skip(done).take(limit).filter(|uid| named.insert(uid)).collect();
+    let found = view.lookup_each(&wanted)?.into_iter().flatten();
+    let items = found.filter(|located| located.withheld.is_none()).collect();
     let reached = done.saturating_add(limit);
     let next = (reached < instances.len()).then_some(Cursor(reached as u64));
     Ok(Page { items, next })

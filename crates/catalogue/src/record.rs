@@ -27,6 +27,10 @@ pub(crate) enum RecordKind {
 }
 
 impl RecordKind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Position, Self::State, Self::Withheld, Self::Due, Self::Chosen, Self::Edited, Self::Change];
+
     /// Its number in databases.
     pub(crate) fn number(self) -> u64 {
         self as u64

@@ -24,12 +24,8 @@ pub(crate) enum Shown {
 
 impl Shown {
     pub(crate) fn of(view: &impl View) -> Result<Self, CatalogueError> {
-        for kind in [RecordKind::Withheld, RecordKind::Edited] {
-            if !view.records(kind, "", &end_of(""), 1)?.is_empty() {
-                return Ok(Self::Some);
-            }
-        }
-        Ok(Self::All)
+        let some = view.has_records(&[RecordKind::Withheld, RecordKind::Edited])?;
+        Ok(if some { Self::Some } else { Self::All })
     }
 
     /// Whether nothing is shown of a row: it has no instances, and had some, or it is a patient who has no study any more.

@@ -7,9 +7,9 @@ use outrigger_model::{Level, SeriesUid, SopInstanceUid, StudyUid};
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
 use crate::narrow::Narrow;
-use crate::record::{Record, RecordKind};
+use crate::record::{Record, RecordKind, end_of};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
-use crate::{Counts, RowNumbers, StudySummary, Version};
+use crate::{Counts, Located, RowNumbers, StudySummary, Version};
 
 /// Rows inside one transaction that writes.
 pub(crate) trait Tables {
@@ -81,7 +81,19 @@ pub(crate) trait View {
     ) -> Result<Vec<u64>, CatalogueError>;
     /// A row and those above it; `None` for an instance that stands outside patients and studies.
     fn joined(&self, level: Level, number: u64) -> Result<Option<Joined>, CatalogueError>;
+    /// Several rows and those above each, in the order of their numbers; a server gives them in one round trip.
+    fn joined_each(&self, level: Level, numbers: &[u64]) -> Result<Vec<(u64, Joined)>, CatalogueError> {
+        let rows = numbers.iter().map(|number| Ok(self.joined(level, *number)?.map(|row| (*number, row))));
+        rows.filter_map(Result::transpose).collect()
+    }
     fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError>;
+    /// Looks instances up, also those outside patients and studies; a server answers in one round trip.
+    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError>
+    where
+        Self: Sized,
+    {
+        uids.iter().map(|uid| crate::find::lookup(self, uid)).collect()
+    }
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError>;
     /// Instances that have versions which are not current, by number above `after`, at most `limit`.
     fn with_versions(
@@ -91,6 +103,15 @@ pub(crate) trait View {
     ) -> Result<Vec<Numbered<SopInstanceUid>>, CatalogueError>;
     /// The studies of a patient.
     fn studies_of(&self, patient: u64) -> Result<Vec<StudyRow>, CatalogueError>;
+    /// Whether there is a record of any of these kinds.
+    fn has_records(&self, kinds: &[RecordKind]) -> Result<bool, CatalogueError> {
+        for kind in kinds {
+            if !self.records(*kind, "", &end_of(""), 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
     /// The record of a kind under a key.
     fn record(&self, kind: RecordKind, key: &str) -> Result<Option<String>, CatalogueError>;
     /// Records of a kind whose keys are between `after` and `before`, neither of them included, in the order of the keys, which is

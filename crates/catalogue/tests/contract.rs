@@ -10,9 +10,13 @@ use outrigger_model::{
 };
 
 use crate::made::{instance, other_bytes, with};
+use crate::servers;
 
-/// Runs a test over every catalogue.
+/// Runs a test over every embedded catalogue, or, where servers are given, over one of a new database of theirs.
 pub(crate) fn over_all(test: impl Fn(&mut dyn Catalogue)) {
+    if let Some(url) = servers::new_database() {
+        return test(&mut *open(&url).unwrap());
+    }
     for kind in ["memory", "sqlite", "redb"] {
         let directory = tempfile::tempdir().unwrap();
         let place =
@@ -21,6 +25,29 @@ pub(crate) fn over_all(test: impl Fn(&mut dyn Catalogue)) {
         test(&mut *open(&format!("{kind}:{place}")).unwrap());
     }
 }
+
+/// The tests of this file that run over every catalogue.
+pub(crate) const ALL: &[fn()] = &[
+    items_of_sequences_are_matched_and_returned,
+    each_of_several_values_matches_where_that_was_agreed_on,
+    entering_twice_changes_nothing_and_other_bytes_become_a_version,
+    the_same_instance_twice_in_one_batch_is_entered_once,
+    digests_of_sets_do_not_depend_on_order_or_batches,
+    queries_at_four_levels,
+    ranges_of_moments_and_empty_values_where_they_were_agreed_on,
+    words_of_other_languages_are_only_values,
+    a_list_of_a_hundred_thousand_uids_finds_those_that_are_there,
+    answers_hold_what_was_asked_for_and_has_a_value,
+    selections_list_each_instance_once,
+    patients_are_one_by_id_and_issuer_and_apart_without_an_id,
+    a_study_keeps_its_first_words_and_takes_what_it_lacked,
+    an_instance_outside_patients_and_studies_is_kept,
+    another_handle_sees_what_was_put,
+    a_search_that_finds_little_gives_others_their_turn,
+];
+
+/// The tests of this file that are about embedded catalogues, or about none.
+pub(crate) const OTHERS: usize = 2;
 
 /// Everything, page by page.
 fn all<T>(mut page: impl FnMut(Cursor) -> Page<T>) -> Vec<T> {
@@ -196,7 +223,7 @@ fn digests_of_sets_do_not_depend_on_order_or_batches() {
 }
 
 #[test]
-fn queries_at_four_levels() {
+pub(crate) fn queries_at_four_levels() {
     #[rustfmt::skip]
     #[allow(clippy::type_complexity, reason = "one row a query: level, keys, attribute wanted, its values")]
     let table: &[(Level, &[(Tag, &str)], Tag, &[&str])] = &[
@@ -290,7 +317,7 @@ fn ranges_of_moments_and_empty_values_where_they_were_agreed_on() {
 }
 
 #[test]
-fn words_of_other_languages_are_only_values() {
+pub(crate) fn words_of_other_languages_are_only_values() {
     let hostile = [
         "' OR '1'='1",
         "'; DROP TABLE study; --",

@@ -6,6 +6,15 @@ use outrigger_model::{Level, SeriesUid, StudyUid, Tag, WallTime};
 use crate::contract::{found, over_all};
 use crate::made::{instance, with};
 
+/// The tests of this file that run over every catalogue.
+pub(crate) const ALL: &[fn()] = &[
+    a_study_moves_to_another_patient_and_who_has_none_left_is_not_found,
+    what_comes_later_to_an_edited_study_does_not_take_the_edit_back,
+];
+
+/// The tests of this file that do not.
+pub(crate) const OTHERS: usize = 1;
+
 fn study(number: u32) -> StudyUid {
     StudyUid::new(&format!("1.2.{number}")).unwrap()
 }

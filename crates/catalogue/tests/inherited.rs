@@ -14,6 +14,16 @@ const A: MemberNumber = MemberNumber(0);
 const B: MemberNumber = MemberNumber(5);
 const AT: WallTime = WallTime(1_700_000_000_000_000);
 
+/// All tests of this file; each runs over every catalogue.
+pub(crate) const ALL: &[fn()] = &[
+    what_was_seen_is_found_and_listed_beside_what_was_stored,
+    an_instance_seen_at_two_members_has_one_row_and_both_in_its_mask,
+    what_is_gone_from_a_member_is_taken_out_for_it_alone_and_comes_back,
+    what_is_stored_later_takes_the_place_of_what_was_seen,
+    what_is_stored_under_another_study_than_it_was_seen_in_moves_there,
+    a_study_that_a_member_shows_without_series_is_there,
+];
+
 /// What a member shows of a study made of instances that could also be stored.
 fn seen(study: u32, instances: &[(u32, u32)]) -> SeenStudy {
     let mut seen = SeenStudy {

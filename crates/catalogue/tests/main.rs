@@ -12,4 +12,6 @@ mod inherited;
 #[cfg(test)]
 mod made;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod states;

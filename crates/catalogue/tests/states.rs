@@ -9,6 +9,20 @@ use outrigger_model::{Level, Selection, SeriesUid, Sha256Digest, SopInstanceUid,
 use crate::contract::{found, over_all, selected};
 use crate::made::{instance, other_bytes};
 
+/// The tests of this file that run over every catalogue.
+pub(crate) const ALL: &[fn()] = &[
+    what_is_hidden_is_not_found_and_nothing_counts_it_until_it_is_restored,
+    a_study_whose_instances_are_all_hidden_is_not_found_nor_a_patient_without_another,
+    what_was_deleted_goes_after_its_time_and_leaves_who_why_when_and_its_digest,
+    what_was_rejected_before_it_came_is_not_shown_when_it_comes,
+    a_conflict_is_listed_until_a_person_chooses_and_again_with_a_further_version,
+    every_change_has_the_next_number_and_what_was_decided_counts_once,
+    who_rejected_for_safety_does_not_get_it_again,
+];
+
+/// The tests of this file that do not.
+pub(crate) const OTHERS: usize = 1;
+
 const AT: WallTime = WallTime(1_700_000_000_000_000);
 
 fn uid(text: &str) -> SopInstanceUid {

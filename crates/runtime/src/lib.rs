@@ -2,6 +2,7 @@
 //!
 //! Everything here has a real implementation and, through a trait or an enum, one that the simulator turns.
 
+pub mod aside;
 pub mod backoff;
 pub mod body;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod stall;
 pub mod threads;
 pub mod tls;
 
+pub use aside::{Aside, AsideError};
 pub use body::{BlockError, BlockSource, Body, Content};
 pub use clock::Clock;
 pub use disk::{Disk, DiskFile, RealDisk};

@@ -5,13 +5,14 @@ use outrigger_model::{Level, SopInstanceUid, StudyUid};
 use serde::de::DeserializeOwned;
 
 use super::failed;
-use super::layout::{self, count, from_sealed_json, number, row};
+use super::layout::{self, count, number, row};
 use crate::error::CatalogueError;
 use crate::find::FINDINGS_MAX;
 use crate::matching::Range;
 use crate::narrow::Narrow;
 use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientRow, SeriesRow, StudyRow};
+use crate::sealed::{KeptRecord, from_sealed_json, record_value};
 use crate::tables::View;
 use crate::{Counts, SeriesSummary, StudySummary, Version};
 
@@ -242,10 +243,7 @@ impl View for ReadTables {
                 break;
             }
             if key.value().1 != after {
-                found.push((
-                    key.value().1.to_owned(),
-                    layout::record_value(bytes.value(), kind, key.value().1)?,
-                ));
+                found.push((key.value().1.to_owned(), record_value(bytes.value(), kind, key.value().1)?));
             }
         }
         Ok(found)
@@ -291,7 +289,7 @@ impl View for ReadTables {
         let kind = |entry: Entry<(u64, &'static str)>| {
             entry.map(|(key, bytes)| (key.value().0, bytes.value().to_vec()))
         };
-        check_rows::<layout::KeptRecord>(records.map(kind), "record", &mut findings)?;
+        check_rows::<KeptRecord>(records.map(kind), "record", &mut findings)?;
         Ok(findings)
     }
 }

@@ -7,12 +7,13 @@ use outrigger_model::{SeriesUid, SopInstanceUid, StudyUid, Tag};
 use serde::Serialize;
 
 use super::failed;
-use super::layout::{self, number, row, sealed_json};
+use super::layout::{self, number, row};
 use crate::attributes::study_date;
 use crate::error::CatalogueError;
 use crate::instance::ParentNumbers;
 use crate::record::RecordKind;
 use crate::rows::{InstanceRow, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
+use crate::sealed::{from_sealed_json, sealed_json, sealed_record};
 use crate::tables::Tables;
 use crate::{RowNumbers, Version, names};
 
@@ -249,7 +250,7 @@ impl Tables for WriteTables<'_> {
     }
 
     fn save_record(&mut self, kind: RecordKind, key: &str, value: &str) -> Result<(), CatalogueError> {
-        let bytes = sealed_json(&(kind.number(), key, value), "record", kind.number())?;
+        let bytes = sealed_record(kind, key, value)?;
         let key = (kind.number(), key);
         self.records.insert(key, bytes.as_slice()).map(drop).map_err(failed("writing a record"))
     }
@@ -290,7 +291,7 @@ fn numbered_versions(
     let mut found = Vec::new();
     for entry in table.range((instance, 0)..=(instance, u64::MAX)).map_err(failed(doing))? {
         let (key, bytes) = entry.map_err(failed(doing))?;
-        found.push((key.value().1, layout::from_sealed_json(bytes.value(), "version", instance)?));
+        found.push((key.value().1, from_sealed_json(bytes.value(), "version", instance)?));
     }
     Ok(found)
 }

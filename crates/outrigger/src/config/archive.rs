@@ -11,6 +11,7 @@ use super::document::Mistakes;
 use super::keys;
 use super::node::{Base, read, read_base};
 use super::s3::{bucket, read_s3};
+use super::secrets;
 use super::section::Section;
 use super::units;
 
@@ -25,8 +26,8 @@ pub(crate) struct ArchiveConfig {
     pub(crate) scrub: ScrubOptions,
     /// URL of the catalogue's database.
     pub(crate) catalogue: String,
-    /// The file it is in.
-    pub(crate) catalogue_file: PathBuf,
+    /// The file it is in, where it is in one.
+    pub(crate) catalogue_file: Option<PathBuf>,
 }
 
 /// Where object bytes are kept.
@@ -45,7 +46,7 @@ pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<Ar
         let section = root.table(&keys::ARCHIVE);
         let blobs = read_blobs(&section);
         let catalogue = read_catalogue(&section);
-        let file = catalogue.as_deref().and_then(|url| Some(PathBuf::from(url.split_once(':')?.1)));
+        let file = catalogue.as_deref().and_then(file_of);
         if let Some(file) = &file {
             section.take_file(&keys::ARCHIVE_CATALOGUE, file, base.data());
         }
@@ -57,7 +58,7 @@ pub(crate) fn read_archive(file: &str, text: &str, disk: &dyn Disk) -> Result<Ar
             blobs: blobs?,
             scrub: ScrubOptions { every: every?, bytes_per_second: rate? },
             catalogue: catalogue?,
-            catalogue_file: file?,
+            catalogue_file: file,
         })
     })
 }
@@ -94,22 +95,29 @@ fn read_blobs(section: &Section<'_>) -> Option<BlobsAt> {
     read_s3(store, bucket).map(|options| BlobsAt::S3(Box::new(options)))
 }
 
+/// The file of a database that is embedded.
+fn file_of(url: &str) -> Option<PathBuf> {
+    EMBEDDED.iter().find_map(|scheme| after(url, scheme)).map(PathBuf::from)
+}
+
+const EMBEDDED: [&str; 2] = ["sqlite:", "redb:"];
+const SERVERS: [&str; 2] = ["postgres://", "mysql://"];
+
 fn read_catalogue(section: &Section<'_>) -> Option<String> {
-    let url = section.text(&keys::ARCHIVE_CATALOGUE)?;
-    let url = match units::substituted(&url, |name| std::env::var(name).ok()) {
-        Ok(url) => url,
-        Err(missing) => {
-            section.wrong(&keys::ARCHIVE_CATALOGUE, missing.to_string());
-            return None;
-        }
-    };
-    if ["sqlite:", "redb:"].iter().any(|scheme| after(&url, scheme).is_some()) {
-        return Some(url);
-    }
-    if url.starts_with("postgres:") || url.starts_with("mysql:") {
-        section.not_in_this_version(&keys::ARCHIVE_CATALOGUE, "a catalogue on a database server");
+    let text = section.text(&keys::ARCHIVE_CATALOGUE)?;
+    let is_of = |schemes: &[&str]| schemes.iter().any(|scheme| after(&text, scheme).is_some());
+    let url = if is_of(&SERVERS) {
+        secrets::put_in(section, &text)
     } else {
-        section.wrong(&keys::ARCHIVE_CATALOGUE, format!("`{url}` stands here"));
+        units::substituted(&text, |name| std::env::var(name).ok())
+    };
+    match url {
+        Ok(url) if is_of(&EMBEDDED) || is_of(&SERVERS) => return Some(url),
+        // What was put in may be secret.
+        Ok(_) => section.wrong(&keys::ARCHIVE_CATALOGUE, format!("`{text}` stands here")),
+        Err(missing) => {
+            section.wrong(&keys::ARCHIVE_CATALOGUE, outrigger_model::with_causes(&missing));
+        }
     }
     None
 }

@@ -20,6 +20,7 @@ mod route;
 mod s3;
 #[cfg(test)]
 mod samples;
+mod secrets;
 mod section;
 mod storage;
 mod tls;

@@ -1,21 +1,17 @@
 //! `[[member.route]]`: the ways to a member.
 
-use std::path::Path;
 use std::time::Duration;
 
-use outrigger_member::http::{self, Scheme, Target};
+use outrigger_member::http::{Scheme, Target};
 use outrigger_model::AeTitle;
-use outrigger_runtime::disk;
 
 use super::claims::Claim;
 use super::front::read_implementation;
 use super::keys;
+use super::secrets;
 use super::section::Section;
 use super::tls::{RouteSecurity, RouteTls, read_route_tls, read_web_tls};
-use super::units::{self, SubstitutionError};
-
-/// Longest secret read from a file, in bytes: tokens have some hundred.
-const SECRET_BYTES_MAX: u64 = 16 << 10;
+use super::units;
 
 /// How objects are read back over DIMSE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,14 +236,9 @@ fn of(security: RouteSecurity) -> Option<RouteTls> {
     }
 }
 
-/// The URL; what is put into its user or password may have any letters, what stands there is escaped already.
 fn read_target(section: &Section<'_>) -> Option<Target> {
     let text = section.text(&keys::ROUTE_URL)?;
-    let escaped = |value: String| http::escaped(&value);
-    let at = credentials_end(&text);
-    let (before, after) = text.split_at_checked(at).unwrap_or(("", &text));
-    let url = substituted(section, before, &escaped)
-        .and_then(|before| Ok(before + &substituted(section, after, &|value| value)?));
+    let url = secrets::put_in(section, &text);
     let wrong = |error: &dyn std::error::Error| {
         section.wrong(&keys::ROUTE_URL, outrigger_model::with_causes(error));
     };
@@ -258,39 +249,6 @@ fn read_target(section: &Section<'_>) -> Option<Target> {
             None
         }
     }
-}
-
-/// Where user and password end in a URL, 0 where there are none; braces may hold any letters.
-fn credentials_end(text: &str) -> usize {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let mut depth = 0_usize;
-    for (at, letter) in text.char_indices().skip_while(|(at, _)| *at < start) {
-        match letter {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            '@' if depth == 0 => return at,
-            '/' | '?' | '#' if depth == 0 => return 0,
-            _ => {}
-        }
-    }
-    0
-}
-
-fn substituted(
-    section: &Section<'_>,
-    text: &str,
-    put: &dyn Fn(String) -> String,
-) -> Result<String, SubstitutionError> {
-    let env = |name: &str| std::env::var(name).ok().map(put);
-    let file = |path: &str| secret(section, Path::new(path)).map(put);
-    units::substituted_with_files(text, env, file)
-}
-
-/// What a file holds, without the end of its line.
-fn secret(section: &Section<'_>, path: &Path) -> Result<String, std::io::Error> {
-    let content = disk::read_small(section.disk(), path, SECRET_BYTES_MAX)?;
-    let text = String::from_utf8(content).map_err(std::io::Error::other)?;
-    Ok(text.trim().to_owned())
 }
 
 fn with_token(section: &Section<'_>, target: Target) -> Option<Target> {
@@ -311,21 +269,4 @@ fn with_token(section: &Section<'_>, target: Target) -> Option<Target> {
     };
     section.wrong(&keys::TOKEN_FILE, wrong);
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_end_before_the_host() {
-        for (url, credentials) in [
-            ("http://u:p@h/x", "http://u:p"),
-            ("http://${env:U}:${file:/a/b@c}@h/x", "http://${env:U}:${file:/a/b@c}"),
-            ("http://h/a@b", ""),
-            ("http://h", ""),
-        ] {
-            assert_eq!(&url[..credentials_end(url)], credentials);
-        }
-    }
 }

@@ -20,11 +20,16 @@ pub(crate) fn lock_node(world: &World, config: &NodeConfig) -> Result<Locks, Fai
     Ok(vec![data, lock_database(world, "ledger", &config.ledger, &holder)?])
 }
 
-/// Takes an archive's directory, made if missing, and the file of its catalogue; the directory of its blobs it takes itself.
+/// Takes an archive's directory, made if missing, and the file of its catalogue, if it has one; the directory of its blobs it takes itself.
 pub(crate) fn lock_archive(world: &World, config: &ArchiveConfig) -> Result<Locks, Failure> {
     let holder = holder("archive", &config.base);
     let data = lock_data(world, &config.base.data, &holder)?;
-    Ok(vec![data, lock_database(world, "catalogue", &config.catalogue_file, &holder)?])
+    let mut locks = vec![data];
+    // One on a server has a lock of its own there.
+    if let Some(file) = &config.catalogue_file {
+        locks.push(lock_database(world, "catalogue", file, &holder)?);
+    }
+    Ok(locks)
 }
 
 /// What this process is, for whoever wants the same.

@@ -17,3 +17,4 @@ mod pair;
 mod power;
 mod retrieve;
 mod room;
+mod servers;

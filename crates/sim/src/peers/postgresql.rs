@@ -9,8 +9,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::database::PASSWORD;
 use super::dcmtk::temporary;
 use super::station::on_free_ports;
 use super::{Launch, PeerError, Process, Ready, ToolRun, free_port};
@@ -24,30 +27,46 @@ const USER: &str = "postgres";
 #[derive(Debug)]
 pub struct Postgresql {
     port: u16,
-    _process: Process,
+    process: Process,
     _directory: TempDir,
 }
 
 impl Postgresql {
-    /// Makes a cluster and starts it.
+    /// Makes a cluster that asks for no password, and starts it.
     pub async fn start() -> Result<Self, PeerError> {
+        Self::started(&["--auth=trust"], &[]).await
+    }
+
+    /// Makes a cluster that asks for a password, with a user `archive` who is no master, and starts it with further settings, each `NAME=VALUE`.
+    pub async fn guarded(settings: &[&str]) -> Result<Self, PeerError> {
+        let server = Self::started(&["--auth=scram-sha-256", "--pwfile=password"], settings).await?;
+        server.run("postgres", &format!("CREATE ROLE archive LOGIN PASSWORD '{PASSWORD}'")).await?;
+        Ok(server)
+    }
+
+    async fn started(auth: &[&str], settings: &[&str]) -> Result<Self, PeerError> {
         on_free_ports(async || {
             let directory = temporary()?;
             let data = directory.path().join("cluster");
+            let password = directory.path().join("password");
+            fs::write(&password, PASSWORD).map_err(PeerError::file(&password))?;
             owned(directory.path()).await?;
             let programs = programs()?;
             let mut arguments = as_user(programs.join("initdb"));
-            arguments
-                .extend(["--auth=trust", "--username=postgres", "--no-sync", "--pgdata"].map(OsString::from));
+            let auth =
+                auth.iter().map(|option| option.replace("=password", &format!("={}", password.display())));
+            arguments.extend(auth.map(OsString::from));
+            arguments.extend(["--username=postgres", "--no-sync", "--pgdata"].map(OsString::from));
             arguments.push(data.clone().into());
             let (program, arguments) = split(arguments);
             ToolRun::succeed(&program, arguments).await?;
             let port = free_port()?;
             let mut arguments = as_user(programs.join("postgres"));
             arguments.extend(["-D".into(), data.into(), "-p".into(), port.to_string().into()]);
-            arguments.extend(
-                ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="].map(OsString::from),
-            );
+            let own = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+            for setting in own.iter().chain(settings) {
+                arguments.extend(["-c".into(), setting.into()]);
+            }
             let (program, arguments) = split(arguments);
             let ready = vec![Ready::Port(port)];
             let launch = Launch {
@@ -58,7 +77,7 @@ impl Postgresql {
                 ready,
             };
             let process = Process::start(launch).await?;
-            Ok(Self { port, _process: process, _directory: directory })
+            Ok(Self { port, process, _directory: directory })
         })
         .await
     }
@@ -66,6 +85,61 @@ impl Postgresql {
     /// Where it listens on loopback.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Runs SQL in one of its databases as its master, and gives what it says, values separated by `|`.
+    pub async fn run(&self, database: &str, sql: &str) -> Result<String, PeerError> {
+        let psql = programs()?.join("psql").to_string_lossy().into_owned();
+        let password = super::database::escaped(PASSWORD);
+        let url = format!("postgres://{USER}:{password}@127.0.0.1:{}/{database}", self.port);
+        ToolRun::succeed(&psql, ["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql]).await
+    }
+
+    /// Kills it and everything it has started, as kill -9 does.
+    pub fn kill(&mut self) -> Result<(), PeerError> {
+        // Those it has started lead process groups of their own.
+        let children = self.children()?;
+        self.process.kill()?;
+        for child in children {
+            signal(child, Signal::KILL)?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again on what a kill has left.
+    pub async fn restart(&mut self) -> Result<(), PeerError> {
+        self.kill()?;
+        self.process.restart().await
+    }
+
+    /// Hangs it and everything it has started.
+    pub fn pause(&self) -> Result<(), PeerError> {
+        self.process.pause()?;
+        self.children()?.into_iter().try_for_each(|child| signal(child, Signal::STOP))
+    }
+
+    /// Lets all of it go on after a pause.
+    pub fn resume(&self) -> Result<(), PeerError> {
+        self.children()?.into_iter().try_for_each(|child| signal(child, Signal::CONT))?;
+        self.process.resume()
+    }
+
+    fn children(&self) -> Result<Vec<i32>, PeerError> {
+        let path = format!("/proc/{0}/task/{0}/children", self.process.id());
+        match fs::read_to_string(&path) {
+            Ok(children) => Ok(children.split_whitespace().filter_map(|child| child.parse().ok()).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(PeerError::file(path)(error)),
+        }
+    }
+}
+
+/// One that has ended meanwhile needs no signal.
+fn signal(process: i32, signal: Signal) -> Result<(), PeerError> {
+    let Some(process) = Pid::from_raw(process) else { return Ok(()) };
+    match kill_process(process, signal) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(PeerError::System { what: "signal a process", source: error.into() }),
     }
 }
 

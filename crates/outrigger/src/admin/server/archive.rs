@@ -56,7 +56,7 @@ pub(crate) async fn start_archive(
 async fn ready(State(admin): State<ArchiveAdmin>) -> (StatusCode, Json<Value>) {
     match admin.archive.health() {
         Health::Good => (StatusCode::OK, Json(json!({"ready": true, "node": admin.name}))),
-        Health::Stopped { why } => {
+        Health::Troubled { why } | Health::Stopped { why } => {
             let answer = json!({"ready": false, "node": admin.name, "error": why});
             (StatusCode::SERVICE_UNAVAILABLE, Json(answer))
         }
@@ -67,8 +67,12 @@ async fn ready(State(admin): State<ArchiveAdmin>) -> (StatusCode, Json<Value>) {
 async fn status(State(admin): State<ArchiveAdmin>) -> Json<Value> {
     let archive = &admin.archive;
     let mut reasons = Vec::new();
-    if let Health::Stopped { why } = archive.health() {
-        reasons.push(format!("objects are refused until a restart: {why}"));
+    match archive.health() {
+        Health::Good => {}
+        Health::Troubled { why } => {
+            reasons.push(format!("objects are refused until the catalogue takes them: {why}"));
+        }
+        Health::Stopped { why } => reasons.push(format!("objects are refused until a restart: {why}")),
     }
     if let Some(trouble) = archive.trouble().await {
         let since = moment(trouble.since);

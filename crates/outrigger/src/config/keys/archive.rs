@@ -5,8 +5,12 @@ use super::{DURATION, Key, SIZE, TABLE, TIMER, key};
 // [archive]
 pub(crate) const ARCHIVE_BLOBS: Key =
     key("blobs", "`file:DIRECTORY` or `s3://BUCKET/PREFIX`", None, "where object bytes are kept");
-pub(crate) const ARCHIVE_CATALOGUE: Key =
-    key("catalogue", "`sqlite:PATH` or `redb:PATH`", None, "the database of the archive's catalogue");
+pub(crate) const ARCHIVE_CATALOGUE: Key = key(
+    "catalogue",
+    "`sqlite:PATH`, `redb:PATH`, or `postgres://` or `mysql://` with `USER:PASSWORD@HOST:PORT/DATABASE`",
+    None,
+    "the database of the archive's catalogue: SQLite, redb, PostgreSQL or MariaDB; into a server's URL `${env:NAME}` and `${file:PATH}` are put",
+);
 
 pub(crate) const ARCHIVE_SCRUB: Key = key(
     "scrub",
