@@ -3,7 +3,7 @@
 use outrigger_runtime::reserve::Given;
 
 use crate::commit::Setback;
-use crate::copies::{InUse, Outcomes, each};
+use crate::copies::{InUse, Outcomes, each_chore};
 use crate::engine::{Engine, Forwarded, Obstacle, Plan};
 use crate::error::AppendError;
 use crate::journal::Journal;
@@ -102,7 +102,7 @@ impl Journal {
         work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
     ) -> Result<Option<T>, Setback> {
         let Some(copy) = self.copies.iter_mut().find(|copy| copy.at == at) else { return Ok(None) };
-        let outcome: Outcomes<T> = each(std::slice::from_mut(copy), work);
+        let outcome: Outcomes<T> = each_chore(std::slice::from_mut(copy), work);
         outcome.into_iter().next().map_or(Ok(None), |outcome| self.weed_one(at, outcome))
     }
 

@@ -19,6 +19,8 @@ use crate::room::Room;
 
 /// A copy that has not answered for so long is taken out, if another has.
 pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(5);
+/// The same for what is no commit: a release removes files by the thousand, and a disk of its own may take some seconds longer for that.
+const CHORE_TIME_MAX: Duration = Duration::from_secs(60);
 /// A copy is waited for at least so long after the first has answered: copies on one disk that was away come back together.
 const COPY_TIME_BEHIND: Duration = Duration::from_secs(1);
 /// Jobs that wait for a copy's thread: its engine, and the first one; the writer waits for each before the next.
@@ -130,7 +132,23 @@ pub(crate) fn each<T: Send + 'static>(
     copies: &mut [InUse],
     work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
 ) -> Outcomes<T> {
-    all(copies, move |engine: &mut Option<Box<dyn Engine>>| match engine {
+    each_within(copies, COPY_TIME_MAX, work)
+}
+
+/// The same for what may take its time, as the removal of many files.
+pub(crate) fn each_chore<T: Send + 'static>(
+    copies: &mut [InUse],
+    work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
+) -> Outcomes<T> {
+    each_within(copies, CHORE_TIME_MAX, work)
+}
+
+fn each_within<T: Send + 'static>(
+    copies: &mut [InUse],
+    time_max: Duration,
+    work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
+) -> Outcomes<T> {
+    all(copies, time_max, move |engine: &mut Option<Box<dyn Engine>>| match engine {
         Some(engine) => work(&mut **engine),
         None => Err(gone()),
     })
@@ -138,7 +156,7 @@ pub(crate) fn each<T: Send + 'static>(
 
 /// Closes each of these copies in order.
 pub(crate) fn close(copies: &mut [InUse]) -> Outcomes<()> {
-    all(copies, |engine: &mut Option<Box<dyn Engine>>| match engine.take() {
+    all(copies, CHORE_TIME_MAX, |engine: &mut Option<Box<dyn Engine>>| match engine.take() {
         Some(engine) => engine.close(),
         None => Err(gone()),
     })
@@ -146,6 +164,7 @@ pub(crate) fn close(copies: &mut [InUse]) -> Outcomes<()> {
 
 fn all<T: Send + 'static>(
     copies: &mut [InUse],
+    time_max: Duration,
     work: impl Fn(&mut Option<Box<dyn Engine>>) -> Result<T, Setback> + Clone + Send + 'static,
 ) -> Outcomes<T> {
     let (answers, answered) = sync_channel(copies.len().max(1));
@@ -156,13 +175,19 @@ fn all<T: Send + 'static>(
         }
     });
     let mut outcomes: Vec<Option<Result<T, Setback>>> = begun.collect();
-    wait(&mut outcomes, &answered);
+    // Whoever ends without an answer is then seen to have.
+    drop(answers);
+    wait(&mut outcomes, &answered, time_max);
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(stalled()))).collect()
 }
 
 /// Waits until all have answered, or one has and the time of the others is over: without any that answered there is nobody to go on with.
-fn wait<T>(outcomes: &mut [Option<Result<T, Setback>>], answered: &Receiver<(usize, Result<T, Setback>)>) {
-    let deadline = Instant::now() + COPY_TIME_MAX;
+fn wait<T>(
+    outcomes: &mut [Option<Result<T, Setback>>],
+    answered: &Receiver<(usize, Result<T, Setback>)>,
+    time_max: Duration,
+) {
+    let deadline = Instant::now() + time_max;
     let has_answer = |outcomes: &[Option<Result<T, Setback>>]| {
         outcomes.iter().flatten().any(|outcome| !matches!(outcome, Err(Setback::Failed { .. })))
     };
@@ -183,6 +208,6 @@ fn wait<T>(outcomes: &mut [Option<Result<T, Setback>>], answered: &Receiver<(usi
 }
 
 fn stalled() -> Setback {
-    let error = io::Error::other(format!("no answer for {} s", COPY_TIME_MAX.as_secs()));
+    let error = io::Error::other("it did not answer in time, and another did");
     Setback::Failed { doing: "waiting for its disk", error }
 }

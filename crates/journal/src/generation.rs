@@ -106,11 +106,9 @@ impl Journal {
             }
         }
         let before = self.copies.iter().filter(|copy| copy.at < at).count();
-        let reader = fresh.reader.clone();
+        self.book.set(at, Now::InUse(fresh.reader.clone()));
         self.copies.insert(before, fresh);
-        self.enter_next()?;
-        self.book.set(at, Now::InUse(reader));
-        Ok(())
+        self.enter_next()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random, SpoolPlace};
 
 use crate::book::Book;
@@ -17,7 +17,7 @@ use crate::options::{HEADER_BYTES_MAX, Options};
 use crate::ranges::Ranges;
 use crate::reader::JournalReader;
 use crate::record::Append;
-use crate::start::Loss;
+use crate::start::{Locks, Loss};
 use crate::state::{Health, JournalState};
 
 /// The journal itself, owned by one thread.
@@ -27,7 +27,7 @@ pub struct Journal {
     pub(crate) disk: ArcDisk,
     pub(crate) options: Options,
     /// Of each place, held as long as this lives.
-    pub(crate) locks: Vec<Arc<dyn DiskFile>>,
+    pub(crate) locks: Locks,
     /// Those that are written to, in the order of their places.
     pub(crate) copies: Vec<InUse>,
     /// The generation they are.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{ArcDisk, DiskFile};
+use outrigger_runtime::disk::ArcDisk;
 use outrigger_runtime::{Clock, Random};
 
 use crate::adopt::leave_known;
@@ -11,7 +11,7 @@ use crate::begin::io_error;
 use crate::book::{Book, Now};
 use crate::commit::Setback;
 use crate::copies::InUse;
-use crate::damage::{Certainty, Damage};
+use crate::damage::Damage;
 use crate::engine::{self, Opening};
 use crate::error::OpenError;
 use crate::head::{Generation, Head};
@@ -22,7 +22,7 @@ use crate::paths::Paths;
 use crate::ranges::Ranges;
 use crate::reader::{CopyReader, JournalReader, weigh};
 use crate::record::Entry;
-use crate::start::{Decision, FoundCopy, Standing, decide, lock_all, look};
+use crate::start::{Decision, FoundCopy, Locks, Standing, decide, lock_all, look};
 use crate::transfer::{self, Orphans, Stuck};
 
 /// Records before their common end in which copies are compared: a copy that is not of this life differs at once.
@@ -46,14 +46,15 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     options.check().map_err(OpenError::Options)?;
     let locks = lock_all(&*disk, &options)?;
-    let found = look(&*disk, &options.copies)?;
+    let found = look(&*disk, &options.copies, &locks)?;
     let mut standing = match decide(&options.copies, found, applied, options.accept_loss.as_deref())? {
         Decision::On(standing) => standing,
         Decision::New => first(&disk, &random, &options)?,
     };
     let book = Arc::new(Book::new(standing.journal, (clock, random), &options.copies));
     let found = std::mem::take(&mut standing.copies);
-    let mut begun = begin_all(&book, &disk, (&options, &locks), (found, applied))?;
+    let (mut begun, given_up) = begin_all(&book, &disk, (&options, &locks), (found, applied))?;
+    standing.give_up(given_up, options.accept_loss.as_deref());
     let tail = begun.iter().map(|begun| begun.tail).max().unwrap_or_default();
     book.tail.send_replace(tail);
     alike(&begun)?;
@@ -104,16 +105,18 @@ impl Journal {
     }
 }
 
-/// Opens the copies that were found, all in the same start of the journal.
+/// Opens the copies that were found, all in the same start of the journal; gives those besides that cannot be opened, where a person
+/// accepts their loss and another stands.
 fn begin_all(
     book: &Book,
     disk: &ArcDisk,
-    (options, locks): (&Options, &[Arc<dyn DiskFile>]),
+    (options, locks): (&Options, &Locks),
     (found, applied): (Vec<FoundCopy>, Seq),
-) -> Result<Vec<Begun>, OpenError> {
-    let begun = found.into_iter().map(|found| {
+) -> Result<(Vec<Begun>, Vec<FoundCopy>), OpenError> {
+    let mut given_up = Vec::new();
+    let open = |found: FoundCopy| {
         let place = options.copies.get(found.at).map(|place| place.engine);
-        let lock = locks.get(found.at).cloned();
+        let lock = locks.get(found.at).cloned().flatten();
         let (Some(engine), Some(lock)) = (place, lock) else { return Err(nowhere(&found)) };
         let FoundCopy { at, directory, head, damage } = found;
         let opening = Opening {
@@ -128,8 +131,22 @@ fn begin_all(
         };
         let engine::Found { engine, epoch, tail, cut, damaged, orphans } = engine::open(opening)?;
         Ok(Begun { copy: InUse::new(at, engine), tail, orphans, damaged, cut, epoch })
-    });
-    let mut begun = begun.collect::<Result<Vec<_>, OpenError>>()?;
+    };
+    let (mut begun, mut refused) = (Vec::new(), None);
+    for found in found {
+        match open(found.clone()) {
+            Ok(opened) => begun.push(opened),
+            Err(error) if options.accept_loss.is_some() => {
+                tracing::error!(error = &error as &dyn std::error::Error, copy = %found.directory.display(), "a copy of the journal cannot be opened");
+                given_up.push(found);
+                refused = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(error) = refused.filter(|_| begun.is_empty()) {
+        return Err(error);
+    }
     let epoch = begun.iter().map(|begun| begun.epoch).max().unwrap_or_default();
     for begun in &mut begun {
         begun.epoch = epoch;
@@ -137,7 +154,7 @@ fn begin_all(
         let outcome = begun.copy.engine().map_or(Ok(()), |engine| engine.begin_epoch(epoch));
         outcome.map_err(|setback| not_level(&begun.copy, setback))?;
     }
-    Ok(begun)
+    Ok((begun, given_up))
 }
 
 /// A new journal, in its first place; the others come in before anything is written.
@@ -238,11 +255,7 @@ fn failed(journal: &Journal, setback: Setback) -> OpenError {
 fn weighed(begun: &Begun, readers: &[CopyReader]) -> Vec<Damage> {
     let others: Vec<CopyReader> =
         readers.iter().filter(|reader| !reader.is(&begun.copy.reader)).cloned().collect();
-    let is_harm = |damage: &Damage| damage.certainty != Certainty::NoEntry;
-    if begun.damaged.iter().any(is_harm) && !others.is_empty() {
-        begun.copy.home.note_harm();
-    }
-    begun.damaged.iter().cloned().map(|damage| weigh(damage, &others)).collect()
+    begun.damaged.iter().cloned().map(|damage| weigh(damage, &begun.copy.reader, &others)).collect()
 }
 
 fn longer(one: Option<Cut>, other: Option<Cut>) -> Option<Cut> {

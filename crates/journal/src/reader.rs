@@ -185,10 +185,9 @@ impl Steps for OneAfterAnother {
                 continue;
             };
             if step.damaged.iter().any(|damage| damage.entries.is_some()) {
-                copy.home.note_harm();
                 let others: Vec<CopyReader> =
                     self.copies.iter().filter(|other| !other.is(copy)).cloned().collect();
-                step.damaged = step.damaged.into_iter().map(|damage| weigh(damage, &others)).collect();
+                step.damaged = step.damaged.into_iter().map(|damage| weigh(damage, copy, &others)).collect();
             }
             return Some(step);
         }

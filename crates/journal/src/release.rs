@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::copies::each;
+use crate::copies::{each, each_chore};
 use crate::error::{AppendError, ReleaseError};
 use crate::ids::Seq;
 use crate::journal::Journal;
@@ -35,7 +35,7 @@ impl Journal {
             let record =
                 Prepared { kind: RecordKind::Release, header: header.into(), body: PreparedBody::None };
             self.commit(vec![record]).pop().unwrap_or(Err(AppendError::Closed))?;
-            let outcomes = each(&mut self.copies, move |engine| engine.let_go(&part));
+            let outcomes = each_chore(&mut self.copies, move |engine| engine.let_go(&part));
             for outcome in self.weed(outcomes).map_err(AppendError::from)? {
                 outcome.map_err(AppendError::from)?;
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use outrigger_runtime::disk::{Disk, remove_if_there};
 
+use crate::begin::has_segments;
 use crate::book::Now;
 use crate::commit::Setback;
 use crate::copies::InUse;
@@ -17,6 +18,7 @@ use crate::open::level_error;
 use crate::options::Place;
 use crate::paths::{Paths, later_copy};
 use crate::reader::JournalReader;
+use crate::start;
 use crate::transfer::{self, Stuck};
 
 /// A copy that came so near to the end, in entries, is brought to it between two commits.
@@ -141,16 +143,27 @@ impl Journal {
     }
 
     /// Begins to make a copy for a place.
-    pub(crate) fn making(&self, at: usize) -> Result<Making, RemakeError> {
-        let (Some(place), Some(lock)) = (self.options.copies.get(at), self.locks.get(at)) else {
-            return Err(RemakeError::NoSource);
+    pub(crate) fn making(&mut self, at: usize) -> Result<Making, RemakeError> {
+        let Some(place) = self.options.copies.get(at).cloned() else { return Err(RemakeError::NoSource) };
+        let begin =
+            |error| RemakeError::Begin { directory: place.directory.clone(), source: Box::new(error) };
+        let lock = match self.locks.get(at) {
+            Some(Some(lock)) => lock.clone(),
+            // Its disk was away at the start.
+            Some(None) | None => start::lock_place(&*self.disk, &place.directory).map_err(begin)?,
         };
+        if let Some(held) = self.locks.get_mut(at) {
+            *held = Some(lock.clone());
+        }
+        let root = Paths::new(&place.directory);
+        let has_segments = has_segments(&*self.disk, &root).map_err(begin)?;
         let name = self.book.random.u64().map_err(|_| RemakeError::Lost)?;
         let head = Head::unfinished(self.book.journal, name, place.engine);
         // Where nothing was yet, the copy is the place.
         let is_untouched = self.copies.iter().all(|copy| copy.at != at)
             && !self.stale.iter().any(|(stale, _)| *stale == at)
-            && !is_there(&*self.disk, &Paths::new(&place.directory).head());
+            && !has_segments
+            && !is_there(&*self.disk, &root.head());
         let directory =
             if is_untouched { place.directory.clone() } else { later_copy(&place.directory, &head.copy) };
         let opening = Opening {
@@ -158,7 +171,7 @@ impl Journal {
             random: self.book.random.clone(),
             options: self.options.clone(),
             place: Place { engine: place.engine, directory },
-            lock: lock.clone(),
+            lock,
             // The start that follows is this one.
             head: Head { epoch: Epoch(self.epoch.0.saturating_sub(1)), ..head },
             head_damage: None,
@@ -185,6 +198,10 @@ impl Journal {
             })?;
         }
         self.put_in(copy).map_err(|setback| unfilled(&directory, setback))?;
+        if self.copies.iter().all(|copy| copy.at != at) {
+            let error = io::Error::other("it failed as it came in");
+            return Err(unfilled(&directory, Setback::Failed { doing: "writing its head", error }));
+        }
         tracing::info!(copy = %directory.display(), generation = self.generation, "a copy of the journal was made anew and is in use");
         self.clear(at);
         Ok(Joined::Yes)

@@ -37,19 +37,33 @@ pub(crate) struct Found {
     pub(crate) headless: Vec<OpenError>,
 }
 
-/// Locks every place; a copy that stops being written to gives its place back only with the whole journal.
-pub(crate) fn lock_all(disk: &dyn Disk, options: &Options) -> Result<Vec<Arc<dyn DiskFile>>, OpenError> {
-    let locked = options.copies.iter().map(|place| {
-        disk.create_directory(&place.directory).map_err(io_error("making", &place.directory))?;
-        lock(disk, &place.directory)
+/// The lock of each place, held as long as the journal is open; none where its disk cannot be used.
+pub(crate) type Locks = Vec<Option<Arc<dyn DiskFile>>>;
+
+/// Locks every place. One of several whose disk fails is left out: whether the start can do without is for the heads of the others to say.
+pub(crate) fn lock_all(disk: &dyn Disk, options: &Options) -> Result<Locks, OpenError> {
+    let has_others = options.copies.len() > 1;
+    let locked = options.copies.iter().map(|place| match lock_place(disk, &place.directory) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ OpenError::Io { .. }) if has_others => {
+            tracing::error!(error = &error as &dyn std::error::Error, place = %place.directory.display(), "a place of the journal cannot be used");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     });
     locked.collect()
 }
 
-/// Reads all heads there are in the places.
-pub(crate) fn look(disk: &dyn Disk, places: &[Place]) -> Result<Found, OpenError> {
+/// Makes a place, if it is missing, and locks it.
+pub(crate) fn lock_place(disk: &dyn Disk, place: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
+    disk.create_directory(place).map_err(io_error("making", place))?;
+    lock(disk, place)
+}
+
+/// Reads all heads there are in the places that are locked.
+pub(crate) fn look(disk: &dyn Disk, places: &[Place], locks: &Locks) -> Result<Found, OpenError> {
     let mut found = Found::default();
-    for (at, place) in places.iter().enumerate() {
+    for (at, (place, _)) in places.iter().zip(locks).enumerate().filter(|(_, (_, lock))| lock.is_some()) {
         for directory in copies_in(disk, &place.directory)? {
             found.add(disk, at, directory)?;
         }

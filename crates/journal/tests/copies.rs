@@ -335,10 +335,7 @@ fn damage_in_one_copy_is_read_from_the_other_and_mended() {
             let Opened { mut journal, report } = match pair.try_open(0, None) {
                 Ok(opened) => opened,
                 // A database that cannot be opened at all: that is said, and the copy given up by a person.
-                Err(_) if engine == EngineKind::Sqlite => {
-                    std::fs::remove_dir_all(pair.place(engine)).unwrap();
-                    pair.try_open(0, Some("Ada")).unwrap()
-                }
+                Err(_) if engine == EngineKind::Sqlite => pair.try_open(0, Some("Ada")).unwrap(),
                 Err(error) => panic!("{}: {error}", file.display()),
             };
             assert_eq!(all(&journal.reader()), expected, "{}", file.display());
@@ -365,4 +362,30 @@ fn a_journal_of_the_first_version_takes_a_second_copy() {
     let next: Vec<Append> = vec![object(2, 100)];
     let seq = append(&mut journal, next)[0].seq();
     assert_eq!(all_of(&*journal.reader().body(seq).unwrap()), bytes(2, 100));
+}
+
+/// A disk that cannot be used stops a start only where its copy is needed; where it counts no more, the place is filled when it can be.
+#[test]
+fn a_place_that_cannot_be_used_is_done_without_where_its_copy_counts_no_more() {
+    let pair = Pair::new();
+    let mut journal = pair.open();
+    life(&mut journal, 1);
+    let expected = all(&journal.reader());
+    drop(journal);
+    let place = pair.place(EngineKind::Sqlite);
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "no directory").unwrap();
+    let refused = pair.try_open(0, None).unwrap_err();
+    assert!(matches!(refused, OpenError::CopyMissing { .. }), "{refused}");
+    drop(pair.try_open(0, Some("Ada")).unwrap());
+    let mut journal = pair.try_open(0, None).unwrap().journal;
+    assert!(matches!(standings(&journal)[1], CopyStanding::Out(_)));
+    assert_eq!(all(&journal.reader()), expected);
+    assert!(journal.remake().is_err(), "it cannot be made where there is no directory");
+    append(&mut journal, vec![closing(100)]);
+    std::fs::remove_file(&place).unwrap();
+    assert_eq!(journal.remake().unwrap(), 1);
+    let expected = all(&journal.reader());
+    drop(journal);
+    each_holds(&pair, &expected);
 }

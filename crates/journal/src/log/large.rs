@@ -207,13 +207,15 @@ impl Book {
     /// Stores a large object in every copy in use; one that cannot have it is out of service, as long as another has it.
     fn store(&self, about: About<'_>, body: Body) -> Result<ObjectFile, AppendError> {
         let name = self.random.u128().map_err(|_| AppendError::Failed)?;
-        let copies = self.in_use();
+        let mut copies = self.in_use();
+        // What failed is not tried again; the writer takes it out.
+        copies.retain(|copy| copy.home.health() != crate::Health::Failed);
         let is_beside = |home: &Home| match &body.content {
             Content::File(spooled) => spooled.path().parent() == Some(home.paths.spool.as_path()),
             Content::Memory(_) => true,
         };
         let own = copies.iter().find(|copy| is_beside(&copy.home)).or(copies.first());
-        let own = own.ok_or(AppendError::Closed)?.home.clone();
+        let own = own.ok_or(AppendError::Failed)?.home.clone();
         let stored =
             own.store(about, name, body).map_err(|error| own.refused("storing a large object", &error));
         let file = stored?;

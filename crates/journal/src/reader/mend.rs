@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use outrigger_runtime::{BlockError, BlockSource};
 
-use crate::damage::{Certainty, Damage};
+use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::ids::Seq;
 use crate::reader::copy::CopyReader;
 use crate::record::{Entry, Presence};
@@ -41,17 +41,21 @@ pub(crate) fn mend(entries: Vec<Entry>, other: &CopyReader, limit: usize) -> Vec
     mended
 }
 
-/// Damage by which nothing is lost, where other copies have all that it is about; reads it.
-pub(crate) fn weigh(damage: Damage, others: &[CopyReader]) -> Damage {
-    let is_whole = |(first, last)| others.iter().any(|other| has_all(other, first, last));
-    match damage.entries {
-        Some(stretch) if is_whole(stretch) => Damage { certainty: Certainty::NoEntry, ..damage },
-        Some(_) | None => damage,
+/// What is damaged in a copy, as something by which nothing is lost where another has all that it is about, which is read. The copy is then
+/// harmed, and worth being made anew; from copies that have lost the same it would come out no better.
+pub(crate) fn weigh(damage: Damage, of: &CopyReader, others: &[CopyReader]) -> Damage {
+    let Some((first, last)) = damage.entries.filter(|_| damage.certainty != Certainty::NoEntry) else {
+        return damage;
+    };
+    if !others.iter().any(|other| has_all(other, damage.part, (first, last))) {
+        return damage;
     }
+    of.home.note_harm();
+    Damage { certainty: Certainty::NoEntry, ..damage }
 }
 
 /// Whether a copy has these entries with all of their bytes.
-fn has_all(copy: &CopyReader, first: Seq, last: Seq) -> bool {
+fn has_all(copy: &CopyReader, part: DamagedPart, (first, last): (Seq, Seq)) -> bool {
     let count =
         usize::try_from(last.0.saturating_sub(first.0)).map_or(usize::MAX, |behind| behind.saturating_add(1));
     if count > STRETCH_MAX || copy.tail() < last {
@@ -62,7 +66,9 @@ fn has_all(copy: &CopyReader, first: Seq, last: Seq) -> bool {
         Entry::Damaged(_) => false,
         Entry::Record(record) => match record.body {
             Some(facts) if facts.presence == Presence::Kept => is_readable(copy, record.seq),
-            Some(_) | None => true,
+            // Bytes that were damaged before they were let go here are had nowhere.
+            Some(_) => !matches!(part, DamagedPart::Body | DamagedPart::Gone),
+            None => true,
         },
     })
 }

@@ -35,6 +35,19 @@ pub(crate) struct Standing {
     pub(crate) loss: Option<Loss>,
 }
 
+impl Standing {
+    /// Does without copies that were found and cannot be opened, on a person's word.
+    pub(crate) fn give_up(&mut self, copies: Vec<FoundCopy>, accepted_by: Option<&str>) {
+        let Some(by) = accepted_by.filter(|_| !copies.is_empty()) else { return };
+        let none = || Loss { accepted_by: by.to_owned(), copies: Vec::new() };
+        let loss = self.loss.get_or_insert_with(none);
+        for copy in copies {
+            loss.copies.push(format!("{} {}", copy.head.engine(), copy.head.copy));
+            self.stale.push((copy.at, copy.directory));
+        }
+    }
+}
+
 /// Copies of the newest generation that a named person gave up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
