@@ -57,8 +57,8 @@ pub(crate) struct DemoArgs {
     /// Keep everything in this directory instead of removing it at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
-    /// Layers of the two archives
-    #[arg(long, value_name = "A/B", default_value = "sqlite/redb")]
+    /// Database and web server of the two archives
+    #[arg(long, value_name = "A/B", default_value = "sqlite+axum/redb+actix")]
     pub(crate) layers: String,
 }
 

@@ -275,5 +275,5 @@ async fn the_reference_is_as_the_program_prints_it() {
 async fn the_demo_holds() {
     let ran = run(&["demo"]).await.exits(0);
     assert!(ran.stdout.contains("every check held"), "{}", ran.stdout);
-    run(&["demo", "--layers", "sqlite/oracle"]).await.exits(2).says(&["not in this version"]);
+    run(&["demo", "--layers", "sqlite/oracle"]).await.exits(2).says(&["`oracle` is not one of the demo's"]);
 }

@@ -15,6 +15,7 @@ mod ceiling;
 mod contestant;
 mod delivery;
 mod find;
+mod layers;
 mod load;
 mod memory;
 mod outage;
@@ -52,6 +53,10 @@ enum Row {
     Stow,
     /// Time without an answer when the member that is asked first dies, so often as `--objects` says, and when it hangs
     Outage,
+    /// Durable C-STORE with the journal in one copy and in two, 4 associations
+    Copies,
+    /// Durable C-STORE into embedded archives over each database, beside Orthanc, 4 associations
+    Archives,
     /// Memory: idle, 100 associations, one object of 500 MB
     Memory,
     /// Start, and accepting again after kill -9 with 100,000 undelivered entries
@@ -102,6 +107,8 @@ async fn main() -> Outcome<()> {
         Row::Retrieve => retrieve::compare(&program, rounds).await,
         Row::Stow => retrieve::stow(&program, rounds, arguments.objects.unwrap_or(10)).await,
         Row::Outage => outage::measure(&program, arguments.objects.unwrap_or(100)).await,
+        Row::Copies => layers::copies(&program, rounds, arguments.objects.unwrap_or(400)).await,
+        Row::Archives => layers::archives(&program, rounds, arguments.objects.unwrap_or(400)).await,
         Row::Memory => memory::measure(&program).await,
         Row::Restart => restart::measure(&program, arguments.objects.unwrap_or(100_000)).await,
     }

@@ -8,7 +8,7 @@ use outrigger_dataset::phantom::{Phantom, Place, Shape};
 use outrigger_model::AeTitle;
 use outrigger_sim::peers::{Nagle, Station, StoreScu};
 
-use crate::contestant::{Side, start};
+use crate::contestant::{Running, Side, start};
 use crate::load::{self, Taken};
 use crate::summary::{Spread, table};
 use crate::{Outcome, ceiling};
@@ -25,9 +25,10 @@ pub(crate) enum Work {
     Small,
 }
 
-struct Round {
-    taken: Taken,
-    cpu_ms: f64,
+pub(crate) struct Round {
+    pub(crate) taken: Taken,
+    /// CPU of the server, in milliseconds an object.
+    pub(crate) cpu_ms: f64,
     /// CPU of each kind of thread, in milliseconds an object.
     threads_ms: BTreeMap<String, f64>,
 }
@@ -65,7 +66,17 @@ async fn one_round(
     associations: usize,
     round: usize,
 ) -> Outcome<Round> {
-    let mut server = start(side, program, Nagle::Off).await?;
+    measured(start(side, program, Nagle::Off).await?, shape, count, associations, round).await
+}
+
+/// Sends a round of objects to a server that was just started.
+pub(crate) async fn measured(
+    mut server: Running,
+    shape: Shape,
+    count: usize,
+    associations: usize,
+    round: usize,
+) -> Outcome<Round> {
     let address = server.address()?;
     let objects = load::objects(shape, WARM_UP + count, round as u64);
     let (warm_up, measured) = objects.split_at(WARM_UP);

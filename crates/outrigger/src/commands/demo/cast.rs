@@ -7,40 +7,73 @@ use outrigger_runtime::{Disk, RealDisk};
 use super::process::{Role, Running, write_config};
 use crate::process::Failure;
 
-/// The databases of the two archives.
+/// What the two archives are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layers {
     /// Of archive A and archive B.
-    pub(crate) databases: [&'static str; 2],
+    pub(crate) archives: [Stack; 2],
 }
 
+/// What an archive is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stack {
+    /// The database of its catalogue.
+    pub(crate) database: &'static str,
+    /// Its web server.
+    pub(crate) web: &'static str,
+}
+
+/// Databases that need no server beside the demo.
+const DATABASES: [&str; 2] = ["sqlite", "redb"];
+/// Web servers; without one named, the first is archive A's and the second archive B's.
+const WEB_SERVERS: [&str; 2] = ["axum", "actix"];
+
 impl Layers {
-    /// Reads `A/B`, each a database, perhaps with `+axum`.
+    /// Reads `A/B`, each a database, perhaps with a web server: `sqlite+axum/redb+actix`.
     pub(crate) fn read(text: &str) -> Result<Self, Failure> {
         let wrong = |what: String| Failure::Argument {
             what,
-            instead: "two of `sqlite` and `redb` are expected, such as sqlite/redb".to_owned(),
+            instead: "two unlike ones are expected, such as sqlite+axum/redb+actix".to_owned(),
         };
         let (a, b) = text.split_once('/').ok_or_else(|| wrong(format!("`{text}` stands in --layers")))?;
-        let one = |text: &str| {
-            let mut layers = text.split('+');
-            let database = match layers.next() {
-                Some("sqlite") => "sqlite",
-                Some("redb") => "redb",
-                _ => return Err(wrong(format!("the database of `{text}` is not in this version"))),
-            };
-            match layers.next() {
-                None => Ok(database),
-                Some(other) => Err(wrong(format!("the layer `{other}` is not in this version"))),
-            }
+        let known = |names: [&'static str; 2], name: &str| names.into_iter().find(|known| *known == name);
+        let one = |text: &str, by_default: &'static str| {
+            let (database, web) = text.split_once('+').unwrap_or((text, by_default));
+            let unknown = |what: &str, name: &str| wrong(format!("{what} `{name}` is not one of the demo's"));
+            let database = known(DATABASES, database).ok_or_else(|| unknown("the database", database))?;
+            let web = known(WEB_SERVERS, web).ok_or_else(|| unknown("the web server", web))?;
+            Ok::<_, Failure>(Stack { database, web })
         };
-        let databases = [one(a)?, one(b)?];
-        if databases[0] == databases[1] {
-            return Err(wrong(format!(
-                "`{text}` has the same database twice, and unlike ones are what is shown"
-            )));
+        let [first, second] = WEB_SERVERS;
+        let (a, b) = (one(a, first)?, one(b, second)?);
+        let shared = match (a.database == b.database, a.web == b.web) {
+            (true, _) => Some("database"),
+            (_, true) => Some("web server"),
+            (false, false) => None,
+        };
+        match shared {
+            Some(layer) => {
+                Err(wrong(format!("`{text}` has the same {layer} twice, and unlike ones are what is shown")))
+            }
+            None => Ok(Self { archives: [a, b] }),
         }
-        Ok(Self { databases })
+    }
+}
+
+/// Where a process listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    dimse: String,
+    admin: String,
+    members: String,
+    web: String,
+}
+
+impl Addresses {
+    /// Ports that are given at the first start.
+    fn free() -> Self {
+        let [dimse, admin, members, web] = [(); 4].map(|()| "127.0.0.1:0".to_owned());
+        Self { dimse, admin, members, web }
     }
 }
 
@@ -53,6 +86,8 @@ pub(crate) struct Actor {
     pub(crate) dimse: String,
     /// Its admin API.
     pub(crate) admin: String,
+    /// Its web listener, if it has one.
+    web: String,
 }
 
 impl Actor {
@@ -60,18 +95,23 @@ impl Actor {
     fn new(
         command: &'static str,
         directory: &Path,
-        config: impl Fn(&str, &str, &str) -> String,
+        config: impl Fn(&Addresses) -> String,
     ) -> Result<Self, Failure> {
         let made = RealDisk.create_directory(directory);
         made.map_err(|error| Failure::of(format!("{} cannot be made", directory.display()), error))?;
         let role = Role { command, config: directory.join("config.toml") };
-        let free = "127.0.0.1:0";
-        write_config(&role.config, &config(free, free, free))?;
+        let free = Addresses::free();
+        write_config(&role.config, &config(&free))?;
         let running = role.start()?;
-        let (dimse, admin) = (running.address("/dimse/0")?, running.address("/admin")?);
-        let members = running.address("/members").unwrap_or_else(|_| free.to_owned());
-        write_config(&role.config, &config(&dimse, &admin, &members))?;
-        Ok(Self { role, running: Some(running), dimse, admin })
+        let given = Addresses {
+            dimse: running.address("/dimse/0")?,
+            admin: running.address("/admin")?,
+            members: running.address("/members").unwrap_or(free.members),
+            web: running.address("/web/0").unwrap_or(free.web),
+        };
+        write_config(&role.config, &config(&given))?;
+        let Addresses { dimse, admin, web, .. } = given;
+        Ok(Self { role, running: Some(running), dimse, admin, web })
     }
 
     /// Kills it, as a crash would.
@@ -87,10 +127,11 @@ impl Actor {
 }
 
 /// Starts an archive.
-pub(crate) fn archive(directory: &Path, name: &str, database: &str) -> Result<Actor, Failure> {
+pub(crate) fn archive(directory: &Path, name: &str, stack: Stack) -> Result<Actor, Failure> {
     let data = directory.join(name);
     let shown = data.display().to_string();
-    Actor::new("archive", &data, |dimse, admin, _| {
+    let Stack { database, web: server } = stack;
+    Actor::new("archive", &data, |Addresses { dimse, admin, web, .. }| {
         format!(
             r#"[node]
 name = "{name}"
@@ -100,6 +141,9 @@ listen = "{admin}"
 [[front.dimse]]
 listen = "{dimse}"
 ae_titles = ["{}"]
+[[front.web]]
+listen = "{web}"
+server = "{server}"
 [archive]
 blobs = "file:{shown}/blobs"
 catalogue = "{database}:{shown}/catalogue.{database}"
@@ -109,28 +153,34 @@ catalogue = "{database}:{shown}/catalogue.{database}"
     })
 }
 
-/// Starts the front door of two archives.
+/// Starts the front door of two archives: it reaches the first by DIMSE and the second by DICOMweb, and each by the other where that fails. Its
+/// journal is kept in two copies, by unlike engines.
 pub(crate) fn front_door(directory: &Path, archives: [(&str, &Actor); 2]) -> Result<Actor, Failure> {
     let data = directory.join("front");
     let shown = data.display().to_string();
-    let member = |(name, archive): (&str, &Actor)| {
+    let dimse = |name: &str, archive: &Actor| {
+        let title = ae_title(name);
         format!(
-            r#"[[member]]
-name = "{name}"
-confirm = "verified"
-settle = "0s"
-connections = 2
-[[member.route]]
-protocol = "dimse"
-address = "{}"
-ae_title = "{}"
-"#,
-            archive.dimse,
-            ae_title(name)
+            "[[member.route]]\nprotocol = \"dimse\"\naddress = \"{}\"\nae_title = \"{title}\"\n",
+            archive.dimse
         )
     };
-    let members: String = archives.into_iter().map(member).collect();
-    Actor::new("serve", &data, |dimse, admin, answers| {
+    let web = |archive: &Actor| {
+        format!("[[member.route]]\nprotocol = \"dicomweb\"\nurl = \"http://{}/dicomweb\"\n", archive.web)
+    };
+    let member = |(name, routes): (&str, [String; 2])| {
+        let routes = routes.concat();
+        format!(
+            "[[member]]\nname = \"{name}\"\nconfirm = \"verified\"\nsettle = \"0s\"\nconnections = 2\n{routes}"
+        )
+    };
+    let [(a, archive_a), (b, archive_b)] = archives;
+    let members = [
+        member((a, [dimse(a, archive_a), web(archive_a)])),
+        member((b, [web(archive_b), dimse(b, archive_b)])),
+    ];
+    let members = members.concat();
+    Actor::new("serve", &data, |Addresses { dimse, admin, members: answers, .. }| {
         format!(
             r#"[node]
 name = "front"
@@ -138,6 +188,12 @@ data = "{shown}"
 [journal]
 max_size = "4GiB"
 reserve = "16MiB"
+[[journal.copy]]
+engine = "log"
+path = "{shown}/journal"
+[[journal.copy]]
+engine = "sqlite"
+path = "{shown}/second-journal"
 [admin]
 listen = "{admin}"
 [[front.dimse]]
@@ -162,8 +218,13 @@ mod tests {
 
     #[test]
     fn layers_that_are_not_here_are_named() {
-        assert_eq!(Layers::read("sqlite/redb").unwrap().databases, ["sqlite", "redb"]);
-        for wrong in ["sqlite", "sqlite/oracle", "sqlite/redb+actix", "", "redb/redb", "sqlite/sqlite"] {
+        let [a, b] = Layers::read("sqlite/redb").unwrap().archives;
+        assert_eq!((a.database, a.web, b.database, b.web), ("sqlite", "axum", "redb", "actix"));
+        let [a, b] = Layers::read("redb+actix/sqlite+axum").unwrap().archives;
+        assert_eq!((a.database, a.web, b.database, b.web), ("redb", "actix", "sqlite", "axum"));
+        for wrong in
+            ["sqlite", "sqlite/oracle", "sqlite/redb+nginx", "", "redb/redb", "sqlite+actix/redb+actix"]
+        {
             assert!(matches!(Layers::read(wrong), Err(Failure::Argument { .. })), "{wrong}");
         }
     }

@@ -38,8 +38,8 @@ pub(crate) async fn tell(
     directory: &Path,
 ) -> Result<bool, Failure> {
     let began = Instant::now();
-    let archive_a = cast::archive(directory, A, layers.databases[0])?;
-    let archive_b = cast::archive(directory, B, layers.databases[1])?;
+    let archive_a = cast::archive(directory, A, layers.archives[0])?;
+    let archive_b = cast::archive(directory, B, layers.archives[1])?;
     let front = cast::front_door(directory, [(A, &archive_a), (B, &archive_b)])?;
     let modality = Modality::new(&front.dimse, &objects, directory)?;
     introduce(layers, &archive_a, &archive_b, &front);
@@ -54,14 +54,12 @@ pub(crate) async fn tell(
 }
 
 fn introduce(layers: &Layers, a: &Actor, b: &Actor, front: &Actor) {
-    let [first, second] = layers.databases;
+    let shown = layers.archives.map(|stack| format!("{} + {}", stack.database, stack.web));
+    let [first, second] = &shown;
     output::line("Three processes, as they would run on three machines:");
-    output::line(&format!("  {A}   catalogue on {first:<7} at {}", a.dimse));
-    output::line(&format!("  {B}   catalogue on {second:<7} at {}", b.dimse));
-    output::line(&format!(
-        "  front door  OUTRIGGER            at {}   admin http://{}",
-        front.dimse, front.admin
-    ));
+    output::line(&format!("  {A}   {first:<14} at {}   reached by DIMSE", a.dimse));
+    output::line(&format!("  {B}   {second:<14} at {}   reached by DICOMweb", b.dimse));
+    output::line(&format!("  front door  log + sqlite   at {}   admin http://{}", front.dimse, front.admin));
 }
 
 impl Stage<'_> {
