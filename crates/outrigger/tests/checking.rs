@@ -369,6 +369,8 @@ data = "{here}/data"
 path = "{here}/journal"
 [[journal.copy]]
 path = "{here}/journal/second"                  # wrong: `journal.copy[].path` in line 5 lie one in the other
+[[journal.copy]]
+path = "{here}/journal/third"                   # wrong: `journal.copy[].path` in line 5 lie one in the other
 [audit]
 file = "{here}/journal/audit.log"               # wrong: lie one in the other
 [ledger]
