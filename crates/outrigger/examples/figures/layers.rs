@@ -50,35 +50,50 @@ pub(crate) async fn copies(program: &Path, rounds: usize, count: usize) -> Outco
 
 /// Archives over each database, beside Orthanc.
 pub(crate) async fn archives(program: &Path, rounds: usize, count: usize) -> Outcome<()> {
-    let servers = [DatabaseServer::postgres(&[]).await?, DatabaseServer::mariadb(&[]).await?];
-    let [postgres, mariadb] = &servers;
-    let names = ["sqlite", "redb", "postgres", "mysql", "Orthanc"];
-    let mut made = 0;
+    let mut sides = Archives {
+        servers: [DatabaseServer::postgres(&[]).await?, DatabaseServer::mariadb(&[]).await?],
+        made: 0,
+    };
     for shape in [Shape::Ct, Shape::SmallCt] {
         let mut results: Vec<(String, Vec<Round>)> =
-            names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+            ARCHIVES.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
         for round in 0..rounds {
-            for place in order(names.len(), round) {
-                let (Some(name), Some((_, results))) = (names.get(place), results.get_mut(place)) else {
-                    continue;
-                };
-                made += 1;
-                let server = match *name {
-                    "postgres" => archive_on(program, postgres, made).await?,
-                    "mysql" => archive_on(program, mariadb, made).await?,
-                    "Orthanc" => start(Side::Orthanc, program, Nagle::Off).await?,
-                    embedded => {
-                        let directory = tempfile::tempdir()?;
-                        let file = directory.path().join("catalogue");
-                        archive(program, directory, &format!("{embedded}:{}", file.display())).await?
-                    }
-                };
+            for place in order(ARCHIVES.len(), round) {
+                let Some((name, results)) = results.get_mut(place) else { continue };
+                let server = sides.start(program, name).await?;
                 results.push(measured(server, shape, count, ASSOCIATIONS, round).await?);
             }
         }
         show("archive over", shape, count, &results);
     }
     Ok(())
+}
+
+/// The database of each archive, and the archive that they stand beside.
+const ARCHIVES: [&str; 5] = ["sqlite", "redb", "postgres", "mysql", "Orthanc"];
+
+/// Starts archives, each with an empty catalogue.
+struct Archives {
+    servers: [DatabaseServer; 2],
+    /// Databases made on them.
+    made: u32,
+}
+
+impl Archives {
+    async fn start(&mut self, program: &Path, name: &str) -> Outcome<Running> {
+        self.made += 1;
+        let [postgres, mariadb] = &self.servers;
+        match name {
+            "postgres" => archive_on(program, postgres, self.made).await,
+            "mysql" => archive_on(program, mariadb, self.made).await,
+            "Orthanc" => start(Side::Orthanc, program, Nagle::Off).await,
+            embedded => {
+                let directory = tempfile::tempdir()?;
+                let file = directory.path().join("catalogue");
+                archive(program, directory, &format!("{embedded}:{}", file.display())).await
+            }
+        }
+    }
 }
 
 /// Every other round the other way round.
