@@ -32,7 +32,7 @@ pub(crate) async fn copies(program: &Path, rounds: usize, count: usize) -> Outco
                 let directory = tempfile::tempdir()?;
                 let mut config = node_config(directory.path(), &["127.0.0.1:1", "127.0.0.1:2"], "accepted");
                 for engine in *engines {
-                    let path = directory.path().join(engine);
+                    let path = directory.path().join("journal").join(engine);
                     config.push_str(&format!(
                         "[[journal.copy]]\nengine = \"{engine}\"\npath = \"{}\"\n",
                         path.display()
