@@ -2,8 +2,8 @@
 
 use outrigger_runtime::reserve::Given;
 
-use crate::commit::Setback;
-use crate::copies::{InUse, Outcomes, each_chore};
+use crate::commit::{Setback, for_good};
+use crate::copies::{CHORE_TIME_MAX, InUse, Outcomes, one};
 use crate::engine::{Engine, Forwarded, Obstacle, Plan};
 use crate::error::AppendError;
 use crate::journal::Journal;
@@ -53,24 +53,21 @@ impl Journal {
         let setback = match forwarded {
             Ok(forwarded) => {
                 // Of a copy that was taken out in between it is no more than what that leaves behind.
-                self.put_in_place(at, forwarded)?;
+                self.of_one(at, move |engine| engine.put_in_place(forwarded))?;
                 return Ok(Carried::Some);
             }
             Err(Obstacle::Stuck(keys)) => {
-                let left = self.of_one(at, move |engine| {
-                    engine.leave(keys.clone());
+                self.of_one(at, move |engine| {
+                    engine.leave(keys);
                     Ok(())
-                });
-                left?;
+                })?;
                 return Ok(Carried::Some);
             }
             Err(Obstacle::Setback(setback)) => setback,
         };
         match setback {
             Setback::NoRoom => {
-                match self
-                    .of_one(at, |engine| engine.give().map_err(crate::commit::for_good("giving room back")))
-                {
+                match self.of_one(at, |engine| engine.give().map_err(for_good("giving room back"))) {
                     Ok(Some(Given::Some)) => Ok(Carried::Some),
                     Ok(Some(Given::Nothing) | None) => Err(AppendError::Full),
                     Err(setback) => Err(setback.into()),
@@ -83,36 +80,21 @@ impl Journal {
         }
     }
 
-    fn put_in_place(&mut self, at: usize, forwarded: Forwarded) -> Result<(), Setback> {
-        // Done once; what is done to a copy is otherwise a thing that may be done to each.
-        let forwarded = std::sync::Arc::new(std::sync::Mutex::new(Some(forwarded)));
-        let placed = self.of_one(at, move |engine| {
-            match forwarded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
-                Some(forwarded) => engine.put_in_place(forwarded),
-                None => Ok(()),
-            }
-        });
-        placed.map(drop)
-    }
-
     /// Does something to the copy in one place; nothing where it is no more in use.
-    pub(crate) fn of_one<T: Send + 'static>(
+    fn of_one<T: Send + 'static>(
         &mut self,
         at: usize,
-        work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, Setback> + Send + 'static,
     ) -> Result<Option<T>, Setback> {
-        let Some(copy) = self.copies.iter_mut().find(|copy| copy.at == at) else { return Ok(None) };
-        let outcome: Outcomes<T> = each_chore(std::slice::from_mut(copy), work);
-        outcome.into_iter().next().map_or(Ok(None), |outcome| self.weed_one(at, outcome))
+        let outcome = one(&mut self.copies, at, CHORE_TIME_MAX, work);
+        outcome.map_or(Ok(None), |outcome| self.weed_one(at, outcome))
     }
 
     /// Takes a copy out that failed, as long as another stands; gives what came of it.
     fn weed_one<T>(&mut self, at: usize, outcome: Result<T, Setback>) -> Result<Option<T>, Setback> {
-        let mut outcome = Some(outcome);
-        let of =
-            |copy: &InUse| if copy.at == at { outcome.take().map(|outcome| outcome.map(Some)) } else { None };
-        let outcomes: Vec<_> =
-            self.copies.iter().map(of).map(|outcome| outcome.unwrap_or(Ok(None))).collect();
+        let mut outcome = Some(outcome.map(Some));
+        let of = |copy: &InUse| outcome.take_if(|_| copy.at == at).unwrap_or(Ok(None));
+        let outcomes: Outcomes<Option<T>> = self.copies.iter().map(of).collect();
         let left = self.weed(outcomes)?;
         left.into_iter().try_fold(None, |found, outcome| Ok(outcome?.or(found)))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use outrigger_runtime::reserve::{Given, is_no_room};
 
-use crate::copies::{InUse, each};
+use crate::copies::{COPY_TIME_MAX, InUse, each, one};
 use crate::error::AppendError;
 use crate::ids::{Epoch, JournalId, Seq};
 use crate::journal::Journal;
@@ -342,15 +342,15 @@ impl Journal {
     /// Writes what some copies have and others had no room for, out of the reserve of those where need be.
     fn pay(&mut self) -> Result<Written, Setback> {
         let Some(Debt { batch, lacking }) = self.debt.take() else { return Ok(Written::All) };
-        let mut outcomes = Vec::with_capacity(self.copies.len());
-        for copy in &mut self.copies {
-            if lacking.contains(&copy.at) {
-                let batch = batch.clone();
-                outcomes.extend(each(std::slice::from_mut(copy), move |engine| engine.insist(&batch)));
-            } else {
-                outcomes.push(Ok(()));
-            }
-        }
+        let places: Vec<usize> = self.copies.iter().map(|copy| copy.at).collect();
+        let outcomes = places.into_iter().map(|at| {
+            let batch = lacking.contains(&at).then(|| batch.clone());
+            let insist = |batch: Arc<Batch>| {
+                one(&mut self.copies, at, COPY_TIME_MAX, move |engine| engine.insist(&batch))
+            };
+            batch.and_then(insist).unwrap_or(Ok(()))
+        });
+        let outcomes = outcomes.collect();
         let outcomes = self.weed(outcomes)?;
         let lacking = self.copies.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_err());
         let lacking: Vec<usize> = lacking.map(|(copy, _)| copy.at).collect();

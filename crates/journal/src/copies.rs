@@ -20,7 +20,7 @@ use crate::room::Room;
 /// A copy that has not answered for so long is taken out, if another has.
 pub(crate) const COPY_TIME_MAX: Duration = Duration::from_secs(5);
 /// The same for what is no commit: a release removes files by the thousand, and a disk of its own may take some seconds longer for that.
-const CHORE_TIME_MAX: Duration = Duration::from_secs(60);
+pub(crate) const CHORE_TIME_MAX: Duration = Duration::from_secs(60);
 /// A copy is waited for at least so long after the first has answered: copies on one disk that was away come back together.
 const COPY_TIME_BEHIND: Duration = Duration::from_secs(1);
 /// Jobs that wait for a copy's thread: its engine, and the first one; the writer waits for each before the next.
@@ -117,6 +117,30 @@ impl InUse {
     }
 }
 
+impl InUse {
+    /// Has something done and waits for it, where there is a limit no longer than that; synchronous, blocks.
+    pub(crate) fn done<T: Send + 'static>(
+        &mut self,
+        time_max: Option<Duration>,
+        work: impl FnOnce(&mut dyn Engine) -> Result<T, Setback> + Send + 'static,
+    ) -> Result<T, Setback> {
+        let (answers, answered) = sync_channel(1);
+        let work = |engine: &mut Option<Box<dyn Engine>>| match engine {
+            Some(engine) => work(&mut **engine),
+            None => Err(gone()),
+        };
+        if let Begun::Done(outcome) = self.begin(0, work, &answers) {
+            return outcome;
+        }
+        drop(answers);
+        let answer = match time_max {
+            Some(time_max) => answered.recv_timeout(time_max).ok(),
+            None => answered.recv().ok(),
+        };
+        answer.map_or_else(|| Err(stalled()), |(_, outcome)| outcome)
+    }
+}
+
 enum Begun<T> {
     Done(Result<T, Setback>),
     UnderWay,
@@ -135,7 +159,19 @@ pub(crate) fn each<T: Send + 'static>(
     each_within(copies, COPY_TIME_MAX, work)
 }
 
-/// The same for what may take its time, as the removal of many files.
+/// Does something to the copy in one place, if it is in use. Where others stand it is waited for no longer than the limit; alone it is all
+/// there is.
+pub(crate) fn one<T: Send + 'static>(
+    copies: &mut [InUse],
+    at: usize,
+    time_max: Duration,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T, Setback> + Send + 'static,
+) -> Option<Result<T, Setback>> {
+    let time_max = (copies.len() > 1).then_some(time_max);
+    copies.iter_mut().find(|copy| copy.at == at).map(|copy| copy.done(time_max, work))
+}
+
+/// The same as [`each`] for what may take its time, as the removal of many files.
 pub(crate) fn each_chore<T: Send + 'static>(
     copies: &mut [InUse],
     work: impl Fn(&mut dyn Engine) -> Result<T, Setback> + Clone + Send + 'static,
@@ -210,4 +246,61 @@ fn wait<T>(
 fn stalled() -> Setback {
     let error = io::Error::other("it did not answer in time, and another did");
     Setback::Failed { doing: "waiting for its disk", error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use outrigger_runtime::{Clock, Random, RealDisk};
+
+    use super::*;
+    use crate::{EngineKind, Journal, Options, Place, Seq};
+
+    /// Copies on threads, in places of these names.
+    fn copies(directory: &std::path::Path, names: &[&str]) -> Journal {
+        let places = names.iter().map(|name| Place::new(EngineKind::Log, directory.join(name)));
+        let options = Options {
+            copies: places.collect(),
+            segment_bytes_max: 64 << 10,
+            reserve_bytes: 64 << 10,
+            max_size_bytes: 64 << 20,
+            accept_loss: None,
+        };
+        let opened = Journal::open(Arc::new(RealDisk), Clock::System, Random::System, options, Seq(0));
+        let mut journal = opened.unwrap().journal;
+        for copy in &mut journal.copies {
+            copy.on_a_thread().unwrap();
+        }
+        journal
+    }
+
+    #[test]
+    fn one_of_several_that_hangs_is_not_waited_for_and_the_only_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = copies(directory.path(), &["one", "other"]);
+        let (go_on, hangs) = channel::<()>();
+        let hung = one(&mut journal.copies, 0, Duration::from_millis(50), move |_| {
+            assert!(hangs.recv().is_err());
+            Ok(())
+        });
+        assert!(matches!(hung, Some(Err(Setback::Failed { .. }))), "{hung:?}");
+        drop(go_on);
+        assert!(one(&mut journal.copies, 7, Duration::ZERO, |_| Ok(())).is_none(), "nothing is there");
+
+        let mut only = copies(directory.path(), &["only"]);
+        let (started, begun) = channel();
+        let (go_on, hangs) = channel::<()>();
+        let waited = std::thread::spawn(move || {
+            one(&mut only.copies, 0, Duration::ZERO, move |_| {
+                started.send(()).unwrap();
+                assert!(hangs.recv().is_err());
+                Ok(())
+            })
+        });
+        begun.recv().unwrap();
+        drop(go_on);
+        assert!(matches!(waited.join().unwrap(), Some(Ok(()))));
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::book::Now;
 use crate::commit::Setback;
-use crate::copies::{InUse, Outcomes, each};
+use crate::copies::{COPY_TIME_MAX, InUse, Outcomes, each};
 use crate::head::Generation;
 use crate::journal::Journal;
 
@@ -96,8 +96,7 @@ impl Journal {
         copies.push(fresh.copy.clone());
         // It first: a start that finds only its head needs the others all the same, and they are as complete as it is.
         let generation = Generation::new(self.generation.saturating_add(1), copies);
-        let mut entered = each(std::slice::from_mut(&mut fresh), move |engine| engine.enter(&generation));
-        entered.pop().unwrap_or(Ok(()))?;
+        fresh.done(Some(COPY_TIME_MAX), move |engine| engine.enter(&generation))?;
         for copy in std::mem::take(&mut self.copies) {
             if copy.at == at {
                 self.out(&copy, "another was made in its place");

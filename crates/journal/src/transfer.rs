@@ -53,6 +53,7 @@ pub(crate) fn step(
             Entry::Record(record) if record.seq <= last => record,
             Entry::Record(_) => break,
             Entry::Damaged(damage) => {
+                come = damage.entries.map_or(come, |(_, end)| end.min(last));
                 tracing::error!(%damage, "no copy of the journal has these entries; they are left out of the one that is made anew");
                 continue;
             }
