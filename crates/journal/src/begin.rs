@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use outrigger_runtime::disk::{Disk, DiskFile};
+use outrigger_runtime::disk::{Access, Disk, DiskFile};
 use outrigger_runtime::reserve::{Given, Reserve, is_no_room};
 
 use crate::engine::Opening;
@@ -67,6 +67,11 @@ pub(crate) fn lock(disk: &dyn Disk, place: &Path) -> Result<Arc<dyn DiskFile>, O
         io::ErrorKind::WouldBlock => OpenError::Locked { directory: place.to_owned() },
         _ => io_error("locking", &path)(error),
     })
+}
+
+/// Whether a file can be opened.
+pub(crate) fn is_there(disk: &dyn Disk, path: &Path) -> bool {
+    disk.open(path, Access::Read).is_ok()
 }
 
 /// Whether there are segments; none where the directory is not there.

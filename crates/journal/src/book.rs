@@ -105,12 +105,16 @@ impl Book {
 
     /// How the journal as a whole is doing: it is full as soon as one copy is, and failed when all are.
     pub(crate) fn health(&self) -> Health {
-        let healths: Vec<Health> = self.in_use().iter().map(|copy| copy.home.health()).collect();
-        match () {
-            () if healths.iter().all(|health| *health == Health::Failed) => Health::Failed,
-            () if healths.contains(&Health::Full) => Health::Full,
-            () => Health::Healthy,
-        }
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let healths = places.iter().filter_map(|held| match &held.now {
+            Now::InUse(copy) => Some(copy.home.health()),
+            Now::Out(_) | Now::Rebuilding => None,
+        });
+        healths.fold(Health::Failed, |all, one| match (all, one) {
+            (Health::Full, _) | (_, Health::Full) => Health::Full,
+            (Health::Healthy, _) | (_, Health::Healthy) => Health::Healthy,
+            (Health::Failed, Health::Failed) => Health::Failed,
+        })
     }
 
     pub(crate) fn state(&self) -> JournalState {

@@ -1,6 +1,5 @@
 //! Opening a journal: its copies are found, chosen, opened and brought to the same end.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use outrigger_runtime::disk::ArcDisk;
@@ -152,7 +151,7 @@ fn begin_all(
         begun.epoch = epoch;
         book.set(begun.copy.at, Now::InUse(begun.copy.reader.clone()));
         let outcome = begun.copy.engine().map_or(Ok(()), |engine| engine.begin_epoch(epoch));
-        outcome.map_err(|setback| not_level(&begun.copy, setback))?;
+        outcome.map_err(|setback| Stuck::Write(setback).in_copy(&begun.copy.home.paths.directory))?;
     }
     Ok((begun, given_up))
 }
@@ -216,45 +215,23 @@ fn level(source: &JournalReader, begun: &mut [Begun], tail: Seq) -> Result<u64, 
             copy = %copy.home.paths.directory.display(), from = %after.next(), to = %tail,
             "a copy of the journal takes from another what it lacks"
         );
-        while *after < tail {
-            let Some(engine) = copy.engine() else { break };
-            let come = transfer::step(source, engine, (*after, tail), orphans);
-            let come = come.map_err(|stuck| match stuck {
-                Stuck::Write(setback) => not_level(copy, setback),
-                Stuck::Read(error) => OpenError::Level {
-                    doing: "reading what it lacks",
-                    directory: copy.home.paths.directory.clone(),
-                    source: std::io::Error::other(error),
-                },
-            })?;
-            levelled += come.0 - after.0;
-            *after = come;
-        }
+        let before = *after;
+        let Some(engine) = copy.engine() else { continue };
+        let brought = transfer::bring(source, engine, (after, tail), orphans);
+        brought.map_err(|stuck| stuck.in_copy(&copy.home.paths.directory))?;
+        levelled += tail.0 - before.0;
     }
     Ok(levelled)
 }
 
-fn not_level(copy: &InUse, setback: Setback) -> OpenError {
-    level_error(&copy.home.paths.directory, setback)
-}
-
-pub(crate) fn level_error(directory: &Path, setback: Setback) -> OpenError {
-    let (doing, source) = match setback {
-        Setback::NoRoom => ("finding room for what it lacks", std::io::ErrorKind::StorageFull.into()),
-        Setback::Failed { doing, error } => (doing, error),
-    };
-    OpenError::Level { doing, directory: directory.to_owned(), source }
-}
-
 fn failed(journal: &Journal, setback: Setback) -> OpenError {
     let directory = journal.options.copies.first().map(|place| place.directory.clone()).unwrap_or_default();
-    level_error(&directory, setback)
+    Stuck::Write(setback).in_copy(&directory)
 }
 
 /// What was found damaged in a copy, in the light of what the others have.
 fn weighed(begun: &Begun, readers: &[CopyReader]) -> Vec<Damage> {
-    let others: Vec<CopyReader> =
-        readers.iter().filter(|reader| !reader.is(&begun.copy.reader)).cloned().collect();
+    let others: Vec<CopyReader> = begun.copy.reader.others(readers).cloned().collect();
     begun.damaged.iter().cloned().map(|damage| weigh(damage, &begun.copy.reader, &others)).collect()
 }
 

@@ -33,7 +33,7 @@ impl JournalReader {
         let tail = self.book.tail();
         let copies = self.copies_behind(after);
         let mut refused = None;
-        for (at, copy) in copies.iter().enumerate() {
+        for copy in &copies {
             let mut entries = match copy.records(after, limit) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -43,8 +43,8 @@ impl JournalReader {
                 }
             };
             if entries.iter().any(|entry| matches!(entry, Entry::Damaged(_))) {
-                let others = copies.iter().enumerate().filter(|(other, _)| *other != at);
-                entries = others.fold(entries, |entries, (_, other)| mend::mend(entries, other, limit));
+                let mend = |entries, other| mend::mend(entries, other, limit);
+                entries = copy.others(&copies).fold(entries, mend);
             }
             entries.retain(|entry| entry.first() <= tail);
             return Ok(entries);
@@ -56,12 +56,11 @@ impl JournalReader {
     pub fn body(&self, seq: Seq) -> Result<Arc<dyn BlockSource>, ReadError> {
         let copies = self.copies_behind(seq.before());
         let mut refused = None;
-        for (at, copy) in copies.iter().enumerate() {
+        for copy in &copies {
             match copy.body(seq) {
                 Ok(first) if copies.len() == 1 => return Ok(first),
                 Ok(first) => {
-                    let others = copies.iter().enumerate().filter(|(other, _)| *other != at);
-                    let others = others.map(|(_, other)| other.clone()).collect();
+                    let others = copy.others(&copies).cloned().collect();
                     return Ok(Arc::new(mend::Either { seq, first, of: copy.clone(), others }));
                 }
                 Err(error @ ReadError::Released(_)) => return Err(error),
@@ -185,8 +184,7 @@ impl Steps for OneAfterAnother {
                 continue;
             };
             if step.damaged.iter().any(|damage| damage.entries.is_some()) {
-                let others: Vec<CopyReader> =
-                    self.copies.iter().filter(|other| !other.is(copy)).cloned().collect();
+                let others: Vec<CopyReader> = copy.others(&self.copies).cloned().collect();
                 step.damaged = step.damaged.into_iter().map(|damage| weigh(damage, copy, &others)).collect();
             }
             return Some(step);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use outrigger_runtime::disk::{Disk, remove_if_there};
 
-use crate::begin::has_segments;
+use crate::begin::{has_segments, is_there};
 use crate::book::Now;
 use crate::commit::Setback;
 use crate::copies::InUse;
@@ -14,7 +14,6 @@ use crate::error::OpenError;
 use crate::head::Head;
 use crate::ids::{Epoch, Seq};
 use crate::journal::Journal;
-use crate::open::level_error;
 use crate::options::Place;
 use crate::paths::{Paths, later_copy};
 use crate::reader::JournalReader;
@@ -110,24 +109,8 @@ impl Fresh {
     }
 
     fn bring(&mut self, source: &JournalReader, last: Seq) -> Result<(), RemakeError> {
-        while self.tail < last {
-            let come = transfer::step(source, &mut *self.engine, (self.tail, last), &mut Vec::new());
-            self.tail = come.map_err(|stuck| self.stuck(stuck))?;
-        }
-        Ok(())
-    }
-
-    fn stuck(&self, stuck: Stuck) -> RemakeError {
-        let directory = self.engine.home().paths.directory.clone();
-        let source = Box::new(match stuck {
-            Stuck::Write(setback) => level_error(&directory, setback),
-            Stuck::Read(error) => OpenError::Level {
-                doing: "reading the others",
-                directory: directory.clone(),
-                source: io::Error::other(error),
-            },
-        });
-        RemakeError::Fill { directory, source }
+        let brought = transfer::bring(source, &mut *self.engine, (&mut self.tail, last), &mut Vec::new());
+        brought.map_err(|stuck| unfilled(&self.engine.home().paths.directory, stuck))
     }
 }
 
@@ -194,13 +177,14 @@ impl Journal {
         if self.copies.iter().any(InUse::is_on_a_thread) {
             let started = copy.on_a_thread();
             started.map_err(|error| {
-                unfilled(&directory, Setback::Failed { doing: "starting its thread", error })
+                unfilled(&directory, Stuck::Write(Setback::Failed { doing: "starting its thread", error }))
             })?;
         }
-        self.put_in(copy).map_err(|setback| unfilled(&directory, setback))?;
+        self.put_in(copy).map_err(|setback| unfilled(&directory, Stuck::Write(setback)))?;
         if self.copies.iter().all(|copy| copy.at != at) {
             let error = io::Error::other("it failed as it came in");
-            return Err(unfilled(&directory, Setback::Failed { doing: "writing its head", error }));
+            let failed = Setback::Failed { doing: "writing its head", error };
+            return Err(unfilled(&directory, Stuck::Write(failed)));
         }
         tracing::info!(copy = %directory.display(), generation = self.generation, "a copy of the journal was made anew and is in use");
         self.clear(at);
@@ -211,14 +195,12 @@ impl Journal {
     pub fn remake(&mut self) -> Result<u64, RemakeError> {
         let mut made = 0;
         while let Some(at) = self.wanting() {
-            let before = self.now(at);
             let filled = self.making(at).and_then(Making::fill);
-            let joined = filled.and_then(|fresh| self.join(fresh));
-            match joined {
+            match filled.and_then(|fresh| self.join(fresh)) {
                 Ok(Joined::Yes) => made += 1,
                 Ok(Joined::Behind(_)) => return Ok(made),
                 Err(error) => {
-                    self.book.set(at, before);
+                    self.not_remade(at, &error);
                     return Err(error);
                 }
             }
@@ -238,12 +220,6 @@ impl Journal {
         if self.copies.iter().all(|copy| copy.at != at) {
             self.book.set(at, Now::Out(format!("{error}: {}", innermost(error))));
         }
-    }
-
-    fn now(&self, at: usize) -> Now {
-        let in_use = self.copies.iter().find(|copy| copy.at == at);
-        in_use
-            .map_or_else(|| Now::Out("it is not made yet".to_owned()), |copy| Now::InUse(copy.reader.clone()))
     }
 
     /// In a journal that holds nothing yet, all places come in before the first record.
@@ -270,9 +246,8 @@ impl Journal {
     }
 }
 
-fn unfilled(directory: &Path, setback: Setback) -> RemakeError {
-    let source = Box::new(level_error(directory, setback));
-    RemakeError::Fill { directory: directory.to_owned(), source }
+fn unfilled(directory: &Path, stuck: Stuck) -> RemakeError {
+    RemakeError::Fill { directory: directory.to_owned(), source: Box::new(stuck.in_copy(directory)) }
 }
 
 /// The cause of all.
@@ -295,8 +270,4 @@ fn remove_copy(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
         }
     }
     remove_if_there(disk, &paths.reserve())
-}
-
-fn is_there(disk: &dyn Disk, path: &Path) -> bool {
-    disk.open(path, outrigger_runtime::disk::Access::Read).is_ok()
 }

@@ -1,7 +1,7 @@
 //! Writing what other copies hold into one that lacks it, under the numbers that it has there.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::commit::{Batch, Setback, Stamp, before_sync, for_good};
 use crate::engine::Engine;
-use crate::error::ReadError;
+use crate::error::{OpenError, ReadError};
 use crate::home::Home;
 use crate::ids::Seq;
 use crate::log::{About, Orphan, Prepared, PreparedBody, Source};
@@ -37,8 +37,35 @@ pub(crate) enum Stuck {
     Write(Setback),
 }
 
+impl Stuck {
+    /// As a reason why a copy is not at the end of the others.
+    pub(crate) fn in_copy(self, directory: &Path) -> OpenError {
+        let (doing, source) = match self {
+            Self::Read(error) => ("reading the others", io::Error::other(error)),
+            Self::Write(Setback::NoRoom) => {
+                ("finding room for what it lacks", io::ErrorKind::StorageFull.into())
+            }
+            Self::Write(Setback::Failed { doing, error }) => (doing, error),
+        };
+        OpenError::Level { doing, directory: directory.to_owned(), source }
+    }
+}
+
+/// Writes all records behind `after`, up to `last`, that readers are shown, and moves `after` as far as it comes.
+pub(crate) fn bring(
+    source: &JournalReader,
+    engine: &mut dyn Engine,
+    (after, last): (&mut Seq, Seq),
+    orphans: &mut Orphans,
+) -> Result<(), Stuck> {
+    while *after < last {
+        *after = step(source, engine, (*after, last), orphans)?;
+    }
+    Ok(())
+}
+
 /// Writes the next records behind `after`, up to `last`, that readers are shown; gives how far it came, `last` at the end.
-pub(crate) fn step(
+fn step(
     source: &JournalReader,
     engine: &mut dyn Engine,
     (after, last): (Seq, Seq),

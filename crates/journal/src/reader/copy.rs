@@ -43,9 +43,9 @@ impl CopyReader {
         self.reads.contents()
     }
 
-    /// Whether this is the same copy.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.home, &other.home)
+    /// The others of these copies.
+    pub(crate) fn others<'a>(&'a self, copies: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        copies.iter().filter(|other| !Arc::ptr_eq(&self.home, &other.home))
     }
 }
 

@@ -9,7 +9,7 @@ use outrigger_runtime::disk::{Access, Disk, read_exact_at, remove_if_there};
 use outrigger_runtime::reserve::is_no_room;
 use rusqlite::Connection;
 
-use crate::begin::io_error;
+use crate::begin::{io_error, is_there};
 use crate::damage::{Certainty, Damage, DamagedPart};
 use crate::error::OpenError;
 use crate::ids::{Epoch, JournalId, Seq};
@@ -380,10 +380,6 @@ pub(crate) fn names_of(path: &Path) -> io::Result<Vec<(JournalId, Epoch)>> {
         Err(error) if is_no_table(&error) => Ok(Vec::new()),
         Err(error) => Err(as_io(error)),
     }
-}
-
-fn is_there(disk: &dyn Disk, path: &Path) -> bool {
-    disk.open(path, Access::Read).is_ok()
 }
 
 /// Opens the database of a segment and reads what that says of itself; `None` if it was never whole: its tables are made in one commit.
