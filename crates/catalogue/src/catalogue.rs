@@ -76,9 +76,7 @@ pub trait Catalogue: Send {
     fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError>;
 
     /// Looks several instances up at once, in the order they are named.
-    fn lookup_each(&mut self, instances: &[SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
-        instances.iter().map(|instance| self.lookup(instance)).collect()
-    }
+    fn lookup_each(&mut self, instances: &[SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError>;
 
     /// Answers a query from `after` on, with at most `limit` answers.
     fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError>;
@@ -101,9 +99,7 @@ pub trait Catalogue: Send {
     fn check(&mut self) -> Result<Vec<String>, CatalogueError>;
 
     /// Asks the database whether it is there and takes what is entered; one that is embedded always is.
-    fn reach(&mut self) -> Result<(), CatalogueError> {
-        Ok(())
-    }
+    fn reach(&mut self) -> Result<(), CatalogueError>;
 
     /// Another handle on the same catalogue, for a thread that reads while this one writes.
     fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError>;

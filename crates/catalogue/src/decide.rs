@@ -17,12 +17,12 @@ use crate::{Decision, DecisionMark, Fate, Named, Rejection, RowNumbers, Ruling, 
 pub(crate) const LAST: &str = "decisions";
 
 /// The number of the last decision applied; 0 before the first.
-pub(crate) fn last(view: &impl View) -> Result<u64, CatalogueError> {
+pub(crate) fn last(view: &dyn View) -> Result<u64, CatalogueError> {
     Ok(record::look(view, RecordKind::Position, LAST)?.unwrap_or(0))
 }
 
 /// Applies a decision; one that was applied before changes nothing.
-pub(crate) fn decide(tables: &mut impl Tables, decision: &Decision) -> Result<(), CatalogueError> {
+pub(crate) fn decide(tables: &mut dyn Tables, decision: &Decision) -> Result<(), CatalogueError> {
     let mark = &decision.mark;
     let before: u64 = record::read(tables, RecordKind::Position, LAST)?.unwrap_or(0);
     if mark.number <= before {
@@ -67,7 +67,7 @@ impl Work {
     }
 
     /// Writes the rows that changed, with what follows for their studies.
-    pub(crate) fn finish(mut self, tables: &mut impl Tables) -> Result<(), CatalogueError> {
+    pub(crate) fn finish(mut self, tables: &mut dyn Tables) -> Result<(), CatalogueError> {
         self.held.save(tables)?;
         for study in &self.touched {
             if let Some(study) = self.held.studies.get_mut(study) {
@@ -79,7 +79,7 @@ impl Work {
 
     fn withhold(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         mark: &DecisionMark,
         rejection: Option<Rejection>,
         fate: Fate,
@@ -108,7 +108,7 @@ impl Work {
     /// Takes an instance out of its study and series; gives the rows it stood in.
     fn detach(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         uid: &SopInstanceUid,
     ) -> Result<Option<ParentNumbers>, CatalogueError> {
         let Some((rows, mut row)) = tables.instance(uid)? else { return Ok(None) };
@@ -122,7 +122,7 @@ impl Work {
     /// Takes an instance that has just been entered out again, since it was not to be shown before it came.
     pub(crate) fn hold_back(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         mut withheld: Withheld,
     ) -> Result<(), CatalogueError> {
         withheld.parents = self.detach(tables, &withheld.named.sop_instance.clone())?;
@@ -131,7 +131,7 @@ impl Work {
 
     fn leave(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         parents: ParentNumbers,
         row: &InstanceRow,
     ) -> Result<(), CatalogueError> {
@@ -144,7 +144,7 @@ impl Work {
 
     fn restore(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         mark: &DecisionMark,
         named: &Named,
     ) -> Result<(), CatalogueError> {
@@ -169,7 +169,7 @@ impl Work {
     /// Puts a version in the place of the one that stood for its instance, under the rows that it names itself.
     fn choose(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         mark: &DecisionMark,
         sha256: &Sha256Digest,
         header: &InstanceHeader,
@@ -208,18 +208,18 @@ pub(crate) struct Settled {
 
 /// Why an instance is not shown; `None` if it is, or was never heard of.
 pub(crate) fn state(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     uid: &SopInstanceUid,
 ) -> Result<Option<Withheld>, CatalogueError> {
     record::read(tables, RecordKind::State, uid.as_str())
 }
 
 /// The same for reading.
-pub(crate) fn look(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
+pub(crate) fn look(view: &dyn View, uid: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
     record::look(view, RecordKind::State, uid.as_str())
 }
 
-fn note(tables: &mut impl Tables, withheld: &Withheld) -> Result<(), CatalogueError> {
+fn note(tables: &mut dyn Tables, withheld: &Withheld) -> Result<(), CatalogueError> {
     let uid = withheld.sop_instance();
     record::write(tables, RecordKind::State, uid.as_str(), withheld)?;
     if let (Some(study), Some(series)) = (&withheld.named.study, &withheld.named.series) {
@@ -231,7 +231,7 @@ fn note(tables: &mut impl Tables, withheld: &Withheld) -> Result<(), CatalogueEr
     }
 }
 
-fn forget(tables: &mut impl Tables, withheld: &Withheld) -> Result<(), CatalogueError> {
+fn forget(tables: &mut dyn Tables, withheld: &Withheld) -> Result<(), CatalogueError> {
     let uid = withheld.sop_instance();
     tables.drop_record(RecordKind::State, uid.as_str())?;
     if let (Some(study), Some(series)) = (&withheld.named.study, &withheld.named.series) {
@@ -254,7 +254,7 @@ pub enum Purge {
 
 /// Notes a step of a purge; whatever is not as far changes nothing.
 pub(crate) fn purge(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     at: WallTime,
     step: Purge,
     instances: &[SopInstanceUid],
@@ -286,7 +286,7 @@ pub(crate) fn purge(
 
 /// Says anew of a study what its instances say of it: only what is shown counts.
 fn recount(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     study: &mut Numbered<crate::rows::StudyRow>,
 ) -> Result<(), CatalogueError> {
     let series = tables.series_of(study.number)?;

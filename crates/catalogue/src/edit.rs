@@ -99,7 +99,7 @@ fn key(study: &StudyUid, series: Option<&SeriesUid>) -> String {
 
 /// What became of a study, or of one of its series, by edits; `None` where there were none.
 pub(crate) fn edited(
-    view: &impl View,
+    view: &dyn View,
     study: &StudyUid,
     series: Option<&SeriesUid>,
 ) -> Result<Option<Edited>, CatalogueError> {
@@ -110,7 +110,7 @@ impl Work {
     /// Changes a row, and notes what it was; a study or series that is not there is none to be changed.
     pub(crate) fn edit(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         mark: &DecisionMark,
         edit: &Edit,
     ) -> Result<(), CatalogueError> {
@@ -145,7 +145,7 @@ impl Work {
 }
 
 /// The patient a study names, made where there is none; their row says what this study says of them.
-fn patient_of(tables: &mut impl Tables, study: &StudyRow) -> Result<u64, CatalogueError> {
+fn patient_of(tables: &mut dyn Tables, study: &StudyRow) -> Result<u64, CatalogueError> {
     let attributes = study.attributes.iter().map(|(tag, value)| (tag, value.to_owned())).collect::<Vec<_>>();
     let own = ByLevel::of(&attributes, None).patient;
     let key = PatientKey::of(&own, &study.uid);

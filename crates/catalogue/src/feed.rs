@@ -98,7 +98,7 @@ impl Notes {
     }
 
     /// Numbers and writes them.
-    pub(crate) fn save(self, tables: &mut impl Tables) -> Result<(), CatalogueError> {
+    pub(crate) fn save(self, tables: &mut dyn Tables) -> Result<(), CatalogueError> {
         if self.changes.is_empty() {
             return Ok(());
         }
@@ -112,12 +112,12 @@ impl Notes {
 }
 
 /// The number of the last change; 0 before the first.
-pub(crate) fn last(view: &impl View) -> Result<u64, CatalogueError> {
+pub(crate) fn last(view: &dyn View) -> Result<u64, CatalogueError> {
     Ok(record::look(view, RecordKind::Position, LAST)?.unwrap_or(0))
 }
 
 /// Changes behind a number, at most `limit`, in order.
-pub(crate) fn changes(view: &impl View, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
+pub(crate) fn changes(view: &dyn View, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
     let end = record::end_of("");
     let found = view.records(RecordKind::Change, &number_key(since), &end, limit)?;
     found.into_iter().map(change).collect()

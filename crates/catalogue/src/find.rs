@@ -25,7 +25,7 @@ pub(crate) const FINDINGS_MAX: usize = 100;
 
 /// Answers a query from `after` on.
 pub(crate) fn find(
-    view: &impl View,
+    view: &dyn View,
     query: &Query,
     after: Cursor,
     limit: usize,
@@ -44,7 +44,7 @@ pub(crate) fn find(
 
 /// Lists a selection from `after` on.
 pub(crate) fn select(
-    view: &impl View,
+    view: &dyn View,
     selection: &Selection,
     after: Cursor,
     limit: usize,
@@ -75,7 +75,7 @@ fn selects(selection: &Selection, row: &Joined) -> bool {
 }
 
 /// Looks an instance up, one outside patients and studies and one that is not shown too.
-pub(crate) fn lookup(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
+pub(crate) fn lookup(view: &dyn View, uid: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
     let Some(instance) = view.instance(uid)? else { return Ok(None) };
     if instance.row.series.is_some() {
         let row = view.joined(Level::Image, instance.number)?;
@@ -98,7 +98,7 @@ pub(crate) fn lookup(view: &impl View, uid: &SopInstanceUid) -> Result<Option<Lo
 
 /// Goes through the candidates from `after` on until `limit` are taken or enough are looked at.
 fn scan<T>(
-    view: &impl View,
+    view: &dyn View,
     level: Level,
     narrow: &Narrow,
     after: Cursor,
@@ -124,7 +124,7 @@ fn scan<T>(
     Ok(Page { items, next: more.map(|last| Cursor(*last)) })
 }
 
-fn located(view: &impl View, row: &Joined) -> Result<Option<Located>, CatalogueError> {
+fn located(view: &dyn View, row: &Joined) -> Result<Option<Located>, CatalogueError> {
     let (Some(study), Some(series), Some(instance)) = (&row.study, &row.series, &row.instance) else {
         return Ok(None);
     };
@@ -146,7 +146,7 @@ fn located(view: &impl View, row: &Joined) -> Result<Option<Located>, CatalogueE
 
 /// Single instances, in the order they are named; the cursor counts names.
 fn select_instances(
-    view: &impl View,
+    view: &dyn View,
     instances: &[SopInstanceUid],
     after: Cursor,
     limit: usize,

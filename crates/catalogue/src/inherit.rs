@@ -58,7 +58,7 @@ pub struct Inheritance {
 
 /// Enters a study that `member` shows; what stands in the catalogue stands, and what is stored here is not touched.
 pub(crate) fn inherit(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     member: MemberNumber,
     at: WallTime,
     seen: &SeenStudy,
@@ -91,7 +91,7 @@ pub(crate) fn inherit(
 
 /// Takes a member out of those that were seen to hold these instances, and gives of how many; what is stored here is not touched.
 pub(crate) fn depart(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     member: MemberNumber,
     gone: &[SopInstanceUid],
 ) -> Result<u64, CatalogueError> {
@@ -121,7 +121,7 @@ fn header(study: &SeenStudy, series: &SeenSeries, instance: &SeenInstance) -> In
 }
 
 fn enter(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &mut Held,
     member: MemberNumber,
     at: WallTime,

@@ -46,7 +46,7 @@ pub struct Conflict {
 
 /// Lists studies from `after` on.
 pub(crate) fn studies(
-    view: &impl View,
+    view: &dyn View,
     after: Cursor,
     limit: usize,
 ) -> Result<Page<StudyEntry>, CatalogueError> {
@@ -73,7 +73,7 @@ pub(crate) fn studies(
 
 /// Lists what is withheld of a study, or everywhere, behind a key, at most `limit`; each with its key.
 pub(crate) fn withheld(
-    view: &impl View,
+    view: &dyn View,
     study: Option<&StudyUid>,
     after: &str,
     limit: usize,
@@ -89,7 +89,7 @@ pub(crate) fn withheld(
 }
 
 /// Lists deleted instances whose time has come, and those whose bytes were being removed, at most `limit`.
-pub(crate) fn due(view: &impl View, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
+pub(crate) fn due(view: &dyn View, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
     let first = SopInstanceUid::known("0");
     let before = due_key(WallTime(now.0.saturating_add(1)), &first);
     let mut found = Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn due(view: &impl View, now: WallTime, limit: usize) -> Result<Vec<W
 
 /// Lists instances with more than one version from `after` on.
 pub(crate) fn conflicts(
-    view: &impl View,
+    view: &dyn View,
     after: Cursor,
     limit: usize,
 ) -> Result<Page<Conflict>, CatalogueError> {

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod catalogue;
+mod database;
 mod decide;
 mod decision;
 mod edit;
@@ -32,6 +33,7 @@ mod shown;
 mod sieve;
 pub mod sqlite;
 mod tables;
+mod wanted;
 mod withheld;
 
 pub use attributes::kept_at;

@@ -7,18 +7,18 @@ use outrigger_model::{
     Answer, Level, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
 };
 
+use crate::database::Database;
 use crate::error::CatalogueError;
 use crate::feed::Noted;
 use crate::instance::ParentNumbers;
-use crate::inventory;
 use crate::narrow::Narrow;
 use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientKey, PatientRow, SeriesRow, StudyRow};
 use crate::tables::{Tables, View};
+use crate::wanted::Wanted;
 use crate::{
-    Catalogue, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited, Inheritance, Located,
-    Page, Purge, PutOutcome, RowNumbers, SeenStudy, SeriesSummary, StudyEntry, StudySummary, Version,
-    Withheld,
+    Catalogue, CatalogueInstance, Counts, Cursor, Inheritance, Located, Page, PutOutcome, RowNumbers,
+    SeenStudy, SeriesSummary, StudySummary, Version,
 };
 
 /// An index in memory; a clone is a copy.
@@ -309,6 +309,10 @@ impl View for MemoryCatalogue {
         Ok(Some(Numbered { number, row: self.instances.get("instance", number)?.clone() }))
     }
 
+    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
+        uids.iter().map(|uid| crate::find::lookup(self, uid)).collect()
+    }
+
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError> {
         Ok(self.versions.get(&instance).cloned().unwrap_or_default())
     }
@@ -381,112 +385,25 @@ impl SharedMemory {
     }
 }
 
-impl Catalogue for SharedMemory {
-    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.with(|catalogue| crate::put::put(catalogue, instances, Noted::Changes))
-    }
-
-    fn inherit(
+impl Database for SharedMemory {
+    fn change<T>(
         &mut self,
-        member: MemberNumber,
-        at: WallTime,
-        seen: &SeenStudy,
-    ) -> Result<Inheritance, CatalogueError> {
-        self.with(|catalogue| catalogue.inherit_study(member, at, seen))
+        _doing: &'static str,
+        _wanted: impl Fn() -> Wanted,
+        work: impl Fn(&mut dyn Tables) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        self.with(|catalogue| work(catalogue))
     }
 
-    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
-        self.with(|catalogue| catalogue.depart(member, gone))
-    }
-
-    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
-        self.with(|catalogue| crate::decide::decide(catalogue, decision))
-    }
-
-    fn decided(&mut self) -> Result<u64, CatalogueError> {
-        self.with(|catalogue| crate::decide::last(catalogue))
-    }
-
-    fn purge(
+    fn look<T>(
         &mut self,
-        at: WallTime,
-        step: Purge,
-        instances: &[SopInstanceUid],
-    ) -> Result<(), CatalogueError> {
-        self.with(|catalogue| crate::decide::purge(catalogue, at, step, instances))
+        _doing: &'static str,
+        look: impl Fn(&dyn View) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        self.with(|catalogue| look(catalogue))
     }
 
-    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
-        self.with(|catalogue| inventory::due(catalogue, now, limit))
-    }
-
-    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
-        self.with(|catalogue| crate::decide::look(catalogue, instance))
-    }
-
-    fn list_withheld(
-        &mut self,
-        study: Option<&StudyUid>,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
-        self.with(|catalogue| inventory::withheld(catalogue, study, after, limit))
-    }
-
-    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
-        self.with(|catalogue| inventory::studies(catalogue, after, limit))
-    }
-
-    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
-        self.with(|catalogue| inventory::conflicts(catalogue, after, limit))
-    }
-
-    fn edited(
-        &mut self,
-        study: &StudyUid,
-        series: Option<&SeriesUid>,
-    ) -> Result<Option<Edited>, CatalogueError> {
-        self.with(|catalogue| crate::edit::edited(catalogue, study, series))
-    }
-
-    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
-        self.with(|catalogue| crate::feed::changes(catalogue, since, limit))
-    }
-
-    fn last_change(&mut self) -> Result<u64, CatalogueError> {
-        self.with(|catalogue| crate::feed::last(catalogue))
-    }
-
-    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
-        self.with(|catalogue| catalogue.lookup(instance))
-    }
-
-    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
-        self.with(|catalogue| catalogue.find(query, after, limit))
-    }
-
-    fn select(
-        &mut self,
-        selection: &Selection,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Page<Located>, CatalogueError> {
-        self.with(|catalogue| catalogue.select(selection, after, limit))
-    }
-
-    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
-        self.with(|catalogue| catalogue.summary(study))
-    }
-
-    fn counts(&mut self) -> Result<Counts, CatalogueError> {
-        self.with(|catalogue| catalogue.counts())
-    }
-
-    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
-        self.with(|catalogue| View::check(catalogue))
-    }
-
-    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+    fn handle(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
         Ok(Box::new(self.clone()))
     }
 }

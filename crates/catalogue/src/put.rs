@@ -16,7 +16,7 @@ use crate::{CatalogueInstance, Current, Put, PutOutcome, RowNumbers, Version};
 
 /// Enters instances one after another; rows that grow with each are written once, at the end.
 pub(crate) fn put(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     instances: &[CatalogueInstance],
     noted: Noted,
 ) -> Result<Vec<PutOutcome>, CatalogueError> {
@@ -29,7 +29,7 @@ pub(crate) fn put(
 
 /// Enters one instance and notes it; one that is not to be shown is held back.
 fn put_one(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     work: &mut Work,
     instance: &CatalogueInstance,
 ) -> Result<PutOutcome, CatalogueError> {
@@ -54,7 +54,7 @@ fn put_one(
 
 impl Held {
     /// Writes the rows that grew.
-    pub(crate) fn save(&self, tables: &mut impl Tables) -> Result<(), CatalogueError> {
+    pub(crate) fn save(&self, tables: &mut dyn Tables) -> Result<(), CatalogueError> {
         for Numbered { number, row } in self.studies.values() {
             tables.save_study(*number, row)?;
         }
@@ -67,7 +67,7 @@ impl Held {
     /// The rows above an instance, as they have grown so far.
     pub(crate) fn above(
         &mut self,
-        tables: &mut impl Tables,
+        tables: &mut dyn Tables,
         parents: ParentNumbers,
     ) -> Result<(&mut StudyRow, &mut SeriesRow), CatalogueError> {
         let (study, series) = tables.above(parents)?;
@@ -87,7 +87,7 @@ pub(crate) struct Held {
 }
 
 fn enter(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &mut Held,
     instance: &CatalogueInstance,
 ) -> Result<PutOutcome, CatalogueError> {
@@ -113,7 +113,7 @@ fn enter(
 }
 
 fn enter_new(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &mut Held,
     instance: &CatalogueInstance,
 ) -> Result<PutOutcome, CatalogueError> {
@@ -125,7 +125,7 @@ fn enter_new(
 
 /// Puts what came with its bytes in the place of what was only seen at members; it keeps its number.
 fn replace_inherited(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &mut Held,
     instance: &CatalogueInstance,
     rows: RowNumbers,
@@ -148,7 +148,7 @@ fn replace_inherited(
 
 /// The row of an instance that is not in the catalogue, or is there no more, and the rows above it, which take it in.
 pub(crate) fn placed(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &mut Held,
     header: &InstanceHeader,
     issuer: Option<&String>,
@@ -184,7 +184,7 @@ pub(crate) fn placed(
 }
 
 pub(crate) fn held_study<'h>(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &'h mut BTreeMap<StudyUid, Numbered<StudyRow>>,
     uid: &StudyUid,
     split: &ByLevel,
@@ -200,7 +200,7 @@ pub(crate) fn held_study<'h>(
     Ok(free.insert(Numbered { number: tables.add_study(&row)?, row }))
 }
 
-fn patient_of(tables: &mut impl Tables, study: &StudyUid, split: &ByLevel) -> Result<u64, CatalogueError> {
+fn patient_of(tables: &mut dyn Tables, study: &StudyUid, split: &ByLevel) -> Result<u64, CatalogueError> {
     let key = PatientKey::of(&split.patient, study);
     let Some(Numbered { number, mut row }) = tables.patient(&key)? else {
         return tables.add_patient(&PatientRow { key, attributes: split.patient.clone() });
@@ -212,7 +212,7 @@ fn patient_of(tables: &mut impl Tables, study: &StudyUid, split: &ByLevel) -> Re
 }
 
 pub(crate) fn held_series<'h>(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     held: &'h mut BTreeMap<(u64, SeriesUid), Numbered<SeriesRow>>,
     study: &mut Numbered<StudyRow>,
     uid: &SeriesUid,

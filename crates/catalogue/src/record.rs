@@ -82,7 +82,7 @@ pub(crate) fn end_of(start: &str) -> String {
 
 /// Reads a record within a transaction that writes.
 pub(crate) fn read<T: DeserializeOwned>(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     kind: RecordKind,
     key: &str,
 ) -> Result<Option<T>, CatalogueError> {
@@ -91,7 +91,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 /// Reads a record.
 pub(crate) fn look<T: DeserializeOwned>(
-    view: &impl View,
+    view: &dyn View,
     kind: RecordKind,
     key: &str,
 ) -> Result<Option<T>, CatalogueError> {
@@ -105,7 +105,7 @@ pub(crate) fn parsed<T: DeserializeOwned>(kind: RecordKind, value: &str) -> Resu
 
 /// Writes a record in the place of the one there is.
 pub(crate) fn write(
-    tables: &mut impl Tables,
+    tables: &mut dyn Tables,
     kind: RecordKind,
     key: &str,
     value: &impl Serialize,

@@ -5,21 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ::redb::{Builder, Database, ReadableDatabase};
-use outrigger_model::{
-    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
-};
 use outrigger_runtime::RealDisk;
 use outrigger_runtime::disk::{Access, Disk, read_exact_at};
 
-use crate::feed::Noted;
-use crate::inventory;
+use crate::database;
 use crate::redb::read::ReadTables;
 use crate::redb::write::WriteTables;
-use crate::tables::View;
-use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited,
-    Inheritance, Located, OpenError, Page, Purge, PutOutcome, SeenStudy, StudyEntry, StudySummary, Withheld,
-};
+use crate::tables::{Tables, View};
+use crate::wanted::Wanted;
+use crate::{Catalogue, CatalogueError, OpenError};
 
 mod layout;
 mod read;
@@ -71,28 +65,6 @@ impl RedbCatalogue {
             None => Err(failed("opening the file again")(::redb::Error::PreviousIo)),
         }
     }
-
-    fn change<T>(
-        &self,
-        work: impl FnOnce(&mut WriteTables<'_>) -> Result<T, CatalogueError>,
-    ) -> Result<T, CatalogueError> {
-        let done = self.using(|database| write(database, work));
-        if let Err(CatalogueError::Redb { .. }) = done {
-            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        done
-    }
-
-    fn read<T>(
-        &self,
-        look: impl FnOnce(&ReadTables) -> Result<T, CatalogueError>,
-    ) -> Result<T, CatalogueError> {
-        self.using(|database| {
-            let doing = "beginning to read";
-            let transaction = database.begin_read().map_err(failed(doing))?;
-            look(&ReadTables::open(&transaction).map_err(failed(doing))?)
-        })
-    }
 }
 
 /// Every page is checked now: in a file that was altered, redb would panic later.
@@ -129,112 +101,33 @@ fn write<T>(
     Ok(done)
 }
 
-impl Catalogue for RedbCatalogue {
-    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.change(|tables| crate::put::put(tables, instances, Noted::Changes))
-    }
-
-    fn inherit(
+impl database::Database for RedbCatalogue {
+    fn change<T>(
         &mut self,
-        member: MemberNumber,
-        at: WallTime,
-        seen: &SeenStudy,
-    ) -> Result<Inheritance, CatalogueError> {
-        self.change(|tables| crate::inherit::inherit(tables, member, at, seen))
+        _doing: &'static str,
+        _wanted: impl Fn() -> Wanted,
+        work: impl Fn(&mut dyn Tables) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        let done = self.using(|database| write(database, |tables| work(tables)));
+        if let Err(CatalogueError::Redb { .. }) = done {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        done
     }
 
-    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
-        self.change(|tables| crate::inherit::depart(tables, member, gone))
-    }
-
-    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
-        self.change(|tables| crate::decide::decide(tables, decision))
-    }
-
-    fn decided(&mut self) -> Result<u64, CatalogueError> {
-        self.read(crate::decide::last)
-    }
-
-    fn purge(
+    fn look<T>(
         &mut self,
-        at: WallTime,
-        step: Purge,
-        instances: &[SopInstanceUid],
-    ) -> Result<(), CatalogueError> {
-        self.change(|tables| crate::decide::purge(tables, at, step, instances))
+        _doing: &'static str,
+        look: impl Fn(&dyn View) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        self.using(|database| {
+            let doing = "beginning to read";
+            let transaction = database.begin_read().map_err(failed(doing))?;
+            look(&ReadTables::open(&transaction).map_err(failed(doing))?)
+        })
     }
 
-    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
-        self.read(|tables| inventory::due(tables, now, limit))
-    }
-
-    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
-        self.read(|tables| crate::decide::look(tables, instance))
-    }
-
-    fn list_withheld(
-        &mut self,
-        study: Option<&StudyUid>,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
-        self.read(|tables| inventory::withheld(tables, study, after, limit))
-    }
-
-    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
-        self.read(|tables| inventory::studies(tables, after, limit))
-    }
-
-    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
-        self.read(|tables| inventory::conflicts(tables, after, limit))
-    }
-
-    fn edited(
-        &mut self,
-        study: &StudyUid,
-        series: Option<&SeriesUid>,
-    ) -> Result<Option<Edited>, CatalogueError> {
-        self.read(|tables| crate::edit::edited(tables, study, series))
-    }
-
-    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
-        self.read(|tables| crate::feed::changes(tables, since, limit))
-    }
-
-    fn last_change(&mut self) -> Result<u64, CatalogueError> {
-        self.read(crate::feed::last)
-    }
-
-    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
-        self.read(|tables| crate::find::lookup(tables, instance))
-    }
-
-    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
-        self.read(|tables| crate::find::find(tables, query, after, limit))
-    }
-
-    fn select(
-        &mut self,
-        selection: &Selection,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Page<Located>, CatalogueError> {
-        self.read(|tables| crate::find::select(tables, selection, after, limit))
-    }
-
-    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
-        self.read(|tables| tables.summary(study))
-    }
-
-    fn counts(&mut self) -> Result<Counts, CatalogueError> {
-        self.read(ReadTables::counts)
-    }
-
-    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
-        self.read(ReadTables::check)
-    }
-
-    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+    fn handle(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
         Ok(Box::new(self.clone()))
     }
 }

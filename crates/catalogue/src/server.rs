@@ -6,9 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_model::{
-    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
-};
 use outrigger_runtime::backoff::Backoff;
 use tokio::time::Instant;
 
@@ -17,14 +14,10 @@ use self::looking::Looking;
 use self::session::{Role, Session};
 use self::statement::{Cell, Sql, Statement};
 use self::touched::Touched;
-use self::wanted::Wanted;
-use crate::feed::Noted;
-use crate::inventory;
-use crate::tables::View;
-use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited,
-    Inheritance, Located, OpenError, Page, Purge, PutOutcome, SeenStudy, StudyEntry, StudySummary, Withheld,
-};
+use crate::database::Database;
+use crate::tables::{Tables, View};
+use crate::wanted::Wanted;
+use crate::{Catalogue, CatalogueError, OpenError};
 
 mod asked;
 mod decode;
@@ -37,7 +30,6 @@ mod session;
 mod statement;
 mod table;
 mod touched;
-mod wanted;
 
 pub use error::{ServerError, Trouble as ServerTrouble};
 
@@ -212,16 +204,18 @@ impl ServerCatalogue {
             }
         }
     }
+}
 
+impl Database for ServerCatalogue {
     fn change<T>(
         &mut self,
         doing: &'static str,
-        wanted: &Wanted,
-        work: impl Fn(&mut Touched<'_>) -> Result<T, CatalogueError>,
+        wanted: impl Fn() -> Wanted,
+        work: impl Fn(&mut dyn Tables) -> Result<T, CatalogueError>,
     ) -> Result<T, CatalogueError> {
-        let kind = self.place.kind();
+        let (kind, wanted) = (self.place.kind(), wanted());
         self.with(doing, |session| {
-            let mut touched = Touched::read(session, kind, wanted)?;
+            let mut touched = Touched::read(session, kind, &wanted)?;
             let done = work(&mut touched)?;
             touched.write()?;
             Ok(done)
@@ -231,135 +225,14 @@ impl ServerCatalogue {
     fn look<T>(
         &mut self,
         doing: &'static str,
-        look: impl Fn(&Looking<'_>) -> Result<T, CatalogueError>,
+        look: impl Fn(&dyn View) -> Result<T, CatalogueError>,
     ) -> Result<T, CatalogueError> {
         let kind = self.place.kind();
         self.with(doing, |session| look(&Looking::new(kind, session)))
     }
-}
-
-impl Catalogue for ServerCatalogue {
-    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.change("entering instances", &Wanted::by_put(instances), |touched| {
-            crate::put::put(touched, instances, Noted::Changes)
-        })
-    }
-
-    fn inherit(
-        &mut self,
-        member: MemberNumber,
-        at: WallTime,
-        seen: &SeenStudy,
-    ) -> Result<Inheritance, CatalogueError> {
-        self.change("entering a study that was seen", &Wanted::by_inherit(seen), |touched| {
-            crate::inherit::inherit(touched, member, at, seen)
-        })
-    }
-
-    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
-        self.change("noting what is gone", &Wanted::by_depart(gone), |touched| {
-            crate::inherit::depart(touched, member, gone)
-        })
-    }
-
-    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
-        self.change("applying a decision", &Wanted::by_decision(decision), |touched| {
-            crate::decide::decide(touched, decision)
-        })
-    }
-
-    fn decided(&mut self) -> Result<u64, CatalogueError> {
-        self.look("reading which decision was the last", |view| crate::decide::last(view))
-    }
-
-    fn purge(
-        &mut self,
-        at: WallTime,
-        step: Purge,
-        instances: &[SopInstanceUid],
-    ) -> Result<(), CatalogueError> {
-        self.change("noting what is removed", &Wanted::by_states(instances), |touched| {
-            crate::decide::purge(touched, at, step, instances)
-        })
-    }
-
-    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
-        self.look("listing what is to go", |view| inventory::due(view, now, limit))
-    }
-
-    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
-        self.look("reading why an instance is not shown", |view| crate::decide::look(view, instance))
-    }
-
-    fn list_withheld(
-        &mut self,
-        study: Option<&StudyUid>,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
-        self.look("listing what is not shown", |view| inventory::withheld(view, study, after, limit))
-    }
-
-    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
-        self.look("listing studies", |view| inventory::studies(view, after, limit))
-    }
-
-    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
-        self.look("listing conflicts", |view| inventory::conflicts(view, after, limit))
-    }
-
-    fn edited(
-        &mut self,
-        study: &StudyUid,
-        series: Option<&SeriesUid>,
-    ) -> Result<Option<Edited>, CatalogueError> {
-        self.look("reading what was edited", |view| crate::edit::edited(view, study, series))
-    }
-
-    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
-        self.look("reading changes", |view| crate::feed::changes(view, since, limit))
-    }
-
-    fn last_change(&mut self) -> Result<u64, CatalogueError> {
-        self.look("reading which change was the last", |view| crate::feed::last(view))
-    }
-
-    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
-        self.look("looking an instance up", |view| Ok(view.lookup_each(&[instance])?.pop().flatten()))
-    }
-
-    fn lookup_each(&mut self, instances: &[SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
-        let instances: Vec<_> = instances.iter().collect();
-        self.look("looking instances up", |view| view.lookup_each(&instances))
-    }
-
-    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
-        self.look("answering a query", |view| crate::find::find(view, query, after, limit))
-    }
-
-    fn select(
-        &mut self,
-        selection: &Selection,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Page<Located>, CatalogueError> {
-        self.look("listing instances", |view| crate::find::select(view, selection, after, limit))
-    }
-
-    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
-        self.look("reading what a study holds", |view| view.summary(study))
-    }
-
-    fn counts(&mut self) -> Result<Counts, CatalogueError> {
-        self.look("counting rows", |view| view.counts())
-    }
-
-    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
-        self.look("checking rows", |view| view.check())
-    }
 
     /// A transaction that writes what is there already: one that only read would not see that the server takes no changes.
-    fn reach(&mut self) -> Result<(), CatalogueError> {
+    fn is_reached(&mut self) -> Result<(), CatalogueError> {
         let kind = self.place.kind();
         self.with("asking whether the server is there", |session| {
             let same = Sql::new(kind, "UPDATE catalogue_numbers SET patient = patient").done();
@@ -368,7 +241,7 @@ impl Catalogue for ServerCatalogue {
         })
     }
 
-    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+    fn handle(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
         let (place, role) = (self.place.clone(), Role::Reader);
         let session = place.connect(role).map_err(failed("connecting once more"))?;
         Ok(Box::new(Self { place, role, session: Some(session), retry: Retry::default() }))

@@ -23,7 +23,7 @@ pub(crate) enum Shown {
 }
 
 impl Shown {
-    pub(crate) fn of(view: &impl View) -> Result<Self, CatalogueError> {
+    pub(crate) fn of(view: &dyn View) -> Result<Self, CatalogueError> {
         let some = view.has_records(&[RecordKind::Withheld, RecordKind::Edited])?;
         Ok(if some { Self::Some } else { Self::All })
     }
@@ -31,7 +31,7 @@ impl Shown {
     /// Whether nothing is shown of a row: it has no instances, and had some, or it is a patient who has no study any more.
     pub(crate) fn is_vacant(
         self,
-        view: &impl View,
+        view: &dyn View,
         level: Level,
         row: &Joined,
     ) -> Result<bool, CatalogueError> {
@@ -50,7 +50,7 @@ impl Shown {
     }
 
     /// How much is shown of a patient.
-    pub(crate) fn related(self, view: &impl View, patient: u64) -> Result<Related, CatalogueError> {
+    pub(crate) fn related(self, view: &dyn View, patient: u64) -> Result<Related, CatalogueError> {
         let mut sum = Related::default();
         for study in view.studies_of(patient)? {
             if self == Self::All || !is_emptied(view, &study)? {
@@ -63,10 +63,10 @@ impl Shown {
     }
 }
 
-fn is_emptied(view: &impl View, study: &StudyRow) -> Result<bool, CatalogueError> {
+fn is_emptied(view: &dyn View, study: &StudyRow) -> Result<bool, CatalogueError> {
     Ok(study.instances.count == 0 && has_withheld(view, &start_of(&study.uid))?)
 }
 
-fn has_withheld(view: &impl View, start: &str) -> Result<bool, CatalogueError> {
+fn has_withheld(view: &dyn View, start: &str) -> Result<bool, CatalogueError> {
     Ok(!view.records(RecordKind::Withheld, start, &end_of(start), 1)?.is_empty())
 }

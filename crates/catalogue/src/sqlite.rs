@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use outrigger_model::{
-    Answer, MemberNumber, Query, Selection, SeriesUid, SopInstanceUid, StudyUid, WallTime,
-};
+use outrigger_model::{Answer, MemberNumber, Query, Selection, SopInstanceUid, StudyUid, WallTime};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::database::Database;
 use crate::feed::Noted;
-use crate::inventory;
 use crate::sqlite::cells::BrokenSeal;
 use crate::sqlite::read::Reader;
 use crate::sqlite::write::Writer;
-use crate::tables::View;
+use crate::tables::{Tables, View};
+use crate::wanted::Wanted;
 use crate::{
-    Catalogue, CatalogueError, CatalogueInstance, Change, Conflict, Counts, Cursor, Decision, Edited,
-    Inheritance, Located, OpenError, Page, Purge, PutOutcome, SeenStudy, StudyEntry, StudySummary, Withheld,
+    Catalogue, CatalogueError, CatalogueInstance, Counts, Cursor, Inheritance, Located, OpenError, Page,
+    PutOutcome, SeenStudy, StudySummary,
 };
 
 pub use schema::{SCHEMA, prepare};
@@ -114,11 +113,12 @@ impl SqliteCatalogue {
     }
 }
 
-impl SqliteCatalogue {
-    /// Works in one transaction, durable when this returns.
+impl Database for SqliteCatalogue {
     fn change<T>(
         &mut self,
-        work: impl FnOnce(&mut Writer<'_, '_>) -> Result<T, CatalogueError>,
+        _doing: &'static str,
+        _wanted: impl Fn() -> Wanted,
+        work: impl Fn(&mut dyn Tables) -> Result<T, CatalogueError>,
     ) -> Result<T, CatalogueError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = transaction.map_err(failed("beginning a transaction"))?;
@@ -126,114 +126,16 @@ impl SqliteCatalogue {
         transaction.commit().map_err(failed("committing"))?;
         Ok(done)
     }
-}
 
-impl Catalogue for SqliteCatalogue {
-    fn put(&mut self, instances: &[CatalogueInstance]) -> Result<Vec<PutOutcome>, CatalogueError> {
-        self.change(|tables| crate::put::put(tables, instances, Noted::Changes))
-    }
-
-    fn inherit(
+    fn look<T>(
         &mut self,
-        member: MemberNumber,
-        at: WallTime,
-        seen: &SeenStudy,
-    ) -> Result<Inheritance, CatalogueError> {
-        self.change(|tables| crate::inherit::inherit(tables, member, at, seen))
+        _doing: &'static str,
+        look: impl Fn(&dyn View) -> Result<T, CatalogueError>,
+    ) -> Result<T, CatalogueError> {
+        look(&Reader(&self.connection))
     }
 
-    fn depart(&mut self, member: MemberNumber, gone: &[SopInstanceUid]) -> Result<u64, CatalogueError> {
-        self.change(|tables| crate::inherit::depart(tables, member, gone))
-    }
-
-    fn decide(&mut self, decision: &Decision) -> Result<(), CatalogueError> {
-        self.change(|tables| crate::decide::decide(tables, decision))
-    }
-
-    fn decided(&mut self) -> Result<u64, CatalogueError> {
-        crate::decide::last(&Reader(&self.connection))
-    }
-
-    fn purge(
-        &mut self,
-        at: WallTime,
-        step: Purge,
-        instances: &[SopInstanceUid],
-    ) -> Result<(), CatalogueError> {
-        self.change(|tables| crate::decide::purge(tables, at, step, instances))
-    }
-
-    fn due(&mut self, now: WallTime, limit: usize) -> Result<Vec<Withheld>, CatalogueError> {
-        inventory::due(&Reader(&self.connection), now, limit)
-    }
-
-    fn withheld(&mut self, instance: &SopInstanceUid) -> Result<Option<Withheld>, CatalogueError> {
-        crate::decide::look(&Reader(&self.connection), instance)
-    }
-
-    fn list_withheld(
-        &mut self,
-        study: Option<&StudyUid>,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Withheld)>, CatalogueError> {
-        inventory::withheld(&Reader(&self.connection), study, after, limit)
-    }
-
-    fn list_studies(&mut self, after: Cursor, limit: usize) -> Result<Page<StudyEntry>, CatalogueError> {
-        inventory::studies(&Reader(&self.connection), after, limit)
-    }
-
-    fn list_conflicts(&mut self, after: Cursor, limit: usize) -> Result<Page<Conflict>, CatalogueError> {
-        inventory::conflicts(&Reader(&self.connection), after, limit)
-    }
-
-    fn edited(
-        &mut self,
-        study: &StudyUid,
-        series: Option<&SeriesUid>,
-    ) -> Result<Option<Edited>, CatalogueError> {
-        crate::edit::edited(&Reader(&self.connection), study, series)
-    }
-
-    fn changes(&mut self, since: u64, limit: usize) -> Result<Vec<Change>, CatalogueError> {
-        crate::feed::changes(&Reader(&self.connection), since, limit)
-    }
-
-    fn last_change(&mut self) -> Result<u64, CatalogueError> {
-        crate::feed::last(&Reader(&self.connection))
-    }
-
-    fn lookup(&mut self, instance: &SopInstanceUid) -> Result<Option<Located>, CatalogueError> {
-        lookup(&self.connection, instance)
-    }
-
-    fn find(&mut self, query: &Query, after: Cursor, limit: usize) -> Result<Page<Answer>, CatalogueError> {
-        find(&self.connection, query, after, limit)
-    }
-
-    fn select(
-        &mut self,
-        selection: &Selection,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Page<Located>, CatalogueError> {
-        select(&self.connection, selection, after, limit)
-    }
-
-    fn summary(&mut self, study: &StudyUid) -> Result<Option<StudySummary>, CatalogueError> {
-        summary(&self.connection, study)
-    }
-
-    fn counts(&mut self) -> Result<Counts, CatalogueError> {
-        counts(&self.connection)
-    }
-
-    fn check(&mut self) -> Result<Vec<String>, CatalogueError> {
-        check(&self.connection)
-    }
-
-    fn another(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
+    fn handle(&self) -> Result<Box<dyn Catalogue>, CatalogueError> {
         let connection =
             schema::connect(&self.path, STATEMENTS_MAX).map_err(failed("opening another connection"))?;
         Ok(Box::new(Self { connection, path: self.path.clone() }))

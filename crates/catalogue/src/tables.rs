@@ -88,12 +88,7 @@ pub(crate) trait View {
     }
     fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError>;
     /// Looks instances up, also those outside patients and studies; a server answers in one round trip.
-    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError>
-    where
-        Self: Sized,
-    {
-        uids.iter().map(|uid| crate::find::lookup(self, uid)).collect()
-    }
+    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError>;
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError>;
     /// Instances that have versions which are not current, by number above `after`, at most `limit`.
     fn with_versions(

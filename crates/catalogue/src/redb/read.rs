@@ -14,7 +14,7 @@ use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, PatientRow, SeriesRow, StudyRow};
 use crate::sealed::{KeptRecord, from_sealed_json, record_value};
 use crate::tables::View;
-use crate::{Counts, SeriesSummary, StudySummary, Version};
+use crate::{Counts, Located, SeriesSummary, StudySummary, Version};
 
 /// Every table, as it stood when the transaction began.
 pub(super) struct ReadTables {
@@ -186,6 +186,10 @@ impl View for ReadTables {
     fn instance(&self, uid: &SopInstanceUid) -> Result<Option<Numbered<InstanceRow>>, CatalogueError> {
         let Some(number) = number(&self.instance_uids, uid.as_str())? else { return Ok(None) };
         Ok(Some(Numbered { number, row: row(&self.instances, "instance", number)? }))
+    }
+
+    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
+        uids.iter().map(|uid| crate::find::lookup(self, uid)).collect()
     }
 
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError> {

@@ -13,7 +13,7 @@ use crate::narrow::Narrow;
 use crate::record::{Record, RecordKind};
 use crate::rows::{InstanceRow, Joined, Numbered, SeriesRow, StudyRow};
 use crate::tables::View;
-use crate::{Counts, SeriesSummary, StudySummary, Version};
+use crate::{Counts, Located, SeriesSummary, StudySummary, Version};
 
 /// A connection to read from.
 pub(super) struct Reader<'c>(pub(super) &'c Connection);
@@ -60,6 +60,10 @@ impl View for Reader<'_> {
         let mut statement = self.0.prepare_cached(&sql).map_err(failed(doing))?;
         let row = statement.query_row([uid.as_str()], |row| Columns::new(row).instance());
         row.optional().map_err(failed(doing))
+    }
+
+    fn lookup_each(&self, uids: &[&SopInstanceUid]) -> Result<Vec<Option<Located>>, CatalogueError> {
+        uids.iter().map(|uid| crate::find::lookup(self, uid)).collect()
     }
 
     fn versions(&self, instance: u64) -> Result<Vec<Version>, CatalogueError> {

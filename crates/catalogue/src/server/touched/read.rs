@@ -14,8 +14,8 @@ use crate::server::numbers::Numbers;
 use crate::server::session::Session;
 use crate::server::statement::{Row, Statement};
 use crate::server::table::{INSTANCE, PATIENT, SERIES, STUDY, VERSION};
-use crate::server::wanted::Wanted;
 use crate::server::{Kind, asked, failed};
+use crate::wanted::Wanted;
 
 /// Keys in one statement that reads: far below the parameters that a statement may have, 65,535.
 const KEYS_MAX: usize = 4096;

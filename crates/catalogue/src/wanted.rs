@@ -15,17 +15,17 @@ const POSITIONS: [&str; 2] = [decide::LAST, feed::LAST];
 
 /// The rows that a batch may touch, by their keys.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) instances: BTreeSet<SopInstanceUid>,
-    pub(super) studies: BTreeSet<StudyUid>,
-    pub(super) series: BTreeSet<SeriesUid>,
-    pub(super) patients: BTreeSet<PatientKey>,
-    pub(super) records: BTreeSet<(RecordKind, String)>,
+pub(crate) struct Wanted {
+    pub(crate) instances: BTreeSet<SopInstanceUid>,
+    pub(crate) studies: BTreeSet<StudyUid>,
+    pub(crate) series: BTreeSet<SeriesUid>,
+    pub(crate) patients: BTreeSet<PatientKey>,
+    pub(crate) records: BTreeSet<(RecordKind, String)>,
 }
 
 impl Wanted {
     /// What entering instances may touch.
-    pub(super) fn by_put(instances: &[CatalogueInstance]) -> Self {
+    pub(crate) fn by_put(instances: &[CatalogueInstance]) -> Self {
         let mut wanted = Self::by_states(instances.iter().map(|instance| &instance.header.sop_instance));
         for CatalogueInstance { header, issuer, .. } in instances {
             wanted.series.extend(header.series.clone());
@@ -38,7 +38,7 @@ impl Wanted {
     }
 
     /// What entering a study that a member shows may touch.
-    pub(super) fn by_inherit(seen: &SeenStudy) -> Self {
+    pub(crate) fn by_inherit(seen: &SeenStudy) -> Self {
         let mut wanted = Self::default();
         wanted.study(&seen.study, &ByLevel::of(&seen.attributes, seen.issuer.as_ref()));
         for series in &seen.series {
@@ -49,7 +49,7 @@ impl Wanted {
     }
 
     /// What a decision, or the end of what was deleted, may touch of these instances, as far as it is foreseen.
-    pub(super) fn by_states<'i>(instances: impl IntoIterator<Item = &'i SopInstanceUid>) -> Self {
+    pub(crate) fn by_states<'i>(instances: impl IntoIterator<Item = &'i SopInstanceUid>) -> Self {
         let mut wanted = Self::default();
         for uid in instances {
             wanted.instances.insert(uid.clone());
@@ -60,7 +60,7 @@ impl Wanted {
     }
 
     /// What a decision may touch.
-    pub(super) fn by_decision(decision: &Decision) -> Self {
+    pub(crate) fn by_decision(decision: &Decision) -> Self {
         match &decision.ruling {
             Ruling::Hide { instances, .. }
             | Ruling::Delete { instances, .. }
@@ -73,7 +73,7 @@ impl Wanted {
     }
 
     /// What taking a member out of instances may touch.
-    pub(super) fn by_depart(gone: &[SopInstanceUid]) -> Self {
+    pub(crate) fn by_depart(gone: &[SopInstanceUid]) -> Self {
         Self { instances: gone.iter().cloned().collect(), ..Self::default() }
     }
 
